@@ -1,0 +1,1 @@
+"""The algorithms. `specs` names them and their hyperparameters; `learner` is the protocol they satisfy."""

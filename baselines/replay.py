@@ -1,0 +1,149 @@
+"""Replay of whole episodes, sampled transition by transition.
+
+Axes: S seed, E episode, T time step, B batch, N agent, O observation entry, A action entry; D = N*O + N*A.
+
+A step is one packed row of D entries, the observations of all agents and then their actions: what a joint critic
+reads. An episode keeps T+1 rows (the last holds no action), so the next observation is the next row and stands once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from baselines.learner import Rollout, Task
+from baselines.streams import Streams
+
+FIRST_EPISODES = 64  # storage starts so small and doubles; ours
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Transitions of some seeds: joint [S, B, D], next_joint [S, B, D], rewards [S, N, B], terminated [S, 1, B] bool.
+
+    The actions in next_joint are those that followed, zeros at an episode's end. A batch owns its memory.
+    """
+
+    joint: Tensor
+    next_joint: Tensor
+    rewards: Tensor
+    terminated: Tensor
+
+
+class EpisodeReplay:
+    """For each seed a ring of `replay_size // T` episodes, no more than the task's budget of episodes.
+
+    replay_size: transitions. Raises ValueError if it does not hold one episode.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        replay_size: int,
+        streams: Sequence[Streams],
+        device: torch.device | str,
+        dtype: torch.dtype,
+    ):
+        if replay_size < task.episode_limit:
+            raise ValueError(f"replay_size {replay_size} must hold an episode of {task.episode_limit} transitions")
+        self._generators = [stream["replay"] for stream in streams]
+        self._capacity = min(replay_size // task.episode_limit, task.episodes)
+        self._lanes = [_Lane(task, self._capacity, device, dtype) for _ in streams]
+        self._limit, self._agents, self._obs_entries = task.episode_limit, task.agents, task.agents * task.obs_size
+
+    @property
+    def episodes(self) -> int:
+        """Episodes stored so far, overwritten ones included, by the seed that has the fewest."""
+        return min(lane.episodes for lane in self._lanes)
+
+    @property
+    def transitions(self) -> int:
+        """Transitions stored so far, overwritten ones included."""
+        return self.episodes * self._limit
+
+    def append(self, rollout: Rollout) -> None:
+        """Store a round: E episodes of every seed."""
+        for lane, obs, actions, rewards, terminated in zip(
+            self._lanes, rollout.obs, rollout.actions, rollout.rewards, rollout.terminated, strict=True
+        ):
+            lane.append(obs, actions, rewards, terminated)
+
+    def sample(self, batch_size: int, lanes: slice) -> Batch:
+        """Uniform over the stored transitions, with replacement; the indices come from each seed's "replay" stream."""
+        chosen = self._lanes[lanes]
+        entries = chosen[0].steps.shape[-1]
+        joint = chosen[0].steps.new_empty(len(chosen), batch_size, entries)
+        next_joint, rewards, terminated = torch.empty_like(joint), [], []
+        for i, (lane, generator) in enumerate(zip(chosen, self._generators[lanes], strict=True)):
+            stored = min(lane.episodes, self._capacity) * self._limit
+            index = torch.randint(stored, (batch_size,), generator=generator, device=joint.device)
+            row = index + index // self._limit  # an episode of T transitions keeps T + 1 rows
+            steps = lane.steps.view(-1, entries)
+            torch.index_select(steps, 0, row, out=joint[i])
+            torch.index_select(steps, 0, row + 1, out=next_joint[i])
+            rewards.append(lane.rewards.view(-1, self._agents).index_select(0, index))
+            terminated.append(lane.terminated.view(-1).index_select(0, index))
+        return Batch(joint, next_joint, torch.stack(rewards).mT.contiguous(), torch.stack(terminated).unsqueeze(1))
+
+    def rows(self, lane: int, start: int, stop: int) -> dict[str, Tensor]:
+        """A seed's episodes start .. stop-1 in the order stored: copies shaped as in `Rollout`, without [S].
+
+        Raises ValueError where some of them are not there, overwritten or not yet stored.
+        """
+        log = self._lanes[lane]
+        if not max(0, log.episodes - self._capacity) <= start <= stop <= log.episodes:
+            raise ValueError(
+                f"episodes {start} to {stop} of seed lane {lane} are not all stored: "
+                f"{log.episodes} were appended and the last {self._capacity} are kept"
+            )
+        place = torch.arange(start, stop, device=log.steps.device) % self._capacity
+        steps, agents = log.steps[place], (self._agents, -1)
+        return {
+            "obs": steps[..., : self._obs_entries].unflatten(-1, agents).contiguous(),
+            "actions": steps[:, :-1, self._obs_entries :].unflatten(-1, agents).contiguous(),
+            "rewards": log.rewards[place],
+            "terminated": log.terminated[place],
+        }
+
+    def restore(self, lane: int, rows: Mapping[str, Tensor]) -> None:
+        """Append what `rows` gave to one seed's log."""
+        self._lanes[lane].append(rows["obs"], rows["actions"], rows["rewards"], rows["terminated"])
+
+
+class _Lane:
+    """One seed's ring: steps [E, T+1, D], rewards [E, T, N], terminated [E, T]."""
+
+    def __init__(self, task: Task, capacity: int, device: torch.device | str, dtype: torch.dtype):
+        self.episodes = 0
+        self._capacity = capacity
+        size = min(FIRST_EPISODES, capacity)
+        entries = task.agents * (task.obs_size + task.action_size)
+        self.steps = torch.zeros(size, task.episode_limit + 1, entries, dtype=dtype, device=device)
+        self.rewards = torch.zeros(size, task.episode_limit, task.agents, dtype=dtype, device=device)
+        self.terminated = torch.zeros(size, task.episode_limit, dtype=torch.bool, device=device)
+
+    def append(self, obs: Tensor, actions: Tensor, rewards: Tensor, terminated: Tensor) -> None:
+        """Store episodes one by one: the ring may be smaller than a round."""
+        self._grow(self.episodes + len(obs))
+        size, split = len(self.steps), obs.shape[-2] * obs.shape[-1]
+        for episode in range(len(obs)):
+            place = (self.episodes + episode) % size
+            self.steps[place, :, :split] = obs[episode].flatten(1)
+            self.steps[place, :-1, split:] = actions[episode].flatten(1)
+            self.rewards[place] = rewards[episode]
+            self.terminated[place] = terminated[episode]
+        self.episodes += len(obs)
+
+    def _grow(self, episodes: int) -> None:
+        """Make room, doubling; once at full capacity the ring wraps."""
+        size = len(self.steps)
+        if size == self._capacity or episodes <= size:
+            return
+        size = min(self._capacity, max(2 * size, episodes))
+        self.steps, self.rewards, self.terminated = (
+            torch.cat((old, old.new_zeros(size - len(old), *old.shape[1:])))
+            for old in (self.steps, self.rewards, self.terminated)
+        )

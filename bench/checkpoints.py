@@ -1,0 +1,101 @@
+"""Weights and checkpoints as safetensors: never unpickled, written atomically, no larger than they must be.
+
+A checkpoint is one file with the learner's tensors, the random streams and the curves so far, and an append-only log
+of the replay: each checkpoint adds only the episodes since the last one, so that a run writes its replay once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from bench.store import Store, StoreError, sha256, write_atomically
+
+Arrays = Mapping[str, np.ndarray]
+PROGRESS = "progress"  # the array that holds the checkpoint's JSON, as bytes
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """How far a run is. progress: JSON-able; its "episodes" counts the episodes done, all of them in `replay`."""
+
+    arrays: Arrays
+    progress: Mapping[str, Any]
+    replay: tuple[Arrays, ...]
+
+
+def save_weights(store: Store, run: str, arrays: Arrays) -> str:
+    """Write a run's policy; the file's SHA-256."""
+    content = save(_contiguous(arrays))
+    write_atomically(store.weights_path(run), content)
+    return sha256(content)
+
+
+def load_weights(store: Store, run: str, expected: str) -> dict[str, np.ndarray]:
+    """A run's policy. expected: the SHA-256 that its record states. Raises StoreError."""
+    path = store.weights_path(run)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}; the record of run {run} needs it") from error
+    if sha256(content) != expected:
+        raise StoreError(f"{path}: SHA-256 {sha256(content)[:12]}... is not the record's {expected[:12]}...")
+    return load(content)
+
+
+def save_checkpoint(store: Store, run: str, arrays: Arrays, progress: Mapping[str, Any]) -> None:
+    """Write where the run is. The replay up to progress["episodes"] must have been appended before."""
+    text = np.frombuffer(json.dumps(progress, sort_keys=True).encode(), dtype=np.uint8)
+    write_atomically(_path(store, run), save(_contiguous({**arrays, PROGRESS: text})))
+
+
+def append_replay(store: Store, run: str, start: int, stop: int, rows: Arrays) -> None:
+    """Add episodes [start, stop) to the run's replay log."""
+    folder = store.checkpoints / run
+    folder.mkdir(exist_ok=True)
+    write_atomically(folder / f"{start:09d}-{stop:09d}.safetensors", save(_contiguous(rows)))
+
+
+def load_checkpoint(store: Store, run: str) -> Checkpoint | None:
+    """The last whole checkpoint; None where there is none, or none that can be read (the run starts again)."""
+    path = _path(store, run)
+    try:
+        arrays = load(path.read_bytes())
+        progress = json.loads(arrays.pop(PROGRESS).tobytes())
+        replay = _read_replay(store.checkpoints / run, progress["episodes"])
+    except (OSError, SafetensorError, KeyError, ValueError):
+        store.drop_checkpoint(run)
+        return None
+    return Checkpoint(arrays, progress, replay)
+
+
+def _read_replay(folder: Path, episodes: int) -> tuple[Arrays, ...]:
+    """The log's parts up to `episodes`; later ones, written before a kill, are removed. ValueError at a gap."""
+    parts, reached = [], 0
+    for path in sorted(folder.glob("[0-9]*.safetensors")):
+        start, stop = map(int, path.stem.split("-"))
+        if start >= episodes:
+            path.unlink()
+        elif start != reached:
+            raise ValueError(f"{path}: starts at {start}, expected {reached}")
+        else:
+            parts.append(load(path.read_bytes()))
+            reached = stop
+    if reached != episodes:
+        raise ValueError(f"{folder}: ends at {reached}, expected {episodes}")
+    return tuple(parts)
+
+
+def _path(store: Store, run: str) -> Path:
+    return store.checkpoints / f"{run}.safetensors"
+
+
+def _contiguous(arrays: Arrays) -> dict[str, np.ndarray]:
+    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}

@@ -1,0 +1,329 @@
+"""The command line: one function a verb, no logic.
+
+Exit codes: 0 done, whatever the verdicts say; 2 bad usage or a bad suite file; 3 runs failed; 4 nothing was run;
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from bench import __version__
+from bench.estimate import estimates, peak_bytes
+from bench.executors.local import Options, Outcome, execute
+from bench.explain import Problem, shown
+from bench.measures import Evidence
+from bench.plan import COMMAND_LINE, Plan, Selection, make_plan, selected
+from bench.report.machine import check_json
+from bench.report.markdown import write_report
+from bench.report.terminal import (
+    RunProgress,
+    counts_line,
+    duration,
+    outcome_line,
+    plan_table,
+    transfer_table,
+    verdict_table,
+)
+from bench.store import Store, StoreError
+from bench.suite import Suite, SuiteError, available, load
+from bench.verdict import judge, transfer_metrics
+
+BAD_USAGE, RUNS_FAILED, NOTHING_RUN, INTERRUPTED = 2, 3, 4, 130
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+SuiteName = Annotated[str, typer.Argument(help="a suite's name, or the path of a suite file (*.toml)")]
+Profile = Annotated[str, typer.Option(help="which budget: full, nightly, smoke")]
+Only = Annotated[list[str], typer.Option(help="an experiment's id; may be repeated")]
+Seeds = Annotated[str, typer.Option(help="N: the first N seeds; or a list with a comma or a range: 0,3 or 5-9 or 7,")]
+Settings = Annotated[list[str], typer.Option("--set", help="[METHOD.|budget.]KEY=VALUE; recorded as a deviation")]
+Results = Annotated[Path, typer.Option(envvar="BENCH_RESULTS", help="the results folder")]
+Json = Annotated[bool, typer.Option("--json", help="print JSON")]
+RESULTS = Path("runs")
+
+
+@app.command()
+def validate(
+    suites: Annotated[list[str], typer.Argument(help="names or paths; all suites where none is given")] = [],  # noqa: B006
+    as_json: Json = False,
+) -> None:
+    """Check suite files: every key, type, range and reference."""
+    names = suites or available()
+    checked = [load(name) for name in names]
+    if as_json:
+        _print_json([{"suite": s.id, "version": s.version, "problems": []} for s in checked])
+    else:
+        for name, suite in zip(names, checked, strict=True):
+            parts = (len(suite.scenario), len(suite.method), len(suite.experiment), len(suite.claim))
+            print("{}: sound; {} scenarios, {} methods, {} experiments, {} claims".format(name, *parts))
+
+
+@app.command()
+def plan(
+    suite: SuiteName,
+    profile: Profile = "full",
+    only: Only = [],  # noqa: B006
+    seeds: Seeds = "",
+    settings: Settings = [],  # noqa: B006
+    results: Results = RESULTS,
+    jobs: Annotated[int | None, typer.Option(min=1, help="processes at once; default: one a core")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the cells and runs that a suite asks for, what is done, what is left, and what it costs."""
+    evidence = _evidence(suite, profile, only, seeds, settings, results)
+    planned, costs = evidence.plan, estimates(evidence)
+    done = {r.run for r in evidence.records if r.status == "finished"} & {r.id for r in planned.runs}
+    left = sum(costs[r.cell].cpu_s for r in planned.runs if r.id not in done)
+    jobs = jobs or _cores()
+    if as_json:
+        _print_json(_plan_json(planned, done, evidence, left, jobs))
+        return
+    console = _console()
+    console.print(plan_table(planned, done, {key: (c.cpu_s, c.bytes) for key, c in costs.items()}))
+    basis = ", ".join(sorted({c.basis for c in costs.values()}))
+    memory = peak_bytes(planned, costs, jobs) / 2**20
+    print(f"{len(planned.runs)} runs, {len(done)} done; about {duration(left / jobs)} left with {jobs} process(es)")
+    print(f"(time from: {basis}), about {memory:,.0f} MiB of memory at most")
+
+
+@app.command()
+def run(
+    suite: SuiteName,
+    profile: Profile = "full",
+    only: Only = [],  # noqa: B006
+    seeds: Seeds = "",
+    settings: Settings = [],  # noqa: B006
+    results: Results = RESULTS,
+    jobs: Annotated[int | None, typer.Option(min=1, help="processes at once; default: one a core")] = None,
+    lanes: Annotated[int, typer.Option(min=0, help="seeds trained together in a process; 0: split evenly")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N")] = "cpu",
+    checkpoint_every: Annotated[float, typer.Option(min=0, help="seconds between checkpoints")] = 30.0,
+    report: Annotated[bool, typer.Option("--report", help="then judge the claims and write the report")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train what a suite asks for and the results folder lacks. Interrupted, it goes on where it was."""
+    _check_device(device)
+    loaded, selection = load(suite), _selection(profile, only, seeds, settings)
+    planned, store = make_plan(loaded, selection), Store(results)
+    store.open_for_writing()
+    options = Options(_processes(jobs, device), lanes, device, checkpoint_every)
+    console = Console(stderr=True) if as_json else _console()
+    outcome = _train(planned, store, options, console)
+    if as_json and not report:
+        _print_json(_outcome_json(outcome))
+    else:
+        console.print(outcome_line(planned, outcome), markup=False)
+    if outcome.stopped:
+        print("stopped; the same command goes on from the last checkpoints", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED)
+    if report:
+        evidence = Evidence(loaded, selection, store)
+        _show_check(evidence, as_json)
+        _write_report(evidence, as_json)
+    if outcome.failed or outcome.blocked:
+        raise typer.Exit(RUNS_FAILED)
+
+
+@app.command()
+def check(
+    suite: SuiteName,
+    profile: Profile = "full",
+    only: Only = [],  # noqa: B006
+    seeds: Seeds = "",
+    settings: Settings = [],  # noqa: B006
+    results: Results = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Judge every claim on the results that are there."""
+    evidence = _evidence(suite, profile, only, seeds, settings, results)
+    _show_check(evidence, as_json)
+    _require_results(evidence, results)
+
+
+@app.command(name="report")
+def write(
+    suite: SuiteName,
+    profile: Profile = "full",
+    only: Only = [],  # noqa: B006
+    seeds: Seeds = "",
+    settings: Settings = [],  # noqa: B006
+    results: Results = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Write a Markdown report with learning curves; prints its path."""
+    evidence = _evidence(suite, profile, only, seeds, settings, results)
+    _require_results(evidence, results)
+    _write_report(evidence, as_json)
+
+
+@app.command()
+def anchors(
+    suite: SuiteName,
+    seeds: Annotated[int, typer.Option(min=3, help="independent repetitions")] = 5,
+    episodes: Annotated[int, typer.Option(min=1, help="episodes of each")] = 1000,
+    as_json: Json = False,
+) -> None:
+    """Measure each scenario's scale with scripted policies, for a suite file's [scenario.anchors]."""
+    from bench.envs.anchors import measure_anchors  # torch comes with it, so only here
+
+    scenarios = load(suite, need_anchors=False).scenario
+    measured = {s.id: measure_anchors(s.family, s.params, s.episode_limit, seeds, episodes) for s in scenarios}
+    if as_json:
+        _print_json(measured)
+        return
+    for scenario, scores in measured.items():
+        print(f"{scenario}: " + ", ".join(f"{name} {s['mean']:.4f} (sd {s['sd']:.4f})" for name, s in scores.items()))
+
+
+def main() -> None:
+    """The console script: a refused request is one message and exit code 2."""
+    try:
+        app()
+    except (SuiteError, StoreError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(BAD_USAGE)
+
+
+def _console() -> Console:
+    """As wide as the terminal; where there is none, wide enough for a table."""
+    return Console() if sys.stdout.isatty() else Console(width=160)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, allow_nan=False))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _processes(jobs: int | None, device: str) -> int:
+    """One a core on the CPU; on a GPU one process with all lanes."""
+    return jobs or (_cores() if device == "cpu" else 1)
+
+
+def _check_device(device: str) -> None:
+    kind = device.partition(":")[0]
+    if kind not in ("cpu", "cuda"):
+        problem = Problem("--device", shown(device), '"cpu", "cuda", "cuda:N"', "name one of them")
+        raise SuiteError(COMMAND_LINE, [problem])
+    if kind == "cuda":
+        from bench.run import DeviceMissing, check_device  # torch comes with it, so only here
+
+        try:
+            check_device(device)
+        except DeviceMissing as error:
+            raise SuiteError(COMMAND_LINE, [error.problem]) from None
+
+
+def _selection(profile: str, only: list[str], seeds: str, settings: list[str]) -> Selection:
+    return Selection(profile=profile, only=tuple(only), seeds=_seeds(seeds), settings=tuple(settings))
+
+
+def _seeds(text: str) -> tuple[int, ...] | None:
+    """`5` -> 0...4; `0,3,7-9` -> those; `7,` -> 7 alone; nothing -> None."""
+    if not text:
+        return None
+    try:
+        if text.isdecimal():
+            seeds = range(int(text))
+        else:
+            ends = [part.partition("-") for part in text.split(",") if part.strip()]
+            seeds = sorted({s for low, dash, high in ends for s in range(int(low), int(high if dash else low) + 1)})
+    except ValueError:
+        seeds = ()
+    if not seeds:
+        problem = Problem("--seeds", shown(text), "a count N >= 1, or a list such as 0,3,7-9", "e.g. --seeds 5")
+        raise SuiteError(COMMAND_LINE, [problem])
+    return tuple(seeds)
+
+
+def _evidence(
+    suite: str, profile: str, only: list[str], seeds: str, settings: list[str], results: Path
+) -> Evidence:
+    return Evidence(load(suite), _selection(profile, only, seeds, settings), Store(results))
+
+
+def _train(planned: Plan, store: Store, options: Options, console: Console) -> Outcome:
+    settings = {cell.key: cell.settings for cell in planned.cells}
+    episodes = {r.id: settings[r.cell]["budget"]["episodes"] for r in planned.runs}
+    limits = {r.id: settings[r.cell]["scenario"]["episode_limit"] for r in planned.runs}
+    done = {r.id for r in planned.runs if store.finished(r.id)}
+    with RunProgress(console, planned, episodes, limits, done) as progress:
+        return execute(planned, store, options, progress.event)
+
+
+def _show_check(evidence: Evidence, as_json: bool) -> None:
+    experiments = selected(evidence.suite, evidence.selection.only)
+    verdicts = judge(evidence, experiments)
+    transfer = [metric for e in experiments for metric in transfer_metrics(evidence, e)]
+    if as_json:
+        _print_json(check_json(evidence, verdicts, transfer))
+        return
+    console = _console()
+    if transfer:
+        console.print(transfer_table(transfer))
+    console.print(verdict_table(verdicts))
+    print(counts_line(verdicts))
+    for problem in evidence.damaged:
+        print(f"not counted: {problem}", file=sys.stderr)
+
+
+def _write_report(evidence: Evidence, as_json: bool) -> None:
+    experiments = selected(evidence.suite, evidence.selection.only)
+    verdicts = judge(evidence, experiments)
+    transfer = [metric for e in experiments for metric in transfer_metrics(evidence, e)]
+    store, selection = Store(evidence.store.root), evidence.selection
+    name = "-".join([evidence.suite.id, selection.profile, *(e.replace("/", "-") for e in selection.only)])
+    try:
+        path = write_report(evidence, experiments, verdicts, transfer, store.root / "report" / name)
+    except OSError as error:
+        raise StoreError(f"report in {store.root} cannot be written: {error.strerror}") from error
+    if as_json:
+        _print_json({"report": str(path)})
+    else:
+        print(f"report: {path}")
+
+
+def _require_results(evidence: Evidence, results: Path) -> None:
+    """Exit 4 where nothing was measured: a check of nothing must not look like one that passed."""
+    if not any(evidence.finished(cell) for cell in evidence.plan.cells):
+        print(f"nothing was run: no finished run of this selection in {results}", file=sys.stderr)
+        raise typer.Exit(NOTHING_RUN)
+
+
+def _plan_json(planned: Plan, done: set[str], evidence: Evidence, left: float, jobs: int) -> dict[str, Any]:
+    costs = estimates(evidence)
+    cells = [
+        cell.model_dump(mode="json", exclude={"notes"})
+        | {"cpu_s": costs[cell.key].cpu_s, "bytes": costs[cell.key].bytes, "basis": costs[cell.key].basis}
+        for cell in planned.cells
+    ]
+    return {
+        "suite": planned.suite,
+        "version": planned.suite_version,
+        "profile": planned.profile,
+        "cells": cells,
+        "runs": [r.model_dump() | {"done": r.id in done} for r in planned.runs],
+        "left_s": left / jobs,
+        "jobs": jobs,
+        "bench": __version__,
+    }
+
+
+def _outcome_json(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "finished": sorted(outcome.finished),
+        "before": sorted(outcome.before),
+        "failed": outcome.failed,
+        "blocked": sorted(outcome.blocked),
+        "stopped": outcome.stopped,
+    }

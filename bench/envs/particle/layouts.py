@@ -1,0 +1,56 @@
+"""Simple spread's observations across team sizes: one layout for all, and what a smaller team's teacher can read.
+
+Axes: N agent (of the task), M agent (of the layout's or the teacher's task); an observation of N agents has 6N entries:
+[velocity 2, position 2, landmarks 2N, other agents 2(N - 1), their messages 2(N - 1)].
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+OWN = 4  # entries about oneself: velocity 2, position 2
+
+
+def observation_slots(agents: int, layout_agents: int) -> tuple[int, ...]:
+    """Where each of the 6N entries stands in the layout of a task with M = layout_agents agents, of width 6M.
+
+    Each kind of entry keeps its kind's place: the k-th landmark stays the k-th landmark, the j-th other agent the j-th
+    other agent. Slots that are not named belong to absent objects and read zero. Raises ValueError when M < N.
+    """
+    if agents < 1 or layout_agents < agents:
+        raise ValueError(f"layout_agents: got {layout_agents} for {agents} agents; allowed: at least {max(agents, 1)}")
+    others = OWN + 2 * layout_agents
+    messages = others + 2 * (layout_agents - 1)
+    own = range(OWN)
+    landmarks = range(OWN, OWN + 2 * agents)
+    company = 2 * (agents - 1)
+    return (*own, *landmarks, *range(others, others + company), *range(messages, messages + company))
+
+
+def nearest_view(obs: Tensor, agents: int, teacher_agents: int) -> Tensor:
+    """What a teacher trained with M = teacher_agents < N agents reads of N agents' observations.
+
+    Own velocity and position, the M nearest landmarks, the M - 1 nearest other agents, and their silence:
+    [..., N, 6N] -> [..., N, 6M]. Of two objects equally near, the one with the lower index counts as nearer. Our
+    choice: the chosen keep the index order they had, not the order of their distances, because the teacher never saw
+    sorted objects, and because an object then changes its slot only when the chosen set changes.
+
+    Raises ValueError when M is not in 1 ... N - 1 or the last axes are not [N, 6N].
+    """
+    if not 1 <= teacher_agents < agents:
+        raise ValueError(f"teacher_agents: got {teacher_agents} for {agents} agents; allowed: 1 to {agents - 1}")
+    if obs.shape[-2:] != (agents, 6 * agents):
+        raise ValueError(f"obs: got shape {tuple(obs.shape)}; allowed: [..., {agents}, {6 * agents}]")
+    own, landmarks, others, _ = obs.split([OWN, 2 * agents, 2 * (agents - 1), 2 * (agents - 1)], dim=-1)
+    near = _nearest(landmarks, teacher_agents)
+    company = _nearest(others, teacher_agents - 1)
+    return torch.cat([own, near, company, torch.zeros_like(company)], dim=-1)
+
+
+def _nearest(relative: Tensor, count: int) -> Tensor:
+    """The `count` nearest of K points given as [..., 2K] relative positions, in index order: [..., 2 count]."""
+    points = relative.unflatten(-1, (-1, 2))
+    order = points.square().sum(-1).argsort(dim=-1, stable=True)
+    chosen = order[..., :count].sort(dim=-1).values.unsqueeze(-1).expand(*order.shape[:-1], count, 2)
+    return points.gather(-2, chosen).flatten(-2)

@@ -1,0 +1,74 @@
+"""How particles move: control and contact forces, and two ways to integrate them.
+
+Axes: S seed, E environment copy, N agent, L landmark, K other agent (N - 1). The last axis of a vector is x, y.
+Units: the arena's own (agents start in [-1, 1]^2), steps of DT, mass 1; no walls and no top speed.
+
+A seed's numbers may not depend on where it stands in the batch, to the last bit. So nothing here uses an operation
+whose rounding depends on that: no `sum` (its order follows shape and position; `ordered_sum` does not), and no
+`softplus`, `logaddexp`, `hypot` (torch rounds the tail of a tensor by another routine than its body).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from bench.envs import Dynamics
+
+# The constants of `World` and `MultiAgentEnv` in multiagent-particle-envs, and of mpe2 1.1.1, which agree on all.
+DT = 0.1
+DAMPING = 0.25  # share of the velocity lost in a step
+CONTACT_FORCE = 100.0  # force per unit of penetration
+CONTACT_MARGIN = 1e-3  # how softly contact sets in, a length
+SENSITIVITY = 5.0  # force of a full action
+NO_GAP = 1e-150  # stands in for a zero distance under a fraction: near the root of the least positive float64
+
+
+@dataclass(frozen=True)
+class State:
+    """Where everything is: positions and velocities [S, E, N, 2] of agents, landmarks [S, E, L, 2], all float64."""
+
+    positions: Tensor
+    velocities: Tensor
+    landmarks: Tensor
+
+
+def ordered_sum(x: Tensor, dim: int) -> Tensor:
+    """Sum over `dim` from first to last (on the CPU), so that no row's rounding depends on the rows beside it."""
+    if x.shape[dim] == 0:
+        return x.sum(dim)
+    return x.cumsum(dim).select(dim, -1)
+
+
+def action_force(actions: Tensor, dynamics: Dynamics) -> Tensor:
+    """Force of an action [..., 5] = (nothing, 1, 2, 3, 4), one-hot or soft: [..., 2].
+
+    openai: 5 (a1 - a2, a3 - a4), as multiagent-particle-envs reads action vectors (its default input); mpe2 has the
+    opposite signs.
+    """
+    push = actions[..., 1::2] - actions[..., 2::2]
+    return push * (SENSITIVITY if dynamics == "openai" else -SENSITIVITY)
+
+
+def contact_force(relative: Tensor, distance: Tensor, reach: float) -> Tensor:
+    """Force on each agent from all others, 100 p along the line between them: [..., N, 2].
+
+    relative [..., N, K, 2]: the others' positions less one's own. distance [..., N, K]. reach: the distance at which
+    two agents touch. Penetration p = margin * log(1 + exp((reach - distance) / margin)). Two agents at the very same
+    point have no direction to push in and do not push (both originals divide zero by zero there).
+    """
+    depth = (reach - distance) / CONTACT_MARGIN
+    softplus = depth.clamp_min(0.0) + depth.abs().neg_().exp_().log1p_()
+    away = softplus.mul_(-CONTACT_FORCE * CONTACT_MARGIN).div_(distance.clamp_min(NO_GAP))
+    return ordered_sum(relative * away.unsqueeze(-1), dim=-2)
+
+
+def integrate(positions: Tensor, velocities: Tensor, force: Tensor, dynamics: Dynamics) -> tuple[Tensor, Tensor]:
+    """Positions and velocities [..., N, 2] one step later.
+
+    Both orders set v' = (1 - damping) v + force dt. openai moves by the new velocity, x' = x + v' dt; mpe2 moves by
+    the old one, x' = x + v dt.
+    """
+    moved = velocities * (1 - DAMPING) + force * DT
+    return positions + (moved if dynamics == "openai" else velocities) * DT, moved

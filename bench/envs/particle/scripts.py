@@ -1,0 +1,118 @@
+"""Scripted policies for simple spread: anchors that say what a reward is worth, from chance to a good plan.
+
+Axes: S seed, E environment copy, N agent (and as many landmarks), A = 5 action entry.
+
+A script maps an environment to actions [S, E, N, 5]. It keeps no memory: what it does depends on the state alone (and,
+for the random one, on its generators). Actions of `no_information` and `good` are soft: a probability-like vector, as
+multiagent-particle-envs takes it, whose force is the weighted mean of the five pushes.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from bench.envs import Dynamics, SimpleSpreadParams
+from bench.envs.particle.environment import ParticleEnvironment
+from bench.envs.particle.physics import DAMPING, DT, SENSITIVITY
+
+Script = Callable[[ParticleEnvironment], Tensor]
+
+PUSH = SENSITIVITY * DT * DT / DAMPING  # how far one full push carries an agent at rest until it has stopped: .2
+GRID = 48  # points along a side of the grid on which the formation is fitted; 96 move it by .02 or less for N = 4, 6, 8
+LLOYD_STEPS = 200  # more than it takes to settle for 1 to 16 agents
+GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))  # turns a spiral into an even start for Lloyd's algorithm
+
+
+def random_script(generators: Sequence[torch.Generator]) -> Script:
+    """Uniform one-hot actions; seed s draws from generators[s] alone (CPU). Not the generators that start episodes:
+    twins of those would tie the actions to the starts.
+    """
+
+    def act(env: ParticleEnvironment) -> Tensor:
+        _, copies, agents, _ = env.state.positions.shape
+        drawn = [torch.randint(env.action_size, (copies, agents), generator=g) for g in generators]
+        return torch.nn.functional.one_hot(torch.stack(drawn), env.action_size).to(env.device, torch.float64)
+
+    return act
+
+
+def no_information(env: ParticleEnvironment) -> Tensor:
+    """Agent i walks to the i-th point of a fixed even formation and stops there, blind to landmarks and to others.
+
+    The formation puts a point near every place where a landmark may be. Shrunken or widened formations, stopping on
+    the way, and walking to the nearest point of the formation were tried: at best 1% better for some team size.
+    """
+    return walk(env, formation(env.agents).to(env.device).expand_as(env.state.positions))
+
+
+def good(env: ParticleEnvironment) -> Tensor:
+    """Each agent walks to its own landmark and stops there; who goes where has the least sum of squared distances.
+
+    Solved anew in every step (Hungarian algorithm). Squares keep the longest way short and let paths cross less than
+    plain distances do. Agents do not dodge each other, so this is good and not optimal.
+    """
+    positions, landmarks = env.state.positions, env.state.landmarks
+    cost = (positions.unsqueeze(-2) - landmarks.unsqueeze(-3)).square().sum(-1).flatten(0, 1).cpu().numpy()
+    chosen = torch.from_numpy(np.stack([linear_sum_assignment(episode)[1] for episode in cost])).to(env.device)
+    return walk(env, landmarks.gather(-2, chosen.view(positions.shape[:-1]).unsqueeze(-1).expand_as(positions)))
+
+
+def walk(env: ParticleEnvironment, targets: Tensor) -> Tensor:
+    """Soft actions that bring each agent to rest at its target [S, E, N, 2], at full force until it can coast there.
+
+    The push is proportional to what is missing between the target and the point where the agent would come to rest by
+    itself, and capped at |push x| + |push y| = 1, so that the action is a probability vector.
+    """
+    openai = env.params.dynamics == "openai"
+    coast = DT * (1 - DAMPING) / DAMPING if openai else DT / DAMPING  # rest of the way per unit of velocity
+    push = (targets - env.state.positions - coast * env.state.velocities) / PUSH
+    push = push / push.abs().sum(-1, keepdim=True).clamp_min(1.0)
+    return soft_actions(push, env.params.dynamics)
+
+
+def soft_actions(push: Tensor, dynamics: Dynamics) -> Tensor:
+    """Action vectors [..., 5] whose force is SENSITIVITY * push, from push [..., 2] with |x| + |y| <= 1."""
+    towards_first = push if dynamics == "openai" else -push  # actions 1 and 3 push to + in openai, to - in mpe2
+    first, second = towards_first.clamp_min(0.0), (-towards_first).clamp_min(0.0)
+    moves = torch.stack([first, second], dim=-1).flatten(-2)
+    return torch.cat([1 - moves.sum(-1, keepdim=True), moves], dim=-1)
+
+
+@functools.cache
+def formation(agents: int) -> Tensor:
+    """N points spread evenly over [-1, 1]^2, [N, 2] float64: the centres of Lloyd's algorithm from a spiral start.
+
+    They make the mean squared distance from a uniform landmark to its nearest point small. CPU, the same every time.
+    """
+    side = (torch.arange(GRID, dtype=torch.float64) + 0.5) * 2 / GRID - 1
+    square = torch.cartesian_prod(side, side)
+    order = torch.arange(agents, dtype=torch.float64) + 0.5
+    radius, angle = (order / agents).sqrt(), order * GOLDEN_ANGLE
+    points = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=-1)
+    for _ in range(LLOYD_STEPS):
+        nearest = (square.unsqueeze(1) - points).square().sum(-1).argmin(dim=-1)
+        points = torch.stack([square[nearest == i].mean(dim=0) for i in range(agents)])
+    return points
+
+
+def measure(
+    params: SimpleSpreadParams, script: Script, seeds: Sequence[int], episodes: int, episode_limit: int
+) -> Tensor:
+    """Mean over episodes, steps and agents of the step reward, one number a seed, [S] float64.
+
+    Seed s starts its episodes from `torch.Generator().manual_seed(s)`; all its episodes run as copies.
+    """
+    env = ParticleEnvironment(params)
+    env.reset([torch.Generator().manual_seed(seed) for seed in seeds], episodes)
+    total = torch.zeros(len(seeds), dtype=torch.float64)
+    for _ in range(episode_limit):
+        _, rewards, _ = env.step(script(env))
+        total += rewards.flatten(1).mean(dim=1)
+    return total / episode_limit

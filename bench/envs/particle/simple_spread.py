@@ -1,0 +1,87 @@
+"""Simple spread: N agents are to cover N landmarks without bumping into each other.
+
+Axes: S seed, E environment copy, N agent, L landmark (as many as agents), K other agent (N - 1), O = 6N.
+
+Sources: `scenarios/simple_spread.py` of multiagent-particle-envs ("openai"), and mpe2 1.1.1's simple_spread_v3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bench.envs import SimpleSpreadParams
+from bench.envs.particle.physics import State, contact_force, ordered_sum
+
+TOUCH = 0.3  # two agents of radius .15 (both sources); nearer than this they collide
+LOCAL_RATIO = 0.5  # mpe2's default weight of an agent's own collisions; the rest is the weight of the coverage
+
+
+@dataclass(frozen=True)
+class View:
+    """What each agent sees: the L landmarks and then the K other agents, in index order.
+
+    relative [S, E, N, L + K, 2]: their positions less its own. distance [S, E, N, L + K].
+    """
+
+    relative: Tensor
+    distance: Tensor
+
+
+class SimpleSpread:
+    """The scenario's start, view, forces, observation and reward, as functions of the state."""
+
+    def __init__(self, params: SimpleSpreadParams, device: torch.device | str):
+        self.agents = params.agents
+        self.obs_size = params.obs_size
+        self.action_size = params.action_size
+        self.dynamics = params.dynamics
+        n = self.agents
+        # Entities are numbered agents first. Taking each agent's company by index leaves the agent itself out.
+        company = [[*range(n, 2 * n), *(j for j in range(n) if j != i)] for i in range(n)]
+        self._company = torch.tensor(company, dtype=torch.int64, device=device).flatten()
+
+    def start(self, generators: Sequence[torch.Generator], copies: int) -> State:
+        """Agents, then landmarks, uniform in [-1, 1]^2, at rest; on the CPU. One after another for each copy, so that
+        a seed's k-th episode is the same however many copies run together.
+        """
+        shape = (copies, 2 * self.agents, 2)
+        uniform = torch.stack([torch.rand(shape, generator=g, dtype=torch.float64) for g in generators]) * 2 - 1
+        positions, landmarks = uniform.split(self.agents, dim=-2)
+        return State(positions, torch.zeros_like(positions), landmarks)
+
+    def view(self, state: State) -> View:
+        entities = torch.cat([state.positions, state.landmarks], dim=-2).index_select(-2, self._company)
+        company = entities.unflatten(-2, (self.agents, 2 * self.agents - 1))
+        relative = company - state.positions.unsqueeze(-2)
+        x2, y2 = relative.square().unbind(-1)
+        return View(relative, (x2 + y2).sqrt_())
+
+    def contact_force(self, view: View) -> Tensor:
+        """Agents push each other; landmarks do not. [S, E, N, 2]."""
+        return contact_force(view.relative[..., self.agents :, :], view.distance[..., self.agents :], TOUCH)
+
+    def observe(self, state: State, view: View) -> Tensor:
+        """[own velocity 2, own position 2, landmarks 2L, other agents 2K, their messages 2K], [S, E, N, 6N].
+
+        Landmarks and agents are seen relative to oneself. Nobody speaks, so the messages are zero.
+        """
+        silence = torch.zeros_like(view.distance[..., self.agents :, None].expand(*view.distance.shape[:-1], -1, 2))
+        return torch.cat([state.velocities, state.positions, view.relative.flatten(-2), silence.flatten(-2)], dim=-1)
+
+    def rewards(self, view: View) -> Tensor:
+        """[S, E, N], from G = -sum over landmarks of the distance to the nearest agent, and c_i = the number of other
+        agents nearer than TOUCH to agent i.
+
+        mpe2: G / 2 - c_i / 2. openai: everyone receives the sum over agents, N G - sum_i c_i - N; the last term is
+        there because that code tests each agent for a collision with itself too.
+        """
+        coverage = -ordered_sum(view.distance[..., : self.agents].amin(dim=-2), dim=-1).unsqueeze(-1)
+        collisions = (view.distance[..., self.agents :] < TOUCH).sum(dim=-1, dtype=coverage.dtype)  # whole, so exact
+        if self.dynamics == "mpe2":
+            return coverage * (1 - LOCAL_RATIO) - collisions * LOCAL_RATIO
+        team = coverage * self.agents - collisions.sum(dim=-1, keepdim=True) - self.agents
+        return team.repeat(1, 1, self.agents)

@@ -1,0 +1,220 @@
+"""Local processes: seeds sharded over workers of one torch thread each, teachers before students.
+
+Every job is a process of its own, started with the allocator settings that stop glibc from handing large temporaries
+back to the system (docs/performance.md), so that a crash or a kill takes one job along and its memory returns.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from bench.plan import Cell, Plan, Run
+from bench.store import Store
+
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": "1073741824",
+    "MALLOC_TRIM_THRESHOLD_": "4294967296",
+    "MALLOC_TOP_PAD_": "67108864",
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+}
+GRACE_S = 4.0  # a worker writes its checkpoint in this time, or is killed
+RETRY_S = 2.0  # before a run that another process holds is asked for again
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Options:
+    """jobs: processes at once. lanes: seeds a process trains together (0: the cell's seeds split evenly)."""
+
+    jobs: int = 1
+    lanes: int = 0
+    device: str = "cpu"
+    checkpoint_s: float = 30.0
+
+
+@dataclass
+class Outcome:
+    """What became of the runs of a plan, by run id."""
+
+    finished: set[str] = field(default_factory=set)
+    before: set[str] = field(default_factory=set)  # were already there
+    failed: dict[str, str] = field(default_factory=dict)  # why
+    blocked: set[str] = field(default_factory=set)  # their teacher failed
+    stopped: bool = False
+
+
+def execute(plan: Plan, store: Store, options: Options, report: Callable[[Event], None]) -> Outcome:
+    """Train what is left of a plan. Ctrl-C stops every worker after a checkpoint; `Outcome.stopped` says so.
+
+    report gets the workers' events and {"event": "started", "label", "runs"} for each job.
+    """
+    return _Pool(plan, store, options, report).drain()
+
+
+@dataclass
+class _Worker:
+    process: subprocess.Popen[str]
+    runs: tuple[Run, ...]
+    log: Path
+    error: str = ""
+
+
+class _Pool:
+    def __init__(self, plan: Plan, store: Store, options: Options, report: Callable[[Event], None]):
+        self.plan, self.store, self.options, self.report = plan, store, options, report
+        self.outcome = Outcome()
+        self.outcome.before = {run.id for run in plan.runs if store.finished(run.id)}
+        self.outcome.finished = set(self.outcome.before)
+        self.waiting = [shard for cell in plan.cells for shard in self._shards(cell)]
+        self.waiting.sort(key=self._urgency, reverse=True)
+        self.not_before: dict[str, float] = {}
+        self.events: queue.Queue[tuple[_Worker, Event | None]] = queue.Queue()
+        self.workers: list[_Worker] = []
+
+    def drain(self) -> Outcome:
+        try:
+            while self.waiting or self.workers:
+                self._start_ready()
+                self._handle_one()
+        except KeyboardInterrupt:
+            self.outcome.stopped = True
+        finally:
+            self._stop_all()
+        return self.outcome
+
+    def _shards(self, cell: Cell) -> Iterator[tuple[Run, ...]]:
+        runs = [r for r in self.plan.runs if r.cell == cell.key and r.id not in self.outcome.finished]
+        size = self.options.lanes or max(1, -(-len(runs) // self.options.jobs))
+        yield from (tuple(runs[i : i + size]) for i in range(0, len(runs), size))
+
+    def _urgency(self, shard: tuple[Run, ...]) -> tuple[int, int]:
+        """Teachers first, then large shards."""
+        ids = {run.id for run in shard}
+        return sum(run.teacher in ids for run in self.plan.runs), len(shard)
+
+    def _start_ready(self) -> None:
+        now, left = time.monotonic(), []
+        for shard in self.waiting:
+            failed = {run.teacher for run in shard} & (self.outcome.failed.keys() | self.outcome.blocked)
+            ready = all(run.teacher is None or run.teacher in self.outcome.finished for run in shard)
+            if failed:
+                self.outcome.blocked |= {run.id for run in shard}
+            elif ready and len(self.workers) < self.options.jobs and self.not_before.get(shard[0].id, 0) <= now:
+                left += self._start_free(shard)
+            else:
+                left.append(shard)
+        self.waiting = left
+
+    def _start_free(self, shard: tuple[Run, ...]) -> list[tuple[Run, ...]]:
+        """Start what no other process holds or has finished; what another holds waits alone."""
+        free, held = [], []
+        for run in shard:
+            with self.store.claim(run.id) as mine:
+                if not mine:
+                    held.append((run,))
+                    self.not_before[run.id] = time.monotonic() + RETRY_S
+                elif self.store.finished(run.id):
+                    self.outcome.finished.add(run.id)
+                    self.report({"event": "finished", "run": run.id})
+                else:
+                    free.append(run)
+        if free:
+            self._start(tuple(free))
+        return held
+
+    def _start(self, shard: tuple[Run, ...]) -> None:
+        cell = self.plan.cell(shard[0].cell)
+        job = {
+            "cell": cell.model_dump(mode="json"),
+            "runs": [run.model_dump(mode="json") for run in shard],
+            "suite_version": self.plan.suite_version,
+            "profile": self.plan.profile,
+            "device": self.options.device,
+            "checkpoint_s": self.options.checkpoint_s,
+        }
+        log = self.store.root / "logs" / f"{shard[0].id}.log"
+        log.parent.mkdir(exist_ok=True)
+        with log.open("w") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "bench.executors.worker"],
+                env=os.environ | ENVIRONMENT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,  # Ctrl-C reaches the parent alone
+            )
+        worker = _Worker(process, shard, log)
+        self.workers.append(worker)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps({"job": job, "results": str(self.store.root.absolute())}) + "\n")
+        process.stdin.close()
+        threading.Thread(target=self._read, args=(worker, process.stdout), daemon=True).start()
+        self.report({"event": "started", "label": cell.label, "runs": [run.id for run in shard]})
+
+    def _read(self, worker: _Worker, lines: IO[str]) -> None:
+        for line in lines:
+            self.events.put((worker, json.loads(line)))
+        self.events.put((worker, None))
+
+    def _handle_one(self) -> None:
+        """Wait for an event, at most as long as a run that another process holds wants."""
+        try:
+            worker, event = self.events.get(timeout=0.5)
+        except queue.Empty:
+            return
+        if event is None:
+            self._ended(worker)
+        elif event["event"] == "error":
+            worker.error = event["reason"]
+        else:
+            if event["event"] == "finished":
+                self.outcome.finished.add(event["run"])
+            elif event["event"] == "failed":
+                self.outcome.failed[event["run"]] = event["reason"]
+            elif event["event"] == "busy":
+                run = next(r for r in worker.runs if r.id == event["run"])
+                self.waiting.append((run,))
+                self.not_before[run.id] = time.monotonic() + RETRY_S
+            self.report(event)
+
+    def _ended(self, worker: _Worker) -> None:
+        code = worker.process.wait()
+        self.workers.remove(worker)
+        settled = self.outcome.finished | self.outcome.failed.keys() | {r.id for shard in self.waiting for r in shard}
+        for run in worker.runs:
+            if run.id not in settled:
+                reason = worker.error or f"the process ended with code {code}: {_last_line(worker.log)}"
+                self.outcome.failed[run.id] = f"{reason} (log: {worker.log})"
+                self.report({"event": "failed", "run": run.id, "reason": self.outcome.failed[run.id]})
+
+    def _stop_all(self) -> None:
+        """Ask, wait a little, kill."""
+        for worker in self.workers:
+            worker.process.terminate()
+        deadline = time.monotonic() + GRACE_S
+        for worker in self.workers:
+            try:
+                worker.process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                worker.process.kill()
+                worker.process.wait()
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return lines[-1] if lines else "no message"

@@ -1,0 +1,54 @@
+"""One job in one process: reads a job as JSON from standard input, writes events as JSON lines to standard output.
+
+Started by `bench.executors.local` with one torch thread. SIGTERM, or the parent's death, stops it after a checkpoint.
+Exit codes: 0 done, 1 failed (the last event or the end of standard error says why), 75 stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+from bench.envs import BackendMissing
+from bench.run import Job, Stopped, run_job
+from bench.store import Store, StoreError
+
+STOPPED = 75  # EX_TEMPFAIL: try again later
+
+
+def main() -> int:
+    order = json.loads(sys.stdin.readline())
+    parent = os.getppid()
+    asked: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    try:
+        run_job(
+            Job.model_validate(order["job"]),
+            Store(order["results"]),
+            stop=lambda: bool(asked) or os.getppid() != parent,
+            report=_report,
+        )
+    except Stopped:
+        return STOPPED
+    except (StoreError, BackendMissing) as error:
+        _report({"event": "error", "reason": str(error)})
+        return 1
+    except OSError as error:
+        _report({"event": "error", "reason": f"{error.filename or order['results']}: {error.strerror}"})
+        return 1
+    return 0
+
+
+def _report(event: dict[str, Any]) -> None:
+    """One line to the parent; where the parent is gone, the stop test notices."""
+    with contextlib.suppress(BrokenPipeError):
+        os.write(1, (json.dumps(event) + "\n").encode())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

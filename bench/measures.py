@@ -1,0 +1,157 @@
+"""Records -> one number a seed. The measures that a suite declares, read off the curves of its runs.
+
+Axes: S seed, P curve point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.plan import Cell, Plan, Selection, make_plan
+from bench.stats import transfer
+from bench.stats.estimates import StatisticsError
+from bench.store import Found, Record, Store
+from bench.suite import Experiment, FirstReach, Fluctuation, Margin, Measure, Suite, TimeOfBest, Untrained, Window
+
+Floats = NDArray[np.float64]
+
+
+class NotRun(Exception):
+    """A quantity for which there is no finished run."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """A quantity of every seed that has a finished run. reached: whether a time was reached, or censored."""
+
+    seeds: tuple[int, ...]
+    values: Floats  # [S]
+    reached: NDArray[np.bool_]  # [S]
+    cell: Cell
+
+    @property
+    def times(self) -> transfer.Times:
+        return transfer.Times(self.values, self.reached)
+
+
+class Evidence:
+    """What a results folder says about a suite under a selection: the one way from records to numbers."""
+
+    def __init__(self, suite: Suite, selection: Selection, store: Store):
+        self.suite, self.selection, self.store = suite, selection, store
+        self.plan: Plan = make_plan(suite, selection)
+        self._cells = {self._name(cell): cell for cell in self.plan.cells}
+        self._found = store.cells({cell.key for cell in self.plan.cells}, selection.seeds)
+        self._by_key = {cell.key: cell for cell in self.plan.cells}
+
+    @property
+    def damaged(self) -> tuple[str, ...]:
+        """Records that are not what was written, one line each; they count nowhere."""
+        return next(iter(self._found.values())).damaged if self._found else ()
+
+    @property
+    def records(self) -> list[Record]:
+        """All sound records, finished or not."""
+        return [record for found in self._found.values() for record in found.records.values()]
+
+    def cell(self, experiment: Experiment, method: str) -> Cell:
+        """The cell of a method in an experiment, whichever experiment declared it first."""
+        one = make_plan(self.suite, self.selection.model_copy(update={"only": (experiment.id,)}))
+        keys = {self._name(cell): cell.key for cell in one.cells}
+        return self._by_key[keys[method, experiment.training_set.id]]
+
+    def found(self, cell: Cell) -> Found:
+        return self._found[cell.key]
+
+    def finished(self, cell: Cell) -> dict[int, Record]:
+        """Finished runs by seed."""
+        records = self._found[cell.key].records
+        return {seed: records[seed] for seed in sorted(records) if records[seed].status == "finished"}
+
+    def values(self, experiment: Experiment, quantity: str) -> Values:
+        """A quantity "method:measure" of every finished seed. Raises NotRun, StatisticsError."""
+        method, name = quantity.rsplit(":", 1)
+        cell = self.cell(experiment, method)
+        records = self.finished(cell)
+        if not records:
+            raise NotRun(f"no finished run of {cell.label}")
+        measure: Measure = self.suite["measure", name]
+        seeds = tuple(records)
+        if isinstance(measure, FirstReach):
+            times = self._first_reach(experiment, measure, records)
+            return Values(seeds, times.values, times.reached, cell)
+        values = np.array([one_number(measure, record) for record in records.values()])
+        return Values(seeds, values, np.ones(len(values), dtype=np.bool_), cell)
+
+    def threshold(self, experiment: Experiment, measure: FirstReach) -> float:
+        """The level that a time to threshold asks for, in the scenario's metric."""
+        level = float(self.values(experiment, measure.level).values.mean())
+        return level - self.margin(experiment, measure.below, smaller=level)
+
+    def margin(self, experiment: Experiment, margin: Margin, smaller: float) -> float:
+        """A declared margin as a number. smaller: the mean that a relative margin is a share of."""
+        if margin.share_of_budget is not None:
+            return margin.share_of_budget * self._budget(experiment)
+        if margin.relative is not None:
+            return margin.relative * abs(smaller)
+        anchors = self.suite["scenario", experiment.training_set.scenarios[0]].anchors
+        return (margin.share_of_scale or 0.0) * (anchors.good - anchors.no_information)
+
+    def _budget(self, experiment: Experiment) -> int:
+        return self.cell(experiment, experiment.methods[0]).settings["budget"]["episodes"]
+
+    def _first_reach(
+        self, experiment: Experiment, measure: FirstReach, records: Mapping[int, Record]
+    ) -> transfer.Times:
+        curves = [series(record, measure.series) for record in records.values()]
+        x, y = curves[0][0], np.stack([y for _, y in curves])
+        level = self.threshold(experiment, measure)
+        smooth = transfer.moving_average(y, measure.smooth)
+        budget = self._budget(experiment)
+        return transfer.time_to_threshold(x[measure.smooth - 1 :], smooth, level, measure.hold, budget)
+
+    @staticmethod
+    def _name(cell: Cell) -> tuple[str, str]:
+        return cell.method, cell.training_set
+
+
+def series(record: Record, name: str) -> tuple[Floats, Floats]:
+    """A record's curve: episodes done [P], mean [P]. Raises StatisticsError where there is none, or a hole in it."""
+    curve = record.numbers.curves.get(name)
+    if curve is None:
+        raise StatisticsError(f"run {record.run} has no curve {name}: there was no update within its budget")
+    means = [m for m in curve.mean if m is not None]
+    if len(means) < len(curve.mean):
+        raise StatisticsError(f"run {record.run}: the curve {name} is not finite everywhere")
+    return np.array(curve.episodes, dtype=float), np.array(means)
+
+
+def one_number(measure: Measure, record: Record) -> float:
+    """A measure of a single run. Raises StatisticsError."""
+    x, y = series(record, measure.series)
+    budget = record.settings["budget"]["episodes"]
+    if isinstance(measure, Window | Untrained):
+        start, stop = _window(measure, record, budget)
+        return float(transfer.window_mean(x, y[None], start, stop)[0])
+    if isinstance(measure, Fluctuation):
+        return float(transfer.fluctuation(y[None])[0])
+    if isinstance(measure, TimeOfBest):
+        smooth = transfer.moving_average(y[None], measure.smooth)[0]
+        return float(x[measure.smooth - 1 + int(np.argmax(smooth))])
+    raise TypeError(f"measure {measure.id} is no number of a single run")
+
+
+def _window(measure: Window | Untrained, record: Record, budget: int) -> tuple[float, float]:
+    """Episodes (start, stop]."""
+    first = record.numbers.first_update
+    if isinstance(measure, Untrained) or measure.after == "first_update":
+        if first is None:
+            raise StatisticsError(f"run {record.run} had no update within its budget")
+        if isinstance(measure, Untrained):
+            return 0.0, float(first)
+        return first + measure.window[0] * budget, first + measure.window[1] * budget
+    return measure.window[0] * budget, measure.window[1] * budget

@@ -1,0 +1,59 @@
+"""Where a run's numbers come from: machine, packages, source."""
+
+from __future__ import annotations
+
+import functools
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import bench
+from bench.store import Provenance
+
+PACKAGES = ("torch", "numpy", "safetensors")
+
+
+def provenance(
+    started: str, wall_s: float, cpu_s: float, lanes: int, device: str, accelerator: str | None
+) -> Provenance:
+    """accelerator: the GPU's name where one was used; else the processor's name is looked up."""
+    commit, dirty = _source()
+    return Provenance(
+        started=started,
+        wall_s=round(wall_s, 3),
+        cpu_s=round(cpu_s, 3),
+        lanes=lanes,
+        device=device,
+        hardware=accelerator or _processor(),
+        packages={name: metadata.version(name) for name in PACKAGES}
+        | {"marl-distill-bench": bench.__version__, "python": platform.python_version()},
+        commit=commit,
+        dirty=dirty,
+    )
+
+
+@functools.cache
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+@functools.cache
+def _source() -> tuple[str | None, bool | None]:
+    """The commit of the checkout that this package is in, and whether tracked files differ from it."""
+    root = Path(__file__).parent.parent
+    if not (root / ".git").exists():
+        return None, None
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        return commit, bool(_git(root, "status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.CalledProcessError):
+        return None, None
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,0 +1,1 @@
+"""Verdicts and curves for people and programs: terminal, Markdown with figures, JSON."""

@@ -1,0 +1,59 @@
+"""Learning curves as SVG and PNG: every seed thin, the mean with its 95% interval bold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from bench.measures import Evidence, series
+from bench.stats.estimates import StatisticsError
+from bench.stats.intervals import mean_interval
+from bench.suite import Experiment
+
+# Okabe & Ito (2008): told apart with any colour vision.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
+
+
+def learning_curves(evidence: Evidence, experiment: Experiment, folder: Path) -> list[Path]:
+    """Draw an experiment's training curves; the files written, none where nothing has finished."""
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    drawn = 0
+    for method, colour in zip(experiment.methods, COLOURS, strict=False):
+        records = evidence.finished(evidence.cell(experiment, method))
+        try:
+            curves = [series(record, "training") for record in records.values()]
+        except StatisticsError:
+            continue
+        if not curves:
+            continue
+        x, y = curves[0][0], np.stack([y for _, y in curves])
+        axes.plot(x, y.T, color=colour, alpha=0.2, linewidth=0.5)
+        intervals = [mean_interval(y[:, p]) for p in range(len(x))]
+        if intervals[0].low is not None:
+            axes.fill_between(x, [i.low for i in intervals], [i.high for i in intervals], color=colour, alpha=0.2)
+        axes.plot(x, y.mean(0), color=colour, linewidth=1.8, label=f"{method} ({len(y)} seeds)")
+        drawn += 1
+    if not drawn:
+        return []
+    scenario = evidence.suite["scenario", experiment.training_set.scenarios[0]]
+    if scenario.anchors:
+        for name in ("random", "no_information", "good"):
+            axes.axhline(getattr(scenario.anchors, name), color="grey", linewidth=0.8, linestyle=":")
+            axes.annotate(
+                name.replace("_", " "), (1, getattr(scenario.anchors, name)), xycoords=("axes fraction", "data"),
+                fontsize="x-small", color="grey", ha="right", va="bottom",
+            )
+    axes.set(xlabel="training episodes", ylabel="step reward (training)", title=f"{evidence.suite.id}: {experiment.id}")
+    axes.legend(frameon=False)
+    return [_save(figure, folder / f"curves-{experiment.id.replace('/', '-')}{suffix}") for suffix in (".svg", ".png")]
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    """The same figure gives the same bytes: no date, no random ids."""
+    with mpl.rc_context({"svg.hashsalt": "marl-distill-bench"}):
+        figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else {"Software": None})
+    return path

@@ -1,0 +1,146 @@
+"""Plans, progress and verdicts in a terminal; plain lines where there is none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from bench.executors.local import Outcome
+from bench.plan import Plan
+from bench.report.numbers import METRICS, classes, effect, found, number, seeds_to_decide
+from bench.verdict import TransferMetric, Verdict, counts
+
+STYLE = {
+    "reproduced": "green",
+    "exceeds": "green",
+    "not_reproduced": "red",
+    "inconclusive": "yellow",
+    "not_comparable": "cyan",
+    "not_run": "dim",
+}
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> Table:
+    table = Table(title="Verdicts", title_justify="left", show_lines=True)
+    for column in ("claim", "place", "in", "found [90%]", "verdict", "seeds", "would decide", "deviations"):
+        table.add_column(column, overflow="fold")
+    for v in verdicts:
+        verdict = f"[{STYLE[v.verdict]}]{v.verdict}[/]\n{v.reason}"
+        table.add_row(
+            v.says, v.where, v.experiment, found(v), verdict, str(v.seeds), seeds_to_decide(v), classes(v)
+        )
+    return table
+
+
+def transfer_table(metrics: Sequence[TransferMetric]) -> Table:
+    table = Table(title="Transfer metrics", title_justify="left")
+    for column in ("in", "method", "metric", "method's mean", "baseline's mean", "difference or ratio [95%]", "remark"):
+        table.add_column(column, overflow="fold")
+    for m in metrics:
+        means = number(m.student_mean), number(m.baseline_mean)
+        table.add_row(m.experiment, m.method, METRICS[m.metric], *means, effect(m), m.remark)
+    return table
+
+
+def counts_line(verdicts: Sequence[Verdict]) -> str:
+    return "counts: " + ", ".join(f"{n} {code}" for code, n in counts(verdicts).items())
+
+
+def plan_table(plan: Plan, done: set[str], estimates: dict[str, tuple[float, float]]) -> Table:
+    """estimates: CPU seconds and bytes of one run, by cell key."""
+    table = Table(title=f"{plan.suite}, profile {plan.profile}", title_justify="left")
+    for column in ("cell", "experiment", "learns from", "key", "seeds", "done", "left", "CPU time left", "memory a seed"):
+        table.add_column(column, overflow="fold")
+    for cell in plan.cells:
+        ids = [run.id for run in plan.runs if run.cell == cell.key]
+        left = sum(id_ not in done for id_ in ids)
+        seconds, memory = estimates[cell.key]
+        teacher = plan.cell(cell.teacher).label if cell.teacher else ""
+        counts_ = (str(len(ids)), str(len(ids) - left), str(left))
+        table.add_row(
+            cell.label, cell.experiment, teacher, cell.key, *counts_, duration(left * seconds), f"{memory / 2**20:.0f} MiB"
+        )
+    return table
+
+
+def duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+class RunProgress:
+    """Progress of a plan: a bar with cells, seeds, steps per second and time left; a line for each job elsewhere."""
+
+    def __init__(self, console: Console, plan: Plan, episodes: dict[str, int], limits: dict[str, int], done: set[str]):
+        """episodes, limits: each run's budget in episodes and steps an episode. done: runs that are there already."""
+        self.console, self.plan = console, plan
+        self._episodes, self._limits, self._done = episodes, limits, set(done)
+        self._at: dict[str, int] = {}
+        self._steps, self._began = 0, time.monotonic()
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> RunProgress:
+        if self.console.is_terminal:
+            columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%")]
+            self._bar = Progress(*columns, TimeElapsedColumn(), TextColumn("{task.fields[rest]}"), console=self.console)
+            total = sum(self._episodes[r] * self._limits[r] for r in self._episodes if r not in self._done)
+            self._task = self._bar.add_task("training", total=total or 1, rest="")
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def event(self, event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "progress":
+            for run in event["runs"]:
+                self._advance(run, event["episodes"])
+        elif kind == "finished":
+            self._done.add(event["run"])
+            self._advance(event["run"], self._episodes[event["run"]])
+        elif kind == "failed":
+            self.console.print(f"failed: run {event['run']}: {event['reason']}", markup=False)
+        elif kind == "started" and self._bar is None:
+            total = len(self.plan.runs)
+            line = f"[{len(self._done)}/{total} runs done] training {event['label']}, {len(event['runs'])} seed(s)"
+            self.console.print(line, markup=False)
+        self._draw()
+
+    def _advance(self, run: str, episodes: int) -> None:
+        """The first report of a resumed run is where it was, not what was done now."""
+        before = self._at.setdefault(run, episodes)
+        self._steps += max(0, episodes - before) * self._limits[run]
+        self._at[run] = max(before, episodes)
+
+    def _draw(self) -> None:
+        if self._bar is None or self._task is None:
+            return
+        now = sum(self._at[r] * self._limits[r] for r in self._at)
+        rate = self._steps / max(1e-9, time.monotonic() - self._began)
+        total = self._bar.tasks[0].total or 1
+        left = duration((total - now) / rate) if rate > 0 else "?"
+        cells = {r.cell for r in self.plan.runs}
+        open_cells = {r.cell for r in self.plan.runs if r.id not in self._done}
+        description = f"{len(cells) - len(open_cells)}/{len(cells)} cells, {len(self._done)}/{len(self.plan.runs)} seeds"
+        rest = f"{rate:,.0f} steps/s, {left} left"
+        self._bar.update(self._task, completed=now, description=description, rest=rest)
+
+
+def outcome_line(plan: Plan, outcome: Outcome) -> str:
+    """What became of the runs, in one line."""
+    new = len(outcome.finished) - len(outcome.before)
+    parts = [f"{len(plan.runs)} runs: {new} trained now, {len(outcome.before)} there before"]
+    if outcome.failed:
+        parts.append(f"{len(outcome.failed)} failed")
+    if outcome.blocked:
+        parts.append(f"{len(outcome.blocked)} wait for a teacher that failed")
+    return ", ".join(parts)

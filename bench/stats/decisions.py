@@ -1,0 +1,293 @@
+"""Decisions on per-seed numbers: yes, no or undecided, each error at most 5%.
+
+Axes: S seed. `a` [S] and `b` [S'] hold one number per seed, paired ones [S] both, in the same order; higher is better.
+
+Every decision asks whether a difference (or the logarithm of a ratio) lies in a region, by one-sided t tests at 5%:
+*yes* where each test that it lies outside is rejected (two one-sided tests, Schuirmann 1987), *no* where the test that
+it lies inside is. Shown with it is the 90% interval, whose ends are the two one-sided 95% bounds. Non-significance is
+never "the same".
+
+All functions raise StatisticsError for NaN, infinity, empty input, unequal paired sides, or a bad margin. With n < 3
+on a side the outcome is undecided. Where the scores do not vary at all, the value alone decides: p is 0 or 1, or
+.5 where it lies on the region's edge to within rounding, and the reason says "constant scores".
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtr, stdtrit
+from scipy.stats import nct
+
+from bench.stats.estimates import (
+    MINIMUM_SEEDS,
+    Estimate,
+    StatisticsError,
+    difference_estimate,
+    log_ratio_estimate,
+    paired_estimate,
+)
+from bench.stats.intervals import TOO_FEW
+
+ERROR = 0.05  # of each one-sided test, the convention of Schuirmann (1987)
+LEVEL = 1 - 2 * ERROR
+POWER = 0.8  # Cohen (1988), Sec. 2.4
+MOST_SEEDS = 1000  # beyond any budget of this field
+
+Outcome = Literal["yes", "no", "undecided"]
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """An outcome with what it rests on.
+
+    estimate, low, high: the difference or ratio with its interval at `level`, None where undefined. p: of the finding
+    "yes"; p_against: of the finding "no"; None where nothing could be tested. n: seeds of each side, pairs count once.
+    seeds_to_decide: seeds per side (the same on both) that would decide, only where undecided; None if there are none.
+    """
+
+    outcome: Outcome
+    estimate: float | None
+    low: float | None
+    high: float | None
+    level: float
+    p: float | None
+    n: tuple[int, ...]
+    reason: str
+    seeds_to_decide: int | None
+    p_against: float | None = None
+
+
+def ordering(greater: ArrayLike, less: ArrayLike, paired: bool, margin: float) -> Decision:
+    """Whether mean(greater) - mean(less) > 0, by a one-sided Welch (1947) t test, or a paired t test.
+
+    p < .05 is yes, p > .95 no. The margin does not enter the outcome; the reason says where the interval shows that
+    the advantage is smaller than the margin, so that a proven trifle and an excluded advantage both can be told.
+    """
+    _require_margin(margin, positive=False)
+    decision = _decide(_difference(greater, less, paired), 0, math.inf)
+    if decision.p is None or decision.high is None:
+        return decision
+    small = decision.high < margin
+    words: dict[Outcome, str] = {
+        "yes": "greater" + (f", but by less than the margin {margin:g}" if small else ""),
+        "no": "reversed: less, not greater",
+        "undecided": "neither order is shown"
+        + (f"; an advantage of the margin {margin:g} or more is excluded" if small else ""),
+    }
+    return _explained(decision, words)
+
+
+def equivalence(a: ArrayLike, b: ArrayLike, paired: bool, margin: float) -> Decision:
+    """Whether |mean(a) - mean(b)| < margin, by two one-sided tests (Schuirmann 1987).
+
+    Yes where the 90% interval lies inside (-margin, margin). No where it lies wholly outside and, in addition, the
+    probability of a value that far out *on either side* is below 5% at a true difference of the margin. The addition
+    matters where the margin is small against the standard error: the interval alone would then err up to 10%.
+    """
+    _require_margin(margin, positive=True)
+    words: dict[Outcome, str] = {
+        "yes": f"within the margin {margin:g}",
+        "no": f"apart by more than the margin {margin:g}",
+        "undecided": f"neither a difference below nor one above the margin {margin:g} is shown",
+    }
+    return _explained(_decide(_difference(a, b, paired), -margin, margin), words)
+
+
+def not_greater(a: ArrayLike, b: ArrayLike, paired: bool, margin: float) -> Decision:
+    """Whether mean(a) - mean(b) < margin: "a is not clearly better than b" (non-inferiority of b).
+
+    Yes where the one-sided 95% upper bound of the difference is below the margin, no where the one-sided 95% lower
+    bound is above it. Both tests meet at the margin, so whatever the truth is, only one of the answers can be wrong,
+    and that one is given at most 5% of the time.
+    """
+    _require_margin(margin, positive=False)
+    words: dict[Outcome, str] = {
+        "yes": f"not better by the margin {margin:g} or more",
+        "no": f"better by more than the margin {margin:g}",
+        "undecided": f"neither an advantage below nor one above the margin {margin:g} is shown",
+    }
+    return _explained(_decide(_difference(a, b, paired), -math.inf, margin), words)
+
+
+def ratio(numerator: ArrayLike, denominator: ArrayLike, printed: float, margin: float) -> Decision:
+    """Whether mean(numerator) / mean(denominator) is within printed +- margin, by log-delta t on independent seeds.
+
+    numerator [S], denominator [S']. Two one-sided tests on the log scale, no as in `equivalence`. printed counts as
+    exact. Undecided where a mean is not above 0, for want of a ratio. StatisticsError unless printed and margin > 0.
+    Where printed <= margin there is no lower edge: a ratio is above 0 anyway.
+    """
+    _require_margin(margin, positive=True)
+    if not (printed > 0 and math.isfinite(printed)):
+        raise StatisticsError(f"printed: got {printed}, a ratio above 0 is needed")
+    logarithm = log_ratio_estimate(numerator, denominator)
+    if logarithm is None:
+        n = (len(np.asarray(numerator)), len(np.asarray(denominator)))
+        reason = TOO_FEW if min(n) < MINIMUM_SEEDS else "ratio undefined: both means must be above 0"
+        return Decision("undecided", None, None, None, LEVEL, None, n, reason, None)
+    low = math.log(printed - margin) if printed > margin else -math.inf
+    decision = _decide(logarithm, low, math.log(printed + margin))
+    estimate, low, high = (None if end is None else math.exp(end) for end in _ends(decision))
+    words: dict[Outcome, str] = {
+        "yes": f"within {printed:g} +- {margin:g}",
+        "no": f"outside {printed:g} +- {margin:g}",
+        "undecided": f"neither inside nor outside {printed:g} +- {margin:g}",
+    }
+    return _explained(replace(decision, estimate=estimate, low=low, high=high), words)
+
+
+def conjunction(decisions: Sequence[Decision], names: Sequence[str] | None = None) -> Decision:
+    """Whether all of several decisions are yes, of any kind.
+
+    Yes where every p < .05: intersection-union, no correction needed (Berger 1982); p is the greatest. No where at
+    least one reversal stands after Holm's (1979) correction over all of them; p_against is the smallest corrected one.
+    Estimate, interval and n are those of the comparison that limits the outcome: for yes and undecided an untested
+    one, else that of the greatest p; for no that of the smallest p_against. The reason names it, by `names` or number.
+    seeds_to_decide is the greatest among the undecided, each alone; None where one of them has none, or where a
+    reversal stands alone but not after correction.
+    StatisticsError for no decisions or another number of names.
+    """
+    if not decisions:
+        raise StatisticsError("decisions: got none, at least one is needed")
+    if names is None:
+        names = [f"comparison {number} of {len(decisions)}" for number in range(1, len(decisions) + 1)]
+    if len(names) != len(decisions):
+        raise StatisticsError(f"names: got {len(names)} for {len(decisions)} decisions")
+    p = [1.0 if decision.p is None else decision.p for decision in decisions]
+    against = holm([1.0 if decision.p_against is None else decision.p_against for decision in decisions])
+    reversed_ones = [name for name, corrected in zip(names, against, strict=True) if corrected < ERROR]
+    seeds = None
+    if reversed_ones:
+        outcome, limit = "no", int(np.argmin(against))
+        reason = f"reversed after Holm's correction: {', '.join(reversed_ones)}"
+    else:
+        untested = [index for index, decision in enumerate(decisions) if decision.p is None]
+        limit = untested[0] if untested else int(np.argmax(p))
+        outcome = "yes" if max(p) < ERROR else "undecided"
+        reason = f"all {len(decisions)} hold; " if outcome == "yes" else ""
+        reason += f"limited by {names[limit]}: p = {p[limit]:.3g}" if not untested else f"untested: {names[limit]}"
+        if outcome == "undecided":
+            seeds = _seeds_of_all(decisions)
+    known = any(decision.p is not None for decision in decisions)
+    limiting = decisions[limit]
+    return Decision(
+        outcome,
+        *_ends(limiting),
+        LEVEL,
+        max(p) if known else None,
+        limiting.n,
+        reason,
+        seeds,
+        min(against) if known else None,
+    )
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Holm's (1979) step-down corrected p-values, in the order given. Each is at most 1; ties stay ties."""
+    count, corrected, running = len(p_values), [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(count), key=lambda index: p_values[index])):
+        running = max(running, min(1.0, (count - rank) * p_values[index]))
+        corrected[index] = running
+    return tuple(corrected)
+
+
+def seeds_to_decide(estimate: Estimate, low: float, high: float) -> int | None:
+    """Smallest n per side, 3 to 1000, with which the test of `low` < value < `high` decides with power of 80% or more.
+
+    It takes the observed value and spreads for the true ones, and asks for the outcome that this value points to: yes
+    inside the region, no outside. Ends may be infinite; value and ends are on the same scale. Power by the noncentral
+    t distribution with Satterthwaite's degrees of freedom; that of a yes by two tests is their sum less 1, which is at
+    most the true power and close to it from 80% on (Phillips 1990). Welch's
+    test spends a little of it on estimating its degrees of freedom: simulated power is .72 to .75 where the answer
+    is 3, .75 to .82 from 4 on. None where 1000 do not suffice, as for a value on an edge. Constant scores: 3.
+    """
+    from_low, from_high = estimate.value - low, high - estimate.value
+    inside = min(from_low, from_high)
+    if estimate.error == 0:
+        return None if abs(inside) <= estimate.resolution else MINIMUM_SEEDS
+    n = np.arange(MINIMUM_SEEDS, MOST_SEEDS + 1)
+    one = replace(estimate, n=(2,) * len(estimate.n))  # df at n = 2 is df / (n - 1) for every equal n
+    df, error = one.df * (n - 1.0), one.error * np.sqrt(2 / n)
+    critical = stdtrit(df, 1 - ERROR)
+    if inside > 0:
+        power = _exceeds(critical, df, from_low / error) + _exceeds(critical, df, from_high / error) - 1
+    else:
+        both_sides = stdtr(df, -critical - (high - low) / error)  # `_p_against` has two tails
+        critical = np.minimum(stdtrit(df, 1 - ERROR + both_sides), stdtrit(df, 1 - ERROR / 2))
+        power = _exceeds(critical, df, -inside / error)
+    enough = n[power >= POWER]
+    return int(enough[0]) if len(enough) else None
+
+
+def _exceeds(critical: Floats, df: Floats, centre: Floats) -> Floats:
+    """Probability that noncentral t exceeds `critical`; 1 for an infinitely distant centre."""
+    certain = np.isinf(centre)
+    return np.where(certain, 1.0, nct.sf(critical, df, np.where(certain, 0.0, centre)))
+
+
+def _tail(estimate: Estimate, distance: float) -> float:
+    """Probability of a value at least `distance` beyond an edge when the truth lies on the edge."""
+    if estimate.error > 0:
+        return float(stdtr(estimate.df, -distance / estimate.error))
+    if abs(distance) <= estimate.resolution:
+        return 0.5
+    return 0.0 if distance > 0 else 1.0
+
+
+def _p_against(estimate: Estimate, low: float, high: float) -> float:
+    """With the truth on an edge, the probability of a value as far from the region's middle, on either side.
+
+    The p-value of "outside". For a region with one edge the second side vanishes, and this is 1 - p.
+    """
+    outside = max(low - estimate.value, estimate.value - high)
+    return min(1.0, _tail(estimate, outside) + _tail(estimate, outside + (high - low)))
+
+
+def _decide(estimate: Estimate, low: float, high: float) -> Decision:
+    """Whether the value lies in (low, high), an end may be infinite; all decisions come through here."""
+    if not estimate.enough:
+        return Decision("undecided", estimate.value, None, None, LEVEL, None, estimate.n, TOO_FEW, None)
+    p = max(_tail(estimate, estimate.value - low), _tail(estimate, high - estimate.value))
+    against = _p_against(estimate, low, high)
+    outcome: Outcome = "yes" if p < ERROR else "no" if against < ERROR else "undecided"
+    seeds = seeds_to_decide(estimate, low, high) if outcome == "undecided" else None
+    reason = "constant scores" if estimate.error == 0 else ""
+    return Decision(
+        outcome, estimate.value, *estimate.bounds(LEVEL), LEVEL, p, estimate.n, reason, seeds, p_against=against
+    )
+
+
+def _explained(decision: Decision, words: dict[Outcome, str]) -> Decision:
+    if decision.p is None:
+        return decision
+    reason = words[decision.outcome] if not decision.reason else f"{decision.reason}: {words[decision.outcome]}"
+    if decision.outcome == "undecided":
+        seeds = decision.seeds_to_decide
+        reason += f"; {seeds or f'no number up to {MOST_SEEDS}'} seeds per side would decide at the observed values"
+    return replace(decision, reason=reason)
+
+
+def _difference(a: ArrayLike, b: ArrayLike, paired: bool) -> Estimate:
+    return paired_estimate(a, b) if paired else difference_estimate(a, b)
+
+
+def _ends(decision: Decision) -> tuple[float | None, float | None, float | None]:
+    return decision.estimate, decision.low, decision.high
+
+
+def _seeds_of_all(decisions: Sequence[Decision]) -> int | None:
+    if any(decision.outcome == "no" for decision in decisions):
+        return None
+    seeds = [decision.seeds_to_decide for decision in decisions if decision.outcome == "undecided"]
+    return None if None in seeds else max(number for number in seeds if number is not None)
+
+
+def _require_margin(margin: float, positive: bool) -> None:
+    if not (math.isfinite(margin) and margin >= 0) or (positive and margin == 0):
+        raise StatisticsError(
+            f"margin: got {margin}, a finite number {'above' if positive else 'of at least'} 0 is needed"
+        )

@@ -1,0 +1,237 @@
+"""Results on disk: one JSON record a run, weights, checkpoints. Atomic, hashed, versioned; folders merge by copying.
+
+    <results>/records/<run id>.json            what a run measured, and where it comes from
+    <results>/weights/<run id>.safetensors     its trained policy
+    <results>/checkpoints/<run id>...          how far it is; removed when the record is written
+    <results>/locks/<run id>.lock              held while a process trains it
+
+A file is written under a temporary name, synced and renamed: it is whole or absent. A record carries two hashes:
+`numbers_hash` over all that must repeat on the same platform, `content_hash` over everything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bench.explain import key_path
+from bench.plan import Note
+
+RECORD_SCHEMA = 1
+
+
+class StoreError(Exception):
+    """A results folder that cannot be used, or a file in it that is not what was written."""
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Curve(Frozen):
+    """Points over training: episodes and environment steps done; mean, standard deviation and count at each."""
+
+    episodes: tuple[int, ...]
+    steps: tuple[int, ...]
+    mean: tuple[float | None, ...]  # None: not a finite number
+    sd: tuple[float | None, ...]
+    n: tuple[int, ...]
+
+
+class Numbers(Frozen):
+    """What must repeat. curves: "training", "evaluation", "loss/<name>"; returns: the final evaluation, per episode."""
+
+    curves: dict[str, Curve]
+    returns: tuple[float | None, ...]
+    final: float | None  # their mean
+    first_update: int | None  # episodes done at the first update
+    weights: str  # SHA-256 of the weights file
+
+
+class Provenance(Frozen):
+    """Where the numbers come from; nothing here changes a verdict."""
+
+    started: str
+    wall_s: float
+    cpu_s: float
+    lanes: int  # seeds trained together
+    device: str
+    hardware: str
+    packages: dict[str, str]
+    commit: str | None
+    dirty: bool | None
+
+
+class TeacherRef(Frozen):
+    run: str
+    weights: str  # SHA-256 of the checkpoint it taught from
+
+
+class Record(Frozen):
+    """One finished run, or one that failed and says why."""
+
+    schema_version: Literal[1] = RECORD_SCHEMA
+    run: str
+    cell: str
+    suite: str
+    suite_version: int
+    experiment: str
+    method: str
+    training_set: str
+    profile: str
+    seed: int
+    settings: dict[str, Any]
+    teacher: TeacherRef | None
+    notes: tuple[Note, ...]
+    status: Literal["finished", "failed"]
+    reason: str
+    numbers: Numbers
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a folder holds of one cell: sound records by seed, and what is wrong with the others."""
+
+    records: dict[int, Record]
+    damaged: tuple[str, ...]
+
+
+def canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def numbers_hash(record: Record) -> str:
+    return sha256(canonical(record.numbers.model_dump(mode="json")))
+
+
+class Store:
+    """A results folder."""
+
+    def __init__(self, root: Path | str):
+        self.root = Path(root)
+        self.checkpoints = self.root / "checkpoints"
+
+    def open_for_writing(self) -> None:
+        """Make the folder and show that it can be written. Raises StoreError."""
+        try:
+            for part in ("records", "weights", "checkpoints", "locks"):
+                (self.root / part).mkdir(parents=True, exist_ok=True)
+            write_atomically(self.root / "records" / ".probe", b"")
+            (self.root / "records" / ".probe").unlink()
+        except OSError as error:
+            mend = "name a folder that can be written with --results DIR"
+            raise StoreError(f"results folder {self.root} cannot be written: {error.strerror}; {mend}") from error
+
+    def record_path(self, run: str) -> Path:
+        return self.root / "records" / f"{run}.json"
+
+    def weights_path(self, run: str) -> Path:
+        return self.root / "weights" / f"{run}.safetensors"
+
+    def write_record(self, record: Record) -> None:
+        body = record.model_dump(mode="json") | {"numbers_hash": numbers_hash(record)}
+        body["content_hash"] = sha256(canonical(body))
+        write_atomically(self.record_path(record.run), json.dumps(body, indent=1, sort_keys=True).encode() + b"\n")
+
+    def record(self, run: str) -> Record | None:
+        """A run's record, None where there is none. Raises StoreError, naming the file, where it is damaged."""
+        path = self.record_path(run)
+        return read_record(path) if path.exists() else None
+
+    def finished(self, run: str) -> bool:
+        """Whether a sound record says that the run finished. A failed or damaged one is run again."""
+        try:
+            record = self.record(run)
+        except StoreError:
+            return False
+        return record is not None and record.status == "finished"
+
+    def cell(self, key: str, seeds: tuple[int, ...] | None = None) -> Found:
+        """Every record of a cell, or of some of its seeds."""
+        return self.cells({key}, seeds).get(key, Found({}, ()))
+
+    def cells(self, keys: set[str], seeds: tuple[int, ...] | None = None) -> dict[str, Found]:
+        """The records of several cells, each file read once. A damaged file is reported under every cell."""
+        records: dict[str, dict[int, Record]] = {key: {} for key in keys}
+        damaged = []
+        for path in sorted((self.root / "records").glob("*.json")):
+            try:
+                record = read_record(path)
+            except StoreError as error:
+                damaged.append(str(error))
+                continue
+            if record.cell in keys and (seeds is None or record.seed in seeds):
+                records[record.cell][record.seed] = record
+        return {key: Found(found, tuple(damaged)) for key, found in records.items()}
+
+    @contextlib.contextmanager
+    def claim(self, run: str) -> Iterator[bool]:
+        """Whether this process got the run; no other trains it until the block ends, however it ends."""
+        lock = FileLock(self.root / "locks" / f"{run}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def drop_checkpoint(self, run: str) -> None:
+        (self.checkpoints / f"{run}.safetensors").unlink(missing_ok=True)
+        shutil.rmtree(self.checkpoints / run, ignore_errors=True)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write, sync, rename: readers see the old file or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_record(path: Path) -> Record:
+    """A record with its hashes checked. Raises StoreError that names the file and what is wrong with it."""
+    again = "delete it, and the run is made again"
+    try:
+        body = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path}: not a whole JSON file ({error}); {again}") from error
+    if not isinstance(body, Mapping):
+        raise StoreError(f"{path}: not a record; {again}")
+    body = dict(body)
+    stated, numbers = body.pop("content_hash", None), body.get("numbers_hash")
+    if stated != sha256(canonical(body)):
+        raise StoreError(f"{path}: content_hash does not match what the file holds: it was edited or damaged; {again}")
+    body.pop("numbers_hash", None)
+    try:
+        record = Record.model_validate(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise StoreError(f"{path}: {key_path(first['loc'], body)}: {first['msg']}; {again}") from error
+    if numbers != numbers_hash(record):
+        raise StoreError(f"{path}: numbers_hash does not match the numbers; {again}")
+    if path.stem != record.run:
+        raise StoreError(f"{path}: holds the record of run {record.run}; {again}")
+    return record

@@ -1,0 +1,175 @@
+"""A toy world in which learners can be run: seeds, copies and agents with smooth dynamics of their own.
+
+Axes: S seed, E environment copy, T time step, N agent, O observation entry, A action entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from baselines import specs
+from baselines.knowru import KnowRU
+from baselines.learner import Layout, Rollout, Task, Teacher
+from baselines.maddpg import MADDPG, InitializedMADDPG
+from baselines.streams import Streams
+
+MADDPG_SETTINGS = {
+    "hidden_layers": 3,
+    "hidden_width": 16,
+    "lr": 0.01,
+    "gamma": 0.95,
+    "tau": 0.05,
+    "batch_size": 16,
+    "replay_size": 80,
+    "warmup_transitions": 20,
+    "update_episodes": 2,
+    "grad_clip": 0.5,
+    "logit_penalty": 0.001,
+    "temperature": 1.0,
+    "layout_agents": 0,
+}
+KNOWRU_SETTINGS = {
+    "alpha_start": 0.5,
+    "alpha_end": 0.02,
+    "anneal_fraction": 0.5,
+    "reuse_loss": "mse",
+    "reuse_scale": "order_of_magnitude",
+    "teacher_view": "same",
+}
+
+
+@dataclass
+class Run:
+    """A learner, its seeds and what it has gone through."""
+
+    learner: MADDPG
+    task: Task
+    streams: list[Streams]
+    losses: list[dict[str, Tensor]]
+    rollouts: list[Rollout]
+
+    def play(self, rounds: int) -> Run:
+        """Rounds of the toy world; observations drift with the actions, the reward is how small they are."""
+        for _ in range(rounds):
+            rollout = toy_round(self)
+            self.rollouts.append(rollout)
+            episodes = len(self.rollouts) * self.learner.copies
+            self.losses.append(self.learner.learn(rollout, episodes))
+        return self
+
+    def lane(self, lane: int) -> dict[str, Tensor]:
+        """All that a seed has come to, by name: networks, optimisers, losses and actions."""
+        own = {name: tensor[lane] for name, tensor in self.learner.state().items()}
+        for i, (losses, rollout) in enumerate(zip(self.losses, self.rollouts, strict=True)):
+            own |= {f"{i}.{name}": loss[lane] for name, loss in losses.items()}
+            own |= {f"{i}.actions": rollout.actions[lane], f"{i}.obs": rollout.obs[lane]}
+        return own
+
+
+def toy_round(run: Run) -> Rollout:
+    """One round, each seed's world computed alone; some episodes end in a terminal state."""
+    task, copies = run.task, run.learner.copies
+    shape = (copies, task.agents, task.obs_size)
+    starts = [torch.randn(shape, generator=s["environment"]) for s in run.streams]
+    ends = [torch.rand(copies, generator=s["environment"]) < 0.3 for s in run.streams]
+    obs, actions = [torch.stack(starts)], []
+    for noise in run.learner.exploration_noise():
+        actions.append(run.learner.explore(obs[-1], noise))
+        push = torch.linspace(-1, 1, task.action_size)
+        obs.append(
+            torch.stack(
+                [0.8 * x + (a.float() * push).sum(-1, keepdim=True) for x, a in zip(obs[-1], actions[-1], strict=True)]
+            )
+        )
+    rewards = torch.stack(
+        [torch.stack([-x.square().mean(-1) for x in lane]) for lane in torch.stack(obs[1:], 2).unbind()]
+    )
+    terminated = torch.zeros(len(run.streams), copies, task.episode_limit, dtype=torch.bool)
+    terminated[:, :, -1] = torch.stack(ends)
+    return Rollout(torch.stack(obs, 2), torch.stack(actions, 2), rewards, terminated)
+
+
+def toy_task(agents: int = 3, obs_size: int = 4, width: int = 6) -> Task:
+    """Observations stand in a layout of `width` entries, the last entry first and the gaps in between."""
+    slots = (width - 1, *range(obs_size - 1))
+    return Task(agents, obs_size, 3, 5, 60, Layout(width, slots))
+
+
+def toy_teacher(seeds: Sequence[int], task: Task, agents: int, hidden: int, dtype: torch.dtype) -> Teacher:
+    """Untrained actors of other seeds, that read the observation entries in the opposite order."""
+    settings = specs.MADDPG(**MADDPG_SETTINGS | {"hidden_width": hidden})
+    streams = [Streams(1000 + seed) for seed in seeds]
+    weights = MADDPG(replace(task, agents=agents), settings, streams, "cpu", dtype=dtype).policy()
+    return Teacher({name: 2 * weight for name, weight in weights.items()}, task.layout, lambda obs: obs.flip(-1))
+
+
+@pytest.fixture
+def start() -> Callable[..., Run]:
+    """Start a run: `start(KnowRU, seeds=(0, 1), reuse_loss="kl")`; other keywords are hyperparameters."""
+
+    def start_run(
+        method: type[MADDPG],
+        seeds: Sequence[int] = (0, 1, 2, 3, 4),
+        *,
+        task: Task | None = None,
+        teacher_agents: int = 2,
+        lanes_per_call: int | None = None,
+        dtype: torch.dtype = torch.float32,
+        **changed: object,
+    ) -> Run:
+        task = task or toy_task()
+        knowru = issubclass(method, KnowRU)
+        values = MADDPG_SETTINGS | (KNOWRU_SETTINGS if knowru else {}) | changed
+        settings = specs.KnowRU.model_validate(values) if knowru else specs.MADDPG.model_validate(values)
+        if task.teacher is None and (knowru or issubclass(method, InitializedMADDPG)):
+            task = replace(task, teacher=toy_teacher(seeds, task, teacher_agents, settings.hidden_width, dtype))
+        streams = [Streams(seed) for seed in seeds]
+        learner = method(task, settings, streams, "cpu", lanes_per_call=lanes_per_call, dtype=dtype)
+        return Run(learner, task, streams, [], [])
+
+    return start_run
+
+
+@pytest.fixture
+def task() -> Task:
+    return toy_task()
+
+
+@pytest.fixture
+def toy() -> Callable[..., Task]:
+    """`toy(agents, obs_size, width)` is a task of other sizes."""
+    return toy_task
+
+
+@pytest.fixture
+def learned_score(start: Callable[..., Run]) -> Callable[[type[MADDPG]], float]:
+    """Share of greedy actions that name what the agent sees, after training for it on a shared reward."""
+    task = Task(2, 3, 3, 5, 400, Layout(3, (0, 1, 2)))
+
+    def trained(method: type[MADDPG], task: Task) -> MADDPG:
+        learner = start(
+            method, seeds=(0, 1), task=task, gamma=0.0, batch_size=64, update_episodes=4, replay_size=2000
+        ).learner
+        goals = torch.Generator().manual_seed(7)
+        for episode in range(4, task.episodes + 1, 4):
+            obs = torch.eye(3)[torch.randint(3, (2, 4, 6, 2), generator=goals)]  # [S, E, T+1, N, O]
+            noise = learner.exploration_noise()
+            actions = torch.stack([learner.explore(obs[:, :, t], noise[t]) for t in range(5)], 2)
+            rewards = (obs[:, :, :-1] * actions).sum(-1).mean(-1, keepdim=True).expand(-1, -1, -1, 2)
+            learner.learn(Rollout(obs, actions, rewards, torch.zeros(2, 4, 5, dtype=torch.bool)), episode)
+        return learner
+
+    def score(method: type[MADDPG]) -> float:
+        learner = trained(MADDPG, task)
+        if method is not MADDPG:
+            teacher = Teacher(learner.policy(), task.layout, lambda obs: obs)
+            learner = trained(method, replace(task, teacher=teacher, episodes=80))
+        seen = torch.eye(3).view(1, 3, 1, 3).expand(2, 3, 2, 3)
+        return (learner.greedy(seen) * seen).sum(-1).mean().item()
+
+    return score

@@ -1,0 +1,114 @@
+"""A seed's numbers depend on its companions in no bit, and a resumed run ends as an uninterrupted one.
+
+Axes: S seed, N agent.
+"""
+
+import pytest
+import torch
+
+from baselines.knowru import KnowRU
+from baselines.maddpg import MADDPG, InitializedMADDPG
+
+METHODS = [MADDPG, InitializedMADDPG, KnowRU]
+
+
+def assert_same(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> None:
+    assert ours.keys() == theirs.keys()
+    differing = [name for name, tensor in ours.items() if not torch.equal(tensor, theirs[name])]
+    assert not differing
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_seeds_numbers_do_not_depend_on_its_companions(start, method, dtype):
+    alone = start(method, seeds=(3,), dtype=dtype).play(17)
+    assert sum(bool(losses) for losses in alone.losses) >= 15
+    for seeds, lanes_per_call in (((0, 1, 2, 3, 4), 5), ((0, 1, 2, 3, 4), 1), ((4, 3, 7, 1, 9), 2), ((3, 8), None)):
+        company = start(method, seeds=seeds, lanes_per_call=lanes_per_call, dtype=dtype).play(17)
+        assert_same(company.lane(seeds.index(3)), alone.lane(0))
+
+
+@pytest.mark.parametrize(("agents", "obs_size", "batch_size"), [(1, 5, 24), (4, 24, 1024), (7, 9, 33), (8, 48, 128)])
+@pytest.mark.parametrize("loss", ["mse", "ce", "kl"])
+def test_nor_at_other_sizes(start, toy, agents, obs_size, batch_size, loss):
+    """One agent makes stacks of one network; odd sizes leave vector registers half filled; 4 agents are the paper's."""
+    task = toy(agents, obs_size, obs_size + 2)
+    sizes = {"batch_size": batch_size, "replay_size": 2000, "hidden_width": 64, "reuse_loss": loss}
+    alone = start(KnowRU, seeds=(3,), task=task, warmup_transitions=0, update_episodes=208, **sizes).play(3)
+    assert sum(bool(losses) for losses in alone.losses) >= 2
+    for lanes_per_call in (1, 3):
+        company = start(
+            KnowRU,
+            seeds=(1, 2, 3),
+            task=task,
+            warmup_transitions=0,
+            update_episodes=208,
+            lanes_per_call=lanes_per_call,
+            **sizes,
+        ).play(3)
+        assert_same(company.lane(2), alone.lane(0))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_other_seeds_do_not_notice_when_one_seeds_rewards_change(start, method):
+    """Bit for bit, with all seeds in one update: no gradient crosses from lane to lane."""
+    runs = [start(method, lanes_per_call=5).play(4) for _ in range(2)]
+    for run, bonus in zip(runs, (0.0, 3.0), strict=True):
+        rollout = run.rollouts[-1]
+        rollout.rewards[2] += bonus
+        for _ in range(3):
+            run.losses.append(run.learner.learn(rollout, 10))
+    plain, changed = (run.learner.state() for run in runs)
+    for name, tensor in plain.items():
+        assert torch.equal(tensor[[0, 1, 3, 4]], changed[name][[0, 1, 3, 4]])
+    assert not torch.equal(plain["actor.weight_0"][2], changed["actor.weight_0"][2])
+    assert not torch.equal(plain["critic.weight_0"][2], changed["critic.weight_0"][2])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_resumed_run_ends_bit_for_bit_like_an_uninterrupted_one(start, method):
+    whole = start(method, replay_size=1000).play(12)
+    first = start(method, replay_size=1000, lanes_per_call=1).play(7)
+    second = start(method, replay_size=1000, lanes_per_call=2)
+    second.learner.load_state(first.learner.state())
+    for lane, (stream, old) in enumerate(zip(second.streams, first.streams, strict=True)):
+        stream.load_state(old.state())
+        second.learner.replay.restore(lane, first.learner.replay.rows(lane, 0, first.learner.replay.episodes))
+    second.losses, second.rollouts = first.losses, first.rollouts
+    second.play(5)
+    for lane in range(5):
+        assert_same(second.lane(lane), whole.lane(lane))
+
+
+def test_seeds_can_be_regrouped(start):
+    """States of two runs, rows concatenated, go on as each would."""
+    left, right = (start(MADDPG, seeds=seeds, replay_size=1000).play(5) for seeds in ((0, 1), (2,)))
+    joined = start(MADDPG, seeds=(0, 1, 2), replay_size=1000)
+    states = [run.learner.state() for run in (left, right)]
+    joined.learner.load_state({name: torch.cat([state[name] for state in states]) for name in states[0]})
+    for lane, (run, source) in enumerate(((left, 0), (left, 1), (right, 0))):
+        joined.streams[lane].load_state(run.streams[source].state())
+        joined.learner.replay.restore(lane, run.learner.replay.rows(source, 0, run.learner.replay.episodes))
+    joined.rollouts = list(left.rollouts)
+    joined.play(3)
+    left.play(3)
+    right.play(3)
+    states = [run.learner.state() for run in (left, right)]
+    assert_same(joined.learner.state(), {name: torch.cat([state[name] for state in states]) for name in states[0]})
+
+
+def test_a_state_is_a_copy(start):
+    run = start(MADDPG).play(3)
+    state = run.learner.state()
+    kept = {name: tensor.clone() for name, tensor in state.items()}
+    policy = run.learner.policy()
+    actor = {name: tensor.clone() for name, tensor in policy.items()}
+    run.play(2)
+    assert_same(state, kept)
+    assert_same(policy, actor)
+
+
+def test_default_lanes_go_by_the_batch(start):
+    assert start(MADDPG, batch_size=511, replay_size=2000).learner.lanes_per_call == 5
+    assert start(MADDPG, batch_size=512, replay_size=2000).learner.lanes_per_call == 1
+    assert start(MADDPG, batch_size=512, replay_size=2000, lanes_per_call=2).learner.lanes_per_call == 2

@@ -1,0 +1,112 @@
+"""Axes: S seed, N agent, B batch, O observation entry, A action entry, H hidden unit; D joint entry."""
+
+import math
+
+import pytest
+import torch
+from torch.nn.functional import linear
+
+from baselines import nn
+from baselines.learner import Layout
+from baselines.streams import Streams
+
+S, N, B, O, A, H = 2, 3, 20, 4, 5, 8
+D = N * (O + A)
+
+
+def streams(*seeds: int) -> list[Streams]:
+    return [Streams(seed) for seed in seeds]
+
+
+def critic() -> nn.Parameters:
+    parameters = nn.initial([D, H, H, 1], N, streams(1, 2), "cpu", torch.float64)
+    return {name: p + 0.1 if "bias" in name else p for name, p in parameters.items()}
+
+
+def plain(network: nn.Parameters, s: int, n: int, x: torch.Tensor) -> torch.Tensor:
+    """One network of the stack, [B, in] -> [B, out]."""
+    last = len(network) // 2 - 1
+    for layer in range(last + 1):
+        x = linear(x, network[f"weight_{layer}"][s, n], network[f"bias_{layer}"][s, n])
+        x = x if layer == last else x.relu()
+    return x
+
+
+def test_initial_weights_are_xavier_uniform_and_the_seeds_own():
+    parameters = nn.initial([200, 100, 4], N, streams(1, 2), "cpu", torch.float32)
+    bound = math.sqrt(6 / 300)
+    weight = parameters["weight_0"]
+    assert weight.shape == (S, N, 100, 200)
+    assert bound * 0.99 < weight.abs().max() <= bound
+    assert weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.02)
+    assert not parameters["bias_0"].any()
+    alone = nn.initial([200, 100, 4], N, streams(2), "cpu", torch.float32)
+    assert all(torch.equal(alone[name][0], p[1]) for name, p in parameters.items())
+    assert not torch.equal(weight[0], weight[1])
+    assert not torch.equal(weight[0, 0], weight[0, 1])
+
+
+@pytest.mark.parametrize("batch", [1, 4, 20])
+def test_padded_layout_equals_explicit_zero_padding(batch):
+    """Also in the gradient: the entries that read zero get none."""
+    torch.manual_seed(0)
+    layout = Layout(9, (1, 2, 6, 0))
+    actor = nn.initial([9, H, H, A], N, streams(1, 2), "cpu", torch.float64)
+    actor = {name: p.requires_grad_() for name, p in actor.items()}
+    obs = torch.randn(S, N, O, batch, dtype=torch.float64)
+    padded = torch.zeros(S, N, 9, batch, dtype=torch.float64)
+    padded[:, :, list(layout.slots)] = obs
+    logits = nn.actor_logits(actor, obs, nn.entry_slots(layout, "cpu"))
+    explicit = nn.actor_logits(actor, padded)
+    torch.testing.assert_close(logits, explicit, rtol=0, atol=1e-14)
+    torch.testing.assert_close(logits[1, 2], plain(actor, 1, 2, padded[1, 2].mT).mT, rtol=0, atol=1e-14)
+    ours, theirs = (
+        torch.autograd.grad(x.square().sum(), actor["weight_0"], retain_graph=True)[0] for x in (logits, explicit)
+    )
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+    assert not ours[..., [3, 4, 5, 7, 8]].any()
+
+
+def test_a_full_layout_needs_no_index():
+    assert nn.entry_slots(Layout(3, (0, 1, 2)), "cpu") is None
+    assert nn.entry_slots(Layout(3, (0, 2, 1)), "cpu") is not None
+
+
+def test_joint_values_are_each_critics_own():
+    torch.manual_seed(0)
+    joint = torch.randn(S, B, D, dtype=torch.float64)
+    q = nn.joint_values(critic(), joint)
+    assert q.shape == (S, N, B)
+    for s in range(S):
+        for n in range(N):
+            torch.testing.assert_close(q[s, n], plain(critic(), s, n, joint[s])[:, 0], rtol=0, atol=1e-14)
+
+
+def test_own_action_values_replace_one_action_and_pass_gradient_to_it_alone():
+    torch.manual_seed(0)
+    joint = torch.randn(S, B, D, dtype=torch.float64)
+    own = torch.randn(S, N, A, B, dtype=torch.float64, requires_grad=True)
+    learned = {name: p.requires_grad_() for name, p in critic().items()}
+    q = nn.own_action_values(learned, joint, own)
+    direct = []
+    for s in range(S):
+        for n in range(N):
+            replaced = joint[s].clone()
+            replaced[:, N * O + n * A :][:, :A] = own[s, n].mT
+            direct.append(plain(learned, s, n, replaced)[:, 0])
+    torch.testing.assert_close(q, torch.stack(direct).view(S, N, B), rtol=0, atol=1e-14)
+    ours = torch.autograd.grad(q.sum(), [own, *learned.values()], allow_unused=True)
+    theirs = torch.autograd.grad(sum(direct).sum(), own)
+    torch.testing.assert_close(ours[0], theirs[0], rtol=0, atol=1e-13)
+    assert all(gradient is None for gradient in ours[1:])
+
+
+def test_per_agent_views_share_the_joint_inputs_memory():
+    joint = torch.arange(S * B * D).view(S, B, D)
+    obs, actions = nn.per_agent(joint, N, A)
+    assert obs.shape == (S, N, O, B)
+    assert actions.shape == (S, N, A, B)
+    assert obs[1, 2, 3, 4] == joint[1, 4, 2 * O + 3]
+    assert actions[1, 2, 3, 4] == joint[1, 4, N * O + 2 * A + 3]
+    actions.fill_(-1)
+    assert joint[..., N * O :].eq(-1).all()

@@ -1,0 +1,43 @@
+"""Axes: S seed, N agent."""
+
+import pytest
+import torch
+
+from baselines.optim import LaneAdam, clip_by_norm, soft_update
+
+
+def test_clipping_is_for_each_network_alone():
+    gradient = torch.tensor([[[3.0, 4.0], [0.3, 0.0]]])  # norms 5 and .3
+    clipped = clip_by_norm(gradient, 0.5)
+    torch.testing.assert_close(clipped, torch.tensor([[[0.3, 0.4], [0.3, 0.0]]]))
+    assert torch.equal(clip_by_norm(torch.zeros(1, 1, 2, 2), 0.5), torch.zeros(1, 1, 2, 2))
+
+
+def test_clipping_takes_the_norm_of_a_whole_matrix_and_mends_strides():
+    gradient = torch.tensor([[3.0, 0.0, 0.0], [0.0, 4.0, 0.0]]).mT.reshape(1, 1, 3, 2).mT
+    clipped = clip_by_norm(gradient, 1.0)
+    assert clipped.is_contiguous()
+    torch.testing.assert_close(clipped[0, 0], torch.tensor([[0.6, 0.0, 0.0], [0.0, 0.8, 0.0]]))
+
+
+def test_targets_move_by_tau():
+    target = {"weight_0": torch.tensor([1.0])}
+    soft_update(target, {"weight_0": torch.tensor([2.0])}, 0.01)
+    assert target["weight_0"].item() == pytest.approx(1.01)
+
+
+def test_first_adam_step_goes_by_the_learning_rate_and_moves_the_stacked_parameter():
+    """m / sqrt(v) is 1 at the first step, whatever the gradient."""
+    parameters = {"weight_0": torch.ones(3, 2, 4)}
+    adam = LaneAdam(parameters, [slice(0, 2), slice(2, 3)], lr=0.01, grad_clip=0.5)
+    adam.step(0, adam.leaves[0]["weight_0"].square().sum(-1))
+    torch.testing.assert_close(parameters["weight_0"][:2], torch.full((2, 2, 4), 0.99))
+    assert torch.equal(parameters["weight_0"][2], torch.ones(2, 4))
+    assert adam.state()["step"].tolist() == [1, 1, 0]
+
+
+def test_seeds_of_one_group_must_have_taken_equal_steps():
+    parameters = {"weight_0": torch.ones(2, 2, 4)}
+    adam = LaneAdam(parameters, [slice(0, 2)], lr=0.01, grad_clip=0.5)
+    with pytest.raises(ValueError, match=r"equally many Adam steps, got \[1.0, 2.0\]"):
+        adam.load_state(adam.state() | {"step": torch.tensor([1.0, 2.0])})

@@ -1,0 +1,185 @@
+"""The stacked learners against a plain loop: torch.nn modules, an Adam a network, agent after agent, in float64.
+
+Axes: S seed, N agent, B batch, O observation entry, A action entry.
+"""
+
+from __future__ import annotations
+
+import math
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import Linear, ReLU, Sequential
+from torch.nn.functional import cross_entropy, kl_div, mse_loss
+
+from baselines.knowru import KnowRU
+from baselines.learner import Layout
+from baselines.maddpg import MADDPG, InitializedMADDPG
+from baselines.streams import Streams
+
+UPDATES = 22
+GAMMA, TAU, LR, CLIP, PENALTY, BATCH, RING = 0.95, 0.05, 0.01, 0.5, 0.001, 16, 16  # as conftest's settings
+
+
+def network(weights: dict[str, Tensor], s: int, n: int) -> Sequential:
+    """Seed s's network of agent n out of the stacked weights."""
+    layers = []
+    for layer in range(len(weights) // 2):
+        weight, bias = weights[f"weight_{layer}"][s, n], weights[f"bias_{layer}"][s, n]
+        linear = Linear(weight.shape[1], weight.shape[0], dtype=torch.float64)
+        linear.load_state_dict({"weight": weight, "bias": bias})
+        layers += [linear, ReLU()]
+    return Sequential(*layers[:-1])
+
+
+def part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix + "."): p for name, p in state.items() if name.startswith(prefix + ".")}
+
+
+def gumbel(uniform: Tensor) -> Tensor:
+    return -(-uniform.log()).log()
+
+
+class PlainMADDPG:
+    """One seed. Observations are padded with zeros, the critic's input is concatenated anew wherever it is needed."""
+
+    def __init__(self, run, s: int):
+        state, task = run.learner.state(), run.task
+        self.streams, self.task = Streams(s), task
+        self.actors = [network(part(state, "actor"), s, n) for n in range(task.agents)]
+        self.critics = [network(part(state, "critic"), s, n) for n in range(task.agents)]
+        self.target_actors, self.target_critics = deepcopy(self.actors), deepcopy(self.critics)
+        self.actor_adams = [torch.optim.Adam(a.parameters(), lr=LR, eps=1e-8) for a in self.actors]
+        self.critic_adams = [torch.optim.Adam(c.parameters(), lr=LR, eps=1e-8) for c in self.critics]
+        self.ring: list[list[tuple]] = []
+        self.seen = 0
+
+    def store(self, rollout, s: int) -> None:
+        for obs, actions, rewards, terminated in zip(
+            rollout.obs[s].double(), rollout.actions[s], rollout.rewards[s].double(), rollout.terminated[s], strict=True
+        ):
+            episode = [(obs[t], actions[t], rewards[t], obs[t + 1], terminated[t]) for t in range(len(actions))]
+            if len(self.ring) < RING:
+                self.ring.append(episode)
+            else:
+                self.ring[self.seen % RING] = episode
+            self.seen += 1
+
+    def batch(self) -> list[Tensor]:
+        transitions = [transition for episode in self.ring for transition in episode]
+        index = torch.randint(len(transitions), (BATCH,), generator=self.streams["replay"])
+        return [torch.stack(column) for column in zip(*[transitions[i] for i in index], strict=True)]
+
+    def padded(self, obs: Tensor, layout: Layout) -> Tensor:
+        """[B, O] -> [B, width]."""
+        wide = torch.zeros(len(obs), layout.width, dtype=torch.float64)
+        for entry, slot in enumerate(layout.slots):
+            wide[:, slot] = obs[:, entry]
+        return wide
+
+    def descend(self, adam: torch.optim.Adam, loss: Tensor) -> None:
+        adam.zero_grad()
+        loss.backward()
+        for p in adam.param_groups[0]["params"]:
+            p.grad *= CLIP / max(CLIP, p.grad.norm().item())
+        adam.step()
+
+    def update(self, alpha: float) -> None:
+        obs, actions, rewards, next_obs, terminated = self.batch()
+        agents, size = range(self.task.agents), self.task.action_size
+        uniform = torch.rand(2, len(agents), size, BATCH, generator=self.streams["update"], dtype=torch.float64)
+        noise = gumbel(uniform).transpose(-1, -2)
+
+        with torch.no_grad():
+            next_actions = [
+                (self.target_actors[n](self.padded(next_obs[:, n], self.task.layout)) + noise[0, n]).softmax(-1)
+                for n in agents
+            ]
+            next_joint = torch.cat([*(next_obs[:, n] for n in agents), *next_actions], 1)
+            alive = 1.0 - terminated.double()
+            y = [rewards[:, n] + GAMMA * alive * self.target_critics[n](next_joint)[:, 0] for n in agents]
+        joint = torch.cat([obs.flatten(1), actions.flatten(1)], 1)
+        for n in agents:
+            self.descend(self.critic_adams[n], mse_loss(self.critics[n](joint)[:, 0], y[n]))
+        for n in agents:
+            logits = self.actors[n](self.padded(obs[:, n], self.task.layout))
+            played = [actions[:, m] for m in agents]
+            played[n] = (logits + noise[1, n]).softmax(-1)
+            q = self.critics[n](torch.cat([obs.flatten(1), *played], 1))
+            loss = -q.mean() + PENALTY * logits.pow(2).mean()
+            self.descend(self.actor_adams[n], self.objective(loss, obs[:, n], logits, n, alpha))
+        for targets, online in ((self.target_actors, self.actors), (self.target_critics, self.critics)):
+            for target, source in zip(targets, online, strict=True):
+                for old, new in zip(target.parameters(), source.parameters(), strict=True):
+                    old.data = (1 - TAU) * old.data + TAU * new.data
+
+    def objective(self, loss: Tensor, obs: Tensor, logits: Tensor, n: int, alpha: float) -> Tensor:
+        return loss
+
+
+class PlainKnowRU(PlainMADDPG):
+    def __init__(self, run, s: int, loss: str, scale: str):
+        super().__init__(run, s)
+        self.loss, self.scale = loss, scale
+        weights = run.task.teacher.weights
+        self.teachers = [network(dict(weights), s, n) for n in range(weights["weight_0"].shape[1])]
+
+    def objective(self, loss: Tensor, obs: Tensor, logits: Tensor, n: int, alpha: float) -> Tensor:
+        teacher = self.teachers[n % len(self.teachers)]
+        with torch.no_grad():
+            taught = teacher(self.padded(obs.flip(-1), self.task.teacher.layout))
+        if self.loss == "mse":
+            reuse = mse_loss(logits, taught)
+        elif self.loss == "ce":
+            reuse = cross_entropy(logits, taught.softmax(-1))
+        else:
+            reuse = kl_div(taught.log_softmax(-1), logits.log_softmax(-1), log_target=True, reduction="batchmean")
+        if self.scale == "order_of_magnitude":
+            reuse = reuse * 10.0 ** round(math.log10(abs(loss.item()) / reuse.item()))
+        return alpha * reuse + (1 - alpha) * loss
+
+
+def assert_agree(run, plain: PlainMADDPG, s: int) -> None:
+    """Largest difference <= 1e-12 of the largest number in each tensor."""
+    state = run.learner.state()
+    for name, modules in (
+        ("actor", plain.actors),
+        ("critic", plain.critics),
+        ("target_actor", plain.target_actors),
+        ("target_critic", plain.target_critics),
+    ):
+        for n, module in enumerate(modules):
+            for key, theirs in zip(part(state, name), module.parameters(), strict=True):
+                ours = part(state, name)[key][s, n]
+                assert (ours - theirs).abs().max() <= 1e-12 * theirs.abs().max().clamp(min=1e-3), (name, key, n)
+
+
+def play_both(run, plains: list[PlainMADDPG]) -> None:
+    """60 episodes make the run's budget, half of them to anneal in; a ring of 16 episodes wraps on the way."""
+    updates = 0
+    while updates < UPDATES:
+        run.play(1)
+        episodes = 2 * len(run.rollouts)
+        for s, plain in enumerate(plains):
+            plain.store(run.rollouts[-1], s)
+            if run.losses[-1]:
+                plain.update(0.5 - 0.48 * min(episodes / 30, 1))
+        updates += bool(run.losses[-1])
+    for s, plain in enumerate(plains):
+        assert_agree(run, plain, s)
+
+
+@pytest.mark.parametrize("lanes_per_call", [1, 2])
+@pytest.mark.parametrize("method", [MADDPG, InitializedMADDPG])
+def test_maddpg_agrees(start, method, lanes_per_call):
+    run = start(method, seeds=(0, 1), dtype=torch.float64, lanes_per_call=lanes_per_call)
+    play_both(run, [PlainMADDPG(run, s) for s in range(2)])
+
+
+@pytest.mark.parametrize("loss", ["mse", "ce", "kl"])
+@pytest.mark.parametrize("scale", ["none", "order_of_magnitude"])
+def test_knowru_agrees(start, loss, scale):
+    run = start(KnowRU, seeds=(0, 1), dtype=torch.float64, reuse_loss=loss, reuse_scale=scale)
+    play_both(run, [PlainKnowRU(run, s, loss, scale) for s in range(2)])

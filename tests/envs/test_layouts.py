@@ -1,0 +1,81 @@
+"""Observation layouts across team sizes, on literal cases."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from bench.envs.particle.layouts import nearest_view, observation_slots
+
+
+def test_slots_of_two_agents_in_the_layout_of_three():
+    """Three agents: landmarks at 4-9, others at 10-13, messages at 14-17; two fill the front of each kind."""
+    assert observation_slots(2, 3) == (0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 14, 15)
+
+
+def test_slots_of_one_agent_in_the_layout_of_two():
+    assert observation_slots(1, 2) == (0, 1, 2, 3, 4, 5)
+
+
+@pytest.mark.parametrize("agents", [1, 2, 4, 8])
+def test_a_team_fills_its_own_layout(agents: int):
+    assert observation_slots(agents, agents) == tuple(range(6 * agents))
+
+
+@pytest.mark.parametrize(("agents", "layout_agents"), [(4, 6), (4, 8), (6, 8), (1, 8)])
+def test_slots_are_distinct_and_fit(agents: int, layout_agents: int):
+    slots = observation_slots(agents, layout_agents)
+    assert len(set(slots)) == len(slots) == 6 * agents
+    assert max(slots) < 6 * layout_agents
+
+
+def test_a_layout_for_fewer_agents_is_refused():
+    with pytest.raises(ValueError, match="layout_agents: got 3 for 4 agents; allowed: at least 4"):
+        observation_slots(4, 3)
+
+
+def row(landmarks: list[float], others: list[float]) -> list[float]:
+    """Velocity 1, 2, position 3, 4; objects on the x axis; messages of 9, which a teacher must never see."""
+    relative = [number for x in landmarks + others for number in (x, 0.0)]
+    return [1.0, 2.0, 3.0, 4.0, *relative, *[9.0] * (2 * len(others))]
+
+
+def seen(landmarks: list[float], others: list[float]) -> list[float]:
+    relative = [number for x in landmarks + others for number in (x, 0.0)]
+    return [1.0, 2.0, 3.0, 4.0, *relative, *[0.0] * (2 * len(others))]
+
+
+def test_nearest_objects_in_index_order():
+    obs = torch.tensor(
+        [
+            row([0.9, -0.2, 0.1], [-0.5, 0.4]),
+            row([-0.3, 0.8, 0.2], [0.1, 0.6]),
+            row([0.5, -0.5, 0.5], [0.7, -0.7]),  # all equally near: the lower index wins
+        ]
+    )
+    expected = torch.tensor([seen([-0.2, 0.1], [0.4]), seen([-0.3, 0.2], [0.1]), seen([0.5, -0.5], [0.7])])
+    assert torch.equal(nearest_view(obs, agents=3, teacher_agents=2), expected)
+    batched = nearest_view(obs.expand(5, 7, 3, 18), agents=3, teacher_agents=2)
+    assert torch.equal(batched, expected.expand(5, 7, 3, 12))
+
+
+def test_a_lone_teacher_sees_one_landmark_and_nobody():
+    obs = torch.tensor([row([0.9, -0.2], [0.1]), row([0.3, 0.4], [0.1])])
+    assert torch.equal(nearest_view(obs, 2, 1), torch.tensor([seen([-0.2], []), seen([0.3], [])]))
+
+
+def test_both_coordinates_count():
+    obs = torch.zeros(2, 12)
+    obs[:, 4:8] = torch.tensor([0.1, 0.9, 0.5, 0.5])
+    assert nearest_view(obs, 2, 1)[0].tolist() == [0.0, 0.0, 0.0, 0.0, 0.5, 0.5]
+
+
+@pytest.mark.parametrize("teacher_agents", [0, 3, 4])
+def test_a_teacher_needs_a_smaller_team(teacher_agents: int):
+    with pytest.raises(ValueError, match=f"teacher_agents: got {teacher_agents} for 3 agents; allowed: 1 to 2"):
+        nearest_view(torch.zeros(3, 18), 3, teacher_agents)
+
+
+def test_observations_of_another_team_are_refused():
+    with pytest.raises(ValueError, match=r"obs: got shape \(4, 24\); allowed: \[..., 3, 18\]"):
+        nearest_view(torch.zeros(4, 24), 3, 2)
