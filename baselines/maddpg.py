@@ -60,7 +60,7 @@ def td_targets(
     """
     next_obs, next_actions = per_agent(batch.next_joint, *noise.shape[1:3])
     next_actions.copy_(soft_sample(actor_logits(actor, next_obs, slots), noise, temperature))
-    return batch.rewards + gamma * ~batch.terminated * joint_values(critic, batch.next_joint)
+    return batch.rewards + gamma * joint_values(critic, batch.next_joint).masked_fill(batch.terminated, 0)
 
 
 def critic_loss(q: Tensor, targets: Tensor) -> Tensor:

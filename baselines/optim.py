@@ -28,7 +28,8 @@ def clip_by_norm(gradient: Tensor, limit: float) -> Tensor:
 @torch.no_grad()
 def soft_update(target: Mapping[str, Tensor], online: Mapping[str, Tensor], tau: float) -> None:
     """Target <- (1 - tau) target + tau online, in place."""
-    torch._foreach_lerp_(list(target.values()), list(online.values()), tau)
+    for name, p in target.items():
+        p.lerp_(online[name], tau)
 
 
 class LaneAdam:

@@ -45,7 +45,9 @@ class MADDPG(Hyperparameters):
     lr: Positive  # Adam's step size, actor and critic
     gamma: Fraction  # discount
     tau: Fraction  # target rate: target <- (1 - tau) target + tau online, after every update
-    batch_size: Count  # transitions
+    batch_size: Annotated[
+        int, Field(ge=4, multiple_of=4)
+    ]  # transitions; by fours, for the sake of the last bit (nn.py)
     replay_size: Count  # transitions
     warmup_transitions: Annotated[int, Field(ge=0)]  # no update before so many transitions are stored
     update_episodes: Count  # episodes between two updates; they run as parallel copies

@@ -167,8 +167,9 @@ class _Pool:
         self.report({"event": "started", "label": cell.label, "runs": [run.id for run in shard]})
 
     def _read(self, worker: _Worker, lines: IO[str]) -> None:
-        for line in lines:
-            self.events.put((worker, json.loads(line)))
+        with lines:
+            for line in lines:
+                self.events.put((worker, json.loads(line)))
         self.events.put((worker, None))
 
     def _handle_one(self) -> None:

@@ -1,4 +1,4 @@
-"""Transfer metrics on learning curves (Taylor & Stone 2009, Sec. 2.1): jump start, time to threshold, asymptote, area.
+"""Transfer metrics on learning curves (Taylor & Stone 2009): jump start, time to threshold, asymptote, area.
 
 Axes: S seed, P point of a curve.
 `x` [P]: episodes done at each point, strictly increasing, the same for all seeds. `y` [S, P]: scores, higher is better.

@@ -15,7 +15,7 @@ from torch import Tensor
 from baselines import specs
 from baselines.knowru import KnowRU
 from baselines.learner import Layout, Rollout, Task, Teacher
-from baselines.maddpg import MADDPG, InitializedMADDPG
+from baselines.maddpg import MADDPG
 from baselines.streams import Streams
 
 MADDPG_SETTINGS = {
@@ -105,7 +105,7 @@ def toy_teacher(seeds: Sequence[int], task: Task, agents: int, hidden: int, dtyp
     settings = specs.MADDPG(**MADDPG_SETTINGS | {"hidden_width": hidden})
     streams = [Streams(1000 + seed) for seed in seeds]
     weights = MADDPG(replace(task, agents=agents), settings, streams, "cpu", dtype=dtype).policy()
-    return Teacher({name: 2 * weight for name, weight in weights.items()}, task.layout, lambda obs: obs.flip(-1))
+    return Teacher(weights, task.layout, lambda obs: obs.flip(-1))
 
 
 @pytest.fixture
@@ -118,26 +118,24 @@ def start() -> Callable[..., Run]:
         *,
         task: Task | None = None,
         teacher_agents: int = 2,
+        taught: bool = True,
         lanes_per_call: int | None = None,
         dtype: torch.dtype = torch.float32,
         **changed: object,
     ) -> Run:
         task = task or toy_task()
-        knowru = issubclass(method, KnowRU)
-        values = MADDPG_SETTINGS | (KNOWRU_SETTINGS if knowru else {}) | changed
-        settings = specs.KnowRU.model_validate(values) if knowru else specs.MADDPG.model_validate(values)
-        if task.teacher is None and (knowru or issubclass(method, InitializedMADDPG)):
-            task = replace(task, teacher=toy_teacher(seeds, task, teacher_agents, settings.hidden_width, dtype))
         streams = [Streams(seed) for seed in seeds]
-        learner = method(task, settings, streams, "cpu", lanes_per_call=lanes_per_call, dtype=dtype)
-        return Run(learner, task, streams, [], [])
+        options = {"lanes_per_call": lanes_per_call, "dtype": dtype}
+        if taught and method is not MADDPG and task.teacher is None:
+            hidden = int(str(changed.get("hidden_width", MADDPG_SETTINGS["hidden_width"])))
+            task = replace(task, teacher=toy_teacher(seeds, task, teacher_agents, hidden, dtype))
+        if issubclass(method, KnowRU):
+            settings = specs.KnowRU.model_validate(MADDPG_SETTINGS | KNOWRU_SETTINGS | changed)
+            return Run(method(task, settings, streams, "cpu", **options), task, streams, [], [])
+        settings = specs.MADDPG.model_validate(MADDPG_SETTINGS | changed)
+        return Run(method(task, settings, streams, "cpu", **options), task, streams, [], [])
 
     return start_run
-
-
-@pytest.fixture
-def task() -> Task:
-    return toy_task()
 
 
 @pytest.fixture
@@ -149,12 +147,11 @@ def toy() -> Callable[..., Task]:
 @pytest.fixture
 def learned_score(start: Callable[..., Run]) -> Callable[[type[MADDPG]], float]:
     """Share of greedy actions that name what the agent sees, after training for it on a shared reward."""
-    task = Task(2, 3, 3, 5, 400, Layout(3, (0, 1, 2)))
+    task = Task(2, 3, 3, 5, 800, Layout(3, (0, 1, 2)))
 
     def trained(method: type[MADDPG], task: Task) -> MADDPG:
-        learner = start(
-            method, seeds=(0, 1), task=task, gamma=0.0, batch_size=64, update_episodes=4, replay_size=2000
-        ).learner
+        sizes = {"hidden_width": 32, "batch_size": 64, "update_episodes": 4, "replay_size": 2000}
+        learner = start(method, seeds=(0, 1), task=task, gamma=0.0, **sizes).learner
         goals = torch.Generator().manual_seed(7)
         for episode in range(4, task.episodes + 1, 4):
             obs = torch.eye(3)[torch.randint(3, (2, 4, 6, 2), generator=goals)]  # [S, E, T+1, N, O]
@@ -168,7 +165,7 @@ def learned_score(start: Callable[..., Run]) -> Callable[[type[MADDPG]], float]:
         learner = trained(MADDPG, task)
         if method is not MADDPG:
             teacher = Teacher(learner.policy(), task.layout, lambda obs: obs)
-            learner = trained(method, replace(task, teacher=teacher, episodes=80))
+            learner = trained(method, replace(task, teacher=teacher, episodes=200))
         seen = torch.eye(3).view(1, 3, 1, 3).expand(2, 3, 2, 3)
         return (learner.greedy(seen) * seen).sum(-1).mean().item()
 

@@ -101,32 +101,32 @@ def random_rollout(agents: int, seeds: int, episodes: int) -> Rollout:
     )
 
 
+def measure(agents: int, knowru: bool, seeds: int = 5, repeats: int = 40) -> str:
+    maddpg = learner(agents, seeds, knowru)
+    maddpg.learn(random_rollout(agents, seeds, 400), 400)
+    bare, played = list(products(agents, knowru)), random_rollout(agents, seeds, 4)
+    updates, baseline = [], []
+    for _ in range(repeats):
+        baseline.append(milliseconds(lambda: [run() for run, _ in bare]))
+        updates.append(milliseconds(lambda: maddpg.learn(played, 404)) / seeds)
+    gflop, update, products_ms = sum(flops for _, flops in bare) / 1e9, median(updates), median(baseline)
+    noise, obs = maddpg.exploration_noise(), played.obs[:, :, 0]
+    explore = median(milliseconds(lambda: maddpg.explore(obs, noise[0])) for _ in range(200))
+    draw = median(milliseconds(maddpg.exploration_noise) for _ in range(20))
+    return (
+        f"N={agents}: {gflop:.2f} GFLOP; products {products_ms:.2f} ms; learn, a seed and update {update:.2f} ms "
+        f"({100 * products_ms / update:.0f}% of the products' speed, {1000 * gflop / update:.0f} GFLOP/s); "
+        f"explore, 5 seeds x 4 copies {explore:.3f} ms; noise of a round {draw:.2f} ms"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("agents", type=int, nargs="*", default=[4, 6, 8])
     parser.add_argument("--knowru", action="store_true")
     options = parser.parse_args()
     for agents in options.agents:
-        seeds, repeats = 5, 40
-        maddpg = learner(agents, seeds, options.knowru)
-        maddpg.learn(random_rollout(agents, seeds, 400), 400)
-        bare = list(products(agents, options.knowru))
-        round_ = random_rollout(agents, seeds, 4)
-        updates, baseline = [], []
-        for _ in range(repeats):
-            baseline.append(milliseconds(lambda: [run() for run, _ in bare]))
-            updates.append(milliseconds(lambda: maddpg.learn(round_, 404)) / seeds)
-        gflop = sum(flops for _, flops in bare) / 1e9
-        update, products_ms = median(updates), median(baseline)
-        noise = maddpg.exploration_noise()
-        obs = random_rollout(agents, seeds, 4).obs[:, :, 0]
-        explore = median(milliseconds(lambda: maddpg.explore(obs, noise[0])) for _ in range(200))
-        draw = median(milliseconds(maddpg.exploration_noise) for _ in range(20))
-        print(
-            f"N={agents}: {gflop:.2f} GFLOP; products {products_ms:.2f} ms; learn, CPU ms a seed and update "
-            f"{update:.2f} ({100 * products_ms / update:.0f}% of the products' speed, {1000 * gflop / update:.0f} "
-            f"GFLOP/s); explore (5 seeds x 4 copies) {explore:.3f} ms; noise of a round {draw:.2f} ms"
-        )
+        print(measure(agents, options.knowru))
 
 
 if __name__ == "__main__":

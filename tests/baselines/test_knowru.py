@@ -53,16 +53,15 @@ def test_alpha_zero_is_maddpg(start):
 
 
 def test_reuse_alone_imitates_the_teacher(start):
-    run = start(KnowRU, alpha_start=1.0, alpha_end=1.0, reuse_scale="none").play(30)
+    run = start(KnowRU, alpha_start=1.0, alpha_end=1.0, reuse_scale="none").play(50)
     reuse = torch.stack([losses["reuse"] for losses in run.losses[1:]])
     assert (reuse[-1] < reuse[0] / 3).all()
     assert {"critic", "actor", "q", "reuse", "alpha"} == set(run.losses[-1])
 
 
-def test_a_teacher_is_needed(start, task):
-    plain = start(MADDPG)
+def test_a_teacher_is_needed(start):
     with pytest.raises(ValueError, match="needs a teacher"):
-        KnowRU(plain.task, start(KnowRU).settings, plain.streams, "cpu")
+        start(KnowRU, taught=False)
 
 
 def test_a_small_task_is_learned(learned_score):

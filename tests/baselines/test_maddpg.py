@@ -33,7 +33,7 @@ def test_losses_by_hand():
 
 
 def test_targets_by_hand():
-    """Two agents, one observation entry, two actions: Q'_i = 2 obs_i + 1 + 10 x own first action, no hidden units' bend.
+    """Two agents, one observation entry, two actions: Q'_i = 2 obs_i + 1 + 10 x own first action.
 
     Equal logits under Gumbel noise (log 3, 0) make own first action 3/4.
     """
@@ -107,13 +107,15 @@ def test_initialized_actors_are_the_teachers(start):
     assert all(torch.equal(weight, run.task.teacher.weights[name]) for name, weight in teacher.items())
 
 
-def test_initialization_says_what_does_not_fit(start, task):
+def test_initialization_says_what_does_not_fit(start):
+    taught = start(InitializedMADDPG).task
+    wide = Task(3, 4, 3, 5, 60, Layout(7, (0, 1, 2, 3)), taught.teacher)
     with pytest.raises(ValueError, match="input has 6 entries, the student's 7"):
-        teacher = start(InitializedMADDPG).task.teacher
-        wide = Task(3, 4, 3, 5, 60, Layout(7, (0, 1, 2, 3)), teacher)
         start(InitializedMADDPG, task=wide)
     with pytest.raises(ValueError, match="the teacher's shapes are"):
-        start(InitializedMADDPG, task=start(InitializedMADDPG).task, hidden_width=17)
+        start(InitializedMADDPG, task=taught, hidden_width=17)
+    with pytest.raises(ValueError, match="needs a teacher"):
+        start(InitializedMADDPG, taught=False)
 
 
 def test_a_small_task_is_learned(learned_score):

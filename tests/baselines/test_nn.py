@@ -10,8 +10,8 @@ from baselines import nn
 from baselines.learner import Layout
 from baselines.streams import Streams
 
-S, N, B, O, A, H = 2, 3, 20, 4, 5, 8
-D = N * (O + A)
+S, N, B, OBS, A, H = 2, 3, 20, 4, 5, 8
+D = N * (OBS + A)
 
 
 def streams(*seeds: int) -> list[Streams]:
@@ -53,7 +53,7 @@ def test_padded_layout_equals_explicit_zero_padding(batch):
     layout = Layout(9, (1, 2, 6, 0))
     actor = nn.initial([9, H, H, A], N, streams(1, 2), "cpu", torch.float64)
     actor = {name: p.requires_grad_() for name, p in actor.items()}
-    obs = torch.randn(S, N, O, batch, dtype=torch.float64)
+    obs = torch.randn(S, N, OBS, batch, dtype=torch.float64)
     padded = torch.zeros(S, N, 9, batch, dtype=torch.float64)
     padded[:, :, list(layout.slots)] = obs
     logits = nn.actor_logits(actor, obs, nn.entry_slots(layout, "cpu"))
@@ -92,11 +92,11 @@ def test_own_action_values_replace_one_action_and_pass_gradient_to_it_alone():
     for s in range(S):
         for n in range(N):
             replaced = joint[s].clone()
-            replaced[:, N * O + n * A :][:, :A] = own[s, n].mT
+            replaced[:, N * OBS + n * A :][:, :A] = own[s, n].mT
             direct.append(plain(learned, s, n, replaced)[:, 0])
     torch.testing.assert_close(q, torch.stack(direct).view(S, N, B), rtol=0, atol=1e-14)
     ours = torch.autograd.grad(q.sum(), [own, *learned.values()], allow_unused=True)
-    theirs = torch.autograd.grad(sum(direct).sum(), own)
+    theirs = torch.autograd.grad(torch.cat(direct).sum(), own)
     torch.testing.assert_close(ours[0], theirs[0], rtol=0, atol=1e-13)
     assert all(gradient is None for gradient in ours[1:])
 
@@ -104,9 +104,9 @@ def test_own_action_values_replace_one_action_and_pass_gradient_to_it_alone():
 def test_per_agent_views_share_the_joint_inputs_memory():
     joint = torch.arange(S * B * D).view(S, B, D)
     obs, actions = nn.per_agent(joint, N, A)
-    assert obs.shape == (S, N, O, B)
+    assert obs.shape == (S, N, OBS, B)
     assert actions.shape == (S, N, A, B)
-    assert obs[1, 2, 3, 4] == joint[1, 4, 2 * O + 3]
-    assert actions[1, 2, 3, 4] == joint[1, 4, N * O + 2 * A + 3]
+    assert obs[1, 2, 3, 4] == joint[1, 4, 2 * OBS + 3]
+    assert actions[1, 2, 3, 4] == joint[1, 4, N * OBS + 2 * A + 3]
     actions.fill_(-1)
-    assert joint[..., N * O :].eq(-1).all()
+    assert joint[..., N * OBS :].eq(-1).all()

@@ -27,7 +27,7 @@ def test_targets_move_by_tau():
 
 
 def test_first_adam_step_goes_by_the_learning_rate_and_moves_the_stacked_parameter():
-    """m / sqrt(v) is 1 at the first step, whatever the gradient."""
+    """The ratio m / sqrt(v) is 1 at the first step, whatever the gradient."""
     parameters = {"weight_0": torch.ones(3, 2, 4)}
     adam = LaneAdam(parameters, [slice(0, 2), slice(2, 3)], lr=0.01, grad_clip=0.5)
     adam.step(0, adam.leaves[0]["weight_0"].square().sum(-1))

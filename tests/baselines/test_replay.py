@@ -8,7 +8,7 @@ from baselines.replay import FIRST_EPISODES, EpisodeReplay
 from baselines.streams import Streams
 
 TASK = Task(agents=2, obs_size=3, action_size=2, episode_limit=4, episodes=200, layout=Layout(3, (0, 1, 2)))
-T, N, O, A = 4, 2, 3, 2
+T, N, OBS, A = 4, 2, 3, 2
 
 
 def replay(size: int, seeds: tuple[int, ...] = (0, 1)) -> EpisodeReplay:
@@ -23,7 +23,7 @@ def numbered(first: int, episodes: int, seeds: int = 2) -> Rollout:
     terminated = torch.zeros(seeds, episodes, T, dtype=torch.bool)
     terminated[:, 1::2, -1] = True
     return Rollout(
-        stamp[..., None, None].expand(-1, -1, -1, N, O),
+        stamp[..., None, None].expand(-1, -1, -1, N, OBS),
         steps[..., None, None].expand(-1, -1, -1, N, A) + 0.5,
         steps[..., None] + torch.tensor([0.25, 0.75]),
         terminated,
@@ -34,12 +34,12 @@ def test_a_transition_is_whole_and_its_next_observation_is_the_next_row():
     log = replay(10_000)
     log.append(numbered(0, 6))
     batch = log.sample(500, slice(0, 2))
-    obs, actions = batch.joint.split([N * O, N * A], -1)
+    obs, actions = batch.joint.split([N * OBS, N * A], -1)
     stamp = obs[..., 0]
     step, episode = stamp % 10, stamp % 10_000 // 10
     assert (obs == stamp[..., None]).all()
     assert (actions == stamp[..., None] + 0.5).all()
-    assert (batch.next_joint[..., : N * O] == stamp[..., None] + 1).all()
+    assert (batch.next_joint[..., : N * OBS] == stamp[..., None] + 1).all()
     assert (batch.rewards == stamp[:, None] + torch.tensor([[0.25], [0.75]])).all()
     assert torch.equal(batch.terminated[:, 0], (step == T - 1) & (episode % 2 == 1))
     assert step.max() == T - 1

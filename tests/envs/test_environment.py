@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import operator
+
 import pytest
 import torch
 from torch import Tensor
 
 from bench.envs import Dynamics, SimpleSpreadParams
 from bench.envs.particle.environment import ParticleEnvironment
-from bench.envs.particle.physics import State
+from bench.envs.particle.physics import State, ordered_sum
 
 SEEDS = [0, 1, 2, 3, 4]
 STEPS = 25
@@ -51,6 +54,16 @@ def test_a_seed_is_the_same_alone_and_in_company(dynamics: Dynamics, agents: int
         own_obs, own_rewards = play(environment(agents, dynamics), [seed], copies, soft)
         assert torch.equal(obs[lane], own_obs[0])
         assert torch.equal(rewards[lane], own_rewards[0])
+
+
+@pytest.mark.parametrize("dim", [-1, -2])
+def test_sums_run_from_first_to_last(dim: int):
+    """To the last bit, as a plain loop adds; torch's own sum does not keep this order."""
+    for count in range(1, 16):
+        shape = (7, count, 9) if dim == -2 else (7, 9, count)
+        x = torch.randn(shape, generator=torch.Generator().manual_seed(count), dtype=torch.float64)
+        assert torch.equal(ordered_sum(x, dim), functools.reduce(operator.add, x.unbind(dim)))
+    assert torch.equal(ordered_sum(torch.zeros(3, 0, 0), dim), torch.zeros(3, 0))
 
 
 def test_the_lanes_play_different_episodes():

@@ -4,6 +4,7 @@ Axes: S seed.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -119,7 +120,7 @@ def test_mean_and_paired_agree_with_scipy(values: list[float], level: float):
 @given(samples, samples, st.sampled_from([0.5, 0.9, 0.95, 0.99]))
 @quick
 def test_difference_agrees_with_scipy(a: list[float], b: list[float], level: float):
-    """scipy.stats.ttest_ind with unequal variances is the oracle; it warns of constant sides, which are worked by hand below."""
+    """scipy.stats.ttest_ind with unequal variances is the oracle. It warns of constant sides: those are below."""
     assume(np.ptp(a) > 0 and np.ptp(b) > 0)
     expected = stats.ttest_ind(a, b, equal_var=False).confidence_interval(level)
     interval = difference_interval(a, b, level)
@@ -228,9 +229,10 @@ def test_a_number_that_is_not_finite_is_refused_and_named(wrong: float):
 
 def test_other_bad_input_is_refused():
     """Empty, two axes, words, ragged, unequal pairs, a level that is none."""
-    for bad in ([], [[1.0, 2.0]], "abc", [[1.0], [1.0, 2.0]], None):
-        with pytest.raises(StatisticsError):
-            finite(bad, "scores")  # pyright: ignore[reportArgumentType]
+    wrong: list[Any] = [[], [[1.0, 2.0]], "abc", [[1.0], [1.0, 2.0]], None]
+    for bad in wrong:
+        with pytest.raises(StatisticsError, match="scores"):
+            finite(bad, "scores")
     with pytest.raises(StatisticsError, match="got 3 and 2"):
         paired_interval([1, 2, 3], [1, 2])
     for level in (0, 1, 95, math.nan):

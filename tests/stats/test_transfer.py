@@ -185,8 +185,8 @@ def test_simulated_time_ratio_is_unbiased_where_dropping_is_not():
     for _ in range(1000):
         drawn = [rng.exponential(mean, 10) for mean in (60, 80)]
         interval = time_ratio(*(Times(np.minimum(t, 60), t <= 60) for t in drawn), tau=60)
-        if interval.low is None or interval.high is None:
-            raise AssertionError(interval.reason)
+        assert interval.low is not None
+        assert interval.high is not None
         covered += interval.low <= truth <= interval.high
         logs.append(math.log(interval.estimate))
     assert math.exp(np.mean(logs)) == pytest.approx(truth, abs=0.025)
@@ -225,9 +225,9 @@ def test_area_ratio_above_the_floor():
 @pytest.mark.parametrize(
     ("student", "baseline", "named"),
     [
-        ([1, 2, 3], [5, 6, 7], r"\(student\)"),
-        ([5, 6, 7], [1, 2, 3], r"\(baseline\)"),
-        ([0, 0, 0], [1, 2, 3], r"\(student, baseline\)"),
+        ([1, 2, 3], [5, 6, 7], "(student)"),
+        ([5, 6, 7], [1, 2, 3], "(baseline)"),
+        ([0, 0, 0], [1, 2, 3], "(student, baseline)"),
     ],
 )
 def test_area_ratio_is_undefined_at_or_below_the_floor(student: list[float], baseline: list[float], named: str):
@@ -235,8 +235,7 @@ def test_area_ratio_is_undefined_at_or_below_the_floor(student: list[float], bas
     interval = area_ratio(student, baseline, floor=2)
     assert math.isnan(interval.estimate)
     assert (interval.low, interval.high) == (None, None)
-    with pytest.raises(AssertionError, match=f"at or below the floor 2 {named}"):
-        raise AssertionError(interval.reason)
+    assert interval.reason.endswith(f"at or below the floor 2 {named}")
 
 
 def test_area_ratio_does_not_take_rounding_for_height():

@@ -1,0 +1,185 @@
+"""Shared by all tests: a tiny suite that trains in seconds, and where tools stand."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.suite import Suite, load
+
+ROOT = Path(__file__).parent.parent
+Bench = Callable[..., "subprocess.CompletedProcess[str]"]
+
+TINY = """
+schema = 1
+version = 1
+profile.full.says = "all there is"
+profile.half = { says = "half of it", budget = { episodes = 8 } }
+
+[paper]
+id = "tiny"
+title = "Tiny"
+authors = "Nobody"
+year = 2026
+
+[[scenario]]
+id = "two"
+where = "here"
+says = "two agents"
+family = "particle"
+params = { name = "simple_spread", agents = 2, dynamics = "openai" }
+anchors = { random = -6.0, no_information = -5.0, good = -3.0, measured = "made up for tests" }
+episode_limit = 5
+metric = "step_reward"
+
+[[scenario]]
+id = "three"
+where = "here"
+says = "three agents"
+family = "particle"
+params = { name = "simple_spread", agents = 3, dynamics = "openai" }
+anchors = { random = -10.0, no_information = -9.0, good = -4.0, measured = "made up for tests" }
+episode_limit = 5
+metric = "step_reward"
+
+[[method]]
+id = "base"
+where = "here"
+says = "the baseline"
+algorithm = "maddpg"
+[method.hyperparameters]
+hidden_layers = { value = 2, source = "a" }
+hidden_width = { value = 8, source = "a" }
+lr = { value = 0.01, source = "a" }
+gamma = { value = 0.95, source = "a" }
+tau = { value = 0.01, source = "a" }
+batch_size = { value = 16, source = "a" }
+replay_size = { value = 1000, source = "a" }
+warmup_transitions = { value = 20, source = "a guess", kind = "assumed" }
+update_episodes = { value = 2, source = "a" }
+grad_clip = { value = 0.5, source = "a" }
+logit_penalty = { value = 0.001, source = "a" }
+temperature = { value = 1.0, source = "a" }
+layout_agents = { value = 3, source = "a" }
+
+[[method]]
+id = "init"
+where = "here"
+says = "starts from the teacher"
+algorithm = "maddpg_initialized"
+extends = "base"
+hyperparameters.copied = { value = "actor", source = "a" }
+
+[[method]]
+id = "student"
+where = "here"
+says = "learns from the teacher"
+algorithm = "knowru"
+extends = "base"
+[method.hyperparameters]
+alpha_start = { value = 0.5, source = "a" }
+alpha_end = { value = 0.02, source = "a" }
+anneal_fraction = { value = 1.0, source = "a" }
+reuse_loss = { value = "mse", source = "a" }
+reuse_scale = { value = "order_of_magnitude", source = "a" }
+teacher_view = { value = "same", source = "a" }
+
+[[experiment]]
+id = "source"
+where = "Table 1"
+says = "the source task"
+methods = ["base"]
+training_sets = [{ id = "two", scenarios = ["two"] }]
+seeds = { value = 3, source = "Table 1" }
+budget = { episodes = 16, record_every = 2, evaluate_every = 8, evaluation_episodes = 3, final_evaluation_episodes = 4, source = "Table 1" }
+
+[[experiment]]
+id = "target"
+where = "Table 1"
+says = "the target task"
+methods = ["base", "init", "student"]
+training_sets = [{ id = "three", scenarios = ["three"] }]
+seeds = { value = 3, source = "Table 1" }
+budget = { episodes = 16, record_every = 2, evaluate_every = 8, evaluation_episodes = 3, final_evaluation_episodes = 4, source = "Table 1" }
+teachers = { experiment = "source", method = "base", pairing = "same seed" }
+baseline = "base"
+
+[[measure]]
+id = "overall"
+says = "all of training"
+kind = "window"
+series = "training"
+window = [0.0, 1.0]
+
+[[measure]]
+id = "reach"
+says = "when"
+kind = "first_reach"
+series = "training"
+level = "base:overall"
+below = { share_of_scale = 0.1 }
+smooth = 2
+hold = 1
+
+[transfer]
+jump_start = "overall"
+time_to_threshold = "reach"
+asymptote = "overall"
+area = "overall"
+
+[[claim]]
+id = "better"
+where = "Sec. 1"
+says = "the student is better"
+experiments = ["target"]
+protocol = "training"
+margin = { share_of_scale = 0.1 }
+test = { kind = "ordering", greater = ["student:overall"], less = ["base:overall"] }
+
+[[deviation]]
+id = "odd"
+class = "erratum"
+applies_to = ["student"]
+says = "a sign"
+"""
+
+
+@pytest.fixture
+def tiny_file(tmp_path: Path) -> Path:
+    """The tiny suite as a file."""
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.fixture
+def tiny(tiny_file: Path) -> Suite:
+    return load(str(tiny_file))
+
+
+@pytest.fixture(scope="session")
+def knowru() -> Suite:
+    return load("knowru")
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """Runs `python -m bench ...` in an empty folder, as a user would."""
+
+    def call(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "bench", *map(str, arguments)],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return call

@@ -1,0 +1,163 @@
+"""The command line, as a user meets it: what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bench.plan import Selection, make_plan
+from bench.store import Store
+from bench.suite import Suite
+from tests.conftest import ROOT, Bench
+from tests.synthetic import fill
+from tests.test_verdict import levels
+
+SELECTED = ("--only", "target", "--seeds", "3")
+
+
+@pytest.fixture
+def results(tiny: Suite, tmp_path: Path) -> Path:
+    """A results folder in which the student is better."""
+    folder = tmp_path / "results"
+    fill(Store(folder), make_plan(tiny, Selection()), levels(student=-7.0, base=-8.0, init=-8.0))
+    return folder
+
+
+def test_validate(bench: Bench, tiny_file: Path) -> None:
+    done = bench("validate")
+    assert (done.returncode, "knowru: sound" in done.stdout) == (0, True)
+    done = bench("validate", tiny_file, "--json")
+    assert json.loads(done.stdout) == [{"suite": "tiny", "version": 1, "problems": []}]
+
+
+def test_plan_shows_the_dag_what_is_left_and_what_it_costs(bench: Bench, tiny_file: Path, results: Path) -> None:
+    done = bench("plan", tiny_file, "--results", results)
+    assert done.returncode == 0, done.stderr
+    for words in ("student on three", "base on two", "12 runs, 9 done", "of memory", "this cell's runs"):
+        assert words in done.stdout
+    shown = json.loads(bench("plan", tiny_file, "--results", results, "--json").stdout)
+    assert sum(run["done"] for run in shown["runs"]) == 9
+    assert shown["left_s"] > 0
+    student = next(cell for cell in shown["cells"] if cell["method"] == "student")
+    assert student["teacher"] == next(c["key"] for c in shown["cells"] if c["training_set"] == "two")
+
+
+def test_check_prints_one_row_a_claim(bench: Bench, tiny_file: Path, results: Path) -> None:
+    done = bench("check", tiny_file, "--results", results)
+    assert done.returncode == 0, done.stderr
+    for words in ("the student is better", "Sec. 1", "reproduced", "1 assumed", "1 erratum", "counts: 1 reproduced"):
+        assert words in done.stdout
+    shown = json.loads(bench("check", tiny_file, "--results", results, "--json").stdout)
+    assert {"suite", "version", "verdicts", "counts"} <= shown.keys()
+    (row,) = shown["verdicts"]
+    assert list(row) == [
+        "id", "kind", "where", "experiment", "scenario", "method", "says", "printed", "found", "interval", "verdict",
+        "reason", "seeds", "seeds_to_decide", "deviations",
+    ]  # fmt: skip
+    assert (row["id"], row["kind"], row["verdict"], row["seeds"]) == ("better", "ordering", "reproduced", 3)
+    assert row["found"] == pytest.approx(1.0)
+    assert row["interval"][0] < 1 < row["interval"][1]
+    assert row["deviations"][0].keys() == {"id", "class", "says"}
+    assert shown["counts"]["reproduced"] == 1
+
+
+def test_check_of_nothing_is_no_success(bench: Bench, tiny_file: Path) -> None:
+    done = bench("check", tiny_file)
+    assert done.returncode == 4
+    assert "not_run" in done.stdout
+    assert "nothing was run" in done.stderr
+    assert bench("report", tiny_file).returncode == 4
+
+
+def test_a_damaged_record_is_named_and_not_counted(bench: Bench, tiny_file: Path, results: Path) -> None:
+    victim = sorted((results / "records").glob("*.json"))[0]
+    victim.write_bytes(victim.read_bytes()[:100])
+    done = bench("check", tiny_file, "--results", results)
+    assert done.returncode == 0
+    assert f"not counted: {victim}" in done.stderr
+    assert "8 done" in bench("plan", tiny_file, "--results", results).stdout
+
+
+def test_report(bench: Bench, tiny_file: Path, results: Path) -> None:
+    done = bench("report", tiny_file, "--results", results)
+    assert done.returncode == 0, done.stderr
+    path = Path(done.stdout.removeprefix("report: ").strip())
+    text = path.read_text()
+    for words in ("# Tiny", "## Verdicts", "| the student is better | Sec. 1 | target |", "## Transfer metrics", "a sign"):
+        assert words in text
+    svg, png = path.with_name("curves-target.svg"), path.with_name("curves-target.png")
+    assert svg.read_bytes()[:5] == b"<?xml"
+    assert png.read_bytes()[:4] == b"\x89PNG"
+    before = {p.name: p.read_bytes() for p in path.parent.iterdir()}
+    bench("report", tiny_file, "--results", results)
+    assert {p.name: p.read_bytes() for p in path.parent.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["check", "knowro"], ["suite", '"knowro"', 'did you mean "knowru"']),
+        (["run", "knowru", "--set", "lrr=1"], ["--set lrr", 'did you mean "lr"']),
+        (["run", "knowru", "--device", "cuda"], ["--device", '"cuda"', '"cpu"', "CUDA build"]),
+        (["run", "knowru", "--device", "tpu"], ["--device", '"tpu"']),
+        (["run", "knowru", "--seeds", "many"], ["--seeds", '"many"', "e.g. --seeds 5"]),
+        (["run", "knowru", "--seeds", "0"], ["--seeds", '"0"']),
+        (["run", "knowru", "--profile", "fulll"], ["--profile", 'did you mean "full"']),
+        (["run", "knowru", "--only", "spread/2"], ["--only", '"spread/2"', '"spread/II"']),
+        (["run", "knowru", "--results", "in_the_way/x"], ["in_the_way/x", "cannot be written", "--results"]),
+        (["run", "knowru", "--jobs", "0"], ["--jobs"]),
+        (["validate", "broken.toml"], ["broken.toml", "(file)", "UTF-8"]),
+        (["validate", "list.toml"], ["list.toml", "(file)", "line 1"]),
+    ],
+)
+def test_bad_input_is_one_message_and_exit_code_2(bench: Bench, tmp_path: Path, arguments: list[str], said: list[str]) -> None:
+    (tmp_path / "in_the_way").write_text("a file")
+    (tmp_path / "broken.toml").write_bytes(b"\xff\xfe")
+    (tmp_path / "list.toml").write_text("= 1")
+    done = bench(*arguments, CUDA_VISIBLE_DEVICES="")
+    assert done.returncode == 2, done.stdout
+    assert "Traceback" not in done.stderr
+    for words in said:
+        assert words in done.stderr, done.stderr
+
+
+def test_run_with_report_from_nothing_to_a_verdict(bench: Bench, tiny_file: Path, tmp_path: Path) -> None:
+    done = bench("run", tiny_file, *SELECTED, "--jobs", "2", "--report")
+    assert done.returncode == 0, done.stderr
+    assert "12 runs: 12 trained now, 0 there before" in done.stdout
+    assert "counts: " in done.stdout
+    path = tmp_path / done.stdout.strip().splitlines()[-1].removeprefix("report: ")
+    assert path.is_file()
+    again = bench("run", tiny_file, *SELECTED, "--json")
+    assert len(json.loads(again.stdout)["before"]) == 12
+
+
+def test_failed_runs_give_exit_code_3(bench: Bench, tiny_file: Path) -> None:
+    done = bench("run", tiny_file, "--only", "source", "--seeds", "1", "--set", "lr=1e30")
+    assert done.returncode == 3
+    assert "diverged at step 20" in done.stdout
+    assert "1 failed" in done.stdout
+
+
+def test_ctrl_c_stops_within_five_seconds_and_says_how_to_go_on(tiny_file: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench", "run", str(tiny_file), "--only", "source", "--seeds", "1"]
+    command += ["--set", "budget.episodes=100000", "--checkpoint-every", "0"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "PATH": ""}, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("runs/checkpoints/*.safetensors")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert time.monotonic() - began < 5
+    assert process.returncode == 130
+    assert "the same command goes on from the last checkpoints" in errors

@@ -1,0 +1,128 @@
+"""Plans: which runs, in which order, under which ids, with which deviations."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.plan import Plan, Selection, make_plan
+from bench.suite import Suite, SuiteError, parse
+from tests.conftest import TINY
+
+
+def plan_of(suite: Suite, **selection: object) -> Plan:
+    return make_plan(suite, Selection.model_validate(selection))
+
+
+def ids(plan: Plan) -> set[str]:
+    return {run.id for run in plan.runs}
+
+
+def test_teachers_come_first_and_same_seed_pairs(tiny: Suite) -> None:
+    plan = plan_of(tiny, only=("target",))
+    assert [cell.label for cell in plan.cells] == ["base on three", "base on two", "init on three", "student on three"]
+    seen: set[str] = set()
+    by_id = {run.id: run for run in plan.runs}
+    for run in plan.runs:
+        assert run.teacher is None or run.teacher in seen
+        assert run.teacher is None or by_id[run.teacher].seed == run.seed
+        seen.add(run.id)
+    assert len(seen) == len(plan.runs) == 12
+
+
+def test_the_paper_experiment_of_the_readme(knowru: Suite) -> None:
+    plan = plan_of(knowru, only=("spread/II",), seeds=(0, 1, 2, 3, 4))
+    assert {cell.label for cell in plan.cells} == {
+        "maddpg on spread/I",
+        "maddpg on spread/II",
+        "maddpg_init on spread/II",
+        "knowru on spread/II",
+    }
+    assert len(plan.runs) == 20
+    assert all(cell.settings["budget"]["episodes"] == 5000 for cell in plan.cells)
+    assert all(cell.settings["scenario"]["episode_limit"] == 25 for cell in plan.cells)
+
+
+def test_experiments_share_what_is_the_same(knowru: Suite) -> None:
+    both = plan_of(knowru, only=("spread/III", "spread/alpha", "spread/loss"))
+    labels = [cell.label for cell in both.cells]
+    assert labels.count("knowru on spread/III") == labels.count("maddpg on spread/III") == 1
+
+
+def test_ids_depend_on_everything_that_changes_numbers_and_on_nothing_else(tiny: Suite) -> None:
+    base = plan_of(tiny)
+    assert ids(plan_of(tiny)) == ids(base)
+    renamed = parse(TINY.replace('"student', '"pupil').encode(), "x.toml")
+    assert ids(make_plan(renamed, Selection())) == ids(base)
+    said = parse(TINY.replace("two agents", "2 agents").encode(), "x.toml")
+    assert ids(make_plan(said, Selection())) == ids(base)
+    for old, new in (
+        ("episode_limit = 5", "episode_limit = 6"),
+        ('dynamics = "openai"', 'dynamics = "mpe2"'),
+        ("value = 0.95", "value = 0.96"),
+        ("evaluation_episodes = 3", "evaluation_episodes = 2"),
+    ):
+        other = parse(TINY.replace(old, new).encode(), "x.toml")
+        assert not ids(make_plan(other, Selection())) & ids(base), (old, new)
+
+
+def test_a_student_depends_on_its_teachers_settings(tiny: Suite) -> None:
+    longer = parse(TINY.replace("episodes = 16", "episodes = 32", 1).encode(), "x.toml")  # the source task alone
+    before, after = plan_of(tiny), make_plan(longer, Selection())
+    same = {c.label for c in before.cells} & {c.label for c in after.cells if c.key in {b.key for b in before.cells}}
+    assert same == {"base on three"}
+
+
+def test_a_teacher_gets_every_seed_its_students_need() -> None:
+    fewer = parse(TINY.replace("seeds = { value = 3", "seeds = { value = 1", 1).encode(), "x.toml")
+    plan = make_plan(fewer, Selection())
+    assert next(c for c in plan.cells if c.label == "base on two").seeds == (0, 1, 2)
+
+
+def notes(plan: Plan, label: str) -> dict[str, str]:
+    cell = next(c for c in plan.cells if c.label == label)
+    return {note.id: note.class_ for note in cell.notes}
+
+
+def test_deviations_are_gathered(tiny: Suite) -> None:
+    full = plan_of(tiny)
+    assert notes(full, "base on three") == {"warmup_transitions": "assumed"}
+    assert notes(full, "student on three") == {"odd": "erratum", "warmup_transitions": "assumed"}
+    assert notes(plan_of(tiny, profile="half"), "base on three")["profile"] == "reduced"
+    changed = plan_of(tiny, settings=("base.lr=0.02",))
+    assert notes(changed, "base on three")["--set"] == "changed"
+    assert "--set" not in notes(changed, "student on three")
+
+
+def test_set_reaches_what_it_names(tiny: Suite) -> None:
+    def lr(plan: Plan, label: str) -> float:
+        return next(c for c in plan.cells if c.label == label).settings["hyperparameters"]["lr"]
+
+    one = plan_of(tiny, settings=("student.lr=0.5",))
+    assert (lr(one, "student on three"), lr(one, "base on three")) == (0.5, 0.01)
+    everyone = plan_of(tiny, settings=("lr=0.5",))
+    assert {lr(everyone, c.label) for c in everyone.cells} == {0.5}
+    budget = plan_of(tiny, settings=("budget.episodes=32",))
+    assert {c.settings["budget"]["episodes"] for c in budget.cells} == {32}
+
+
+@pytest.mark.parametrize(
+    ("selection", "said"),
+    [
+        ({"profile": "ful"}, ["--profile", '"ful"', 'did you mean "full"']),
+        ({"only": ("targat",)}, ["--only", 'did you mean "target"']),
+        ({"settings": ("base.ler=1",)}, ["--set base.ler", 'did you mean "lr"']),
+        ({"settings": ("bse.lr=1",)}, ["--set", 'did you mean "base"']),
+        ({"settings": ("lerning=1",)}, ["--set lerning"]),
+        ({"settings": ("lr",)}, ["--set", "KEY=VALUE"]),
+        ({"settings": ("lr=fast",)}, ["hyperparameters.lr", '"fast"', "number"]),
+        ({"settings": ("lr=-1",)}, ["hyperparameters.lr", "-1", "greater than 0"]),
+        ({"settings": ("budget.episodes=-2",)}, ["--set budget.episodes", "-2", ">= 1"]),
+        ({"settings": ("budget.epochs=2",)}, ["--set budget.epochs", "episodes"]),
+        ({"settings": ("budget.episodes=15",)}, ["budget.episodes", "15", "a multiple of 2"]),
+    ],
+)
+def test_a_request_that_cannot_be_meant(tiny: Suite, selection: dict[str, object], said: list[str]) -> None:
+    with pytest.raises(SuiteError) as caught:
+        plan_of(tiny, **selection)
+    for words in ("(command line)", "got ", "allowed ", "mend ", *said):
+        assert words in str(caught.value)

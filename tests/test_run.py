@@ -1,0 +1,284 @@
+"""Runs: a seed's numbers are the same alone, in company, after a stop and after a kill."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bench.executors.local import Options, execute
+from bench.plan import Plan, Selection, make_plan
+from bench.run import Job, Stopped, run_job
+from bench.store import Record, Store, StoreError, numbers_hash
+from bench.suite import Suite
+from tests.conftest import ROOT
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def new_store(folder: Path) -> Store:
+    store = Store(folder)
+    store.open_for_writing()
+    return store
+
+
+def quiet(_: dict[str, Any]) -> None: ...
+
+
+def jobs_of(plan: Plan, lanes: int, checkpoint_s: float = 1e9) -> list[Job]:
+    """The plan's runs in order, `lanes` seeds of a cell at a time."""
+    jobs = []
+    for cell in plan.cells:
+        runs = [r for r in plan.runs if r.cell == cell.key]
+        for i in range(0, len(runs), lanes):
+            chunk = tuple(runs[i : i + lanes])
+            jobs.append(Job(cell=cell, runs=chunk, suite_version=1, profile="full", checkpoint_s=checkpoint_s))
+    return sorted(jobs, key=lambda job: job.cell.teacher is not None)
+
+
+def train(plan: Plan, store: Store, lanes: int, **options: Any) -> dict[str, str]:
+    """Numbers hashes by run id."""
+    for job in jobs_of(plan, lanes, **options):
+        run_job(job, store, lambda: False, quiet)
+    return hashes(plan, store)
+
+
+def hashes(plan: Plan, store: Store) -> dict[str, str]:
+    return {run.id: numbers_hash(finished(store, run.id)) for run in plan.runs}
+
+
+def finished(store: Store, run: str) -> Record:
+    record = store.record(run)
+    assert record is not None
+    assert record.status == "finished"
+    return record
+
+
+@pytest.fixture
+def plan(tiny: Suite) -> Plan:
+    return make_plan(tiny, Selection())
+
+
+@pytest.fixture
+def together(plan: Plan, tmp_path: Path) -> tuple[Store, dict[str, str]]:
+    """Every cell with all its seeds in one group."""
+    store = new_store(tmp_path / "together")
+    return store, train(plan, store, lanes=3)
+
+
+def test_a_seed_alone_and_in_company_is_the_same(
+    plan: Plan, together: tuple[Store, dict[str, str]], tmp_path: Path
+) -> None:
+    """Parameters, curves and numbers hash, bit by bit, for every method."""
+    store, expected = together
+    alone = new_store(tmp_path / "alone")
+    assert train(plan, alone, lanes=1) == expected
+    for run in plan.runs:
+        assert store.weights_path(run.id).read_bytes() == alone.weights_path(run.id).read_bytes()
+        assert finished(store, run.id).numbers == finished(alone, run.id).numbers
+    assert len(set(expected.values())) == len(expected)  # and no two runs are alike
+
+
+def test_what_a_record_holds(plan: Plan, together: tuple[Store, dict[str, str]]) -> None:
+    store, _ = together
+    student = next(r for r in plan.runs if plan.cell(r.cell).method == "student")
+    record = finished(store, student.id)
+    numbers = record.numbers
+    training, evaluation = numbers.curves["training"], numbers.curves["evaluation"]
+    assert training.episodes == tuple(range(2, 17, 2))
+    assert training.steps == tuple(range(10, 81, 10))
+    assert set(training.n) == {2}
+    assert evaluation.episodes == (0, 8, 16)
+    assert set(evaluation.n) == {3}
+    assert len(numbers.returns) == 4
+    assert numbers.final == pytest.approx(np.mean([r for r in numbers.returns if r is not None]))
+    assert numbers.first_update == 4  # the first round after 20 transitions of 5-step episodes
+    assert {"loss/critic", "loss/actor", "loss/reuse", "loss/alpha"} <= numbers.curves.keys()
+    alpha = [a for a in numbers.curves["loss/alpha"].mean if a is not None]
+    assert alpha[0] == pytest.approx(0.5 - 0.48 * 4 / 16)
+    assert alpha[-1] == pytest.approx(0.02)
+    assert record.teacher is not None
+    assert record.teacher.run == student.teacher
+    assert record.teacher.weights == finished(store, record.teacher.run).numbers.weights
+    assert record.provenance.packages["torch"] == torch.__version__
+    assert record.provenance.lanes == 3
+    assert not list(store.checkpoints.iterdir())
+
+
+def test_methods_are_evaluated_and_trained_on_the_same_episodes(plan: Plan, together: tuple[Store, dict[str, str]]) -> None:
+    """Untrained base and student share weights, so that the same episodes give the same scores before an update."""
+    store, _ = together
+    records = {
+        plan.cell(r.cell).method: finished(store, r.id)
+        for r in plan.runs
+        if r.seed == 0 and plan.cell(r.cell).training_set == "three"
+    }
+    base, student = records["base"].numbers.curves, records["student"].numbers.curves
+    assert base["evaluation"].mean[0] == student["evaluation"].mean[0]
+    assert base["training"].mean[0] == student["training"].mean[0]
+    assert base["training"].mean[-1] != student["training"].mean[-1]
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 5])
+def test_stopped_and_resumed_in_other_company_is_the_same(
+    plan: Plan, together: tuple[Store, dict[str, str]], tmp_path: Path, rounds: int
+) -> None:
+    """Every job is stopped again and again, and goes on with other seeds beside it."""
+    _, expected = together
+    store = new_store(tmp_path / "stopped")
+    stops = 0
+    for lanes in (3, 1, 2, 3, 1, 2, 3, 1, 3, 2, 1, 3):
+        for job in jobs_of(plan, lanes):
+            calls = iter(range(100))
+            try:
+                run_job(job, store, lambda calls=calls: next(calls) == rounds - 1, quiet)
+            except Stopped:
+                stops += 1
+            except StoreError as error:
+                assert "has not finished" in str(error)  # noqa: PT017
+    assert stops > 3
+    assert train(plan, store, lanes=3) == expected
+
+
+def test_checkpoints_change_nothing(plan: Plan, together: tuple[Store, dict[str, str]], tmp_path: Path) -> None:
+    assert train(plan, new_store(tmp_path / "often"), lanes=3, checkpoint_s=0.0) == together[1]
+
+
+def test_one_and_two_processes_are_the_same(
+    tiny: Suite, together: tuple[Store, dict[str, str]], tmp_path: Path
+) -> None:
+    """Every method, two seeds: each in a process of its own, against three seeds in one."""
+    store, plan = new_store(tmp_path / "two"), make_plan(tiny, Selection(seeds=(0, 1)))
+    outcome = execute(plan, store, Options(jobs=2), quiet)
+    assert (len(outcome.finished), outcome.failed, outcome.stopped) == (8, {}, False)
+    assert hashes(plan, store).items() <= together[1].items()
+    again = execute(plan, store, Options(jobs=1), quiet)
+    assert len(again.before) == 8
+
+
+def test_killed_in_mid_training_then_resumed_is_the_same(tiny: Suite, tiny_file: Path, tmp_path: Path) -> None:
+    """kill -9 of everything once there are checkpoints; the same command ends with an uninterrupted run's numbers."""
+    longer = ("budget.episodes=400",)
+    plan = make_plan(tiny, Selection(only=("source",), seeds=(0, 1), settings=longer))
+    expected = train(plan, new_store(tmp_path / "whole"), lanes=2)
+    results = tmp_path / "killed"
+    command = [sys.executable, "-m", "bench", "run", str(tiny_file), "--results", str(results), "--jobs", "2"]
+    command += ["--only", "source", "--seeds", "2", "--set", *longer, "--checkpoint-every", "0"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    first = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(results.glob("checkpoints/*.safetensors")) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    children = Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split()
+    first.kill()
+    for child in children:
+        os.kill(int(child), signal.SIGKILL)
+    first.wait()
+    assert not all(Store(results).finished(run.id) for run in plan.runs), "the test killed too late"
+    assert list(results.glob("checkpoints/*.safetensors"))
+    second = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert second.returncode == 0, second.stderr
+    assert hashes(plan, Store(results)) == expected
+
+
+def test_a_checkpoint_of_another_device_is_not_used(plan: Plan, tmp_path: Path) -> None:
+    store = new_store(tmp_path / "device")
+    job = next(j for j in jobs_of(plan, 3))
+    with pytest.raises(Stopped):
+        run_job(job, store, lambda: True, quiet)
+    from bench import checkpoints
+
+    run = job.runs[0].id
+    found = checkpoints.load_checkpoint(store, run)
+    assert found is not None
+    checkpoints.save_checkpoint(store, run, found.arrays, {**found.progress, "device": "cuda"})
+    seen: list[dict[str, Any]] = []
+    run_job(job, store, lambda: False, seen.append)
+    starts = [e["episodes"] for e in seen if e["event"] == "progress" and run in e["runs"]]
+    assert starts[0] == 2  # from the beginning
+
+
+def test_a_diverged_run_is_recorded_as_failed_and_its_students_wait(tiny: Suite, tmp_path: Path) -> None:
+    wild = make_plan(tiny, Selection(settings=("base.lr=1e30",), seeds=(0,)))
+    store = new_store(tmp_path / "wild")
+    outcome = execute(wild, store, Options(jobs=1), quiet)
+    assert set(outcome.failed.values()) == {"diverged at step 20"}
+    methods = {run.id: wild.cell(run.cell).method for run in wild.runs}
+    assert {methods[r] for r in outcome.blocked} == {"init", "student"}
+    for run in outcome.failed:
+        record = store.record(run)
+        assert record is not None
+        assert (record.status, record.reason) == ("failed", "diverged at step 20")
+        assert None in record.numbers.curves["loss/critic"].mean
+
+
+def test_a_teacher_whose_weights_changed_is_named(plan: Plan, tmp_path: Path) -> None:
+    store = new_store(tmp_path / "teacher")
+    teachers, students = (
+        [j for j in jobs_of(plan, 3) if (j.cell.teacher is not None) is student] for student in (False, True)
+    )
+    for job in teachers:
+        run_job(job, store, lambda: False, quiet)
+    taught = students[0].runs[0].teacher
+    assert taught is not None
+    store.weights_path(taught).write_bytes(b"other weights")
+    with pytest.raises(StoreError, match=taught):
+        run_job(students[0], store, lambda: False, quiet)
+
+
+def test_a_run_that_another_process_holds_is_left_alone(plan: Plan, tmp_path: Path) -> None:
+    store = new_store(tmp_path / "held")
+    job = next(j for j in jobs_of(plan, 3))
+    seen: list[dict[str, Any]] = []
+    with store.claim(job.runs[1].id) as mine:
+        assert mine
+        run_job(job, store, lambda: False, seen.append)
+    assert [e["run"] for e in seen if e["event"] == "busy"] == [job.runs[1].id]
+    assert [store.finished(r.id) for r in job.runs] == [True, False, True]
+
+
+SMALL = (
+    "budget.episodes=500",
+    "budget.evaluate_every=500",
+    "budget.final_evaluation_episodes=128",
+    "update_episodes=1",
+    "batch_size=256",
+    "tau=0.05",
+)
+
+
+def test_learning_is_real(knowru: Suite, tmp_path: Path) -> None:
+    """On task I, 500 episodes of MADDPG with quick updates beat a uniformly random policy by a tenth of the distance
+    between the scripts; with the sign of the actor's loss flipped they do not.
+    """
+    selection = Selection(only=("spread/I",), seeds=(0, 1), settings=SMALL)
+    plan = make_plan(knowru, selection)
+    runs = tuple(r for r in plan.runs if plan.cell(r.cell).method == "maddpg")
+    job = Job(cell=plan.cell(runs[0].cell), runs=runs, suite_version=1, profile="full")
+    anchors = knowru["scenario", "spread/I"].anchors
+    bar = anchors.random + 0.1 * (anchors.good - anchors.no_information)
+
+    def score(folder: str) -> float:
+        store = new_store(tmp_path / folder)
+        run_job(job, store, lambda: False, quiet)
+        finals = [finished(store, r.id).numbers.final for r in runs]
+        return float(np.mean([f for f in finals if f is not None]))
+
+    assert score("learns") > bar
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("baselines.maddpg.actor_loss", lambda q, logits, penalty: q.mean(-1))
+        flipped = score("flipped")
+    assert math.isfinite(flipped)
+    assert flipped < bar

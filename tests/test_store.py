@@ -1,0 +1,225 @@
+"""Results on disk: whole or absent, hashed, claimed by one process at a time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.checkpoints import append_replay, load_checkpoint, load_weights, save_checkpoint, save_weights
+from bench.store import (
+    Curve,
+    Numbers,
+    Provenance,
+    Record,
+    Store,
+    StoreError,
+    canonical,
+    numbers_hash,
+    sha256,
+    write_atomically,
+)
+
+
+def record(run: str = "a" * 16, seed: int = 0, mean: float = -1.25, **changes: Any) -> Record:
+    curve = Curve(episodes=(2, 4), steps=(10, 20), mean=(mean, -1.0), sd=(0.5, 0.25), n=(2, 2))
+    fields: dict[str, Any] = {
+        "run": run,
+        "cell": "c" * 16,
+        "suite": "tiny",
+        "suite_version": 1,
+        "experiment": "target",
+        "method": "base",
+        "training_set": "three",
+        "profile": "full",
+        "seed": seed,
+        "settings": {"budget": {"episodes": 4}},
+        "teacher": None,
+        "notes": (),
+        "status": "finished",
+        "reason": "",
+        "numbers": Numbers(curves={"training": curve}, returns=(-1.0,), final=-1.0, first_update=2, weights="w"),
+        "provenance": Provenance(
+            started="2026-11-20T00:00:00Z",
+            wall_s=1.0,
+            cpu_s=1.0,
+            lanes=1,
+            device="cpu",
+            hardware="x",
+            packages={"torch": "2.13.0"},
+            commit=None,
+            dirty=None,
+        ),
+    }
+    return Record(**(fields | changes))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store(tmp_path / "results")
+    store.open_for_writing()
+    return store
+
+
+def test_a_record_comes_back_as_it_was(store: Store) -> None:
+    store.write_record(record())
+    assert store.record("a" * 16) == record()
+    assert store.finished("a" * 16)
+    assert store.record("b" * 16) is None
+    assert not store.finished("b" * 16)
+    assert [p.name for p in (store.root / "records").iterdir()] == ["a" * 16 + ".json"]  # nothing temporary is left
+
+
+def test_numbers_hash_covers_numbers_and_nothing_else() -> None:
+    base = numbers_hash(record())
+    later = record().provenance.model_copy(update={"wall_s": 9.0})
+    assert numbers_hash(record(provenance=later, profile="nightly")) == base
+    assert numbers_hash(record(mean=-1.2500000000000002)) != base
+
+
+def test_a_failed_record_is_not_finished(store: Store) -> None:
+    store.write_record(record(status="failed", reason="diverged at step 10"))
+    assert not store.finished("a" * 16)
+
+
+@settings(max_examples=60, deadline=None)
+@given(cut=st.integers(0, 10**6))
+def test_a_truncated_record_is_named_and_never_counted(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
+    store = Store(tmp_path_factory.mktemp("results"))
+    store.open_for_writing()
+    store.write_record(record())
+    path = store.record_path("a" * 16)
+    content = path.read_bytes()
+    path.write_bytes(content[: cut % (len(content) - 1)])
+    with pytest.raises(StoreError, match=path.name):
+        store.record("a" * 16)
+    assert not store.finished("a" * 16)
+    found = store.cell("c" * 16)
+    assert not found.records
+    assert str(path) in found.damaged[0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(at=st.integers(0, 10**6), flip=st.integers(1, 127))
+def test_an_edited_record_is_never_counted(tmp_path_factory: pytest.TempPathFactory, at: int, flip: int) -> None:
+    """Any changed byte either leaves the same record (white space) or is refused."""
+    store = Store(tmp_path_factory.mktemp("results"))
+    store.open_for_writing()
+    store.write_record(record())
+    path = store.record_path("a" * 16)
+    content = bytearray(path.read_bytes())
+    content[at % len(content)] ^= flip
+    path.write_bytes(bytes(content))
+    try:
+        assert store.record("a" * 16) == record()
+    except StoreError as error:
+        assert path.name in str(error)
+
+
+def test_an_edit_with_its_content_hash_mended_is_still_named(store: Store) -> None:
+    store.write_record(record())
+    path = store.record_path("a" * 16)
+    body = json.loads(path.read_text())
+    body["numbers"]["final"] = 0.0
+    del body["content_hash"]
+    body["content_hash"] = sha256(canonical(body))
+    path.write_text(json.dumps(body))
+    with pytest.raises(StoreError, match="numbers_hash does not match"):
+        store.record("a" * 16)
+
+
+def test_a_record_under_another_name_is_named(store: Store) -> None:
+    store.write_record(record())
+    store.record_path("a" * 16).rename(store.record_path("b" * 16))
+    with pytest.raises(StoreError, match="holds the record of run aaaa"):
+        store.record("b" * 16)
+
+
+def test_folders_merge_by_copying(store: Store, tmp_path: Path) -> None:
+    other = Store(tmp_path / "other")
+    other.open_for_writing()
+    store.write_record(record("a" * 16, seed=0))
+    other.write_record(record("b" * 16, seed=1))
+    for path in (other.root / "records").iterdir():
+        (store.root / "records" / path.name).write_bytes(path.read_bytes())
+    assert set(store.cell("c" * 16).records) == {0, 1}
+    assert set(store.cell("c" * 16, seeds=(1,)).records) == {1}
+
+
+def test_a_run_is_claimed_once(store: Store) -> None:
+    with store.claim("a" * 16) as first, store.claim("a" * 16) as second, store.claim("b" * 16) as other:
+        assert (first, second, other) == (True, False, True)
+    with store.claim("a" * 16) as again:
+        assert again
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match=r"file.* cannot be written.*--results"):
+        Store(tmp_path / "file" / "results").open_for_writing()
+
+
+def test_a_write_that_fails_leaves_the_old_file(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = store.root / "x"
+    write_atomically(path, b"old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert not list(store.root.glob(".x*"))
+
+
+def test_weights_are_checked_against_the_record(store: Store) -> None:
+    arrays = {"weight_0": np.arange(6, dtype=np.float32).reshape(2, 3)}
+    digest = save_weights(store, "a" * 16, arrays)
+    assert np.array_equal(load_weights(store, "a" * 16, digest)["weight_0"], arrays["weight_0"])
+    assert save_weights(store, "b" * 16, arrays) == digest
+    store.weights_path("a" * 16).write_bytes(b"no weights")
+    with pytest.raises(StoreError, match=r"a{16}\.safetensors"):
+        load_weights(store, "a" * 16, digest)
+    with pytest.raises(StoreError, match="needs it"):
+        load_weights(store, "d" * 16, digest)
+
+
+def test_a_checkpoint_comes_back_with_its_replay(store: Store) -> None:
+    run, arrays = "a" * 16, {"learner/x": np.arange(3.0)}
+    append_replay(store, run, 0, 2, {"obs": np.zeros(2)})
+    save_checkpoint(store, run, arrays, {"episodes": 2})
+    append_replay(store, run, 2, 4, {"obs": np.ones(2)})
+    save_checkpoint(store, run, arrays, {"episodes": 4})
+    append_replay(store, run, 4, 6, {"obs": np.full(2, 2.0)})  # a kill came before its checkpoint
+    found = load_checkpoint(store, run)
+    assert found is not None
+    assert found.progress["episodes"] == 4
+    assert [part["obs"][0] for part in found.replay] == [0, 1]
+    assert np.array_equal(found.arrays["learner/x"], arrays["learner/x"])
+    append_replay(store, run, 4, 8, {"obs": np.full(2, 3.0)})
+    save_checkpoint(store, run, arrays, {"episodes": 8})
+    again = load_checkpoint(store, run)
+    assert again is not None
+    assert [part["obs"][0] for part in again.replay] == [0, 1, 3]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "gap", "nothing"])
+def test_a_damaged_checkpoint_means_to_start_again(store: Store, damage: str) -> None:
+    run = "a" * 16
+    append_replay(store, run, 0, 2, {"obs": np.zeros(2)})
+    save_checkpoint(store, run, {"learner/x": np.arange(3.0)}, {"episodes": 2})
+    path = store.checkpoints / f"{run}.safetensors"
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:-5])
+    elif damage == "gap":
+        next((store.checkpoints / run).iterdir()).unlink()
+    else:
+        path.unlink()
+    assert load_checkpoint(store, run) is None
+    assert not (store.checkpoints / run).exists()

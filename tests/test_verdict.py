@@ -1,0 +1,233 @@
+"""Verdicts on made-up results whose answer is known. The margin of the tiny suite's claim is .1 x (-4 + 9) = .5."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.measures import Evidence
+from bench.plan import Cell, Selection, make_plan
+from bench.store import Store
+from bench.suite import Suite, parse
+from bench.verdict import Verdict, counts, judge, transfer_metrics
+from tests.conftest import TINY
+from tests.synthetic import fill
+
+POINTS = 8  # 16 episodes, a point every 2
+SPREAD = (-0.1, 0.0, 0.1)  # what a seed adds to its method's mean: sd .1
+
+
+def levels(**methods: float) -> Callable[[Cell, int], list[float] | None]:
+    """Flat curves at a level for each method on "three"; others are not run."""
+
+    def curve(cell: Cell, seed: int) -> list[float] | None:
+        if cell.training_set != "three" or cell.method not in methods:
+            return None
+        return [methods[cell.method] + SPREAD[seed % 3]] * POINTS
+
+    return curve
+
+
+def verdicts(suite: Suite, folder: Path, curves: Callable, **selection: object) -> list[Verdict]:
+    chosen = Selection.model_validate(selection)
+    store = Store(folder)
+    fill(store, make_plan(suite, chosen), curves)
+    return judge(Evidence(suite, chosen, store), suite.experiment)
+
+
+def with_test(test: str, margin: str = "{ share_of_scale = 0.1 }") -> Suite:
+    """The tiny suite with another claim."""
+    head, tail = TINY.split("margin = { share_of_scale = 0.1 }\ntest = ")
+    return parse(f"{head}margin = {margin}\ntest = {test}\n{tail.partition(chr(10))[2]}".encode(), "tiny.toml")
+
+
+def test_an_ordering_that_holds(tiny: Suite, tmp_path: Path) -> None:
+    (v,) = verdicts(tiny, tmp_path, levels(student=-7.0, base=-8.0))
+    # the difference is 1 with standard error .1 sqrt(2/3) = .08165 and 4 degrees of freedom: t(.95, 4) = 2.1318
+    assert v.verdict == "reproduced"
+    assert v.found == pytest.approx(1.0)
+    assert v.interval == pytest.approx((1 - 2.1318 * 0.08165, 1 + 2.1318 * 0.08165), abs=1e-4)
+    assert (v.seeds, v.seeds_to_decide, v.method, v.printed) == (3, None, "student", None)
+    assert {n.class_ for n in v.deviations} == {"assumed", "erratum"}
+
+
+def test_an_ordering_that_is_reversed(tiny: Suite, tmp_path: Path) -> None:
+    (v,) = verdicts(tiny, tmp_path, levels(student=-8.0, base=-7.0))
+    assert (v.verdict, v.found) == ("not_reproduced", pytest.approx(-1.0))
+
+
+def test_an_ordering_that_is_open_says_how_many_seeds_would_decide(tiny: Suite, tmp_path: Path) -> None:
+    (v,) = verdicts(tiny, tmp_path, levels(student=-7.9, base=-8.0))
+    # for 80% power n is near 2 (.1 / .1)^2 (1.645 + .842)^2 = 12.4, and a little more with t
+    assert v.verdict == "inconclusive"
+    assert v.seeds_to_decide in range(12, 16)
+
+
+def test_a_claim_that_was_not_run_stays_visible(tiny: Suite, tmp_path: Path) -> None:
+    (v,) = verdicts(tiny, tmp_path, levels(base=-8.0))
+    assert (v.verdict, v.reason, v.found, v.seeds) == ("not_run", "no finished run of student on three", None, 0)
+    assert counts([v]) == {
+        "reproduced": 0,
+        "exceeds": 0,
+        "not_reproduced": 0,
+        "inconclusive": 0,
+        "not_comparable": 0,
+        "not_run": 1,
+    }
+
+
+def test_two_seeds_decide_nothing(tiny: Suite, tmp_path: Path) -> None:
+    (v,) = verdicts(tiny, tmp_path, levels(student=-1.0, base=-8.0), seeds=(0, 1))
+    assert (v.verdict, v.interval) == ("inconclusive", None)
+    assert "n < 3" in v.reason
+
+
+@pytest.mark.parametrize(
+    ("selection", "named"), [({"profile": "half"}, "reduced"), ({"settings": ("tau=0.5",)}, "changed")]
+)
+def test_a_reduced_or_changed_run_never_counts_as_reproduced(
+    tiny: Suite, tmp_path: Path, selection: dict[str, object], named: str
+) -> None:
+    (v,) = verdicts(tiny, tmp_path, levels(student=-7.0, base=-8.0), **selection)
+    assert v.verdict == "not_comparable"
+    assert f"{named}; direction: same_direction" in v.reason
+    (v,) = verdicts(tiny, tmp_path, levels(student=-8.0, base=-7.0), **selection)
+    assert "direction: opposite_direction" in v.reason
+
+
+def test_a_substitute_never_counts_as_reproduced(tmp_path: Path) -> None:
+    suite = parse(TINY.replace('class = "erratum"', 'class = "substitute"').encode(), "tiny.toml")
+    (v,) = verdicts(suite, tmp_path, levels(student=-7.0, base=-8.0))
+    assert v.verdict == "not_comparable"
+
+
+def test_failed_runs_do_not_count(tiny: Suite, tmp_path: Path) -> None:
+    store, selection = Store(tmp_path), Selection()
+    fill(store, make_plan(tiny, selection), levels(student=-7.0, base=-8.0), status="failed")
+    (v,) = judge(Evidence(tiny, selection, store), tiny.experiment)
+    assert v.verdict == "not_run"
+
+
+EQUIVALENT = '{ kind = "equivalence", same = ["student:overall", "base:overall", "init:overall"] }'
+
+
+@pytest.mark.parametrize(
+    ("student", "code"), [(-8.0, "reproduced"), (-7.0, "not_reproduced"), (-7.6, "inconclusive")]
+)
+def test_an_equivalence_of_three(tmp_path: Path, student: float, code: str) -> None:
+    (v,) = verdicts(with_test(EQUIVALENT), tmp_path, levels(student=student, base=-8.0, init=-8.0))
+    assert v.verdict == code
+
+
+def test_an_equivalence_names_the_pair_that_limits_it(tmp_path: Path) -> None:
+    (v,) = verdicts(with_test(EQUIVALENT), tmp_path, levels(student=-7.0, base=-8.0, init=-7.0))
+    assert "student:overall against base:overall" in v.reason
+    assert v.found == pytest.approx(1.0)
+
+
+NOT_BETTER = '{ kind = "not_greater", greater = ["init:overall"], less = ["base:overall"] }'
+
+
+@pytest.mark.parametrize(("init", "code"), [(-9.0, "reproduced"), (-8.0, "reproduced"), (-7.0, "not_reproduced")])
+def test_not_clearly_better(tmp_path: Path, init: float, code: str) -> None:
+    (v,) = verdicts(with_test(NOT_BETTER), tmp_path, levels(init=init, base=-8.0))
+    assert v.verdict == code
+
+
+RATIO = '{ kind = "ratio", numerator = "student:reach", denominator = "base:reach", printed = 0.5, tolerance = 0.1 }'
+
+
+def rising(cell: Cell, seed: int) -> list[float] | None:
+    """base reaches the level at point 6 or 7, student at 3 or 4; a moving average of two adds one point."""
+    at = {"base": 6, "student": 3}.get(cell.method)
+    if at is None or cell.training_set != "three":
+        return None
+    at += seed % 3 == 2
+    return [-9.0 if point < at else -4.0 for point in range(POINTS)]
+
+
+def test_a_printed_ratio(tmp_path: Path) -> None:
+    """Level: mean(base) - .5 = -7.95... so the first average above it is half way up: points 6,6,7 and 3,3,4, that is
+    episodes 14,14,16 and 8,8,10: ratio (26/3) / (44/3) = .591, sd on the log scale about .1.
+    """
+    (v,) = verdicts(with_test(RATIO), tmp_path, rising)
+    assert v.found == pytest.approx(26 / 44)
+    assert v.printed == 0.5
+    assert v.verdict == "inconclusive"
+    wide = with_test(RATIO.replace("tolerance = 0.1", "tolerance = 0.4"))
+    (v,) = verdicts(wide, tmp_path, rising)
+    assert v.verdict == "reproduced"
+    far = with_test(RATIO.replace("printed = 0.5", "printed = 0.1").replace("tolerance = 0.1", "tolerance = 0.05"))
+    (v,) = verdicts(far, tmp_path, rising)
+    assert v.verdict == "not_reproduced"
+
+
+def test_a_threshold_that_nobody_reaches_is_undefined_not_a_tie(tmp_path: Path) -> None:
+    test = '{ kind = "ordering", greater = ["base:reach"], less = ["student:reach"] }'
+    falling = levels(student=-9.0, base=-8.0)
+
+    def curve(cell: Cell, seed: int) -> list[float] | None:
+        level = falling(cell, seed)
+        if level is None:
+            return None
+        return [10.0 * POINTS, *[v - 100 for v in level[1:]]] if cell.method == "base" else [v - 500 for v in level]
+
+    (v,) = verdicts(with_test(test), tmp_path, curve)
+    assert (v.verdict, v.found) == ("inconclusive", None)
+    assert "no run of either method reached the threshold" in v.reason
+
+
+def test_paired_quantities_of_the_same_runs(tmp_path: Path) -> None:
+    """Early against late of one method: the seeds' own levels cancel, so that a small common rise is seen."""
+    text = TINY.replace('[[measure]]\nid = "reach"', LATE + '[[measure]]\nid = "reach"', 1)
+    text = text.replace('greater = ["student:overall"], less = ["base:overall"]', 'greater = ["base:late"], less = ["base:overall"]')
+    suite = parse(text.encode(), "tiny.toml")
+
+    def curve(cell: Cell, seed: int) -> list[float] | None:
+        base = [-8.0, 0.0, 8.0][seed % 3]
+        return [base + 0.01 * point + 0.001 * seed * point for point in range(POINTS)] if cell.method == "base" else None
+
+    (v,) = verdicts(suite, tmp_path, curve)
+    assert v.verdict == "reproduced"
+
+
+LATE = """[[measure]]
+id = "late"
+says = "the last half"
+kind = "window"
+series = "training"
+window = [0.5, 1.0]
+
+"""
+
+
+def test_transfer_metrics(tmp_path: Path, tiny: Suite) -> None:
+    store, selection = Store(tmp_path), Selection(only=("target",))
+    fill(store, make_plan(tiny, selection), levels(student=-7.0, base=-8.0))
+    evidence = Evidence(tiny, selection, store)
+    metrics = {(m.method, m.metric): m for m in transfer_metrics(evidence, tiny["experiment", "target"])}
+    jump = metrics["student", "jump_start"]
+    assert (jump.student_mean, jump.baseline_mean) == (pytest.approx(-7.0), pytest.approx(-8.0))
+    assert jump.interval is not None
+    assert jump.interval.estimate == pytest.approx(1.0)
+    area = metrics["student", "area"].interval
+    assert area is not None
+    assert area.estimate == pytest.approx(3.0 / 2.0)  # above the random policy's -10
+    reach = metrics["student", "time_to_threshold"]
+    assert "100% and 100%" in reach.remark
+    assert metrics["init", "area"].interval is None
+    assert metrics["init", "area"].remark == "no finished run of init on three"
+
+
+def test_every_claim_of_the_shipped_suite_can_be_judged(knowru: Suite, tmp_path: Path) -> None:
+    """Curves with everything that the measures read: no claim ends in an error, and none is left out."""
+    store, selection = Store(tmp_path), Selection(seeds=(0, 1, 2))
+    plan = make_plan(knowru, selection)
+    fill(store, plan, lambda cell, seed: [-30 + 0.02 * p + SPREAD[seed] * (p % 3) for p in range(250)])
+    found = judge(Evidence(knowru, selection, store), knowru.experiment)
+    assert len(found) == sum(len(c.experiments) for c in knowru.claim) == 21
+    undefined = {v.id for v in found if v.reason.startswith("undefined")}
+    assert undefined == {"smaller-loss-oscillation", "reuse-falls-then-rises"}  # these curves hold no losses
+    assert not [v for v in found if v.verdict == "not_run"]
