@@ -33,7 +33,7 @@ from bench.report.terminal import (
     verdict_table,
 )
 from bench.store import Store, StoreError
-from bench.suite import Suite, SuiteError, available, load
+from bench.suite import SuiteError, available, load
 from bench.verdict import judge, transfer_metrics
 
 BAD_USAGE, RUNS_FAILED, NOTHING_RUN, INTERRUPTED = 2, 3, 4, 130
@@ -42,9 +42,11 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 
 SuiteName = Annotated[str, typer.Argument(help="a suite's name, or the path of a suite file (*.toml)")]
 Profile = Annotated[str, typer.Option(help="which budget: full, nightly, smoke")]
-Only = Annotated[list[str], typer.Option(help="an experiment's id; may be repeated")]
+Only = Annotated[list[str] | None, typer.Option(help="an experiment's id; may be repeated")]
 Seeds = Annotated[str, typer.Option(help="N: the first N seeds; or a list with a comma or a range: 0,3 or 5-9 or 7,")]
-Settings = Annotated[list[str], typer.Option("--set", help="[METHOD.|budget.]KEY=VALUE; recorded as a deviation")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="[METHOD.|budget.]KEY=VALUE; recorded as a deviation")
+]
 Results = Annotated[Path, typer.Option(envvar="BENCH_RESULTS", help="the results folder")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 RESULTS = Path("runs")
@@ -52,7 +54,7 @@ RESULTS = Path("runs")
 
 @app.command()
 def validate(
-    suites: Annotated[list[str], typer.Argument(help="names or paths; all suites where none is given")] = [],  # noqa: B006
+    suites: Annotated[list[str] | None, typer.Argument(help="names or paths; all suites where none is given")] = None,
     as_json: Json = False,
 ) -> None:
     """Check suite files: every key, type, range and reference."""
@@ -70,9 +72,9 @@ def validate(
 def plan(
     suite: SuiteName,
     profile: Profile = "full",
-    only: Only = [],  # noqa: B006
+    only: Only = None,
     seeds: Seeds = "",
-    settings: Settings = [],  # noqa: B006
+    settings: Settings = None,
     results: Results = RESULTS,
     jobs: Annotated[int | None, typer.Option(min=1, help="processes at once; default: one a core")] = None,
     as_json: Json = False,
@@ -98,9 +100,9 @@ def plan(
 def run(
     suite: SuiteName,
     profile: Profile = "full",
-    only: Only = [],  # noqa: B006
+    only: Only = None,
     seeds: Seeds = "",
-    settings: Settings = [],  # noqa: B006
+    settings: Settings = None,
     results: Results = RESULTS,
     jobs: Annotated[int | None, typer.Option(min=1, help="processes at once; default: one a core")] = None,
     lanes: Annotated[int, typer.Option(min=0, help="seeds trained together in a process; 0: split evenly")] = 0,
@@ -136,9 +138,9 @@ def run(
 def check(
     suite: SuiteName,
     profile: Profile = "full",
-    only: Only = [],  # noqa: B006
+    only: Only = None,
     seeds: Seeds = "",
-    settings: Settings = [],  # noqa: B006
+    settings: Settings = None,
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:
@@ -152,9 +154,9 @@ def check(
 def write(
     suite: SuiteName,
     profile: Profile = "full",
-    only: Only = [],  # noqa: B006
+    only: Only = None,
     seeds: Seeds = "",
-    settings: Settings = [],  # noqa: B006
+    settings: Settings = None,
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:
@@ -224,8 +226,8 @@ def _check_device(device: str) -> None:
             raise SuiteError(COMMAND_LINE, [error.problem]) from None
 
 
-def _selection(profile: str, only: list[str], seeds: str, settings: list[str]) -> Selection:
-    return Selection(profile=profile, only=tuple(only), seeds=_seeds(seeds), settings=tuple(settings))
+def _selection(profile: str, only: list[str] | None, seeds: str, settings: list[str] | None) -> Selection:
+    return Selection(profile=profile, only=tuple(only or ()), seeds=_seeds(seeds), settings=tuple(settings or ()))
 
 
 def _seeds(text: str) -> tuple[int, ...] | None:
@@ -247,7 +249,7 @@ def _seeds(text: str) -> tuple[int, ...] | None:
 
 
 def _evidence(
-    suite: str, profile: str, only: list[str], seeds: str, settings: list[str], results: Path
+    suite: str, profile: str, only: list[str] | None, seeds: str, settings: list[str] | None, results: Path
 ) -> Evidence:
     return Evidence(load(suite), _selection(profile, only, seeds, settings), Store(results))
 

@@ -48,15 +48,14 @@ def shown(value: Any) -> str:
 
 def key_path(location: Sequence[int | str], root: Any) -> str:
     """`("method", 3, "lr")` -> `method[knowru].lr`: list entries by their id where they have one."""
-    path, node = "", root
+    path = ""
+    node: object = root
     for step in location:
-        inside = isinstance(node, Mapping) and step in node
-        indexed = isinstance(node, list) and isinstance(step, int) and step < len(node)
-        if indexed:
+        if isinstance(node, list) and isinstance(step, int) and step < len(node):
             node = node[step]
             name = node.get("id", step) if isinstance(node, Mapping) else step
             path += f"[{name}]"
-        elif inside:
+        elif isinstance(node, Mapping) and step in node:
             node = node[step]
             path += f".{step}"
         elif step == location[-1] and not isinstance(step, int):  # a missing key; a union's tag is passed over

@@ -292,9 +292,7 @@ class Training:
         if not references:
             return None
         weights = [load_weights(self.store, t.run, t.weights) for t in references]
-        stacked = {
-            name: torch.from_numpy(np.stack([w[name] for w in weights])).to(self.device) for name in weights[0]
-        }
+        stacked = {name: torch.from_numpy(np.stack([w[name] for w in weights])).to(self.device) for name in weights[0]}
         taught = self.store.record(references[0].run)
         if taught is None:
             raise StoreError(f"{self.store.record_path(references[0].run)}: the teacher's record has vanished")

@@ -474,7 +474,9 @@ def _cycles(suite: Suite) -> Iterator[Problem]:
                 path.append(following[0])
             if following and following[0] == start and start == min(path):
                 got = " -> ".join([*path, start])
-                yield Problem(f"{kind}[{start}].{word}", f"a cycle: {got}", "no cycle", f"let one of them have no {word}")
+                yield Problem(
+                    f"{kind}[{start}].{word}", f"a cycle: {got}", "no cycle", f"let one of them have no {word}"
+                )
 
 
 def _wrong_settings(suite: Suite) -> Iterator[Problem]:

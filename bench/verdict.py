@@ -198,6 +198,8 @@ def _metric(evidence: Evidence, experiment: Experiment, metric: str, measure: st
         if anchors is None:
             return replace(row, remark="the scenario has no anchors")
         interval = transfer.area_ratio(ours.values, theirs.values, anchors.random)
-        return replace(row, interval=interval, remark=interval.reason or f"above the random policy's {anchors.random:g}")
+        return replace(
+            row, interval=interval, remark=interval.reason or f"above the random policy's {anchors.random:g}"
+        )
     interval = difference_interval(ours.values, theirs.values)
     return replace(row, interval=interval, remark=interval.reason)

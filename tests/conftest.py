@@ -96,18 +96,30 @@ says = "the source task"
 methods = ["base"]
 training_sets = [{ id = "two", scenarios = ["two"] }]
 seeds = { value = 3, source = "Table 1" }
-budget = { episodes = 16, record_every = 2, evaluate_every = 8, evaluation_episodes = 3, final_evaluation_episodes = 4, source = "Table 1" }
+[experiment.budget]
+episodes = 16
+record_every = 2
+evaluate_every = 8
+evaluation_episodes = 3
+final_evaluation_episodes = 4
+source = "Table 1"
 
 [[experiment]]
 id = "target"
 where = "Table 1"
 says = "the target task"
 methods = ["base", "init", "student"]
-training_sets = [{ id = "three", scenarios = ["three"] }]
-seeds = { value = 3, source = "Table 1" }
-budget = { episodes = 16, record_every = 2, evaluate_every = 8, evaluation_episodes = 3, final_evaluation_episodes = 4, source = "Table 1" }
 teachers = { experiment = "source", method = "base", pairing = "same seed" }
 baseline = "base"
+training_sets = [{ id = "three", scenarios = ["three"] }]
+seeds = { value = 3, source = "Table 1" }
+[experiment.budget]
+episodes = 16
+record_every = 2
+evaluate_every = 8
+evaluation_episodes = 3
+final_evaluation_episodes = 4
+source = "Table 1"
 
 [[measure]]
 id = "overall"

@@ -89,7 +89,13 @@ def test_report(bench: Bench, tiny_file: Path, results: Path) -> None:
     assert done.returncode == 0, done.stderr
     path = Path(done.stdout.removeprefix("report: ").strip())
     text = path.read_text()
-    for words in ("# Tiny", "## Verdicts", "| the student is better | Sec. 1 | target |", "## Transfer metrics", "a sign"):
+    for words in (
+        "# Tiny",
+        "## Verdicts",
+        "| the student is better | Sec. 1 | target |",
+        "## Transfer metrics",
+        "a sign",
+    ):
         assert words in text
     svg, png = path.with_name("curves-target.svg"), path.with_name("curves-target.png")
     assert svg.read_bytes()[:5] == b"<?xml"
@@ -116,7 +122,9 @@ def test_report(bench: Bench, tiny_file: Path, results: Path) -> None:
         (["validate", "list.toml"], ["list.toml", "(file)", "line 1"]),
     ],
 )
-def test_bad_input_is_one_message_and_exit_code_2(bench: Bench, tmp_path: Path, arguments: list[str], said: list[str]) -> None:
+def test_bad_input_is_one_message_and_exit_code_2(
+    bench: Bench, tmp_path: Path, arguments: list[str], said: list[str]
+) -> None:
     (tmp_path / "in_the_way").write_text("a file")
     (tmp_path / "broken.toml").write_bytes(b"\xff\xfe")
     (tmp_path / "list.toml").write_text("= 1")

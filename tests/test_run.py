@@ -117,7 +117,9 @@ def test_what_a_record_holds(plan: Plan, together: tuple[Store, dict[str, str]])
     assert not list(store.checkpoints.iterdir())
 
 
-def test_methods_are_evaluated_and_trained_on_the_same_episodes(plan: Plan, together: tuple[Store, dict[str, str]]) -> None:
+def test_methods_are_evaluated_and_trained_on_the_same_episodes(
+    plan: Plan, together: tuple[Store, dict[str, str]]
+) -> None:
     """Untrained base and student share weights, so that the same episodes give the same scores before an update."""
     store, _ = together
     records = {
@@ -142,12 +144,12 @@ def test_stopped_and_resumed_in_other_company_is_the_same(
     for lanes in (3, 1, 2, 3, 1, 2, 3, 1, 3, 2, 1, 3):
         for job in jobs_of(plan, lanes):
             calls = iter(range(100))
+            if not all(run.teacher is None or store.finished(run.teacher) for run in job.runs):
+                continue
             try:
                 run_job(job, store, lambda calls=calls: next(calls) == rounds - 1, quiet)
             except Stopped:
                 stops += 1
-            except StoreError as error:
-                assert "has not finished" in str(error)  # noqa: PT017
     assert stops > 3
     assert train(plan, store, lanes=3) == expected
 

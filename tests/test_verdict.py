@@ -37,10 +37,14 @@ def verdicts(suite: Suite, folder: Path, curves: Callable, **selection: object) 
     return judge(Evidence(suite, chosen, store), suite.experiment)
 
 
-def with_test(test: str, margin: str = "{ share_of_scale = 0.1 }") -> Suite:
+def with_test_text(test: str) -> str:
     """The tiny suite with another claim."""
-    head, tail = TINY.split("margin = { share_of_scale = 0.1 }\ntest = ")
-    return parse(f"{head}margin = {margin}\ntest = {test}\n{tail.partition(chr(10))[2]}".encode(), "tiny.toml")
+    head, tail = TINY.split('test = { kind = "ordering"')
+    return f"{head}test = {test}\n{tail.partition(chr(10))[2]}"
+
+
+def with_test(test: str) -> Suite:
+    return parse(with_test_text(test).encode(), "tiny.toml")
 
 
 def test_an_ordering_that_holds(tiny: Suite, tmp_path: Path) -> None:
@@ -113,9 +117,7 @@ def test_failed_runs_do_not_count(tiny: Suite, tmp_path: Path) -> None:
 EQUIVALENT = '{ kind = "equivalence", same = ["student:overall", "base:overall", "init:overall"] }'
 
 
-@pytest.mark.parametrize(
-    ("student", "code"), [(-8.0, "reproduced"), (-7.0, "not_reproduced"), (-7.6, "inconclusive")]
-)
+@pytest.mark.parametrize(("student", "code"), [(-8.0, "reproduced"), (-7.0, "not_reproduced"), (-7.6, "inconclusive")])
 def test_an_equivalence_of_three(tmp_path: Path, student: float, code: str) -> None:
     (v,) = verdicts(with_test(EQUIVALENT), tmp_path, levels(student=student, base=-8.0, init=-8.0))
     assert v.verdict == code
@@ -165,16 +167,11 @@ def test_a_printed_ratio(tmp_path: Path) -> None:
 
 
 def test_a_threshold_that_nobody_reaches_is_undefined_not_a_tie(tmp_path: Path) -> None:
+    """The level here is init's mean, far above all of base and student."""
     test = '{ kind = "ordering", greater = ["base:reach"], less = ["student:reach"] }'
-    falling = levels(student=-9.0, base=-8.0)
-
-    def curve(cell: Cell, seed: int) -> list[float] | None:
-        level = falling(cell, seed)
-        if level is None:
-            return None
-        return [10.0 * POINTS, *[v - 100 for v in level[1:]]] if cell.method == "base" else [v - 500 for v in level]
-
-    (v,) = verdicts(with_test(test), tmp_path, curve)
+    text = with_test_text(test).replace('level = "base:overall"', 'level = "init:overall"')
+    suite = parse(text.encode(), "tiny.toml")
+    (v,) = verdicts(suite, tmp_path, levels(student=-7.0, base=-8.0, init=0.0))
     assert (v.verdict, v.found) == ("inconclusive", None)
     assert "no run of either method reached the threshold" in v.reason
 
@@ -182,12 +179,16 @@ def test_a_threshold_that_nobody_reaches_is_undefined_not_a_tie(tmp_path: Path) 
 def test_paired_quantities_of_the_same_runs(tmp_path: Path) -> None:
     """Early against late of one method: the seeds' own levels cancel, so that a small common rise is seen."""
     text = TINY.replace('[[measure]]\nid = "reach"', LATE + '[[measure]]\nid = "reach"', 1)
-    text = text.replace('greater = ["student:overall"], less = ["base:overall"]', 'greater = ["base:late"], less = ["base:overall"]')
+    text = text.replace(
+        'greater = ["student:overall"], less = ["base:overall"]', 'greater = ["base:late"], less = ["base:overall"]'
+    )
     suite = parse(text.encode(), "tiny.toml")
 
     def curve(cell: Cell, seed: int) -> list[float] | None:
         base = [-8.0, 0.0, 8.0][seed % 3]
-        return [base + 0.01 * point + 0.001 * seed * point for point in range(POINTS)] if cell.method == "base" else None
+        return (
+            [base + 0.01 * point + 0.001 * seed * point for point in range(POINTS)] if cell.method == "base" else None
+        )
 
     (v,) = verdicts(suite, tmp_path, curve)
     assert v.verdict == "reproduced"

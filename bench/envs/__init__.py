@@ -70,6 +70,18 @@ class Environment(Protocol):
     obs_size: int
     action_size: int
 
+    def layout_width(self, layout_agents: int) -> int:
+        """Entries of an observation in the layout of a task with so many agents."""
+        ...
+
+    def observation_slots(self, layout_agents: int) -> tuple[int, ...]:
+        """Where each of this task's O entries stands in that layout; ValueError where it is the smaller one."""
+        ...
+
+    def nearest_view(self, obs: Tensor, teacher_agents: int) -> Tensor:
+        """What a team of fewer agents can read of obs [..., N, O]: [..., N, layout_width(teacher_agents)]."""
+        ...
+
     def reset(self, generators: Sequence[torch.Generator], copies: int) -> Tensor:
         """Start E = copies episodes of each seed, seed s drawing from generators[s] alone; obs [S, E, N, O]."""
         ...

@@ -33,8 +33,9 @@ def learning_curves(evidence: Evidence, experiment: Experiment, folder: Path) ->
         x, y = curves[0][0], np.stack([y for _, y in curves])
         axes.plot(x, y.T, color=colour, alpha=0.2, linewidth=0.5)
         intervals = [mean_interval(y[:, p]) for p in range(len(x))]
-        if intervals[0].low is not None:
-            axes.fill_between(x, [i.low for i in intervals], [i.high for i in intervals], color=colour, alpha=0.2)
+        ends = [(i.low, i.high) for i in intervals if i.low is not None and i.high is not None]
+        if len(ends) == len(x):  # else fewer than three seeds
+            axes.fill_between(x, *np.transpose(ends), color=colour, alpha=0.2)
         axes.plot(x, y.mean(0), color=colour, linewidth=1.8, label=f"{method} ({len(y)} seeds)")
         drawn += 1
     if not drawn:
@@ -44,8 +45,13 @@ def learning_curves(evidence: Evidence, experiment: Experiment, folder: Path) ->
         for name in ("random", "no_information", "good"):
             axes.axhline(getattr(scenario.anchors, name), color="grey", linewidth=0.8, linestyle=":")
             axes.annotate(
-                name.replace("_", " "), (1, getattr(scenario.anchors, name)), xycoords=("axes fraction", "data"),
-                fontsize="x-small", color="grey", ha="right", va="bottom",
+                name.replace("_", " "),
+                (1, getattr(scenario.anchors, name)),
+                xycoords=("axes fraction", "data"),
+                fontsize="x-small",
+                color="grey",
+                ha="right",
+                va="bottom",
             )
     axes.set(xlabel="training episodes", ylabel="step reward (training)", title=f"{evidence.suite.id}: {experiment.id}")
     axes.legend(frameon=False)

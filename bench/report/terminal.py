@@ -31,9 +31,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> Table:
         table.add_column(column, overflow="fold")
     for v in verdicts:
         verdict = f"[{STYLE[v.verdict]}]{v.verdict}[/]\n{v.reason}"
-        table.add_row(
-            v.says, v.where, v.experiment, found(v), verdict, str(v.seeds), seeds_to_decide(v), classes(v)
-        )
+        table.add_row(v.says, v.where, v.experiment, found(v), verdict, str(v.seeds), seeds_to_decide(v), classes(v))
     return table
 
 
@@ -54,7 +52,17 @@ def counts_line(verdicts: Sequence[Verdict]) -> str:
 def plan_table(plan: Plan, done: set[str], estimates: dict[str, tuple[float, float]]) -> Table:
     """estimates: CPU seconds and bytes of one run, by cell key."""
     table = Table(title=f"{plan.suite}, profile {plan.profile}", title_justify="left")
-    for column in ("cell", "experiment", "learns from", "key", "seeds", "done", "left", "CPU time left", "memory a seed"):
+    for column in (
+        "cell",
+        "experiment",
+        "learns from",
+        "key",
+        "seeds",
+        "done",
+        "left",
+        "CPU time left",
+        "memory a seed",
+    ):
         table.add_column(column, overflow="fold")
     for cell in plan.cells:
         ids = [run.id for run in plan.runs if run.cell == cell.key]
@@ -63,7 +71,13 @@ def plan_table(plan: Plan, done: set[str], estimates: dict[str, tuple[float, flo
         teacher = plan.cell(cell.teacher).label if cell.teacher else ""
         counts_ = (str(len(ids)), str(len(ids) - left), str(left))
         table.add_row(
-            cell.label, cell.experiment, teacher, cell.key, *counts_, duration(left * seconds), f"{memory / 2**20:.0f} MiB"
+            cell.label,
+            cell.experiment,
+            teacher,
+            cell.key,
+            *counts_,
+            duration(left * seconds),
+            f"{memory / 2**20:.0f} MiB",
         )
     return table
 
@@ -89,10 +103,11 @@ class RunProgress:
     def __enter__(self) -> RunProgress:
         if self.console.is_terminal:
             columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%")]
-            self._bar = Progress(*columns, TimeElapsedColumn(), TextColumn("{task.fields[rest]}"), console=self.console)
+            bar = Progress(*columns, TimeElapsedColumn(), TextColumn("{task.fields[rest]}"), console=self.console)
             total = sum(self._episodes[r] * self._limits[r] for r in self._episodes if r not in self._done)
-            self._task = self._bar.add_task("training", total=total or 1, rest="")
-            self._bar.start()
+            self._task = bar.add_task("training", total=total or 1, rest="")
+            bar.start()
+            self._bar = bar
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -130,7 +145,9 @@ class RunProgress:
         left = duration((total - now) / rate) if rate > 0 else "?"
         cells = {r.cell for r in self.plan.runs}
         open_cells = {r.cell for r in self.plan.runs if r.id not in self._done}
-        description = f"{len(cells) - len(open_cells)}/{len(cells)} cells, {len(self._done)}/{len(self.plan.runs)} seeds"
+        description = (
+            f"{len(cells) - len(open_cells)}/{len(cells)} cells, {len(self._done)}/{len(self.plan.runs)} seeds"
+        )
         rest = f"{rate:,.0f} steps/s, {left} left"
         self._bar.update(self._task, completed=now, description=description, rest=rest)
 

@@ -47,7 +47,7 @@ class Decision:
 
     estimate, low, high: the difference or ratio with its interval at `level`, None where undefined. p: of the finding
     "yes"; p_against: of the finding "no"; None where nothing could be tested. n: seeds of each side, pairs count once.
-    seeds_to_decide: seeds per side (the same on both) that would decide, only where undecided; None if there are none.
+    seeds_to_decide: seeds per side (the same on both) that would decide, only where undecided; None if 1000 do not.
     """
 
     outcome: Outcome
@@ -271,9 +271,6 @@ def _explained(decision: Decision, words: dict[Outcome, str]) -> Decision:
     if decision.p is None:
         return decision
     reason = words[decision.outcome] if not decision.reason else f"{decision.reason}: {words[decision.outcome]}"
-    if decision.outcome == "undecided":
-        seeds = decision.seeds_to_decide
-        reason += f"; {seeds or f'no number up to {MOST_SEEDS}'} seeds per side would decide at the observed values"
     return replace(decision, reason=reason)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench.envs import Dynamics, SimpleSpreadParams
+from bench.envs import Dynamics, Params, SimpleSpreadParams
 from bench.envs.particle.environment import ParticleEnvironment
 from bench.envs.particle.physics import State, action_force
 from bench.envs.particle.scripts import (
@@ -109,6 +109,11 @@ def test_random_actions_are_one_hot_uniform_and_each_seeds_own():
     assert (actions.mean(dim=(0, 1, 2)) - 0.2).abs().max() < 0.03  # 4,000 draws: 4.7 standard errors
     env.reset(generators(0)[1:], 500)
     assert torch.equal(random_script(generators(1000)[1:])(env)[0], actions[1])
+
+
+def test_measure_needs_a_scenario_with_scripts():
+    with pytest.raises(ValueError, match=r"got Params\(\); allowed: .*simple_spread"):
+        measure(Params(), good, SEEDS, episodes=1, episode_limit=1)
 
 
 def test_measure_averages_over_steps_copies_and_agents():

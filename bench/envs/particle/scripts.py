@@ -18,7 +18,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from bench.envs import Dynamics, SimpleSpreadParams
+from bench.envs import Dynamics, Params, SimpleSpreadParams
 from bench.envs.particle.environment import ParticleEnvironment
 from bench.envs.particle.physics import DAMPING, DT, SENSITIVITY
 
@@ -102,13 +102,14 @@ def formation(agents: int) -> Tensor:
     return points
 
 
-def measure(
-    params: SimpleSpreadParams, script: Script, seeds: Sequence[int], episodes: int, episode_limit: int
-) -> Tensor:
+def measure(params: Params, script: Script, seeds: Sequence[int], episodes: int, episode_limit: int) -> Tensor:
     """Mean over episodes, steps and agents of the step reward, one number a seed, [S] float64.
 
-    Seed s starts its episodes from `torch.Generator().manual_seed(s)`; all its episodes run as copies.
+    Seed s starts its episodes from `torch.Generator().manual_seed(s)`; all its episodes run as copies. Raises
+    ValueError for another scenario: these scripts know simple spread alone.
     """
+    if not isinstance(params, SimpleSpreadParams):
+        raise ValueError(f"params: got {params!r}; allowed: a scenario with scripts, which is simple_spread")
     env = ParticleEnvironment(params)
     env.reset([torch.Generator().manual_seed(seed) for seed in seeds], episodes)
     total = torch.zeros(len(seeds), dtype=torch.float64)
