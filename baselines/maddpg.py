@@ -31,9 +31,9 @@ from baselines.optim import LaneAdam, soft_update
 from baselines.replay import Batch, EpisodeReplay
 from baselines.streams import Streams
 
-# Batches of 1,024 on a CPU: 2 to 10 seeds together took within 5% of one another, one alone up to 15% longer (32 MiB of
-# cache, 4 and 8 agents); a bound keeps the memory small. At a batch of 32 five together took less than half the time.
-LARGE_BATCH, LARGE_BATCH_LANES = 512, 4
+# Batches of 1,024 on a CPU: two seeds together took 3-10% less time each than one alone, more than two gained nothing
+# certain (4 and 8 agents, 1 MiB of second-level cache). At a batch of 32 five together took less than half the time.
+LARGE_BATCH, LARGE_BATCH_LANES = 512, 2
 
 
 def gumbel(uniform: Tensor) -> Tensor:

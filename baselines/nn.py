@@ -95,8 +95,8 @@ def own_action_weights(critic: Parameters, agents: int, actions: int) -> Tensor:
 def values(critic: Parameters, hidden: Tensor) -> Tensor:
     """Q [S, N, B] from the first hidden layer's output [S*N, H, B].
 
-    The one output is a sum of products: batched products of width 1 take another path when S*N is 1, and a seed's
-    numbers would depend on its companions.
+    The one output is a sum of products, not a batched product of width 1: for a stack of one network some BLAS take a
+    matrix-vector path, and a seed's numbers would depend on its companions.
     """
     last = len(critic) // 2 - 1
     weight, bias = critic[f"weight_{last}"], critic[f"bias_{last}"]

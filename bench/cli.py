@@ -26,6 +26,7 @@ from bench.report.markdown import write_report
 from bench.report.terminal import (
     RunProgress,
     counts_line,
+    deviation_lines,
     duration,
     outcome_line,
     plan_table,
@@ -274,6 +275,7 @@ def _show_check(evidence: Evidence, as_json: bool) -> None:
     if transfer:
         console.print(transfer_table(transfer))
     console.print(verdict_table(verdicts))
+    print(*deviation_lines(verdicts), sep="\n")
     print(counts_line(verdicts))
     for problem in evidence.damaged:
         print(f"not counted: {problem}", file=sys.stderr)

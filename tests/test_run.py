@@ -68,14 +68,14 @@ def finished(store: Store, run: str) -> Record:
 
 @pytest.fixture
 def plan(tiny: Suite) -> Plan:
-    return make_plan(tiny, Selection())
+    return make_plan(tiny, Selection(seeds=(0, 1, 2, 3, 4)))
 
 
 @pytest.fixture
 def together(plan: Plan, tmp_path: Path) -> tuple[Store, dict[str, str]]:
-    """Every cell with all its seeds in one group."""
+    """Every cell with its five seeds in one group."""
     store = new_store(tmp_path / "together")
-    return store, train(plan, store, lanes=3)
+    return store, train(plan, store, lanes=5)
 
 
 def test_a_seed_alone_and_in_company_is_the_same(
@@ -113,7 +113,7 @@ def test_what_a_record_holds(plan: Plan, together: tuple[Store, dict[str, str]])
     assert record.teacher.run == student.teacher
     assert record.teacher.weights == finished(store, record.teacher.run).numbers.weights
     assert record.provenance.packages["torch"] == torch.__version__
-    assert record.provenance.lanes == 3
+    assert record.provenance.lanes == 5
     assert not list(store.checkpoints.iterdir())
 
 
@@ -141,7 +141,7 @@ def test_stopped_and_resumed_in_other_company_is_the_same(
     _, expected = together
     store = new_store(tmp_path / "stopped")
     stops = 0
-    for lanes in (3, 1, 2, 3, 1, 2, 3, 1, 3, 2, 1, 3):
+    for lanes in (5, 1, 2, 3, 1, 2, 5, 1, 3, 2, 1, 4):
         for job in jobs_of(plan, lanes):
             calls = iter(range(100))
             if not all(run.teacher is None or store.finished(run.teacher) for run in job.runs):
@@ -151,17 +151,23 @@ def test_stopped_and_resumed_in_other_company_is_the_same(
             except Stopped:
                 stops += 1
     assert stops > 3
-    assert train(plan, store, lanes=3) == expected
+    assert train(plan, store, lanes=5) == expected
+
+
+def test_a_seed_alone_and_in_company_is_the_same_at_full_size(knowru: Suite, tmp_path: Path) -> None:
+    """The paper's own networks, batch and layout, six agents, every method: a few updates."""
+    plan = make_plan(knowru, Selection(only=("spread/II",), seeds=(0, 1), settings=("budget.episodes=60",)))
+    assert train(plan, new_store(tmp_path / "alone"), 1) == train(plan, new_store(tmp_path / "together"), 2)
 
 
 def test_checkpoints_change_nothing(plan: Plan, together: tuple[Store, dict[str, str]], tmp_path: Path) -> None:
-    assert train(plan, new_store(tmp_path / "often"), lanes=3, checkpoint_s=0.0) == together[1]
+    assert train(plan, new_store(tmp_path / "often"), lanes=5, checkpoint_s=0.0) == together[1]
 
 
 def test_one_and_two_processes_are_the_same(
     tiny: Suite, together: tuple[Store, dict[str, str]], tmp_path: Path
 ) -> None:
-    """Every method, two seeds: each in a process of its own, against three seeds in one."""
+    """Every method, two seeds: each in a process of its own, against five seeds in one."""
     store, plan = new_store(tmp_path / "two"), make_plan(tiny, Selection(seeds=(0, 1)))
     outcome = execute(plan, store, Options(jobs=2), quiet)
     assert (len(outcome.finished), outcome.failed, outcome.stopped) == (8, {}, False)

@@ -35,6 +35,12 @@ def verdict_table(verdicts: Sequence[Verdict]) -> Table:
     return table
 
 
+def deviation_lines(verdicts: Sequence[Verdict]) -> list[str]:
+    """Every deviation that stands beside a verdict, once."""
+    notes = dict.fromkeys(note for v in verdicts for note in v.deviations)
+    return [f"{note.class_}: {note.id}: {note.says}" for note in notes]
+
+
 def transfer_table(metrics: Sequence[TransferMetric]) -> Table:
     table = Table(title="Transfer metrics", title_justify="left")
     for column in ("in", "method", "metric", "method's mean", "baseline's mean", "difference or ratio [95%]", "remark"):

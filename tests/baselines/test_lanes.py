@@ -110,5 +110,5 @@ def test_a_state_is_a_copy(start):
 
 def test_default_lanes_go_by_the_batch(start):
     assert start(MADDPG, batch_size=508, replay_size=2000).learner.lanes_per_call == 5
-    assert start(MADDPG, batch_size=512, replay_size=2000).learner.lanes_per_call == 4
-    assert start(MADDPG, batch_size=512, replay_size=2000, lanes_per_call=2).learner.lanes_per_call == 2
+    assert start(MADDPG, batch_size=512, replay_size=2000).learner.lanes_per_call == 2
+    assert start(MADDPG, batch_size=512, replay_size=2000, lanes_per_call=3).learner.lanes_per_call == 3

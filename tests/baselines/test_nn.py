@@ -110,3 +110,31 @@ def test_per_agent_views_share_the_joint_inputs_memory():
     assert actions[1, 2, 3, 4] == joint[1, 4, N * OBS + 2 * A + 3]
     actions.fill_(-1)
     assert joint[..., N * OBS :].eq(-1).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("agents", [1, 7])
+def test_a_networks_logits_do_not_depend_on_its_place_in_the_stack(agents, dtype):
+    """Bit for bit, for every number of samples; without filling up to whole columns this fails."""
+    torch.manual_seed(0)
+    lanes = streams(1, 2, 3)
+    actor = nn.initial([9, 64, 64, 3], agents, lanes, "cpu", dtype)
+    for samples in [*range(1, 40), 61, 100]:
+        obs = torch.randn(3, agents, 9, samples, dtype=dtype)
+        stacked = nn.actor_logits(actor, obs)
+        for s in range(3):
+            alone = nn.actor_logits({name: p[s : s + 1].clone() for name, p in actor.items()}, obs[s : s + 1].clone())
+            assert torch.equal(alone[0], stacked[s]), samples
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("batch", [4, 12, 36, 512, 1024])
+def test_a_critics_values_do_not_depend_on_its_place_in_the_stack(batch, dtype):
+    """Bit for bit, for a stack of one network too."""
+    torch.manual_seed(0)
+    networks = nn.initial([9, 64, 64, 1], 1, streams(1, 2, 3), "cpu", dtype)
+    joint = torch.randn(3, batch, 9, dtype=dtype)
+    stacked = nn.joint_values(networks, joint)
+    for s in range(3):
+        alone = {name: p[s : s + 1].clone() for name, p in networks.items()}
+        assert torch.equal(nn.joint_values(alone, joint[s : s + 1].clone())[0], stacked[s])
