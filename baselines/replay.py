@@ -17,8 +17,6 @@ from torch import Tensor
 from baselines.learner import Rollout, Task
 from baselines.streams import Streams
 
-FIRST_EPISODES = 64  # storage starts so small and doubles; ours
-
 
 @dataclass(frozen=True)
 class Batch:
@@ -114,36 +112,27 @@ class EpisodeReplay:
 
 
 class _Lane:
-    """One seed's ring: steps [E, T+1, D], rewards [E, T, N], terminated [E, T]."""
+    """One seed's ring: steps [E, T+1, D], rewards [E, T, N], terminated [E, T].
+
+    Allocated whole and left unwritten, so that the system hands out its pages only as episodes fill them: a ring that
+    grew by copies would leave holes as large as itself under the allocator settings of the local executor.
+    """
 
     def __init__(self, task: Task, capacity: int, device: torch.device | str, dtype: torch.dtype):
         self.episodes = 0
-        self._capacity = capacity
-        size = min(FIRST_EPISODES, capacity)
         entries = task.agents * (task.obs_size + task.action_size)
-        self.steps = torch.zeros(size, task.episode_limit + 1, entries, dtype=dtype, device=device)
-        self.rewards = torch.zeros(size, task.episode_limit, task.agents, dtype=dtype, device=device)
-        self.terminated = torch.zeros(size, task.episode_limit, dtype=torch.bool, device=device)
+        self.steps = torch.empty(capacity, task.episode_limit + 1, entries, dtype=dtype, device=device)
+        self.rewards = torch.empty(capacity, task.episode_limit, task.agents, dtype=dtype, device=device)
+        self.terminated = torch.empty(capacity, task.episode_limit, dtype=torch.bool, device=device)
 
     def append(self, obs: Tensor, actions: Tensor, rewards: Tensor, terminated: Tensor) -> None:
         """Store episodes one by one: the ring may be smaller than a round."""
-        self._grow(self.episodes + len(obs))
-        size, split = len(self.steps), obs.shape[-2] * obs.shape[-1]
+        split = obs.shape[-2] * obs.shape[-1]
         for episode in range(len(obs)):
-            place = (self.episodes + episode) % size
+            place = (self.episodes + episode) % len(self.steps)
             self.steps[place, :, :split] = obs[episode].flatten(1)
             self.steps[place, :-1, split:] = actions[episode].flatten(1)
+            self.steps[place, -1, split:] = 0
             self.rewards[place] = rewards[episode]
             self.terminated[place] = terminated[episode]
         self.episodes += len(obs)
-
-    def _grow(self, episodes: int) -> None:
-        """Make room, doubling; once at full capacity the ring wraps."""
-        size = len(self.steps)
-        if size == self._capacity or episodes <= size:
-            return
-        size = min(self._capacity, max(2 * size, episodes))
-        self.steps, self.rewards, self.terminated = (
-            torch.cat((old, old.new_zeros(size - len(old), *old.shape[1:])))
-            for old in (self.steps, self.rewards, self.terminated)
-        )

@@ -6,6 +6,7 @@ A version is bumped when the algorithm's numbers change: it enters every run's i
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -24,17 +25,17 @@ class Cost:
     bytes: float
 
 
-class Hyperparameters(BaseModel):
+class Hyperparameters(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
     @property
+    @abstractmethod
     def round_episodes(self) -> int:
         """Episodes that are played together, under one policy; a budget is a whole number of rounds."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cost(self, agents: int, obs_size: int, action_size: int, episode_limit: int, episodes: int) -> Cost:
         """Operations and bytes of one run of so many episodes."""
-        raise NotImplementedError
 
 
 class MADDPG(Hyperparameters):

@@ -35,7 +35,7 @@ from bench.report.terminal import (
 )
 from bench.store import Store, StoreError
 from bench.suite import SuiteError, available, load
-from bench.verdict import judge, transfer_metrics
+from bench.verdict import TransferMetric, Verdict, judge, transfer_metrics
 
 BAD_USAGE, RUNS_FAILED, NOTHING_RUN, INTERRUPTED = 2, 3, 4, 130
 
@@ -120,17 +120,22 @@ def run(
     options = Options(_processes(jobs, device), lanes, device, checkpoint_every)
     console = Console(stderr=True) if as_json else _console()
     outcome = _train(planned, store, options, console)
-    if as_json and not report:
-        _print_json(_outcome_json(outcome))
-    else:
-        console.print(outcome_line(planned, outcome), markup=False)
+    console.print(outcome_line(planned, outcome), markup=False)
+    shown: dict[str, Any] = {"run": _outcome_json(outcome)}
+    if report and not outcome.stopped:
+        evidence = Evidence(loaded, selection, store)
+        judged = _judged(evidence)
+        if as_json:
+            shown |= {"check": check_json(evidence, *judged)}
+        else:
+            _show_check(evidence, *judged)
+        shown["report"] = str(_write_report(evidence, *judged))
+        console.print(f"report: {shown['report']}", markup=False, soft_wrap=True)
+    if as_json:
+        _print_json(shown)
     if outcome.stopped:
         print("stopped; the same command goes on from the last checkpoints", file=sys.stderr)
         raise typer.Exit(INTERRUPTED)
-    if report:
-        evidence = Evidence(loaded, selection, store)
-        _show_check(evidence, as_json)
-        _write_report(evidence, as_json)
     if outcome.failed or outcome.blocked:
         raise typer.Exit(RUNS_FAILED)
 
@@ -147,7 +152,11 @@ def check(
 ) -> None:
     """Judge every claim on the results that are there."""
     evidence = _evidence(suite, profile, only, seeds, settings, results)
-    _show_check(evidence, as_json)
+    judged = _judged(evidence)
+    if as_json:
+        _print_json(check_json(evidence, *judged))
+    else:
+        _show_check(evidence, *judged)
     _require_results(evidence, results)
 
 
@@ -164,7 +173,11 @@ def write(
     """Write a Markdown report with learning curves; prints its path."""
     evidence = _evidence(suite, profile, only, seeds, settings, results)
     _require_results(evidence, results)
-    _write_report(evidence, as_json)
+    path = _write_report(evidence, *_judged(evidence))
+    if as_json:
+        _print_json({"report": str(path)})
+    else:
+        print(f"report: {path}")
 
 
 @app.command()
@@ -264,13 +277,12 @@ def _train(planned: Plan, store: Store, options: Options, console: Console) -> O
         return execute(planned, store, options, progress.event)
 
 
-def _show_check(evidence: Evidence, as_json: bool) -> None:
+def _judged(evidence: Evidence) -> tuple[list[Verdict], list[TransferMetric]]:
     experiments = selected(evidence.suite, evidence.selection.only)
-    verdicts = judge(evidence, experiments)
-    transfer = [metric for e in experiments for metric in transfer_metrics(evidence, e)]
-    if as_json:
-        _print_json(check_json(evidence, verdicts, transfer))
-        return
+    return judge(evidence, experiments), [metric for e in experiments for metric in transfer_metrics(evidence, e)]
+
+
+def _show_check(evidence: Evidence, verdicts: list[Verdict], transfer: list[TransferMetric]) -> None:
     console = _console()
     if transfer:
         console.print(transfer_table(transfer))
@@ -281,20 +293,14 @@ def _show_check(evidence: Evidence, as_json: bool) -> None:
         print(f"not counted: {problem}", file=sys.stderr)
 
 
-def _write_report(evidence: Evidence, as_json: bool) -> None:
-    experiments = selected(evidence.suite, evidence.selection.only)
-    verdicts = judge(evidence, experiments)
-    transfer = [metric for e in experiments for metric in transfer_metrics(evidence, e)]
-    store, selection = Store(evidence.store.root), evidence.selection
-    name = "-".join([evidence.suite.id, selection.profile, *(e.replace("/", "-") for e in selection.only)])
+def _write_report(evidence: Evidence, verdicts: list[Verdict], transfer: list[TransferMetric]) -> Path:
+    """The path of the report, in the results folder. Raises StoreError where it cannot be written."""
+    suite, selection, root = evidence.suite, evidence.selection, evidence.store.root
+    name = "-".join([suite.id, selection.profile, *(e.replace("/", "-") for e in selection.only)])
     try:
-        path = write_report(evidence, experiments, verdicts, transfer, store.root / "report" / name)
+        return write_report(evidence, selected(suite, selection.only), verdicts, transfer, root / "report" / name)
     except OSError as error:
-        raise StoreError(f"report in {store.root} cannot be written: {error.strerror}") from error
-    if as_json:
-        _print_json({"report": str(path)})
-    else:
-        print(f"report: {path}")
+        raise StoreError(f"report in {root} cannot be written: {error.strerror}") from error
 
 
 def _require_results(evidence: Evidence, results: Path) -> None:

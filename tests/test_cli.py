@@ -143,7 +143,7 @@ def test_run_with_report_from_nothing_to_a_verdict(bench: Bench, tiny_file: Path
     path = tmp_path / done.stdout.strip().splitlines()[-1].removeprefix("report: ")
     assert path.is_file()
     again = bench("run", tiny_file, *SELECTED, "--json")
-    assert len(json.loads(again.stdout)["before"]) == 12
+    assert len(json.loads(again.stdout)["run"]["before"]) == 12
 
 
 def test_failed_runs_give_exit_code_3(bench: Bench, tiny_file: Path) -> None:

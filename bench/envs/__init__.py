@@ -10,6 +10,7 @@ when any of its environments gives other numbers than before.
 from __future__ import annotations
 
 import importlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
@@ -27,20 +28,20 @@ class BackendMissing(Exception):
     """A family's package is not installed here; the message says how to get it."""
 
 
-class Params(BaseModel):
+class Params(BaseModel, ABC):
     """A scenario's parameters: its `name`, and what it lets one choose. Immutable and checked strictly."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     @property
+    @abstractmethod
     def obs_size(self) -> int:
         """O, the entries of one agent's observation."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def action_size(self) -> int:
         """A, the entries of one agent's action."""
-        raise NotImplementedError
 
 
 class SimpleSpreadParams(Params):

@@ -111,9 +111,21 @@ def test_random_actions_are_one_hot_uniform_and_each_seeds_own():
     assert torch.equal(random_script(generators(1000)[1:])(env)[0], actions[1])
 
 
+class Unscripted(Params):
+    """A scenario that no script knows."""
+
+    @property
+    def obs_size(self) -> int:
+        return 1
+
+    @property
+    def action_size(self) -> int:
+        return 1
+
+
 def test_measure_needs_a_scenario_with_scripts():
-    with pytest.raises(ValueError, match=r"got Params\(\); allowed: .*simple_spread"):
-        measure(Params(), good, SEEDS, episodes=1, episode_limit=1)
+    with pytest.raises(ValueError, match=r"got Unscripted\(\); allowed: .*simple_spread"):
+        measure(Unscripted(), good, SEEDS, episodes=1, episode_limit=1)
 
 
 def test_measure_averages_over_steps_copies_and_agents():
