@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.plan import Cell, Plan, Selection, make_plan
+from bench.plan import Cell, Plan, Selection, cells_of, make_plan
 from bench.stats import transfer
 from bench.stats.estimates import StatisticsError
 from bench.store import Found, Record, Store
@@ -44,9 +44,8 @@ class Evidence:
     def __init__(self, suite: Suite, selection: Selection, store: Store):
         self.suite, self.selection, self.store = suite, selection, store
         self.plan: Plan = make_plan(suite, selection)
-        self._cells = {self._name(cell): cell for cell in self.plan.cells}
+        self._cells: dict[str, dict[str, Cell]] = {}  # experiment -> method -> cell
         self._found = store.cells({cell.key for cell in self.plan.cells}, selection.seeds)
-        self._by_key = {cell.key: cell for cell in self.plan.cells}
 
     @property
     def damaged(self) -> tuple[str, ...]:
@@ -59,10 +58,10 @@ class Evidence:
         return [record for found in self._found.values() for record in found.records.values()]
 
     def cell(self, experiment: Experiment, method: str) -> Cell:
-        """The cell of a method in an experiment, whichever experiment declared it first."""
-        one = make_plan(self.suite, self.selection.model_copy(update={"only": (experiment.id,)}))
-        keys = {self._name(cell): cell.key for cell in one.cells}
-        return self._by_key[keys[method, experiment.training_set.id]]
+        """The cell of a method in an experiment; another experiment or method may share its records."""
+        if experiment.id not in self._cells:
+            self._cells[experiment.id] = cells_of(self.suite, self.selection, experiment)
+        return self._cells[experiment.id][method]
 
     def found(self, cell: Cell) -> Found:
         return self._found[cell.key]
@@ -113,10 +112,6 @@ class Evidence:
         smooth = transfer.moving_average(y, measure.smooth)
         budget = self._budget(experiment)
         return transfer.time_to_threshold(x[measure.smooth - 1 :], smooth, level, measure.hold, budget)
-
-    @staticmethod
-    def _name(cell: Cell) -> tuple[str, str]:
-        return cell.method, cell.training_set
 
 
 def series(record: Record, name: str) -> tuple[Floats, Floats]:

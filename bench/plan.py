@@ -109,6 +109,11 @@ def make_plan(suite: Suite, selection: Selection) -> Plan:
     )
 
 
+def cells_of(suite: Suite, selection: Selection, experiment: Experiment) -> dict[str, Cell]:
+    """The cell of each of an experiment's methods, with the notes that apply to it there. Raises SuiteError."""
+    return {method: _Resolver(suite, selection).cell(experiment, method) for method in experiment.methods}
+
+
 def selected(suite: Suite, only: Iterable[str]) -> list[Experiment]:
     """Experiments by id; all where none is named. Raises SuiteError."""
     ids = [e.id for e in suite.experiment]

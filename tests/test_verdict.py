@@ -204,6 +204,19 @@ window = [0.5, 1.0]
 """
 
 
+def test_two_methods_with_the_same_settings_share_their_runs(tmp_path: Path) -> None:
+    """A method that changes nothing is judged on the runs of the one it extends, under its own name."""
+    twin = '[[method]]\nid = "twin"\nwhere = "x"\nsays = "x"\nalgorithm = "knowru"\nextends = "student"\n'
+    twin += "hyperparameters = {}\n"
+    text = TINY.replace('[[experiment]]\nid = "source"', twin + '[[experiment]]\nid = "source"', 1)
+    text = text.replace('["base", "init", "student"]', '["base", "init", "student", "twin"]')
+    text = text.replace('greater = ["student:overall"]', 'greater = ["twin:overall"]')
+    suite = parse(text.encode(), "tiny.toml")
+    assert len(make_plan(suite, Selection()).runs) == 12
+    (v,) = verdicts(suite, tmp_path, levels(student=-7.0, base=-8.0))
+    assert (v.verdict, v.method) == ("reproduced", "twin")
+
+
 def test_transfer_metrics(tmp_path: Path, tiny: Suite) -> None:
     store, selection = Store(tmp_path), Selection(only=("target",))
     fill(store, make_plan(tiny, selection), levels(student=-7.0, base=-8.0))
