@@ -147,9 +147,10 @@ def decide(evidence: Evidence, claim: Claim, experiment: Experiment) -> Decision
         else list(itertools.product(test.greater, test.less))
     )
     found = [_compare(evidence, claim, experiment, values[a], values[b]) for a, b in pairs]
+    names = [f"{a} against {b}" for a, b in pairs]
     if len(found) == 1:
-        return found[0]
-    return decisions.conjunction(found, [f"{a} against {b}" for a, b in pairs])
+        return replace(found[0], reason=f"{names[0]}: {found[0].reason}")
+    return decisions.conjunction(found, names)
 
 
 def _compare(evidence: Evidence, claim: Claim, experiment: Experiment, a: Values, b: Values) -> Decision:

@@ -44,15 +44,10 @@ def learning_curves(evidence: Evidence, experiment: Experiment, folder: Path) ->
     if scenario.anchors:
         for name in ("random", "no_information", "good"):
             axes.axhline(getattr(scenario.anchors, name), color="grey", linewidth=0.8, linestyle=":")
-            axes.annotate(
-                name.replace("_", " "),
-                (1, getattr(scenario.anchors, name)),
-                xycoords=("axes fraction", "data"),
-                fontsize="x-small",
-                color="grey",
-                ha="right",
-                va="bottom",
-            )
+            level = getattr(scenario.anchors, name)
+            place = {"xy": (1, level), "xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom"}
+            label = name.replace("_", " ") + " script"
+            axes.annotate(label, xytext=(-4, 1), textcoords="offset points", fontsize="x-small", color="grey", **place)
     axes.set(xlabel="training episodes", ylabel="step reward (training)", title=f"{evidence.suite.id}: {experiment.id}")
     axes.legend(frameon=False)
     return [_save(figure, folder / f"curves-{experiment.id.replace('/', '-')}{suffix}") for suffix in (".svg", ".png")]
