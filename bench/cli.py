@@ -206,6 +206,9 @@ def main() -> None:
     except (SuiteError, StoreError) as error:
         print(error, file=sys.stderr)
         sys.exit(BAD_USAGE)
+    except OSError as error:  # the disk filled up or the results folder went away under way
+        print(f"{error.filename or 'results folder'}: {error.strerror}", file=sys.stderr)
+        sys.exit(RUNS_FAILED)
 
 
 def _console() -> Console:

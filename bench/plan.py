@@ -252,6 +252,9 @@ class _Resolver:
             owner, name, _ = _parse_setting(text)
             if owner in ("budget", method_id) or (owner is None and name in suite.settings(method_id)):
                 yield Note(id="--set", class_="changed", says=text)
+        if experiment.seeds.kind == "assumed":
+            says = f"{experiment.seeds.value} seeds: {experiment.seeds.source}"
+            yield Note(id="seeds", class_="assumed", says=says)
         for name, setting in suite.settings(method_id).items():
             if setting.kind == "assumed":
                 yield Note(id=name, class_="assumed", says=f"{name} = {setting.value}: {setting.source}")

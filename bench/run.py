@@ -34,6 +34,7 @@ from bench.provenance import provenance
 from bench.store import Numbers, Record, Store, StoreError, TeacherRef
 
 Event = dict[str, Any]
+REPLAY_PART = 256  # episodes in a file of the replay log: what is written costs memory three times over
 
 
 class Job(BaseModel):
@@ -204,9 +205,9 @@ class Training:
     def _checkpoint(self) -> None:
         state = {f"learner/{name}": tensor for name, tensor in self.learner.state().items()}
         for lane, run in enumerate(self.runs):
-            rows = self.learner.replay.rows(lane, self.saved_episodes, self.episodes)
-            if self.episodes > self.saved_episodes:
-                append_replay(self.store, run.id, self.saved_episodes, self.episodes, _arrays(rows))
+            for start in range(self.saved_episodes, self.episodes, REPLAY_PART):
+                stop = min(start + REPLAY_PART, self.episodes)
+                append_replay(self.store, run.id, start, stop, _arrays(self.learner.replay.rows(lane, start, stop)))
             streams = {f"stream/{name}": tensor for name, tensor in self.streams[lane].state().items()}
             own = {name: tensor[lane] for name, tensor in state.items()}
             pending = {

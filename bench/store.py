@@ -132,7 +132,7 @@ class Store:
             for part in ("records", "weights", "checkpoints", "locks"):
                 (self.root / part).mkdir(parents=True, exist_ok=True)
             write_atomically(self.root / "records" / ".probe", b"")
-            (self.root / "records" / ".probe").unlink()
+            (self.root / "records" / ".probe").unlink(missing_ok=True)  # another process may be probing too
         except OSError as error:
             mend = "name a folder that can be written with --results DIR"
             raise StoreError(f"results folder {self.root} cannot be written: {error.strerror}; {mend}") from error

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 import torch
 
+from bench.executors import local
 from bench.executors.local import Options, execute
-from bench.plan import Plan, Selection, make_plan
+from bench.plan import Plan, Run, Selection, make_plan
 from bench.run import Job, Stopped, run_job
 from bench.store import Record, Store, StoreError, numbers_hash
 from bench.suite import Suite
@@ -230,6 +231,27 @@ def test_a_diverged_run_is_recorded_as_failed_and_its_students_wait(tiny: Suite,
         assert record is not None
         assert (record.status, record.reason) == ("failed", "diverged at step 20")
         assert None in record.numbers.curves["loss/critic"].mean
+
+
+def test_only_the_students_of_a_failed_teacher_wait(
+    tiny: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs that end at once, and seed 1's teacher fails: the other seeds of the same shards go on."""
+    store, plan = new_store(tmp_path / "one"), make_plan(tiny, Selection(seeds=(0, 1, 2)))
+    teacher = next(run for run in plan.runs if run.seed == 1 and plan.cell(run.cell).label == "base on two")
+
+    def start(pool: local._Pool, shard: tuple[Run, ...]) -> None:
+        for run in shard:
+            if run.id == teacher.id:
+                pool.outcome.failed[run.id] = "made to fail"
+            else:
+                pool.outcome.finished.add(run.id)
+
+    monkeypatch.setattr(local._Pool, "_start", start)
+    outcome = execute(plan, store, Options(jobs=1), quiet)
+    assert set(outcome.failed) == {teacher.id}
+    assert outcome.blocked == {run.id for run in plan.runs if run.teacher == teacher.id}
+    assert len(outcome.finished) == 12 - 3
 
 
 def test_a_teacher_whose_weights_changed_is_named(plan: Plan, tmp_path: Path) -> None:

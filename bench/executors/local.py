@@ -107,12 +107,14 @@ class _Pool:
 
     def _start_ready(self) -> None:
         now, left = time.monotonic(), []
-        for shard in self.waiting:
-            failed = {run.teacher for run in shard} & (self.outcome.failed.keys() | self.outcome.blocked)
+        for whole in self.waiting:
+            lost = self.outcome.failed.keys() | self.outcome.blocked
+            self.outcome.blocked |= {run.id for run in whole if run.teacher in lost}
+            shard = tuple(run for run in whole if run.teacher not in lost)
             ready = all(run.teacher is None or run.teacher in self.outcome.finished for run in shard)
-            if failed:
-                self.outcome.blocked |= {run.id for run in shard}
-            elif ready and len(self.workers) < self.options.jobs and self.not_before.get(shard[0].id, 0) <= now:
+            if not shard:
+                continue
+            if ready and len(self.workers) < self.options.jobs and self.not_before.get(shard[0].id, 0) <= now:
                 left += self._start_free(shard)
             else:
                 left.append(shard)
@@ -161,7 +163,8 @@ class _Pool:
         self.workers.append(worker)
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(json.dumps({"job": job, "results": str(self.store.root.absolute())}) + "\n")
+        order = {"job": job, "results": str(self.store.root.absolute()), "parent": os.getpid()}
+        process.stdin.write(json.dumps(order) + "\n")
         process.stdin.close()
         threading.Thread(target=self._read, args=(worker, process.stdout), daemon=True).start()
         self.report({"event": "started", "label": cell.label, "runs": [run.id for run in shard]})

@@ -21,8 +21,15 @@ STOPPED = 75  # EX_TEMPFAIL: try again later
 
 
 def main() -> int:
+    channel = os.dup(1)
+    os.dup2(2, 1)  # what a library prints goes to the log, not between the events
+
+    def report(event: dict[str, Any]) -> None:
+        """One line to the parent; where the parent is gone, the stop test notices."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(channel, (json.dumps(event) + "\n").encode())
+
     order = json.loads(sys.stdin.readline())
-    parent = os.getppid()
     asked: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
@@ -30,24 +37,18 @@ def main() -> int:
         run_job(
             Job.model_validate(order["job"]),
             Store(order["results"]),
-            stop=lambda: bool(asked) or os.getppid() != parent,
-            report=_report,
+            stop=lambda: bool(asked) or os.getppid() != order["parent"],
+            report=report,
         )
     except Stopped:
         return STOPPED
     except (StoreError, BackendMissing) as error:
-        _report({"event": "error", "reason": str(error)})
+        report({"event": "error", "reason": str(error)})
         return 1
     except OSError as error:
-        _report({"event": "error", "reason": f"{error.filename or order['results']}: {error.strerror}"})
+        report({"event": "error", "reason": f"{error.filename or order['results']}: {error.strerror}"})
         return 1
     return 0
-
-
-def _report(event: dict[str, Any]) -> None:
-    """One line to the parent; where the parent is gone, the stop test notices."""
-    with contextlib.suppress(BrokenPipeError):
-        os.write(1, (json.dumps(event) + "\n").encode())
 
 
 if __name__ == "__main__":
