@@ -33,6 +33,10 @@ class Hyperparameters(BaseModel, ABC):
     def round_episodes(self) -> int:
         """Episodes that are played together, under one policy; a budget is a whole number of rounds."""
 
+    def least(self, episode_limit: int) -> dict[str, tuple[float, float]]:
+        """Hyperparameters that the episode's length bounds: by name, the value and the least that it may be."""
+        return {}
+
     @abstractmethod
     def cost(self, agents: int, obs_size: int, action_size: int, episode_limit: int, episodes: int) -> Cost:
         """Operations and bytes of one run of so many episodes."""
@@ -60,6 +64,10 @@ class MADDPG(Hyperparameters):
     @property
     def round_episodes(self) -> int:
         return self.update_episodes
+
+    def least(self, episode_limit: int) -> dict[str, tuple[float, float]]:
+        """The replay must hold a round."""
+        return {"replay_size": (self.replay_size, self.update_episodes * episode_limit)}
 
     def cost(self, agents: int, obs_size: int, action_size: int, episode_limit: int, episodes: int) -> Cost:
         """Matrix products of all updates (the rollout is small beside them); replay and parameters, float32."""
@@ -97,19 +105,37 @@ class KnowRU(MADDPG):
 
 
 class Algorithm(BaseModel):
-    """learner: "module:Class". teacher: whether a run needs a trained team to learn from."""
+    """learner: "module:Class". teacher: whether a run needs a trained team to learn from. losses: what it reports."""
 
     model_config = ConfigDict(frozen=True)
     learner: str
     version: int
     hyperparameters: type[Hyperparameters]
     teacher: bool
+    losses: tuple[str, ...]
 
 
+MADDPG_LOSSES = ("critic", "actor", "q")
 ALGORITHMS = {
-    "maddpg": Algorithm(learner="baselines.maddpg:MADDPG", version=1, hyperparameters=MADDPG, teacher=False),
-    "maddpg_initialized": Algorithm(
-        learner="baselines.maddpg:InitializedMADDPG", version=1, hyperparameters=MADDPGInitialized, teacher=True
+    "maddpg": Algorithm(
+        learner="baselines.maddpg:MADDPG",
+        version=1,
+        hyperparameters=MADDPG,
+        teacher=False,
+        losses=MADDPG_LOSSES,
     ),
-    "knowru": Algorithm(learner="baselines.knowru:KnowRU", version=1, hyperparameters=KnowRU, teacher=True),
+    "maddpg_initialized": Algorithm(
+        learner="baselines.maddpg:InitializedMADDPG",
+        version=1,
+        hyperparameters=MADDPGInitialized,
+        teacher=True,
+        losses=MADDPG_LOSSES,
+    ),
+    "knowru": Algorithm(
+        learner="baselines.knowru:KnowRU",
+        version=1,
+        hyperparameters=KnowRU,
+        teacher=True,
+        losses=(*MADDPG_LOSSES, "reuse", "alpha"),
+    ),
 }

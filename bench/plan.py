@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from baselines.specs import ALGORITHMS
 from bench.envs import FAMILIES
 from bench.explain import Problem, listed, nearest, shown
-from bench.suite import Budget, Experiment, Setting, Suite, SuiteError, wrong_hyperparameters
+from bench.suite import BudgetChange, Experiment, Setting, Suite, SuiteError, wrong_budget, wrong_hyperparameters
 
 PLAN_FORMAT = 1  # of the hashed settings; bumped when the harness itself changes the numbers of every run
 COMMAND_LINE = "(command line)"  # what errors call a request that is in no file
@@ -123,11 +123,6 @@ def selected(suite: Suite, only: Iterable[str]) -> list[Experiment]:
     return [e for e in suite.experiment if not only or e.id in only]
 
 
-def budget_of(suite: Suite, experiment: Experiment, profile: str) -> Budget:
-    change = suite.profile[profile].budget.model_dump(exclude_none=True)
-    return experiment.budget.model_copy(update=change)
-
-
 def _refused(key: str, got: str, allowed: Iterable[str]) -> SuiteError:
     names = list(allowed)
     return SuiteError(COMMAND_LINE, [Problem(key, shown(got), listed(names), f"name one of them{nearest(got, names)}")])
@@ -173,7 +168,7 @@ class _Resolver:
                 settings=settings,
                 teacher=teacher.key if teacher else None,
                 seeds=seeds,
-                notes=tuple(self._notes(experiment, method_id)),
+                notes=tuple(dict.fromkeys([*self._notes(experiment, method_id), *(teacher.notes if teacher else ())])),
             )
         return self.cells[key]
 
@@ -186,10 +181,12 @@ class _Resolver:
         """Everything but the seed that can change a run's numbers."""
         scenario = self.suite["scenario", experiment.training_set.scenarios[0]]
         algorithm = self.suite["method", method_id].algorithm
-        budget = budget_of(self.suite, experiment, self.selection.profile)
-        budget = Budget.model_validate(budget.model_dump() | self._changed_budget())
+        budget = experiment.episodes(self.suite.profile[self.selection.profile].budget) | self._changed_budget()
         hyperparameters = {name: s.value for name, s in self._hyperparameters(method_id).items()}
-        _check_rounds(experiment.id, method_id, algorithm, hyperparameters, budget)
+        model = ALGORITHMS[algorithm].hyperparameters.model_validate(hyperparameters)
+        problems = list(wrong_budget(experiment.id, method_id, model, scenario.episode_limit, budget))
+        if problems:
+            raise SuiteError(COMMAND_LINE, problems)
         return {
             "format": PLAN_FORMAT,
             "scenario": {
@@ -201,7 +198,7 @@ class _Resolver:
             },
             "algorithm": {"name": algorithm, "version": ALGORITHMS[algorithm].version},
             "hyperparameters": hyperparameters,
-            "budget": budget.model_dump(exclude={"source"}),
+            "budget": budget,
         }
 
     def _hyperparameters(self, method_id: str) -> dict[str, Setting]:
@@ -226,7 +223,7 @@ class _Resolver:
     def _check_changes(self) -> None:
         """Every `--set` names a budget key, a method's hyperparameter, or a hyperparameter of some method."""
         names = {m.id: list(self.suite.settings(m.id)) for m in self.suite.method}
-        budget = [key for key in Budget.model_fields if key != "source"]
+        budget = list(BudgetChange.model_fields)
         for owner, name, _ in self.changes:
             if owner is None:
                 allowed = sorted({n for own in names.values() for n in own})
@@ -244,17 +241,23 @@ class _Resolver:
         for d in suite.deviation:
             if applies & {*d.applies_to}:
                 yield Note(id=d.id, class_=d.class_, says=d.says)
-        own, reduced = experiment.budget, budget_of(suite, experiment, self.selection.profile)
+        own, reduced = experiment.episodes(), experiment.episodes(suite.profile[self.selection.profile].budget)
         if own != reduced:
-            says = f"profile {self.selection.profile}: {reduced.episodes} of {own.episodes} episodes"
+            says = f"profile {self.selection.profile}: {reduced['episodes']} of {own['episodes']} episodes"
             yield Note(id="profile", class_="reduced", says=says)
         for text in self.selection.settings:
             owner, name, _ = _parse_setting(text)
             if owner in ("budget", method_id) or (owner is None and name in suite.settings(method_id)):
                 yield Note(id="--set", class_="changed", says=text)
         if experiment.seeds.kind == "assumed":
-            says = f"{experiment.seeds.value} seeds: {experiment.seeds.source}"
+            says = f"{experiment.seeds.value} seeds, unless --seeds chooses others: {experiment.seeds.source}"
             yield Note(id="seeds", class_="assumed", says=says)
+        if experiment.budget.kind == "assumed":
+            says = f"{experiment.budget.episodes} episodes: {experiment.budget.source}"
+            yield Note(id="budget", class_="assumed", says=says)
+        if experiment.recording.kind == "assumed":
+            points = f"a training point every {experiment.recording.record_every} episodes"
+            yield Note(id="recording", class_="assumed", says=f"{points}: {experiment.recording.source}")
         for name, setting in suite.settings(method_id).items():
             if setting.kind == "assumed":
                 yield Note(id=name, class_="assumed", says=f"{name} = {setting.value}: {setting.source}")
@@ -272,17 +275,3 @@ def _parse_setting(text: str) -> tuple[str | None, str, Any]:
     except tomllib.TOMLDecodeError:
         parsed = value.strip()
     return (owner if dot else None), name, parsed
-
-
-def _check_rounds(
-    experiment: str, method: str, algorithm: str, hyperparameters: Mapping[str, Any], budget: Budget
-) -> None:
-    """A budget must be a whole number of the method's rounds."""
-    rounds = ALGORITHMS[algorithm].hyperparameters.model_validate(hyperparameters).round_episodes
-    for key in ("episodes", "record_every", "evaluate_every"):
-        value = getattr(budget, key)
-        if value % rounds:
-            allowed = f'a multiple of {rounds}: method "{method}" plays {rounds} episodes between updates'
-            raise SuiteError(
-                COMMAND_LINE, [Problem(f"experiment[{experiment}].budget.{key}", str(value), allowed, "round it")]
-            )

@@ -90,14 +90,22 @@ class Seeds(Model):
 
 
 class Budget(Model):
-    """All in episodes."""
+    """How long a run trains, in episodes."""
 
     episodes: Count
+    source: Text
+    kind: Kind = "stated"
+
+
+class Recording(Model):
+    """What is looked at, in episodes: a training point, a greedy evaluation, and how many episodes one takes."""
+
     record_every: Count
     evaluate_every: Count
     evaluation_episodes: Count
     final_evaluation_episodes: Count
     source: Text
+    kind: Kind = "stated"
 
 
 class BudgetChange(Model):
@@ -130,12 +138,19 @@ class Experiment(Model):
     training_sets: Annotated[tuple[TrainingSet, ...], Field(min_length=1, max_length=1, strict=False)]
     seeds: Seeds
     budget: Budget
+    recording: Recording
     teachers: Teachers | None = None
     baseline: Id | None = None  # what the transfer metrics compare with
 
     @property
     def training_set(self) -> TrainingSet:
         return self.training_sets[0]
+
+    def episodes(self, change: BudgetChange | None = None) -> dict[str, int]:
+        """Budget and recording as one table of numbers, under a profile's change."""
+        own = {**self.budget.model_dump(), **self.recording.model_dump()}
+        numbers = {key: own[key] for key in BudgetChange.model_fields}
+        return numbers | (change.model_dump(exclude_none=True) if change else {})
 
 
 class Profile(Model):
@@ -355,16 +370,19 @@ def load(name: str, need_anchors: bool = True) -> Suite:
     need_anchors: claims whose margin is a share of a scenario's scale need that scale; `bench anchors` itself does not.
     """
     path = Path(name) if name.endswith(".toml") else folder() / f"{name}.toml"
-    if not path.is_file():
-        mend = f"name one of them, or a path ending in .toml{nearest(name, available())}"
-        raise SuiteError(name, [Problem("suite", shown(name), listed(available()), mend)])
-    return parse(path.read_bytes(), path, need_anchors)
+    if path.is_file():
+        return parse(path.read_bytes(), path, need_anchors)
+    if name.endswith(".toml"):
+        got = "a folder" if path.is_dir() else "no such file"
+        raise SuiteError(name, [Problem("(file)", got, "a suite file", "correct the path")])
+    mend = f"name one of them, or a path ending in .toml{nearest(name, available())}"
+    raise SuiteError(name, [Problem("suite", shown(name), listed(available()), mend)])
 
 
 def parse(content: bytes, source: str | Path, need_anchors: bool = True) -> Suite:
     """The text of a suite file -> Suite. source: what errors call the file."""
     try:
-        tables = tomllib.loads(content.decode("utf-8"))
+        tables = tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         got = f"byte {content[error.start]:#04x} at offset {error.start}"
         raise SuiteError(source, [Problem("(file)", got, "UTF-8 text", "save the file as UTF-8")]) from None
@@ -393,6 +411,7 @@ ALLOWED_KEYS = {
     "experiment": _fields(Experiment),
     "experiment.seeds": _fields(Seeds),
     "experiment.budget": _fields(Budget),
+    "experiment.recording": _fields(Recording),
     "experiment.training_sets": _fields(TrainingSet),
     "experiment.teachers": _fields(Teachers),
     "transfer": _fields(Transfer),
@@ -410,12 +429,16 @@ def _contradictions(suite: Suite) -> Iterator[Problem]:
         yield Problem("profile", listed(suite.profile), 'a profile "full": the paper\'s own budget', "add it")
     doubles = list(_doubles(suite))
     yield from doubles
-    dangling = list(_dangling(suite))
+    dangling = [] if doubles else list(_dangling(suite))
     yield from dangling
     cycles = [] if doubles or dangling else list(_cycles(suite))
     yield from cycles
     if not (doubles or dangling or cycles):
-        yield from _wrong_settings(suite)
+        wrong = list(_wrong_settings(suite))
+        yield from wrong
+        if not wrong:
+            yield from _wrong_budgets(suite)
+            yield from _wrong_quantities(suite)
 
 
 def _doubles(suite: Suite) -> Iterator[Problem]:
@@ -487,9 +510,23 @@ def _wrong_settings(suite: Suite) -> Iterator[Problem]:
             mend = f"correct the name{nearest(m.algorithm, ALGORITHMS)}"
             yield Problem(f"method[{m.id}].algorithm", shown(m.algorithm), listed(ALGORITHMS), mend)
         else:
-            yield from wrong_hyperparameters(m.id, m.algorithm, suite.settings(m.id))
+            yield from _own_problems(suite, m)
     if all(m.algorithm in ALGORITHMS for m in suite.method):
         yield from _wrong_casts(suite)
+
+
+def _own_problems(suite: Suite, method: Method) -> Iterator[Problem]:
+    """Problems of a method's settings, without those that it takes over from the method it extends."""
+    inherited: set[str] = set()
+    if method.extends and suite["method", method.extends].algorithm in ALGORITHMS:
+        parent = suite["method", method.extends]
+        inherited = {
+            p.key.rpartition(".")[2] for p in wrong_hyperparameters("", parent.algorithm, suite.settings(parent.id))
+        }
+    for problem in wrong_hyperparameters(method.id, method.algorithm, suite.settings(method.id)):
+        name = problem.key.rpartition(".")[2]
+        if name in method.hyperparameters or name not in inherited:
+            yield problem
 
 
 def _wrong_params(scenario: Scenario) -> Iterator[Problem]:
@@ -522,6 +559,54 @@ def wrong_hyperparameters(method_id: str, algorithm: str, settings: Mapping[str,
             yield Problem(key, problem.got, problem.allowed, problem.mend)
 
 
+def wrong_budget(
+    experiment: str, method: str, hyperparameters: Hyperparameters, episode_limit: int, episodes: Mapping[str, int]
+) -> Iterator[Problem]:
+    """Problems of a budget (all keys of BudgetChange) for a method: it must be a whole number of its rounds."""
+    rounds = hyperparameters.round_episodes
+    for key in ("episodes", "record_every", "evaluate_every"):
+        if episodes[key] % rounds:
+            allowed = f'a multiple of {rounds}: method "{method}" plays {rounds} episodes between updates'
+            yield Problem(f"experiment[{experiment}].{key}", str(episodes[key]), allowed, "round it")
+    for key, (got, least) in hyperparameters.least(episode_limit).items():
+        if got < least:
+            allowed = f"at least {least}, with episodes of {episode_limit} steps"
+            yield Problem(f"method[{method}].hyperparameters.{key}", str(got), allowed, "make it larger")
+
+
+def _wrong_budgets(suite: Suite) -> Iterator[Problem]:
+    found: dict[Problem, None] = {}
+    for profile in suite.profile.values():
+        for e in suite.experiment:
+            limit = suite["scenario", e.training_set.scenarios[0]].episode_limit
+            for m in e.methods:
+                model = ALGORITHMS[suite["method", m].algorithm].hyperparameters
+                values = model.model_validate({name: s.value for name, s in suite.settings(m).items()})
+                found |= dict.fromkeys(wrong_budget(e.id, m, values, limit, e.episodes(profile.budget)))
+    yield from found
+
+
+def _wrong_quantities(suite: Suite) -> Iterator[Problem]:
+    """Comparisons that cannot be meant: of a thing with itself, of a curve the protocol or the method does not have."""
+    for m in suite.measure:
+        if isinstance(m, FirstReach) and isinstance(suite["measure", m.level.rsplit(":", 1)[1]], FirstReach):
+            yield Problem(f"measure[{m.id}].level", shown(m.level), "a level, not a time", "name another measure")
+    for c in suite.claim:
+        key, named = f"claim[{c.id}].test", quantities(c.test)
+        if len({*named}) < len(named):
+            yield Problem(key, listed(named), "each quantity once", "remove the double")
+        for quantity in named:
+            method, measure = quantity.rsplit(":", 1)
+            series = suite["measure", measure].series
+            losses = ALGORITHMS[suite["method", method].algorithm].losses
+            if (series == "evaluation") is not (c.protocol == "greedy"):
+                allowed = '"greedy" for evaluation curves, "training" for training curves and losses'
+                yield Problem(f"claim[{c.id}].protocol", shown(c.protocol), allowed, f'or change measure "{measure}"')
+            if series.startswith("loss/") and series.removeprefix("loss/") not in losses:
+                allowed = listed(f"loss/{name}" for name in losses)
+                yield Problem(f"measure[{measure}].series", shown(series), allowed, f'name one of "{method}"')
+
+
 def _wrong_casts(suite: Suite) -> Iterator[Problem]:
     """Methods where they cannot stand: a student without a teacher, a claim about a method that is not run."""
     for e in suite.experiment:
@@ -544,9 +629,17 @@ def _wrong_casts(suite: Suite) -> Iterator[Problem]:
 
 
 def _missing_scales(suite: Suite) -> Iterator[Problem]:
-    scaled = {id_: c.id for c in suite.claim if c.margin.share_of_scale for id_ in c.experiments}
-    needed = {suite["experiment", id_].training_set.scenarios[0]: claim for id_, claim in scaled.items()}
-    for id_, claim in needed.items():
+    below = {m.id for m in suite.measure if isinstance(m, FirstReach) and m.below.share_of_scale}
+    used = {id_: f'claim "{c.id}"' for c in suite.claim for id_ in c.experiments if _scaled(c, below)}
+    if suite.transfer and suite.transfer.time_to_threshold in below:
+        used |= {e.id: "the transfer metric time_to_threshold" for e in suite.experiment if e.baseline}
+    needed = {suite["experiment", id_].training_set.scenarios[0]: user for id_, user in used.items()}
+    for id_, user in needed.items():
         if suite["scenario", id_].anchors is None:
             mend = f"measure them: bench anchors {suite.id}"
-            yield Problem(f"scenario[{id_}].anchors", "nothing", f'anchors: claim "{claim}" has a share of scale', mend)
+            yield Problem(f"scenario[{id_}].anchors", "nothing", f"anchors: {user} has a share of their scale", mend)
+
+
+def _scaled(claim: Claim, below: set[str]) -> bool:
+    """Whether a claim's margin, or a level that it compares, is a share of a scenario's scale."""
+    return bool(claim.margin.share_of_scale or below & {q.rsplit(":", 1)[1] for q in quantities(claim.test)})

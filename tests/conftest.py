@@ -96,8 +96,8 @@ says = "the source task"
 methods = ["base"]
 training_sets = [{ id = "two", scenarios = ["two"] }]
 seeds = { value = 3, source = "Table 1" }
-[experiment.budget]
-episodes = 16
+budget = { episodes = 16, source = "Table 1" }
+[experiment.recording]
 record_every = 2
 evaluate_every = 8
 evaluation_episodes = 3
@@ -113,8 +113,8 @@ teachers = { experiment = "source", method = "base", pairing = "same seed" }
 baseline = "base"
 training_sets = [{ id = "three", scenarios = ["three"] }]
 seeds = { value = 3, source = "Table 1" }
-[experiment.budget]
-episodes = 16
+budget = { episodes = 16, source = "Table 1" }
+[experiment.recording]
 record_every = 2
 evaluate_every = 8
 evaluation_episodes = 3

@@ -90,7 +90,18 @@ def test_deviations_are_gathered(tiny: Suite) -> None:
     assert notes(plan_of(tiny, profile="half"), "base on three")["profile"] == "reduced"
     changed = plan_of(tiny, settings=("base.lr=0.02",))
     assert notes(changed, "base on three")["--set"] == "changed"
-    assert "--set" not in notes(changed, "student on three")
+    assert notes(changed, "student on three")["--set"] == "changed"  # its teacher is another one
+    student = plan_of(tiny, settings=("student.lr=0.02",))
+    assert "--set" not in notes(student, "base on three")
+
+
+def test_what_the_harness_itself_assumes_is_a_note() -> None:
+    text = TINY.replace(
+        'seeds = { value = 3, source = "Table 1"', 'seeds = { value = 3, source = "?", kind = "assumed"'
+    )
+    text = text.replace("final_evaluation_episodes = 4", 'kind = "assumed"\nfinal_evaluation_episodes = 4')
+    plan = make_plan(parse(text.encode(), "x.toml"), Selection())
+    assert notes(plan, "base on two")["seeds"] == notes(plan, "base on two")["recording"] == "assumed"
 
 
 def test_set_reaches_what_it_names(tiny: Suite) -> None:
@@ -118,7 +129,8 @@ def test_set_reaches_what_it_names(tiny: Suite) -> None:
         ({"settings": ("lr=-1",)}, ["hyperparameters.lr", "-1", "greater than 0"]),
         ({"settings": ("budget.episodes=-2",)}, ["--set budget.episodes", "-2", ">= 1"]),
         ({"settings": ("budget.epochs=2",)}, ["--set budget.epochs", "episodes"]),
-        ({"settings": ("budget.episodes=15",)}, ["budget.episodes", "15", "a multiple of 2"]),
+        ({"settings": ("replay_size=9",)}, ["hyperparameters.replay_size", "9", "at least 10"]),
+        ({"settings": ("budget.episodes=15",)}, ["experiment[source].episodes", "15", "a multiple of 2"]),
     ],
 )
 def test_a_request_that_cannot_be_meant(tiny: Suite, selection: dict[str, object], said: list[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bench.suite import Suite, SuiteError, available, load, parse
@@ -86,6 +88,12 @@ def test_every_shipped_suite_is_sound() -> None:
         ("schema = 1", "schema = 2", ["schema", "2"]),
         ('profile.full.says = "all there is"', "", ["profile", '"full"']),
         ("year = 2026", "year = nan", ["paper.year"]),
+        ("episodes = 16", "episodes = 15", ["experiment[source].episodes", "15", "a multiple of 2"]),
+        ("replay_size = { value = 1000", "replay_size = { value = 9", ["hyperparameters.replay_size", "at least 10"]),
+        ('level = "base:overall"', 'level = "base:reach"', ["measure[reach].level", "not a time"]),
+        ('protocol = "training"', 'protocol = "greedy"', ["claim[better].protocol", '"greedy"']),
+        ('series = "training"', 'series = "loss/bogus"', ["measure[overall].series", '"loss/bogus"', '"loss/critic"']),
+        ('less = ["base:overall"]', 'less = ["student:overall"]', ["claim[better].test", "each quantity once"]),
         ('baseline = "base"', 'baseline = "student2"', ["experiment[target].baseline", '"student2"']),
     ],
 )
@@ -122,6 +130,31 @@ def test_a_margin_needs_its_scale() -> None:
     text = TINY[:at] + TINY[TINY.index("\n", at) :]
     assert "scenario[three].anchors" in refused(text)
     assert parse(text.encode(), "bad.toml", need_anchors=False).id == "tiny"
+
+
+def test_a_level_that_is_a_share_of_the_scale_needs_it_too() -> None:
+    at = TINY.index("anchors = { random = -10.0")
+    text = TINY[:at] + TINY[TINY.index("\n", at) :]
+    text = text.replace("margin = { share_of_scale = 0.1 }", "margin = { relative = 0.1 }")
+    assert "transfer metric time_to_threshold has a share of their scale" in refused(text)
+
+
+def test_a_mistake_is_named_where_it_stands_not_where_it_is_inherited() -> None:
+    message = refused(changed("lr = { value = 0.01", "lr = { value = -0.01"))
+    assert "1 problem(s)" in message
+    assert "method[base].hyperparameters.lr" in message
+
+
+def test_a_byte_order_mark_is_no_mistake() -> None:
+    assert parse(b"\xef\xbb\xbf" + TINY.encode(), "bom.toml").id == "tiny"
+
+
+def test_a_path_that_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "folder.toml").mkdir()
+    with pytest.raises(SuiteError, match="a folder"):
+        load(str(tmp_path / "folder.toml"))
+    with pytest.raises(SuiteError, match="no such file"):
+        load(str(tmp_path / "nothing.toml"))
 
 
 def test_all_mistakes_of_a_file_are_named_at_once() -> None:
