@@ -94,7 +94,7 @@ def _rows(a: Record, b: Record) -> Iterator[Row]:
 
 
 def _paired(part: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Row]:
-    for key in dict.fromkeys([*a, *b]):
+    for key in sorted({*a, *b}):
         yield Row(part, key, a.get(key, ABSENT), b.get(key, ABSENT))
 
 
