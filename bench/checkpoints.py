@@ -20,6 +20,7 @@ from bench.store import Store, StoreError, sha256, write_atomically
 
 Arrays = Mapping[str, np.ndarray]
 PROGRESS = "progress"  # the array that holds the checkpoint's JSON, as bytes
+AGAIN = "copy it back, or delete the run's record, and the run is made again"
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,13 @@ def load_weights(store: Store, run: str, expected: str) -> dict[str, np.ndarray]
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}; the record of run {run} needs it") from error
+        raise StoreError(f"{path}: {error.strerror}; the record of run {run} needs it; {AGAIN}") from error
     if sha256(content) != expected:
-        raise StoreError(f"{path}: SHA-256 {sha256(content)[:12]}... is not the record's {expected[:12]}...")
-    return load(content)
+        raise StoreError(f"{path}: SHA-256 {sha256(content)[:12]}... is not the record's {expected[:12]}...; {AGAIN}")
+    try:
+        return load(content)
+    except SafetensorError as error:
+        raise StoreError(f"{path}: not a safetensors file ({error}); {AGAIN}") from error
 
 
 def save_checkpoint(store: Store, run: str, arrays: Arrays, progress: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """The command line: one function a verb, no logic.
 
-Exit codes: 0 done, whatever the verdicts say; 2 bad usage or a bad suite file; 3 runs failed; 4 nothing was run;
-130 interrupted.
+Exit codes: 0 done, whatever the verdicts say; 1 only from verify: the folder is not sound; 2 bad usage or a bad suite
+file; 3 runs failed, or the results folder could not be written any more; 4 nothing was run; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -15,13 +15,20 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from bench import __version__
+from bench.diff import difference, find
 from bench.estimate import estimates, peak_bytes
 from bench.executors.local import Options, Outcome, execute
 from bench.explain import Problem, shown
-from bench.measures import Evidence
-from bench.plan import COMMAND_LINE, Plan, Selection, make_plan, selected
-from bench.report.machine import check_json
+from bench.measures import Evidence, standing
+from bench.plan import COMMAND_LINE, Plan, Selection, make_plan, selected, sharded
+from bench.report.folders import (
+    difference_json,
+    difference_lines,
+    difference_table,
+    verified_json,
+    verified_lines,
+)
+from bench.report.machine import check_json, outcome_json, plan_json
 from bench.report.markdown import write_report
 from bench.report.terminal import (
     RunProgress,
@@ -30,14 +37,16 @@ from bench.report.terminal import (
     duration,
     outcome_line,
     plan_table,
+    standing_line,
     transfer_table,
     verdict_table,
 )
-from bench.store import Store, StoreError
+from bench.store import Store, StoreError, storage_problem
 from bench.suite import SuiteError, available, load
 from bench.verdict import TransferMetric, Verdict, judge, transfer_metrics
+from bench.verify import verify as verified
 
-BAD_USAGE, RUNS_FAILED, NOTHING_RUN, INTERRUPTED = 2, 3, 4, 130
+NOT_SOUND, BAD_USAGE, RUNS_FAILED, NOTHING_RUN, INTERRUPTED = 1, 2, 3, 4, 130
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
@@ -49,6 +58,7 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", help="[METHOD.|budget.]KEY=VALUE; recorded as a deviation")
 ]
 Results = Annotated[Path, typer.Option(envvar="BENCH_RESULTS", help="the results folder")]
+Shard = Annotated[str, typer.Option(help="i/n: the i-th of n parts of the seeds, for array jobs")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 RESULTS = Path("runs")
 
@@ -78,22 +88,23 @@ def plan(
     settings: Settings = None,
     results: Results = RESULTS,
     jobs: Annotated[int | None, typer.Option(min=1, help="processes at once; default: one a core")] = None,
+    shard: Shard = "",
     as_json: Json = False,
 ) -> None:
     """Show the cells and runs that a suite asks for, what is done, what is left, and what it costs."""
     evidence = _evidence(suite, profile, only, seeds, settings, results)
-    planned, costs = evidence.plan, estimates(evidence)
-    done = {r.run for r in evidence.records if r.status == "finished"} & {r.id for r in planned.runs}
-    left = sum(costs[r.cell].cpu_s for r in planned.runs if r.id not in done)
+    planned, costs = sharded(evidence.plan, shard), estimates(evidence)
+    now = standing(planned, evidence.records)
+    left = sum(costs[r.cell].cpu_s for r in planned.runs if r.id not in now.done | now.failed.keys())
     jobs = jobs or _cores()
     if as_json:
-        _print_json(_plan_json(planned, done, evidence, left, jobs))
+        _print_json(plan_json(planned, now, evidence, left, jobs))
         return
     console = _console()
-    console.print(plan_table(planned, done, {key: (c.cpu_s, c.bytes) for key, c in costs.items()}))
+    console.print(plan_table(planned, now, {key: (c.cpu_s, c.bytes) for key, c in costs.items()}))
     basis = ", ".join(sorted({c.basis for c in costs.values()}))
     memory = peak_bytes(planned, costs, jobs) / 2**20
-    print(f"{len(planned.runs)} runs, {len(done)} done; about {duration(left / jobs)} left with {jobs} process(es)")
+    print(f"{standing_line(planned, now)}; about {duration(left / jobs)} left with {jobs} process(es)")
     print(f"(time from: {basis}), about {memory:,.0f} MiB of memory at most")
 
 
@@ -109,20 +120,22 @@ def run(
     lanes: Annotated[int, typer.Option(min=0, help="seeds trained together in a process; 0: split evenly")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N")] = "cpu",
     checkpoint_every: Annotated[float, typer.Option(min=0, help="seconds between checkpoints")] = 30.0,
+    shard: Shard = "",
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="make runs that failed again")] = False,
     report: Annotated[bool, typer.Option("--report", help="then judge the claims and write the report")] = False,
     as_json: Json = False,
 ) -> None:
     """Train what a suite asks for and the results folder lacks. Interrupted, it goes on where it was."""
     _check_device(device)
     loaded, selection = load(suite), _selection(profile, only, seeds, settings)
-    planned, store = make_plan(loaded, selection), Store(results)
+    planned, store = sharded(make_plan(loaded, selection), shard), Store(results)
     store.open_for_writing()
-    options = Options(_processes(jobs, device), lanes, device, checkpoint_every)
+    options = Options(_processes(jobs, device), lanes, device, checkpoint_every, retry_failed)
     console = Console(stderr=True) if as_json else _console()
     outcome = _train(planned, store, options, console)
     console.print(outcome_line(planned, outcome), markup=False)
-    shown: dict[str, Any] = {"run": _outcome_json(outcome)}
-    if report and not outcome.stopped:
+    shown: dict[str, Any] = {"run": outcome_json(outcome)}
+    if report and not (outcome.stopped or outcome.broken):
         evidence = Evidence(loaded, selection, store)
         judged = _judged(evidence)
         if as_json:
@@ -136,7 +149,9 @@ def run(
     if outcome.stopped:
         print("stopped; the same command goes on from the last checkpoints", file=sys.stderr)
         raise typer.Exit(INTERRUPTED)
-    if outcome.failed or outcome.blocked:
+    if outcome.broken:
+        print(outcome.broken, file=sys.stderr)
+    if outcome.failed or outcome.blocked or outcome.broken:
         raise typer.Exit(RUNS_FAILED)
 
 
@@ -181,6 +196,41 @@ def write(
 
 
 @app.command()
+def verify(
+    results: Annotated[Path, typer.Argument(envvar="BENCH_RESULTS", help="the results folder")] = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Check every hash of a results folder; exit code 1 where something fails."""
+    found = verified(Store(results))
+    if as_json:
+        _print_json(verified_json(results, found))
+    else:
+        print(*verified_lines(results, found), sep="\n")
+    if found.findings:
+        raise typer.Exit(NOT_SOUND)
+    if not found.finished + found.failed:
+        print(f"nothing was run: no record in {results}", file=sys.stderr)
+        raise typer.Exit(NOTHING_RUN)
+
+
+@app.command()
+def diff(
+    first: Annotated[str, typer.Argument(metavar="RUN", help="a run's id, the start of it, or a record's file")],
+    second: Annotated[str, typer.Argument(metavar="RUN", help="another")],
+    results: Results = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Show two runs side by side: settings, versions, hardware, commit, and where their numbers part."""
+    store = Store(results)
+    found = difference(find(store, first), find(store, second))
+    if as_json:
+        _print_json(difference_json(found))
+        return
+    _console().print(difference_table(found))
+    print(*difference_lines(found), sep="\n")
+
+
+@app.command()
 def anchors(
     suite: SuiteName,
     seeds: Annotated[int, typer.Option(min=3, help="independent repetitions")] = 5,
@@ -207,7 +257,7 @@ def main() -> None:
         print(error, file=sys.stderr)
         sys.exit(BAD_USAGE)
     except OSError as error:  # the disk filled up or the results folder went away under way
-        print(f"{error.filename or 'results folder'}: {error.strerror}", file=sys.stderr)
+        print(storage_problem(error, "results folder"), file=sys.stderr)
         sys.exit(RUNS_FAILED)
 
 
@@ -292,6 +342,8 @@ def _show_check(evidence: Evidence, verdicts: list[Verdict], transfer: list[Tran
     console.print(verdict_table(verdicts))
     print(*deviation_lines(verdicts), sep="\n")
     print(counts_line(verdicts))
+    for failure in evidence.failures:
+        print(f"failed: {failure}")
     for problem in evidence.damaged:
         print(f"not counted: {problem}", file=sys.stderr)
 
@@ -311,32 +363,3 @@ def _require_results(evidence: Evidence, results: Path) -> None:
     if not any(evidence.finished(cell) for cell in evidence.plan.cells):
         print(f"nothing was run: no finished run of this selection in {results}", file=sys.stderr)
         raise typer.Exit(NOTHING_RUN)
-
-
-def _plan_json(planned: Plan, done: set[str], evidence: Evidence, left: float, jobs: int) -> dict[str, Any]:
-    costs = estimates(evidence)
-    cells = [
-        cell.model_dump(mode="json", exclude={"notes"})
-        | {"cpu_s": costs[cell.key].cpu_s, "bytes": costs[cell.key].bytes, "basis": costs[cell.key].basis}
-        for cell in planned.cells
-    ]
-    return {
-        "suite": planned.suite,
-        "version": planned.suite_version,
-        "profile": planned.profile,
-        "cells": cells,
-        "runs": [r.model_dump() | {"done": r.id in done} for r in planned.runs],
-        "left_s": left / jobs,
-        "jobs": jobs,
-        "bench": __version__,
-    }
-
-
-def _outcome_json(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "finished": sorted(outcome.finished),
-        "before": sorted(outcome.before),
-        "failed": outcome.failed,
-        "blocked": sorted(outcome.blocked),
-        "stopped": outcome.stopped,
-    }

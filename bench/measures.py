@@ -5,7 +5,7 @@ Axes: S seed, P curve point.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +38,28 @@ class Values:
         return transfer.Times(self.values, self.reached)
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What became of a plan's runs, by run id. blocked: their teacher, or its teacher, failed."""
+
+    done: frozenset[str]
+    failed: Mapping[str, str]  # why
+    blocked: frozenset[str]
+
+
+def standing(plan: Plan, records: Iterable[Record]) -> Standing:
+    """Where a plan stands on these records."""
+    by_run = {record.run: record for record in records}
+    own = [by_run[run.id] for run in plan.runs if run.id in by_run]
+    failed = {record.run: record.reason for record in own if record.status == "failed"}
+    done = frozenset(record.run for record in own) - failed.keys()
+    blocked: set[str] = set()
+    for run in plan.runs:  # teachers come first
+        if run.id not in done | failed.keys() and run.teacher in failed.keys() | blocked:
+            blocked.add(run.id)
+    return Standing(done, failed, frozenset(blocked))
+
+
 class Evidence:
     """What a results folder says about a suite under a selection: the one way from records to numbers."""
 
@@ -56,6 +78,29 @@ class Evidence:
     def records(self) -> list[Record]:
         """All sound records, finished or not."""
         return [record for found in self._found.values() for record in found.records.values()]
+
+    @property
+    def standing(self) -> Standing:
+        return standing(self.plan, self.records)
+
+    @property
+    def failures(self) -> list[str]:
+        """Runs that failed, one line each."""
+        cells = {cell.key: cell.label for cell in self.plan.cells}
+        failed = [(r, cells[r.cell]) for r in self.records if r.status == "failed"]
+        failed.sort(key=lambda entry: (entry[1], entry[0].seed))
+        return [f"run {record.run}, seed {record.seed} of {label}: {record.reason}" for record, label in failed]
+
+    def losses(self, cells: Iterable[Cell]) -> list[str]:
+        """Why seeds of these cells count nowhere: how many of each failed, and how many wait for a failed teacher."""
+        lost, now = [], self.standing
+        for cell in {cell.key: cell for cell in cells}.values():
+            ids = {run.id for run in self.plan.runs if run.cell == cell.key}
+            if failed := len(ids & now.failed.keys()):
+                lost.append(f"{failed} of {len(ids)} seeds of {cell.label} failed")
+            if blocked := len(ids & now.blocked):
+                lost.append(f"{blocked} of {len(ids)} seeds of {cell.label} wait for a teacher that failed")
+        return lost
 
     def cell(self, experiment: Experiment, method: str) -> Cell:
         """The cell of a method in an experiment; another experiment or method may share its records."""

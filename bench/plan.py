@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
@@ -73,13 +74,14 @@ class Run(Frozen):
 
 
 class Plan(Frozen):
-    """Cells and runs in an order in which teachers come first."""
+    """Cells and runs in an order in which teachers come first. shard: "i/n" where it is a part, else nothing."""
 
     suite: str
     suite_version: int
     profile: str
     cells: tuple[Cell, ...]
     runs: tuple[Run, ...]
+    shard: str = ""
 
     def cell(self, key: str) -> Cell:
         return next(cell for cell in self.cells if cell.key == key)
@@ -107,6 +109,25 @@ def make_plan(suite: Suite, selection: Selection) -> Plan:
         cells=cells,
         runs=tuple(_runs(cells)),
     )
+
+
+def sharded(plan: Plan, shard: str) -> Plan:
+    """Part "i/n" of a plan: every n-th of its seeds, from the i-th on, with all their cells. Raises SuiteError.
+
+    A student learns from the teacher of its own seed, so no shard waits for another and their folders merge by copying.
+    """
+    if not shard:
+        return plan
+    seeds = sorted({run.seed for run in plan.runs})
+    parts = [int(part) for part in shard.split("/")] if re.fullmatch(r"[0-9]{1,6}/[0-9]{1,6}", shard) else [0, 0]
+    index, count = parts
+    if not 1 <= index <= count <= len(seeds):
+        allowed = f"i/n with 1 <= i <= n <= {len(seeds)}, the plan's seeds: a seed is never split"
+        raise SuiteError(COMMAND_LINE, [Problem("--shard", shown(shard), allowed, "e.g. --shard 1/2, --shard 2/2")])
+    own = set(seeds[index - 1 :: count])
+    cells = (cell.model_copy(update={"seeds": tuple(s for s in cell.seeds if s in own)}) for cell in plan.cells)
+    runs = tuple(run for run in plan.runs if run.seed in own)
+    return plan.model_copy(update={"cells": tuple(c for c in cells if c.seeds), "runs": runs, "shard": shard})
 
 
 def cells_of(suite: Suite, selection: Selection, experiment: Experiment) -> dict[str, Cell]:

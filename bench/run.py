@@ -75,18 +75,20 @@ def check_device(device: str) -> None:
 
 
 def run_job(job: Job, store: Store, stop: Callable[[], bool], report: Callable[[Event], None]) -> None:
-    """Train every run of the job that is not finished and that no other process holds.
+    """Train every run of the job that has no record and that no other process holds.
 
-    Reports {"event": "busy" | "progress" | "finished" | "failed", "runs" or "run": ids, ...}.
-    Raises Stopped, StoreError.
+    Reports {"event": "busy" | "progress" | "finished" | "failed", "runs" or "run": ids, ...}; "elsewhere" where another
+    process made the record. Raises Stopped, StoreError, OSError.
     """
     with contextlib.ExitStack() as claims:
         mine = []
         for run in job.runs:
             if not claims.enter_context(store.claim(run.id)):
                 report({"event": "busy", "run": run.id})
-            elif store.finished(run.id):
-                report({"event": "finished", "run": run.id})
+                continue
+            store.tidy(run.id)
+            if record := store.settled(run.id):
+                report({"event": record.status, "run": run.id, "reason": record.reason, "elsewhere": True})
             else:
                 mine.append(run)
         groups: dict[int, list[tuple[Run, Checkpoint | None]]] = defaultdict(list)
@@ -144,6 +146,7 @@ class Training:
                 last_save = time.monotonic()
         returns = self._play_greedily("final evaluation", self.budget["final_evaluation_episodes"])
         for lane, run in enumerate(self.runs):
+            self._watch(lane, bool(np.isfinite(returns[lane]).all()))
             record = self._record(lane, run, returns[lane])
             self.store.write_record(record)
             self.store.drop_checkpoint(run.id)
@@ -182,8 +185,7 @@ class Training:
                 log.add(f"loss/{name}", values[:, lane])
         self.pending_losses = []
         for lane, log in enumerate(self.logs):
-            if not log.finite() and self.diverged[lane] is None:
-                self.diverged[lane] = self.episodes * self.limit
+            self._watch(lane, log.finite())
             log.close(self.episodes)
         runs = [run.id for run in self.runs]
         self.report({"event": "progress", "runs": runs, "episodes": self.episodes, "wall_s": self.clock.wall()})
@@ -191,8 +193,14 @@ class Training:
     def _evaluate(self) -> None:
         """A greedy evaluation on the same episodes every time, the same for every method."""
         scores = self._play_greedily("evaluation", self.budget["evaluation_episodes"])
-        for log, own in zip(self.logs, scores, strict=True):
+        for lane, (log, own) in enumerate(zip(self.logs, scores, strict=True)):
+            self._watch(lane, bool(np.isfinite(own).all()))
             log.point("evaluation", self.episodes, own)
+
+    def _watch(self, lane: int, finite: bool) -> None:
+        """Note the environment step at which a lane's numbers were first seen not to be finite."""
+        if not finite and self.diverged[lane] is None:
+            self.diverged[lane] = self.episodes * self.limit
 
     def _play_greedily(self, purpose: str, episodes: int) -> np.ndarray:
         """Episodes' scores [S, E] under the greedy policy, on a stream that only the seed and purpose decide."""

@@ -12,10 +12,12 @@ A file is written under a temporary name, synced and renamed: it is whole or abs
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +27,21 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.explain import key_path
-from bench.plan import Note
+from bench.plan import Note, digest
 
 RECORD_SCHEMA = 1
+WRITABLE, THERE = "make it writable", "bring the folder back"
+MENDS = {
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "make room there, or raise the quota",
+    errno.EFBIG: "raise the limit on file sizes (ulimit -f)",
+    errno.EROFS: WRITABLE,
+    errno.EACCES: WRITABLE,
+    errno.EPERM: WRITABLE,
+    errno.ENOENT: THERE,
+    errno.ENOTDIR: THERE,
+    errno.ESTALE: THERE,
+}
 
 
 class StoreError(Exception):
@@ -131,10 +145,10 @@ class Store:
         try:
             for part in ("records", "weights", "checkpoints", "locks"):
                 (self.root / part).mkdir(parents=True, exist_ok=True)
-            write_atomically(self.root / "records" / ".probe", b"")
-            (self.root / "records" / ".probe").unlink(missing_ok=True)  # another process may be probing too
+            with tempfile.TemporaryFile(dir=self.root / "records") as probe:
+                probe.write(bytes(4096))  # a full disk still takes empty files
         except OSError as error:
-            mend = "name a folder that can be written with --results DIR"
+            mend = f"{MENDS.get(error.errno or 0, WRITABLE)}, or name a folder that can be written with --results DIR"
             raise StoreError(f"results folder {self.root} cannot be written: {error.strerror}; {mend}") from error
 
     def record_path(self, run: str) -> Path:
@@ -153,13 +167,24 @@ class Store:
         path = self.record_path(run)
         return read_record(path) if path.exists() else None
 
-    def finished(self, run: str) -> bool:
-        """Whether a sound record says that the run finished. A failed or damaged one is run again."""
+    def settled(self, run: str) -> Record | None:
+        """The sound record that says how the run ended; None where the run is still to be made, or made again."""
         try:
-            record = self.record(run)
+            return self.record(run)
         except StoreError:
-            return False
+            return None
+
+    def finished(self, run: str) -> bool:
+        """Whether a sound record says that the run finished."""
+        record = self.settled(run)
         return record is not None and record.status == "finished"
+
+    def forget_failure(self, run: str) -> None:
+        """Remove the record of a run that failed, so that it is made again; what another process holds is left."""
+        with self.claim(run) as mine:
+            record = self.settled(run) if mine else None
+            if record is not None and record.status == "failed":
+                self.record_path(run).unlink()
 
     def cell(self, key: str, seeds: tuple[int, ...] | None = None) -> Found:
         """Every record of a cell, or of some of its seeds."""
@@ -182,7 +207,10 @@ class Store:
     @contextlib.contextmanager
     def claim(self, run: str) -> Iterator[bool]:
         """Whether this process got the run; no other trains it until the block ends, however it ends."""
-        lock = FileLock(self.root / "locks" / f"{run}.lock")
+        folder = self.root / "locks"
+        if not folder.is_dir():  # filelock would make it anew, and hide that the results have vanished
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+        lock = FileLock(folder / f"{run}.lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -197,9 +225,38 @@ class Store:
         (self.checkpoints / f"{run}.safetensors").unlink(missing_ok=True)
         shutil.rmtree(self.checkpoints / run, ignore_errors=True)
 
+    def leftovers(self) -> dict[str, list[Path]]:
+        """By run: what unfinished runs and killed processes left, which is checkpoints and half-written files."""
+        found: dict[str, list[Path]] = {}
+        for part in ("records", "weights", "checkpoints"):
+            folder = self.root / part
+            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+                if part == "checkpoints" or path.name.startswith("."):
+                    found.setdefault(path.name.lstrip(".").partition(".")[0], []).append(path)
+        return found
+
+    def tidy(self, run: str) -> None:
+        """Remove what a killed process left of a run that this process holds: half-written files, and the checkpoint
+        where there is a record.
+        """
+        for folder in (self.root / "records", self.root / "weights", self.checkpoints):
+            for path in folder.glob(f".{run}.*"):
+                path.unlink(missing_ok=True)
+        for path in (self.checkpoints / run).glob(".*"):
+            path.unlink(missing_ok=True)
+        if self.settled(run):
+            self.drop_checkpoint(run)
+
+
+def storage_problem(error: OSError, folder: Path | str) -> str:
+    """One line about a results folder that stopped working under way: the path, why, and what to do."""
+    mend = MENDS.get(error.errno or 0, "mend it")
+    after = "then the same command goes on from the last checkpoints; records already written are whole"
+    return f"{error.filename or folder}: {error.strerror or error}; {mend}, {after}"
+
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write, sync, rename: readers see the old file or the new one, never a part."""
+    """Write, sync, rename: readers see the old file or the new one, never a part. An OSError names the path."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:
@@ -207,16 +264,20 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:  # a failed write or sync does not say of which file
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a folder that cannot be written, as the error says
+            temporary.unlink(missing_ok=True)
 
 
 def read_record(path: Path) -> Record:
     """A record with its hashes checked. Raises StoreError that names the file and what is wrong with it."""
     again = "delete it, and the run is made again"
     try:
-        body = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+        body = json.loads(path.read_bytes(), parse_constant=_no_number)
+        canonical(body)
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"{path}: not a whole JSON file ({error}); {again}") from error
     if not isinstance(body, Mapping):
         raise StoreError(f"{path}: not a record; {again}")
@@ -232,6 +293,12 @@ def read_record(path: Path) -> Record:
         raise StoreError(f"{path}: {key_path(first['loc'], body)}: {first['msg']}; {again}") from error
     if numbers != numbers_hash(record):
         raise StoreError(f"{path}: numbers_hash does not match the numbers; {again}")
+    if record.cell != digest(record.settings):
+        raise StoreError(f"{path}: cell: {record.cell} is not the hash of the settings; {again}")
     if path.stem != record.run:
         raise StoreError(f"{path}: holds the record of run {record.run}; {again}")
     return record
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")

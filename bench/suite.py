@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from baselines.specs import ALGORITHMS, Hyperparameters
@@ -388,6 +389,10 @@ def parse(content: bytes, source: str | Path, need_anchors: bool = True) -> Suit
         raise SuiteError(source, [Problem("(file)", got, "UTF-8 text", "save the file as UTF-8")]) from None
     except tomllib.TOMLDecodeError as error:
         raise SuiteError(source, [Problem("(file)", str(error), "TOML 1.0", "correct that line")]) from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets nested as deep
+        raise SuiteError(
+            source, [Problem("(file)", str(error), "numbers and nesting of sane size", "cut it")]
+        ) from None
     try:
         suite = Suite.model_validate(tables)
     except ValidationError as error:
@@ -396,6 +401,11 @@ def parse(content: bytes, source: str | Path, need_anchors: bool = True) -> Suit
     if problems:
         raise SuiteError(source, problems)
     return suite
+
+
+def dump(suite: Suite) -> str:
+    """The suite as TOML that `parse` reads back as the same suite: the keys that its file had, without comments."""
+    return tomli_w.dumps(suite.model_dump(mode="json", by_alias=True, exclude_unset=True))
 
 
 def _fields(model: type[BaseModel]) -> list[str]:

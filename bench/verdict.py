@@ -99,12 +99,12 @@ def judge_claim(evidence: Evidence, claim: Claim, experiment: Experiment) -> Ver
         deviations=tuple(dict.fromkeys(note for cell in cells for note in cell.notes)),
     )
     try:
-        decision = decide(evidence, claim, experiment)
+        verdict = _with_decision(verdict, decide(evidence, claim, experiment))
     except NotRun as missing:
-        return replace(verdict, reason=str(missing))
+        verdict = replace(verdict, reason=str(missing))
     except StatisticsError as undefined:
-        return replace(verdict, verdict=_code("undecided", verdict.deviations), reason=f"undefined: {undefined}")
-    return _with_decision(verdict, decision)
+        verdict = replace(verdict, verdict=_code("undecided", verdict.deviations), reason=f"undefined: {undefined}")
+    return replace(verdict, reason="; ".join([verdict.reason, *evidence.losses(cells)]))
 
 
 def _with_decision(verdict: Verdict, decision: Decision) -> Verdict:

@@ -19,7 +19,7 @@ ROOMS = [
     ["bench.plan"],
     ["bench.store"],
     ["bench.curves", "bench.checkpoints", "bench.provenance", "bench.measures"],
-    ["bench.run", "bench.verdict", "bench.estimate"],
+    ["bench.run", "bench.verdict", "bench.estimate", "bench.verify", "bench.diff"],
     ["bench.executors"],
     ["bench.report"],
     ["bench.cli"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.plan import Plan, Selection, make_plan
+from bench.plan import Plan, Selection, make_plan, sharded
 from bench.suite import Suite, SuiteError, parse
 from tests.conftest import TINY
 
@@ -114,6 +114,30 @@ def test_set_reaches_what_it_names(tiny: Suite) -> None:
     assert {lr(everyone, c.label) for c in everyone.cells} == {0.5}
     budget = plan_of(tiny, settings=("budget.episodes=32",))
     assert {c.settings["budget"]["episodes"] for c in budget.cells} == {32}
+
+
+def test_shards_split_a_plan_by_seed_and_leave_nothing_out(knowru: Suite) -> None:
+    whole = plan_of(knowru, seeds=(0, 1, 2, 5, 8))
+    for count in range(1, 6):
+        parts = [sharded(whole, f"{i}/{count}") for i in range(1, count + 1)]
+        assert sorted(r.id for part in parts for r in part.runs) == sorted(ids(whole))
+        seeds = [{r.seed for r in part.runs} for part in parts]
+        assert sum(map(len, seeds)) == 5
+        for part in parts:
+            assert all(run.teacher is None or run.teacher in ids(part) for run in part.runs)
+            assert {(c.key, s) for c in part.cells for s in c.seeds} == {(r.cell, r.seed) for r in part.runs}
+    assert {r.seed for r in sharded(whole, "2/2").runs} == {1, 5}
+    assert sharded(whole, "") == whole
+
+
+@pytest.mark.parametrize(
+    "shard", ["0/2", "3/2", "1/4", "2", "1/0", "a/b", "1/2/3", "-1/2", " 1/2", "\u0661/2", "9" * 5000]
+)
+def test_a_shard_that_cannot_be_meant(tiny: Suite, shard: str) -> None:
+    with pytest.raises(SuiteError) as caught:
+        sharded(plan_of(tiny), shard)
+    for words in ("--shard", "got ", "i/n with 1 <= i <= n <= 3", "mend "):
+        assert words in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.checkpoints import append_replay, load_checkpoint, load_weights, save_checkpoint, save_weights
+from bench.plan import digest
 from bench.store import (
     Curve,
     Numbers,
@@ -25,12 +26,15 @@ from bench.store import (
     write_atomically,
 )
 
+SETTINGS = {"budget": {"episodes": 4}}
+CELL = digest(SETTINGS)
+
 
 def record(run: str = "a" * 16, seed: int = 0, mean: float = -1.25, **changes: Any) -> Record:
     curve = Curve(episodes=(2, 4), steps=(10, 20), mean=(mean, -1.0), sd=(0.5, 0.25), n=(2, 2))
     fields: dict[str, Any] = {
         "run": run,
-        "cell": "c" * 16,
+        "cell": CELL,
         "suite": "tiny",
         "suite_version": 1,
         "experiment": "target",
@@ -38,7 +42,7 @@ def record(run: str = "a" * 16, seed: int = 0, mean: float = -1.25, **changes: A
         "training_set": "three",
         "profile": "full",
         "seed": seed,
-        "settings": {"budget": {"episodes": 4}},
+        "settings": SETTINGS,
         "teacher": None,
         "notes": (),
         "status": "finished",
@@ -99,7 +103,7 @@ def test_a_truncated_record_is_named_and_never_counted(tmp_path_factory: pytest.
     with pytest.raises(StoreError, match=path.name):
         store.record("a" * 16)
     assert not store.finished("a" * 16)
-    found = store.cell("c" * 16)
+    found = store.cell(CELL)
     assert not found.records
     assert str(path) in found.damaged[0]
 
@@ -115,7 +119,7 @@ def test_an_edited_record_is_never_counted(tmp_path_factory: pytest.TempPathFact
     content = bytearray(path.read_bytes())
     content[at % len(content)] ^= flip
     path.write_bytes(bytes(content))
-    found = store.cell("c" * 16)
+    found = store.cell(CELL)
     if found.damaged:
         assert not found.records
         assert path.name in found.damaged[0]
@@ -149,8 +153,8 @@ def test_folders_merge_by_copying(store: Store, tmp_path: Path) -> None:
     other.write_record(record("b" * 16, seed=1))
     for path in (other.root / "records").iterdir():
         (store.root / "records" / path.name).write_bytes(path.read_bytes())
-    assert set(store.cell("c" * 16).records) == {0, 1}
-    assert set(store.cell("c" * 16, seeds=(1,)).records) == {1}
+    assert set(store.cell(CELL).records) == {0, 1}
+    assert set(store.cell(CELL, seeds=(1,)).records) == {1}
 
 
 def test_a_run_is_claimed_once(store: Store) -> None:

@@ -6,6 +6,7 @@ back to the system (docs/performance.md), so that a crash or a kill takes one jo
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bench.plan import Cell, Plan, Run
-from bench.store import Store
+from bench.store import Store, storage_problem
 
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -43,25 +44,33 @@ class Options:
     lanes: int = 0
     device: str = "cpu"
     checkpoint_s: float = 30.0
+    retry_failed: bool = False  # make runs again whose record says that they failed
 
 
 @dataclass
 class Outcome:
-    """What became of the runs of a plan, by run id."""
+    """What became of the runs of a plan, by run id. broken: why nothing more could be written, else nothing."""
 
     finished: set[str] = field(default_factory=set)
-    before: set[str] = field(default_factory=set)  # were already there
+    before: set[str] = field(default_factory=set)  # of the finished: were already there
+    elsewhere: set[str] = field(default_factory=set)  # of the finished: made by another command meanwhile
     failed: dict[str, str] = field(default_factory=dict)  # why
     blocked: set[str] = field(default_factory=set)  # their teacher failed
     stopped: bool = False
+    broken: str = ""
 
 
 def execute(plan: Plan, store: Store, options: Options, report: Callable[[Event], None]) -> Outcome:
     """Train what is left of a plan. Ctrl-C stops every worker after a checkpoint; `Outcome.stopped` says so.
+    A disk or folder that fails under way stops all, too; `Outcome.broken` says why.
 
     report gets the workers' events and {"event": "started", "label", "runs"} for each job.
     """
     return _Pool(plan, store, options, report).drain()
+
+
+class Broken(Exception):
+    """A worker could not write."""
 
 
 @dataclass
@@ -76,27 +85,55 @@ class _Pool:
     def __init__(self, plan: Plan, store: Store, options: Options, report: Callable[[Event], None]):
         self.plan, self.store, self.options, self.report = plan, store, options, report
         self.outcome = Outcome()
-        self.outcome.before = {run.id for run in plan.runs if store.finished(run.id)}
-        self.outcome.finished = set(self.outcome.before)
-        self.waiting = [shard for cell in plan.cells for shard in self._shards(cell)]
-        self.waiting.sort(key=self._urgency, reverse=True)
+        self.waiting: list[tuple[Run, ...]] = []
         self.not_before: dict[str, float] = {}
         self.events: queue.Queue[tuple[_Worker, Event | None]] = queue.Queue()
         self.workers: list[_Worker] = []
 
     def drain(self) -> Outcome:
         try:
+            self._take_stock()
             while self.waiting or self.workers:
                 self._start_ready()
                 self._handle_one()
         except KeyboardInterrupt:
             self.outcome.stopped = True
+        except Broken as error:
+            self.outcome.broken = str(error)
+        except OSError as error:
+            self.outcome.broken = storage_problem(error, self.store.root)
         finally:
             self._stop_all()
         return self.outcome
 
+    def _take_stock(self) -> None:
+        """Which runs have a record, which are to be made; what killed processes left of the former is removed."""
+        leftovers = self.store.leftovers()
+        for run in self.plan.runs:
+            if self.options.retry_failed:
+                self.store.forget_failure(run.id)
+            record = self.store.settled(run.id)
+            if record is None:
+                continue
+            if record.status == "finished":
+                self.outcome.before.add(run.id)
+            else:
+                self._failed(run.id, record.reason)
+            if run.id in leftovers:
+                with self.store.claim(run.id) as mine:
+                    if mine:
+                        self.store.tidy(run.id)
+        self.outcome.finished |= self.outcome.before
+        self.waiting = [shard for cell in self.plan.cells for shard in self._shards(cell)]
+        self.waiting.sort(key=self._urgency, reverse=True)
+
+    def _failed(self, run: str, reason: str) -> None:
+        self.outcome.failed[run] = reason
+        self.report({"event": "failed", "run": run, "reason": reason})
+
     def _shards(self, cell: Cell) -> Iterator[tuple[Run, ...]]:
-        runs = [r for r in self.plan.runs if r.cell == cell.key and r.id not in self.outcome.finished]
+        settled = self.outcome.finished | self.outcome.failed.keys()
+        runs = [r for r in self.plan.runs if r.cell == cell.key and r.id not in settled]
         size = self.options.lanes or max(1, -(-len(runs) // self.options.jobs))
         yield from (tuple(runs[i : i + size]) for i in range(0, len(runs), size))
 
@@ -121,16 +158,15 @@ class _Pool:
         self.waiting = left
 
     def _start_free(self, shard: tuple[Run, ...]) -> list[tuple[Run, ...]]:
-        """Start what no other process holds or has finished; what another holds waits alone."""
+        """Start what no other process holds or has made; what another holds waits alone."""
         free, held = [], []
         for run in shard:
             with self.store.claim(run.id) as mine:
                 if not mine:
                     held.append((run,))
                     self.not_before[run.id] = time.monotonic() + RETRY_S
-                elif self.store.finished(run.id):
-                    self.outcome.finished.add(run.id)
-                    self.report({"event": "finished", "run": run.id})
+                elif record := self.store.settled(run.id):
+                    self._settled({"event": record.status, "run": run.id, "reason": record.reason, "elsewhere": True})
                 else:
                     free.append(run)
         if free:
@@ -164,13 +200,15 @@ class _Pool:
         assert process.stdin is not None
         assert process.stdout is not None
         order = {"job": job, "results": str(self.store.root.absolute()), "parent": os.getpid()}
-        process.stdin.write(json.dumps(order) + "\n")
-        process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # killed at once: the end of its output tells
+            process.stdin.write(json.dumps(order) + "\n")
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
         threading.Thread(target=self._read, args=(worker, process.stdout), daemon=True).start()
         self.report({"event": "started", "label": cell.label, "runs": [run.id for run in shard]})
 
     def _read(self, worker: _Worker, lines: IO[str]) -> None:
-        with lines:
+        with lines, contextlib.suppress(ValueError):  # a killed worker's last line may be torn
             for line in lines:
                 self.events.put((worker, json.loads(line)))
         self.events.put((worker, None))
@@ -185,16 +223,26 @@ class _Pool:
             self._ended(worker)
         elif event["event"] == "error":
             worker.error = event["reason"]
+        elif event["event"] == "broken":
+            raise Broken(event["reason"])
+        elif event["event"] in ("finished", "failed"):
+            self._settled(event)
         else:
-            if event["event"] == "finished":
-                self.outcome.finished.add(event["run"])
-            elif event["event"] == "failed":
-                self.outcome.failed[event["run"]] = event["reason"]
-            elif event["event"] == "busy":
+            if event["event"] == "busy":
                 run = next(r for r in worker.runs if r.id == event["run"])
                 self.waiting.append((run,))
                 self.not_before[run.id] = time.monotonic() + RETRY_S
             self.report(event)
+
+    def _settled(self, event: Event) -> None:
+        """A run has its record, made by a worker of ours or, as the event says, elsewhere."""
+        if event["event"] == "failed":
+            self._failed(event["run"], event["reason"])
+            return
+        self.outcome.finished.add(event["run"])
+        if event.get("elsewhere"):
+            self.outcome.elsewhere.add(event["run"])
+        self.report(event)
 
     def _ended(self, worker: _Worker) -> None:
         code = worker.process.wait()
@@ -203,8 +251,7 @@ class _Pool:
         for run in worker.runs:
             if run.id not in settled:
                 reason = worker.error or f"the process ended with code {code}: {_last_line(worker.log)}"
-                self.outcome.failed[run.id] = f"{reason} (log: {worker.log})"
-                self.report({"event": "failed", "run": run.id, "reason": self.outcome.failed[run.id]})
+                self._failed(run.id, f"{reason} (log: {worker.log})")
 
     def _stop_all(self) -> None:
         """Ask, wait a little, kill."""

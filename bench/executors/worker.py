@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.envs import BackendMissing
 from bench.run import Job, Stopped, run_job
-from bench.store import Store, StoreError
+from bench.store import Store, StoreError, storage_problem
 
 STOPPED = 75  # EX_TEMPFAIL: try again later
 
@@ -46,7 +46,7 @@ def main() -> int:
         report({"event": "error", "reason": str(error)})
         return 1
     except OSError as error:
-        report({"event": "error", "reason": f"{error.filename or order['results']}: {error.strerror}"})
+        report({"event": "broken", "reason": storage_problem(error, order["results"])})
         return 1
     return 0
 

@@ -6,7 +6,11 @@ import dataclasses
 import math
 from typing import Any
 
-from bench.measures import Evidence
+from bench import __version__
+from bench.estimate import estimates
+from bench.executors.local import Outcome
+from bench.measures import Evidence, Standing
+from bench.plan import Plan
 from bench.verdict import TransferMetric, Verdict, counts
 
 
@@ -20,6 +24,45 @@ def check_json(evidence: Evidence, verdicts: list[Verdict], transfer: list[Trans
         "counts": counts(verdicts),
         "transfer": [_plain(dataclasses.asdict(t)) for t in transfer],
         "damaged": list(evidence.damaged),
+        "failed": evidence.standing.failed,
+    }
+
+
+def plan_json(planned: Plan, now: Standing, evidence: Evidence, left: float, jobs: int) -> dict[str, Any]:
+    """What `bench plan --json` prints."""
+    costs = estimates(evidence)
+    cells = [
+        cell.model_dump(mode="json", exclude={"notes"})
+        | {"cpu_s": costs[cell.key].cpu_s, "bytes": costs[cell.key].bytes, "basis": costs[cell.key].basis}
+        for cell in planned.cells
+    ]
+    runs = [
+        r.model_dump() | {"done": r.id in now.done, "failed": now.failed.get(r.id), "blocked": r.id in now.blocked}
+        for r in planned.runs
+    ]
+    return {
+        "suite": planned.suite,
+        "version": planned.suite_version,
+        "profile": planned.profile,
+        "shard": planned.shard or None,
+        "cells": cells,
+        "runs": runs,
+        "left_s": left / jobs,
+        "jobs": jobs,
+        "bench": __version__,
+    }
+
+
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    """What `bench run --json` prints of the runs."""
+    return {
+        "finished": sorted(outcome.finished),
+        "before": sorted(outcome.before),
+        "elsewhere": sorted(outcome.elsewhere),
+        "failed": outcome.failed,
+        "blocked": sorted(outcome.blocked),
+        "stopped": outcome.stopped,
+        "broken": outcome.broken or None,
     }
 
 

@@ -58,6 +58,9 @@ def _head(evidence: Evidence) -> Iterator[str]:
     for problem in evidence.damaged:
         yield ""
         yield f"**Not counted**: {problem}"
+    for failure in evidence.failures:
+        yield ""
+        yield f"**Failed**: {failure}"
 
 
 def _verdicts(verdicts: Sequence[Verdict]) -> Iterator[str]:

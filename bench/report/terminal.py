@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from bench.executors.local import Outcome
+from bench.measures import Standing
 from bench.plan import Plan
 from bench.report.numbers import METRICS, classes, effect, found, number, seeds_to_decide
 from bench.verdict import TransferMetric, Verdict, counts
@@ -55,9 +56,11 @@ def counts_line(verdicts: Sequence[Verdict]) -> str:
     return "counts: " + ", ".join(f"{n} {code}" for code, n in counts(verdicts).items())
 
 
-def plan_table(plan: Plan, done: set[str], estimates: dict[str, tuple[float, float]]) -> Table:
+def plan_table(plan: Plan, now: Standing, estimates: dict[str, tuple[float, float]]) -> Table:
     """estimates: CPU seconds and bytes of one run, by cell key."""
-    table = Table(title=f"{plan.suite}, profile {plan.profile}", title_justify="left")
+    part = f", shard {plan.shard}: seeds {', '.join(map(str, sorted({r.seed for r in plan.runs})))}"
+    title = f"{plan.suite}, profile {plan.profile}{part if plan.shard else ''}"
+    table = Table(title=title, title_justify="left")
     for column in (
         "cell",
         "experiment",
@@ -65,17 +68,19 @@ def plan_table(plan: Plan, done: set[str], estimates: dict[str, tuple[float, flo
         "key",
         "seeds",
         "done",
+        "failed",
         "left",
         "CPU time left",
         "memory a seed",
     ):
         table.add_column(column, overflow="fold")
     for cell in plan.cells:
-        ids = [run.id for run in plan.runs if run.cell == cell.key]
-        left = sum(id_ not in done for id_ in ids)
+        ids = {run.id for run in plan.runs if run.cell == cell.key}
+        failed = len(ids & now.failed.keys())
+        left = len(ids - now.done) - failed
         seconds, memory = estimates[cell.key]
         teacher = plan.cell(cell.teacher).label if cell.teacher else ""
-        counts_ = (str(len(ids)), str(len(ids) - left), str(left))
+        counts_ = (str(len(ids)), str(len(ids & now.done)), str(failed), str(left))
         table.add_row(
             cell.label,
             cell.experiment,
@@ -86,6 +91,16 @@ def plan_table(plan: Plan, done: set[str], estimates: dict[str, tuple[float, flo
             f"{memory / 2**20:.0f} MiB",
         )
     return table
+
+
+def standing_line(plan: Plan, now: Standing) -> str:
+    """How many of a plan's runs are done, failed and blocked."""
+    parts = [f"{len(plan.runs)} runs, {len(now.done)} done"]
+    if now.failed:
+        parts.append(f"{len(now.failed)} failed (made again only by bench run --retry-failed)")
+    if now.blocked:
+        parts.append(f"{len(now.blocked)} wait for a teacher that failed")
+    return ", ".join(parts)
 
 
 def duration(seconds: float) -> str:
@@ -160,8 +175,10 @@ class RunProgress:
 
 def outcome_line(plan: Plan, outcome: Outcome) -> str:
     """What became of the runs, in one line."""
-    new = len(outcome.finished) - len(outcome.before)
+    new = len(outcome.finished - outcome.before - outcome.elsewhere)
     parts = [f"{len(plan.runs)} runs: {new} trained now, {len(outcome.before)} there before"]
+    if outcome.elsewhere:
+        parts.append(f"{len(outcome.elsewhere)} trained by another command meanwhile")
     if outcome.failed:
         parts.append(f"{len(outcome.failed)} failed")
     if outcome.blocked:

@@ -1,0 +1,118 @@
+"""Two runs against each other: setting by setting, and number by number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.store import Curve, Record, Store, StoreError, numbers_hash, read_record
+
+ABSENT = None  # a setting that one side does not have
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that both sides have or lack. part: "run", "settings", "packages" or "provenance"."""
+
+    part: str
+    key: str
+    a: Any
+    b: Any
+
+    @property
+    def same(self) -> bool:
+        return self.a == self.b
+
+
+@dataclass(frozen=True)
+class CurveRow:
+    """A curve of both sides. first: the episodes at the first point that differs, None where none does."""
+
+    name: str
+    points: tuple[int, int]
+    first: int | None
+    a: float | None  # the means there
+    b: float | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    runs: tuple[str, str]
+    rows: tuple[Row, ...]
+    curves: tuple[CurveRow, ...]
+    final: tuple[float | None, float | None]
+    final_difference: float | None  # b - a
+    numbers_hash: tuple[str, str]
+
+    @property
+    def same_numbers(self) -> bool:
+        return self.numbers_hash[0] == self.numbers_hash[1]
+
+
+def find(store: Store, name: str) -> Record:
+    """A record by the path of its file, or by its run's id or the start of it. Raises StoreError."""
+    if name.endswith(".json"):
+        if not Path(name).is_file():
+            raise StoreError(f"{name}: no such file; name a record's file, or a run's id")
+        return read_record(Path(name))
+    folder = store.root / "records"
+    ids = sorted(path.stem for path in folder.glob("[!.]*.json"))
+    matches = [id_ for id_ in ids if id_.startswith(name)]
+    if len(matches) != 1:
+        got = f"{len(matches)} of {len(ids)} runs start with" if matches else f"none of {len(ids)} runs starts with"
+        mend = f"give more digits: {', '.join(matches[:5])}" if matches else "bench plan SUITE --json lists ids"
+        raise StoreError(f'{folder}: {got} "{name}"; {mend}')
+    return read_record(store.record_path(matches[0]))
+
+
+def difference(a: Record, b: Record) -> Difference:
+    """Everything that two records can be compared in, what is the same included."""
+    finals = a.numbers.final, b.numbers.final
+    return Difference(
+        runs=(a.run, b.run),
+        rows=tuple(_rows(a, b)),
+        curves=tuple(_curves(a.numbers.curves, b.numbers.curves)),
+        final=finals,
+        final_difference=finals[1] - finals[0] if finals[0] is not None and finals[1] is not None else None,
+        numbers_hash=(numbers_hash(a), numbers_hash(b)),
+    )
+
+
+def _rows(a: Record, b: Record) -> Iterator[Row]:
+    for key in ("run", "cell", "suite", "suite_version", "experiment", "method", "training_set", "profile", "seed"):
+        yield Row("run", key, getattr(a, key), getattr(b, key))
+    for key in ("status", "reason"):
+        yield Row("run", key, getattr(a, key), getattr(b, key))
+    for key in ("run", "weights"):
+        yield Row("run", f"teacher.{key}", *(getattr(r.teacher, key) if r.teacher else ABSENT for r in (a, b)))
+    yield from _paired("settings", _flat(a.settings), _flat(b.settings))
+    yield from _paired("packages", a.provenance.packages, b.provenance.packages)
+    left, right = (r.provenance.model_dump(mode="json", exclude={"packages"}) for r in (a, b))
+    yield from _paired("provenance", left, right)
+
+
+def _paired(part: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Row]:
+    for key in sorted({*a, *b}):
+        yield Row(part, key, a.get(key, ABSENT), b.get(key, ABSENT))
+
+
+def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Nested tables as dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= _flat(value, f"{before}{key}.") if isinstance(value, Mapping) else {f"{before}{key}": value}
+    return flat
+
+
+def _curves(a: Mapping[str, Curve], b: Mapping[str, Curve]) -> Iterator[CurveRow]:
+    for name in dict.fromkeys([*a, *b]):
+        sides = [[*zip(c.episodes, c.mean, c.sd, c.n, strict=True)] if c else [] for c in (a.get(name), b.get(name))]
+        left, right = sides
+        shorter = min(len(left), len(right))
+        at = next((i for i in range(shorter) if left[i] != right[i]), shorter)
+        rest = [side[at] if at < len(side) else None for side in sides]
+        first = next((point[0] for point in rest if point is not None), None)
+        means = [point[1] if point is not None else None for point in rest]
+        yield CurveRow(name, (len(left), len(right)), first, means[0], means[1])

@@ -1,0 +1,120 @@
+"""A results folder against its own hashes: records, weights, teachers, and what does not belong there.
+
+Reads only; nothing is mended. Weights are required of a run that another record names as its teacher, unless the folder
+holds no weights at all: such a folder publishes records only, and its weights are absent, not missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bench.checkpoints import AGAIN
+from bench.plan import digest
+from bench.store import Record, Store, StoreError, read_record, sha256
+
+LEFT = "a finished run has left it there; delete it, or let the next bench run of the plan do it"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that fails. file: its path inside the folder."""
+
+    kind: Literal["damaged", "missing", "leftover", "unknown"]
+    file: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Verified:
+    """absent: runs whose weights are not here and need not be. unfinished: runs under way or interrupted."""
+
+    finished: int
+    failed: int
+    weights: int
+    findings: tuple[Finding, ...]
+    absent: tuple[str, ...]
+    unfinished: tuple[str, ...]
+
+
+def verify(store: Store) -> Verified:
+    """Check every hash of a results folder. Raises StoreError where there is no such folder."""
+    if not (store.root / "records").is_dir():
+        raise StoreError(f"{store.root}: no results folder: it has no folder records; name one that bench run made")
+    records: dict[str, Record] = {}
+    findings = list(_read(store, records))
+    present = {path.stem: path for path in sorted((store.root / "weights").glob("[!.]*.safetensors"))}
+    leftovers = store.leftovers()
+    findings += _weights(store, records, present)
+    findings += _teachers(store, records)
+    findings += [
+        Finding("leftover", str(path.relative_to(store.root)), LEFT)
+        for run in sorted(leftovers.keys() & records.keys())
+        for path in leftovers[run]
+    ]
+    failed = sum(record.status == "failed" for record in records.values())
+    return Verified(
+        finished=len(records) - failed,
+        failed=failed,
+        weights=len(present),
+        findings=tuple(findings),
+        absent=tuple(sorted(records.keys() - present.keys() - _required(records, present))),
+        unfinished=tuple(sorted((leftovers.keys() | present.keys()) - records.keys())),
+    )
+
+
+def _read(store: Store, records: dict[str, Record]) -> Iterator[Finding]:
+    """Put every sound record into `records`."""
+    for path in sorted((store.root / "records").glob("[!.]*")):
+        name = str(path.relative_to(store.root))
+        if path.suffix != ".json":
+            yield Finding("unknown", name, "no record; delete it")
+            continue
+        try:
+            record = read_record(path)
+        except StoreError as error:
+            yield Finding("damaged", name, str(error).removeprefix(f"{path}: "))
+            continue
+        teacher = record.teacher.run if record.teacher else None
+        if record.run != digest({"cell": record.cell, "seed": record.seed, "teacher": teacher}):
+            what = "run: the id is not the hash of cell, seed and teacher; delete it, and the run is made again"
+            yield Finding("damaged", name, what)
+            continue
+        records[record.run] = record
+
+
+def _required(records: Mapping[str, Record], present: Mapping[str, Path]) -> set[str]:
+    """Runs whose weights must be here."""
+    return {r.teacher.run for r in records.values() if r.teacher} if present else set()
+
+
+def _weights(store: Store, records: Mapping[str, Record], present: Mapping[str, Path]) -> Iterator[Finding]:
+    for run in sorted(_required(records, present) - present.keys()):
+        name = str(store.weights_path(run).relative_to(store.root))
+        yield Finding("missing", name, f"another record names the run as its teacher; {AGAIN}")
+    for run in sorted(records.keys() & present.keys()):
+        name, stated = str(present[run].relative_to(store.root)), records[run].numbers.weights
+        try:
+            held = sha256(present[run].read_bytes())
+        except OSError as error:
+            yield Finding("damaged", name, f"cannot be read: {error.strerror}")
+            continue
+        if held != stated:
+            yield Finding("damaged", name, f"SHA-256 {held[:12]}... is not the record's {stated[:12]}...; {AGAIN}")
+
+
+def _teachers(store: Store, records: Mapping[str, Record]) -> Iterable[Finding]:
+    """Every student's teacher is here, finished, and has the weights that the student learned from."""
+    for run, record in records.items():
+        if record.teacher is None:
+            continue
+        name, teacher = str(store.record_path(run).relative_to(store.root)), records.get(record.teacher.run)
+        if teacher is None or teacher.status != "finished":
+            what = f"teacher.run: no sound record of {record.teacher.run} that finished; copy it here"
+            yield Finding("missing", name, what)
+        elif teacher.numbers.weights != record.teacher.weights:
+            stated, held = record.teacher.weights[:12], teacher.numbers.weights[:12]
+            what = f"teacher.weights: learned from {stated}..., but the record of {teacher.run} states {held}..."
+            yield Finding("damaged", name, f"{what}; delete it, and the run is made again")

@@ -1,0 +1,101 @@
+"""Valid suites that differ from tiny.toml and knowru.toml in drawn ways, for hypothesis."""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import strategies as st
+
+from bench.suite import folder
+from tests.conftest import TINY
+
+BASES = (tomllib.loads(TINY), tomllib.loads((folder() / "knowru.toml").read_text()))
+TEXTS = ("says", "where", "title", "authors", "source", "measured")  # keys whose value is any text
+Tree = dict[str, Any]
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
+ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,12}", fullmatch=True)
+counts = st.integers(1, 2**62)
+finite = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53)
+
+
+def _reworded(draw: Callable, tree: Tree) -> None:
+    holder, key = draw(st.sampled_from([*_texts(tree)]))
+    holder[key] = draw(texts)
+
+
+def _texts(node: Any) -> list[tuple[Tree, str]]:
+    if isinstance(node, list):
+        return [place for entry in node for place in _texts(entry)]
+    if not isinstance(node, dict):
+        return []
+    own = [(node, key) for key in TEXTS if isinstance(node.get(key), str)]
+    return own + [place for entry in node.values() for place in _texts(entry)]
+
+
+def _dated(draw: Callable, tree: Tree) -> None:
+    tree["version"], tree["paper"]["year"], tree["paper"]["id"] = (
+        draw(counts),
+        draw(st.integers(-9999, 9999)),
+        draw(ids),
+    )
+
+
+def _scaled(draw: Callable, tree: Tree) -> None:
+    anchors = draw(st.sampled_from(tree["scenario"]))["anchors"]
+    anchors |= {name: draw(finite) for name in ("random", "no_information", "good")}
+
+
+def _budgeted(draw: Callable, tree: Tree) -> None:
+    experiment = draw(st.sampled_from(tree["experiment"]))
+    experiment["budget"][draw(st.sampled_from(["episodes", "record_every", "evaluation_episodes"]))] = draw(counts)
+    experiment["seeds"] = {
+        "value": draw(counts),
+        "source": draw(texts),
+        "kind": draw(st.sampled_from(["stated", "assumed"])),
+    }
+
+
+def _tuned(draw: Callable, tree: Tree) -> None:
+    rate = {"value": draw(st.floats(1e-12, 1.0)), "source": draw(texts)}
+    draw(st.sampled_from(tree["method"]))["hyperparameters"]["lr"] = rate
+
+
+def _thinned(draw: Callable, tree: Tree) -> None:
+    key = draw(st.sampled_from(["claim", "deviation", "transfer"]))
+    if isinstance(entries := tree.get(key), list) and entries:
+        entries.pop(draw(st.integers(0, len(entries) - 1)))
+    else:
+        tree.pop(key, None)
+
+
+def _profiled(draw: Callable, tree: Tree) -> None:
+    profile: Tree = {"says": draw(texts)}
+    if draw(st.booleans()):
+        profile["seeds"] = draw(counts)
+    if draw(st.booleans()):
+        profile["budget"] = draw(st.dictionaries(st.sampled_from(["episodes", "evaluate_every"]), counts))
+    tree["profile"][draw(ids)] = profile
+
+
+def _claimed(draw: Callable, tree: Tree) -> None:
+    if claims := tree.get("claim"):
+        claim = copy.deepcopy(draw(st.sampled_from(claims)))
+        scale = draw(st.sampled_from(["share_of_scale", "share_of_budget", "relative"]))
+        claim |= {"id": f"drawn/{len(claims)}", "margin": {scale: draw(st.floats(1e-300, 1e300))}}
+        claims.append(claim)
+
+
+CHANGES = (_reworded, _reworded, _dated, _scaled, _budgeted, _tuned, _thinned, _profiled, _claimed)
+
+
+@st.composite
+def valid_suites(draw: Callable) -> Tree:
+    """The tables of a valid suite file."""
+    tree = copy.deepcopy(draw(st.sampled_from(BASES)))
+    for change in draw(st.lists(st.sampled_from(CHANGES), max_size=8)):
+        change(draw, tree)
+    return tree
