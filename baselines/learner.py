@@ -72,11 +72,22 @@ class Replay(Protocol):
     """An append-only log of episodes; the harness saves what is new since the last checkpoint."""
 
     @property
-    def episodes(self) -> int: ...
+    def episodes(self) -> int:
+        """Episodes appended so far."""
+        ...
 
-    def rows(self, lane: int, start: int, stop: int) -> dict[str, Tensor]: ...
+    @property
+    def first(self) -> int:
+        """The oldest episode that is still there; 0 until a ring wraps."""
+        ...
 
-    def restore(self, lane: int, rows: Mapping[str, Tensor]) -> None: ...
+    def rows(self, lane: int, start: int, stop: int) -> dict[str, Tensor]:
+        """Episodes start ... stop - 1 of a lane."""
+        ...
+
+    def restore(self, lane: int, start: int, rows: Mapping[str, Tensor]) -> None:
+        """Take up `rows` of the episodes from `start` on; earlier ones count as appended and overwritten."""
+        ...
 
 
 class Learner(Protocol):

@@ -58,6 +58,11 @@ class EpisodeReplay:
         return min(lane.episodes for lane in self._lanes)
 
     @property
+    def first(self) -> int:
+        """The oldest episode that is still there; 0 until the ring wraps."""
+        return max(0, self.episodes - self._capacity)
+
+    @property
     def transitions(self) -> int:
         """Transitions stored so far, overwritten ones included."""
         return self.episodes * self._limit
@@ -106,9 +111,17 @@ class EpisodeReplay:
             "terminated": log.terminated[place],
         }
 
-    def restore(self, lane: int, rows: Mapping[str, Tensor]) -> None:
-        """Append what `rows` gave to one seed's log."""
-        self._lanes[lane].append(rows["obs"], rows["actions"], rows["rewards"], rows["terminated"])
+    def restore(self, lane: int, start: int, rows: Mapping[str, Tensor]) -> None:
+        """Append to one seed's log what `rows` gave of the episodes from `start` on.
+
+        Earlier ones count as appended and overwritten. Raises ValueError where `start` is not the next episode, but
+        for the first part of an empty log.
+        """
+        log = self._lanes[lane]
+        if log.episodes not in (0, start):
+            raise ValueError(f"seed lane {lane}: got episodes from {start} on; allowed: from {log.episodes} on")
+        log.episodes = start
+        log.append(rows["obs"], rows["actions"], rows["rewards"], rows["terminated"])
 
 
 class _Lane:

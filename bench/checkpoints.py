@@ -25,11 +25,13 @@ AGAIN = "copy it back, or delete the run's record, and the run is made again"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """How far a run is. progress: JSON-able; its "episodes" counts the episodes done, all of them in `replay`."""
+    """How far a run is. progress: JSON-able; "episodes" counts the episodes done, "replay_first" is the oldest of them
+    that the replay still holds. replay: parts by their first episode, in order, up to the last episode done.
+    """
 
     arrays: Arrays
     progress: Mapping[str, Any]
-    replay: tuple[Arrays, ...]
+    replay: dict[int, Arrays]
 
 
 def save_weights(store: Store, run: str, arrays: Arrays) -> str:
@@ -55,9 +57,15 @@ def load_weights(store: Store, run: str, expected: str) -> dict[str, np.ndarray]
 
 
 def save_checkpoint(store: Store, run: str, arrays: Arrays, progress: Mapping[str, Any]) -> None:
-    """Write where the run is. The replay up to progress["episodes"] must have been appended before."""
+    """Write where the run is; the replay up to progress["episodes"] must have been appended before.
+
+    Parts of the replay log older than progress["replay_first"] are then removed.
+    """
     text = np.frombuffer(json.dumps(progress, sort_keys=True).encode(), dtype=np.uint8)
     write_atomically(_path(store, run), save(_contiguous({**arrays, PROGRESS: text})))
+    for _, stop, path in _parts(store, run):
+        if stop <= progress["replay_first"]:
+            path.unlink()
 
 
 def append_replay(store: Store, run: str, start: int, stop: int, rows: Arrays) -> None:
@@ -73,28 +81,37 @@ def load_checkpoint(store: Store, run: str) -> Checkpoint | None:
     try:
         arrays = load(path.read_bytes())
         progress = json.loads(arrays.pop(PROGRESS).tobytes())
-        replay = _read_replay(store.checkpoints / run, progress["episodes"])
+        replay = _read_replay(store, run, progress["replay_first"], progress["episodes"])
     except (OSError, SafetensorError, KeyError, ValueError):
         store.drop_checkpoint(run)
         return None
     return Checkpoint(arrays, progress, replay)
 
 
-def _read_replay(folder: Path, episodes: int) -> tuple[Arrays, ...]:
-    """The log's parts up to `episodes`; later ones, written before a kill, are removed. ValueError at a gap."""
-    parts, reached = [], 0
-    for path in sorted(folder.glob("[0-9]*.safetensors")):
-        start, stop = map(int, path.stem.split("-"))
+def _read_replay(store: Store, run: str, first: int, episodes: int) -> dict[int, Arrays]:
+    """The log's parts that hold episodes [first, episodes), by their start; ValueError at a gap.
+
+    Later parts, written before a kill, are removed.
+    """
+    found: dict[int, Arrays] = {}
+    reached = None
+    for start, stop, path in _parts(store, run):
         if start >= episodes:
             path.unlink()
-        elif start != reached:
-            raise ValueError(f"{path}: starts at {start}, expected {reached}")
-        else:
-            parts.append(load(path.read_bytes()))
-            reached = stop
-    if reached != episodes:
-        raise ValueError(f"{folder}: ends at {reached}, expected {episodes}")
-    return tuple(parts)
+        elif stop > first:
+            if start > first if reached is None else start != reached:
+                raise ValueError(f"{path}: starts at {start}, expected {first if reached is None else reached}")
+            found[start], reached = load(path.read_bytes()), stop
+    if (reached or 0) != episodes:
+        raise ValueError(f"replay of run {run}: ends at {reached}, expected {episodes}")
+    return found
+
+
+def _parts(store: Store, run: str) -> list[tuple[int, int, Path]]:
+    """The files of the replay log: first episode, end, path, in order."""
+    paths = sorted((store.checkpoints / run).glob("[0-9]*.safetensors"))
+    bounds = [path.stem.partition("-") for path in paths]
+    return [(int(start), int(stop), path) for (start, _, stop), path in zip(bounds, paths, strict=True)]
 
 
 def _path(store: Store, run: str) -> Path:

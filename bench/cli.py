@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from bench import __version__
 from bench.diff import difference, find
 from bench.estimate import estimates, peak_bytes
 from bench.executors.local import Options, Outcome, execute
@@ -28,7 +29,7 @@ from bench.report.folders import (
     verified_json,
     verified_lines,
 )
-from bench.report.machine import check_json, outcome_json, plan_json
+from bench.report.machine import check_json, outcome_json, plan_json, validation_json
 from bench.report.markdown import write_report
 from bench.report.terminal import (
     RunProgress,
@@ -39,16 +40,22 @@ from bench.report.terminal import (
     plan_table,
     standing_line,
     transfer_table,
+    validation_line,
     verdict_table,
 )
 from bench.store import Store, StoreError, storage_problem
-from bench.suite import SuiteError, available, load
+from bench.suite import Suite, SuiteError, available, load
 from bench.verdict import TransferMetric, Verdict, judge, transfer_metrics
 from bench.verify import verify as verified
 
 NOT_SOUND, BAD_USAGE, RUNS_FAILED, NOTHING_RUN, INTERRUPTED = 1, 2, 3, 4, 130
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Reruns papers on knowledge distillation in reinforcement learning, and judges what they claim.",
+)
 
 SuiteName = Annotated[str, typer.Argument(help="a suite's name, or the path of a suite file (*.toml)")]
 Profile = Annotated[str, typer.Option(help="which budget: full, nightly, smoke")]
@@ -61,6 +68,15 @@ Results = Annotated[Path, typer.Option(envvar="BENCH_RESULTS", help="the results
 Shard = Annotated[str, typer.Option(help="i/n: the i-th of n parts of the seeds, for array jobs")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 RESULTS = Path("runs")
+MOST_SEEDS = 10_000
+
+
+@app.callback(invoke_without_command=True)
+def bench_(version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
+    """What goes before a verb."""
+    if version:
+        print(f"marl-distill-bench {__version__}")
+        raise typer.Exit
 
 
 @app.command()
@@ -69,14 +85,13 @@ def validate(
     as_json: Json = False,
 ) -> None:
     """Check suite files: every key, type, range and reference."""
-    names = suites or available()
-    checked = [load(name) for name in names]
+    checked = {name: _loaded_or_refused(name) for name in suites or available()}
     if as_json:
-        _print_json([{"suite": s.id, "version": s.version, "problems": []} for s in checked])
-    else:
-        for name, suite in zip(names, checked, strict=True):
-            parts = (len(suite.scenario), len(suite.method), len(suite.experiment), len(suite.claim))
-            print("{}: sound; {} scenarios, {} methods, {} experiments, {} claims".format(name, *parts))
+        _print_json([validation_json(name, found) for name, found in checked.items()])
+    for name, found in () if as_json else checked.items():
+        print(validation_line(name, found) if isinstance(found, Suite) else found)
+    if any(isinstance(found, SuiteError) for found in checked.values()):
+        raise typer.Exit(BAD_USAGE)
 
 
 @app.command()
@@ -261,6 +276,13 @@ def main() -> None:
         sys.exit(RUNS_FAILED)
 
 
+def _loaded_or_refused(name: str) -> Suite | SuiteError:
+    try:
+        return load(name)
+    except SuiteError as error:
+        return error
+
+
 def _console() -> Console:
     """As wide as the terminal; where there is none, wide enough for a table."""
     return Console() if sys.stdout.isatty() else Console(width=160)
@@ -303,14 +325,20 @@ def _seeds(text: str) -> tuple[int, ...] | None:
         return None
     try:
         if text.isdecimal():
-            seeds = range(int(text))
+            ranges = [range(int(text))]
         else:
             ends = [part.partition("-") for part in text.split(",") if part.strip()]
-            seeds = sorted({s for low, dash, high in ends for s in range(int(low), int(high if dash else low) + 1)})
-    except ValueError:
+            ranges = [range(int(low), int(high if dash else low) + 1) for low, dash, high in ends]
+        seeds = sorted({s for r in ranges for s in r}) if sum(map(len, ranges)) <= MOST_SEEDS else ()
+    except (ValueError, OverflowError):
         seeds = ()
     if not seeds:
-        problem = Problem("--seeds", shown(text), "a count N >= 1, or a list such as 0,3,7-9", "e.g. --seeds 5")
+        problem = Problem(
+            "--seeds",
+            shown(text),
+            f"a count N >= 1, or a list such as 0,3,7-9, of at most {MOST_SEEDS}",
+            "e.g. --seeds 5",
+        )
         raise SuiteError(COMMAND_LINE, [problem])
     return tuple(seeds)
 

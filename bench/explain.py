@@ -73,7 +73,8 @@ def _problem(error: Mapping[str, Any], root: Any, keys: Mapping[str, Sequence[st
     key = key_path(location, root)
     got = "nothing" if kind == "missing" else shown(error["input"])
     mend = FIXES.get(kind, "correct the value")
-    allowed = str(context.get("expected") or context.get("expected_tags") or error["msg"].removeprefix("Value error, "))
+    said = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    allowed = str(context.get("expected") or context.get("expected_tags") or said)
     if kind == "missing":
         allowed = f'the key "{location[-1]}" with a value'
     if kind == "extra_forbidden":

@@ -213,7 +213,7 @@ class Training:
     def _checkpoint(self) -> None:
         state = {f"learner/{name}": tensor for name, tensor in self.learner.state().items()}
         for lane, run in enumerate(self.runs):
-            for start in range(self.saved_episodes, self.episodes, REPLAY_PART):
+            for start in range(max(self.saved_episodes, self.learner.replay.first), self.episodes, REPLAY_PART):
                 stop = min(start + REPLAY_PART, self.episodes)
                 append_replay(self.store, run.id, start, stop, _arrays(self.learner.replay.rows(lane, start, stop)))
             streams = {f"stream/{name}": tensor for name, tensor in self.streams[lane].state().items()}
@@ -225,6 +225,7 @@ class Training:
             progress = {
                 "device": self.device.type,
                 "episodes": self.episodes,
+                "replay_first": self.learner.replay.first,
                 "first_update": self.first_update,
                 "wall_s": self.clock.wall(lane),
                 "cpu_s": self.clock.cpu(lane),
@@ -252,8 +253,8 @@ class Training:
         for lane, checkpoint in enumerate(checkpoints):
             streams = {n.removeprefix("stream/"): a for n, a in checkpoint.arrays.items() if n.startswith("stream/")}
             self.streams[lane].load_state({n: torch.from_numpy(a.copy()) for n, a in streams.items()})
-            for part in checkpoint.replay:
-                self.learner.replay.restore(lane, {n: torch.from_numpy(a) for n, a in part.items()})
+            for start, part in checkpoint.replay.items():
+                self.learner.replay.restore(lane, start, {n: torch.from_numpy(a) for n, a in part.items()})
 
     def _stacked(self, checkpoints: Sequence[Checkpoint], name: str) -> Tensor:
         return torch.from_numpy(np.stack([c.arrays[name] for c in checkpoints])).to(self.device)

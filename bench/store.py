@@ -186,6 +186,18 @@ class Store:
             if record is not None and record.status == "failed":
                 self.record_path(run).unlink()
 
+    def forget_without_weights(self, run: str) -> bool:
+        """Remove the record of a finished run whose weights are lost or damaged, so that both are made again."""
+        with self.claim(run) as mine:
+            record = self.settled(run) if mine else None
+            if record is None or record.status != "finished":
+                return False
+            path = self.weights_path(run)
+            if path.is_file() and sha256(path.read_bytes()) == record.numbers.weights:
+                return False
+            self.record_path(run).unlink()
+            return True
+
     def cell(self, key: str, seeds: tuple[int, ...] | None = None) -> Found:
         """Every record of a cell, or of some of its seeds."""
         return self.cells({key}, seeds).get(key, Found({}, ()))

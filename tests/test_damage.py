@@ -116,7 +116,7 @@ def test_a_pickle_is_never_run(tmp_path: Path, form: str) -> None:
         load_weights(store, run, sha256(content))
     (store.checkpoints / f"{run}.safetensors").write_bytes(content)
     assert load_checkpoint(store, run) is None
-    save_checkpoint(store, run, {}, {"episodes": 2})
+    save_checkpoint(store, run, {}, {"episodes": 2, "replay_first": 0})
     (store.checkpoints / run).mkdir()
     (store.checkpoints / run / "000000000-000000002.safetensors").write_bytes(content)
     assert load_checkpoint(store, run) is None

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
+from baselines.specs import ALGORITHMS
+from bench.envs import FAMILIES
 from bench.plan import Plan, Selection, make_plan, sharded
 from bench.suite import Suite, SuiteError, parse
 from tests.conftest import TINY
@@ -63,6 +67,22 @@ def test_ids_depend_on_everything_that_changes_numbers_and_on_nothing_else(tiny:
     ):
         other = parse(TINY.replace(old, new).encode(), "x.toml")
         assert not ids(make_plan(other, Selection())) & ids(base), (old, new)
+
+
+def test_ids_are_pinned(knowru: Suite) -> None:
+    """A change of these ids makes every published record worthless: it must be meant, and be in CHANGELOG.md."""
+    plan = plan_of(knowru, only=("spread/II",), seeds=(0,))
+    assert {plan.cell(run.cell).label: run.id for run in plan.runs} == PINNED
+
+
+def test_a_new_version_of_an_algorithm_or_environment_changes_ids(tiny: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = ids(plan_of(tiny))
+    newer = ALGORITHMS["maddpg"].model_copy(update={"version": 2})
+    monkeypatch.setitem(ALGORITHMS, "maddpg", newer)
+    algorithm = ids(plan_of(tiny))
+    assert not algorithm & before  # a student's teacher is a base run
+    monkeypatch.setitem(FAMILIES, "particle", dataclasses.replace(FAMILIES["particle"], version=2))
+    assert not ids(plan_of(tiny)) & (algorithm | before)
 
 
 def test_a_student_depends_on_its_teachers_settings(tiny: Suite) -> None:
@@ -162,3 +182,11 @@ def test_a_request_that_cannot_be_meant(tiny: Suite, selection: dict[str, object
         plan_of(tiny, **selection)
     for words in ("(command line)", "got ", "allowed ", "mend ", *said):
         assert words in str(caught.value)
+
+
+PINNED = {
+    "maddpg on spread/II": "49d31f398f8f07ad",
+    "maddpg on spread/I": "6008c23a3a565fa4",
+    "maddpg_init on spread/II": "549529a26baa12f5",
+    "knowru on spread/II": "76bd5d7230bfc33f",
+}

@@ -161,6 +161,20 @@ def test_a_seed_alone_and_in_company_is_the_same_at_full_size(knowru: Suite, tmp
     assert train(plan, new_store(tmp_path / "alone"), 1) == train(plan, new_store(tmp_path / "together"), 2)
 
 
+@pytest.mark.parametrize("replay", [10, 15, 35])
+def test_a_stop_with_a_ring_that_has_wrapped_changes_nothing(tiny: Suite, tmp_path: Path, replay: int) -> None:
+    """A ring of 2, 3 and 7 episodes: all, some and none of them are overwritten between two stops."""
+    small = (f"base.replay_size={replay}", "base.batch_size=8", "base.warmup_transitions=8")
+    plan = make_plan(tiny, Selection(only=("source",), seeds=(0, 1), settings=small))
+    store = new_store(tmp_path / "stopped")
+    (job,) = jobs_of(plan, lanes=2)
+    for after in (1, 3, 0):
+        calls = iter(range(100))
+        with pytest.raises(Stopped):
+            run_job(job, store, lambda calls=calls, after=after: next(calls) == after, quiet)
+    assert train(plan, store, lanes=2) == train(plan, new_store(tmp_path / "whole"), lanes=2)
+
+
 def test_checkpoints_change_nothing(plan: Plan, together: tuple[Store, dict[str, str]], tmp_path: Path) -> None:
     assert train(plan, new_store(tmp_path / "often"), lanes=5, checkpoint_s=0.0) == together[1]
 
@@ -266,6 +280,26 @@ def test_a_teacher_whose_weights_changed_is_named(plan: Plan, tmp_path: Path) ->
     store.weights_path(taught).write_bytes(b"other weights")
     with pytest.raises(StoreError, match=taught):
         run_job(students[0], store, lambda: False, quiet)
+
+
+@pytest.mark.parametrize("loss", ["gone", "damaged"])
+def test_a_teacher_whose_weights_are_lost_is_made_again(tiny: Suite, tmp_path: Path, loss: str) -> None:
+    """And only where a student still needs them; the new record is the old one."""
+    store, plan = new_store(tmp_path / "lost"), make_plan(tiny, Selection(seeds=(0,)))
+    expected = train(plan, store, lanes=1)
+    teacher = next(run for run in plan.runs if plan.cell(run.cell).label == "base on two")
+    student = next(run for run in plan.runs if run.teacher == teacher.id)
+    content = store.weights_path(teacher.id).read_bytes()
+    if loss == "gone":
+        store.weights_path(teacher.id).unlink()
+    else:
+        store.weights_path(teacher.id).write_bytes(content[:-1])
+    assert len(execute(plan, store, Options(jobs=1), quiet).before) == len(plan.runs)
+    store.record_path(student.id).unlink()
+    outcome = execute(plan, store, Options(jobs=1), quiet)
+    assert outcome.finished - outcome.before == {teacher.id, student.id}
+    assert hashes(plan, store) == expected
+    assert store.weights_path(teacher.id).read_bytes() == content
 
 
 def test_a_run_that_another_process_holds_is_left_alone(plan: Plan, tmp_path: Path) -> None:

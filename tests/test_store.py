@@ -84,6 +84,8 @@ def test_numbers_hash_covers_numbers_and_nothing_else() -> None:
     later = record().provenance.model_copy(update={"wall_s": 9.0})
     assert numbers_hash(record(provenance=later, profile="nightly")) == base
     assert numbers_hash(record(mean=-1.2500000000000002)) != base
+    for change in ({"returns": (-1.5,)}, {"weights": "other"}, {"first_update": 4}, {"final": -2.0}):
+        assert numbers_hash(record(numbers=record().numbers.model_copy(update=change))) != base, change
 
 
 def test_a_failed_record_is_not_finished(store: Store) -> None:
@@ -199,27 +201,27 @@ def test_weights_are_checked_against_the_record(store: Store) -> None:
 def test_a_checkpoint_comes_back_with_its_replay(store: Store) -> None:
     run, arrays = "a" * 16, {"learner/x": np.arange(3.0)}
     append_replay(store, run, 0, 2, {"obs": np.zeros(2)})
-    save_checkpoint(store, run, arrays, {"episodes": 2})
+    save_checkpoint(store, run, arrays, {"episodes": 2, "replay_first": 0})
     append_replay(store, run, 2, 4, {"obs": np.ones(2)})
-    save_checkpoint(store, run, arrays, {"episodes": 4})
+    save_checkpoint(store, run, arrays, {"episodes": 4, "replay_first": 0})
     append_replay(store, run, 4, 6, {"obs": np.full(2, 2.0)})  # a kill came before its checkpoint
     found = load_checkpoint(store, run)
     assert found is not None
     assert found.progress["episodes"] == 4
-    assert [part["obs"][0] for part in found.replay] == [0, 1]
+    assert {start: part["obs"][0] for start, part in found.replay.items()} == {0: 0, 2: 1}
     assert np.array_equal(found.arrays["learner/x"], arrays["learner/x"])
     append_replay(store, run, 4, 8, {"obs": np.full(2, 3.0)})
-    save_checkpoint(store, run, arrays, {"episodes": 8})
+    save_checkpoint(store, run, arrays, {"episodes": 8, "replay_first": 3})
     again = load_checkpoint(store, run)
     assert again is not None
-    assert [part["obs"][0] for part in again.replay] == [0, 1, 3]
+    assert {start: part["obs"][0] for start, part in again.replay.items()} == {2: 1, 4: 3}  # the ring has wrapped
 
 
 @pytest.mark.parametrize("damage", ["truncated", "gap", "nothing"])
 def test_a_damaged_checkpoint_means_to_start_again(store: Store, damage: str) -> None:
     run = "a" * 16
     append_replay(store, run, 0, 2, {"obs": np.zeros(2)})
-    save_checkpoint(store, run, {"learner/x": np.arange(3.0)}, {"episodes": 2})
+    save_checkpoint(store, run, {"learner/x": np.arange(3.0)}, {"episodes": 2, "replay_first": 0})
     path = store.checkpoints / f"{run}.safetensors"
     if damage == "truncated":
         path.write_bytes(path.read_bytes()[:-5])

@@ -59,7 +59,25 @@ def test_an_ordering_that_holds(tiny: Suite, tmp_path: Path) -> None:
 
 def test_an_ordering_that_is_reversed(tiny: Suite, tmp_path: Path) -> None:
     (v,) = verdicts(tiny, tmp_path, levels(student=-8.0, base=-7.0))
-    assert (v.verdict, v.found) == ("not_reproduced", pytest.approx(-1.0))
+    assert (v.verdict, v.found, v.seeds_to_decide) == ("not_reproduced", pytest.approx(-1.0), None)
+
+
+def test_the_method_of_a_verdict_is_not_the_baseline(tmp_path: Path) -> None:
+    test = '{ kind = "ordering", greater = ["base:overall"], less = ["student:overall"] }'
+    (v,) = verdicts(with_test(test), tmp_path, levels(student=-7.9, base=-8.0))
+    assert v.method == "student"
+    (v,) = verdicts(with_test(test), tmp_path / "half", levels(student=-7.9, base=-8.0), profile="half")
+    assert (v.verdict, v.seeds_to_decide) == ("not_comparable", None)
+
+
+@pytest.mark.parametrize("setting", ["base.lr=0.02", "base.layout_agents=4"])
+def test_a_changed_teacher_is_a_deviation_of_its_students(tmp_path: Path, setting: str) -> None:
+    """A claim that names the student alone, whose own settings are the paper's."""
+    test = '{ kind = "equivalence", same = ["student:overall", "student:late"] }'
+    text = with_test_text(test).replace('[[measure]]\nid = "reach"', LATE + '[[measure]]\nid = "reach"', 1)
+    suite = parse(text.encode(), "tiny.toml")
+    (v,) = verdicts(suite, tmp_path, levels(student=-7.0, base=-8.0), settings=(setting,))
+    assert v.verdict == "not_comparable"
 
 
 def test_an_ordering_that_is_open_says_how_many_seeds_would_decide(tiny: Suite, tmp_path: Path) -> None:

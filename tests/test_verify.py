@@ -78,7 +78,11 @@ def other_weights(store: Store, record: Record) -> None:
         (other_weights, "damaged", "teacher.weights: learned from"),
         (lambda s, r: s.write_record(r.model_copy(update={"seed": 7})), "damaged", "run: the id is not the hash"),
         (lambda s, r: s.write_record(r.model_copy(update={"settings": {}})), "damaged", "cell: "),
-        (lambda s, r: save_checkpoint(s, r.run, {}, {"episodes": 2}), "leftover", "a finished run has left it"),
+        (
+            lambda s, r: save_checkpoint(s, r.run, {}, {"episodes": 2, "replay_first": 0}),
+            "leftover",
+            "a finished run has left it",
+        ),
         (lambda s, r: (s.checkpoints / r.run).mkdir(), "leftover", "a finished run has left it"),
         (lambda s, r: (s.root / "weights" / f".{r.run}.safetensors.7").touch(), "leftover", "a finished run"),
         (lambda s, r: (s.root / "records" / "notes.txt").touch(), "unknown", "no record"),
@@ -112,7 +116,7 @@ def test_a_folder_that_publishes_records_only_is_sound(bench: Bench, plan: Plan,
 
 
 def test_a_run_under_way_is_no_damage(store: Store) -> None:
-    save_checkpoint(store, "a" * 16, {}, {"episodes": 2})
+    save_checkpoint(store, "a" * 16, {}, {"episodes": 2, "replay_first": 0})
     found = verify(store)
     assert (found.findings, found.unfinished) == ((), ("a" * 16,))
 
@@ -136,7 +140,7 @@ def test_verify_on_the_command_line(bench: Bench, plan: Plan, store: Store) -> N
 def test_the_next_run_removes_leftovers(bench: Bench, plan: Plan, store: Store, tiny_file: Path) -> None:
     """What a kill between a record and its checkpoint's end leaves, and a file that was half written."""
     run = run_of(plan, "base on two")
-    save_checkpoint(store, run, {}, {"episodes": 2})
+    save_checkpoint(store, run, {}, {"episodes": 2, "replay_first": 0})
     (store.checkpoints / run).mkdir()
     (store.root / "records" / f".{run}.json.4711").write_text("{")
     assert [f.kind for f in verify(store).findings] == ["leftover"] * 3

@@ -30,7 +30,7 @@ ENVIRONMENT = {
     "MALLOC_TOP_PAD_": "67108864",
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
 }
-GRACE_S = 4.0  # a worker writes its checkpoint in this time, or is killed
+GRACE_S = 3.0  # a worker writes its checkpoint in this time, or is killed
 RETRY_S = 2.0  # before a run that another process holds is asked for again
 
 Event = dict[str, Any]
@@ -109,6 +109,11 @@ class _Pool:
     def _take_stock(self) -> None:
         """Which runs have a record, which are to be made; what killed processes left of the former is removed."""
         leftovers = self.store.leftovers()
+        for teacher in sorted({r.teacher for r in self.plan.runs if r.teacher and not self.store.settled(r.id)}):
+            if self.store.forget_without_weights(teacher):
+                self.report(
+                    {"event": "remark", "says": f"run {teacher} is made again: a student needs its lost weights"}
+                )
         for run in self.plan.runs:
             if self.options.retry_failed:
                 self.store.forget_failure(run.id)
@@ -250,7 +255,7 @@ class _Pool:
         settled = self.outcome.finished | self.outcome.failed.keys() | {r.id for shard in self.waiting for r in shard}
         for run in worker.runs:
             if run.id not in settled:
-                reason = worker.error or f"the process ended with code {code}: {_last_line(worker.log)}"
+                reason = worker.error or _ending(code, worker.log)
                 self._failed(run.id, f"{reason} (log: {worker.log})")
 
     def _stop_all(self) -> None:
@@ -264,6 +269,13 @@ class _Pool:
             except subprocess.TimeoutExpired:
                 worker.process.kill()
                 worker.process.wait()
+
+
+def _ending(code: int, log: Path) -> str:
+    """Why a process ended that said nothing itself."""
+    if code < 0:
+        return f"killed by signal {-code}, for want of memory perhaps; the same command goes on from its checkpoint"
+    return f"the process ended with code {code}: {_last_line(log)}"
 
 
 def _last_line(log: Path) -> str:

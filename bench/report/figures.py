@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import matplotlib as mpl
@@ -22,7 +23,7 @@ def learning_curves(evidence: Evidence, experiment: Experiment, folder: Path) ->
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
     drawn = 0
-    for method, colour in zip(experiment.methods, COLOURS, strict=False):
+    for method, colour in zip(experiment.methods, itertools.cycle(COLOURS), strict=False):
         records = evidence.finished(evidence.cell(experiment, method))
         try:
             curves = [series(record, "training") for record in records.values()]

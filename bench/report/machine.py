@@ -11,7 +11,15 @@ from bench.estimate import estimates
 from bench.executors.local import Outcome
 from bench.measures import Evidence, Standing
 from bench.plan import Plan
+from bench.suite import Suite, SuiteError
 from bench.verdict import TransferMetric, Verdict, counts
+
+
+def validation_json(name: str, found: Suite | SuiteError) -> dict[str, Any]:
+    """One suite's entry in what `bench validate --json` prints; no problems: it is sound."""
+    if isinstance(found, Suite):
+        return {"suite": found.id, "version": found.version, "problems": []}
+    return {"suite": name, "version": None, "problems": [dataclasses.asdict(p) for p in found.problems]}
 
 
 def check_json(evidence: Evidence, verdicts: list[Verdict], transfer: list[TransferMetric]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from bench.executors.local import Outcome
 from bench.measures import Standing
 from bench.plan import Plan
 from bench.report.numbers import METRICS, classes, effect, found, number, seeds_to_decide
+from bench.suite import Suite
 from bench.verdict import TransferMetric, Verdict, counts
 
 STYLE = {
@@ -24,6 +25,12 @@ STYLE = {
     "not_comparable": "cyan",
     "not_run": "dim",
 }
+
+
+def validation_line(name: str, suite: Suite) -> str:
+    """A sound suite in one line."""
+    parts = (len(suite.scenario), len(suite.method), len(suite.experiment), len(suite.claim))
+    return "{}: sound; {} scenarios, {} methods, {} experiments, {} claims".format(name, *parts)
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> Table:
@@ -143,8 +150,10 @@ class RunProgress:
         elif kind == "finished":
             self._done.add(event["run"])
             self._advance(event["run"], self._episodes[event["run"]])
+        elif kind == "remark":
+            self.console.print(event["says"], markup=False)
         elif kind == "failed":
-            self.console.print(f"failed: run {event['run']}: {event['reason']}", markup=False)
+            self.console.print(f"failed: run {event['run']}: {event['reason']}", markup=False, soft_wrap=True)
         elif kind == "started" and self._bar is None:
             total = len(self.plan.runs)
             line = f"[{len(self._done)}/{total} runs done] training {event['label']}, {len(event['runs'])} seed(s)"
@@ -166,9 +175,7 @@ class RunProgress:
         left = duration((total - now) / rate) if rate > 0 else "?"
         cells = {r.cell for r in self.plan.runs}
         open_cells = {r.cell for r in self.plan.runs if r.id not in self._done}
-        description = (
-            f"{len(cells) - len(open_cells)}/{len(cells)} cells, {len(self._done)}/{len(self.plan.runs)} seeds"
-        )
+        description = f"{len(cells) - len(open_cells)}/{len(cells)} cells, {len(self._done)}/{len(self.plan.runs)} runs"
         rest = f"{rate:,.0f} steps/s, {left} left"
         self._bar.update(self._task, completed=now, description=description, rest=rest)
 

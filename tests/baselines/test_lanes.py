@@ -73,7 +73,7 @@ def test_a_resumed_run_ends_bit_for_bit_like_an_uninterrupted_one(start, method)
     second.learner.load_state(first.learner.state())
     for lane, (stream, old) in enumerate(zip(second.streams, first.streams, strict=True)):
         stream.load_state(old.state())
-        second.learner.replay.restore(lane, first.learner.replay.rows(lane, 0, first.learner.replay.episodes))
+        second.learner.replay.restore(lane, 0, first.learner.replay.rows(lane, 0, first.learner.replay.episodes))
     second.losses, second.rollouts = first.losses, first.rollouts
     second.play(5)
     for lane in range(5):
@@ -88,7 +88,7 @@ def test_seeds_can_be_regrouped(start):
     joined.learner.load_state({name: torch.cat([state[name] for state in states]) for name in states[0]})
     for lane, (run, source) in enumerate(((left, 0), (left, 1), (right, 0))):
         joined.streams[lane].load_state(run.streams[source].state())
-        joined.learner.replay.restore(lane, run.learner.replay.rows(source, 0, run.learner.replay.episodes))
+        joined.learner.replay.restore(lane, 0, run.learner.replay.rows(source, 0, run.learner.replay.episodes))
     joined.rollouts = list(left.rollouts)
     joined.play(3)
     left.play(3)

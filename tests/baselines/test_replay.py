@@ -77,8 +77,8 @@ def test_rows_and_restore_round_trip():
     assert torch.equal(rows["terminated"], rollout.terminated[1, 2:])
     copy = replay(10_000)
     for lane in range(2):
-        copy.restore(lane, log.rows(lane, 0, 40))
-        copy.restore(lane, log.rows(lane, 40, log.episodes))
+        copy.restore(lane, 0, log.rows(lane, 0, 40))
+        copy.restore(lane, 40, log.rows(lane, 40, log.episodes))
     assert copy.episodes == log.episodes
     assert copy.transitions == T * (71)
     assert torch.equal(copy.sample(64, slice(0, 2)).next_joint, log.sample(64, slice(0, 2)).next_joint)

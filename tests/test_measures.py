@@ -1,0 +1,73 @@
+"""Measures: what each kind reads off a curve, and how a margin becomes a number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.measures import Evidence, one_number
+from bench.plan import Selection, make_plan
+from bench.store import Record, Store
+from bench.suite import Fluctuation, Margin, Suite, TimeOfBest, Untrained, Window
+from tests.synthetic import fill
+
+MEANS = [0.0, 1.0, 2.0, 3.0, 4.0, 9.0, 6.0, 7.0]  # at 2, 4, ... 16 episodes; the first update is at 2
+
+
+@pytest.fixture
+def evidence(tiny: Suite, tmp_path: Path) -> Evidence:
+    fill(Store(tmp_path), make_plan(tiny, Selection()), lambda cell, seed: MEANS)
+    return Evidence(tiny, Selection(), Store(tmp_path))
+
+
+@pytest.fixture
+def record(evidence: Evidence) -> Record:
+    return evidence.records[0]
+
+
+def window(start: float, stop: float, **more: Any) -> Window:
+    return Window(id="w", says="w", kind="window", series="training", window=(start, stop), **more)
+
+
+def test_windows(record: Record) -> None:
+    """Shares of 16 episodes: (4, 8] holds the points at 6 and 8; after the first update at 2, (6, 10] 8, 10."""
+    assert one_number(window(0.25, 0.5), record) == pytest.approx((2 + 3) / 2)
+    assert one_number(window(0.25, 0.5, after="first_update"), record) == pytest.approx((3 + 4) / 2)
+    assert one_number(window(0.0, 1.0), record) == pytest.approx(np.mean(MEANS))
+
+
+def test_untrained_ends_at_the_first_update(record: Record) -> None:
+    assert one_number(Untrained(id="u", says="u", kind="untrained", series="training"), record) == 0.0
+
+
+def test_time_of_best_is_when_the_smoothed_curve_is_highest(record: Record) -> None:
+    """The point of 9 is the sixth, at 12 episodes; means of two are highest at the seventh, (9 + 6) / 2 at 14."""
+    best = TimeOfBest(id="b", says="b", kind="time_of_best", series="training", smooth=1)
+    assert one_number(best, record) == 12
+    assert one_number(best.model_copy(update={"smooth": 2}), record) == 14
+
+
+def test_fluctuation_drops_the_trend(record: Record) -> None:
+    """Differences 1, 1, 1, 1, 5, -3, 1 have mean 1 and variance (16 + 16) / 7; halved, and the root."""
+    noise = Fluctuation(id="f", says="f", kind="fluctuation", series="training")
+    assert one_number(noise, record) == pytest.approx((32 / 7 / 2) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    ("margin", "expected"),
+    [({"share_of_scale": 0.1}, 0.5), ({"share_of_budget": 0.25}, 4.0), ({"relative": 0.1}, 0.7)],
+)
+def test_margins(evidence: Evidence, margin: dict[str, float], expected: float) -> None:
+    """A tenth of -4 - (-9); a quarter of 16 episodes; a tenth of |-7|."""
+    experiment = evidence.suite["experiment", "target"]
+    assert evidence.margin(experiment, Margin(**margin), smaller=-7.0) == pytest.approx(expected)
+
+
+def test_time_to_threshold_uses_level_smoothing_and_hold(evidence: Evidence) -> None:
+    """The level is the mean 4 less .5; means of two are .5, 1.5, 2.5, 3.5, so it is reached at the fifth point."""
+    values = evidence.values(evidence.suite["experiment", "target"], "student:reach")
+    assert list(values.values) == [10.0] * 3
+    assert values.reached.all()
