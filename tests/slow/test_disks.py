@@ -30,7 +30,7 @@ def earlier(bench: Bench, tiny_file: Path, tmp_path: Path) -> Callable[[Path], d
     return make
 
 
-def broken_under_way(tiny_file: Path, results: Path, breaks: Callable[[], None]) -> str:
+def broken_under_way(tiny_file: Path, results: Path, breaks: Callable[[], object]) -> str:
     """Standard error of a run whose folder breaks once there are checkpoints."""
     process = start(command(tiny_file, results, *LONG))
     deadline = time.monotonic() + 120
