@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import tomllib
 from collections.abc import Callable
 from typing import Any
@@ -85,7 +86,9 @@ def _claimed(draw: Callable, tree: Tree) -> None:
     if claims := tree.get("claim"):
         claim = copy.deepcopy(draw(st.sampled_from(claims)))
         scale = draw(st.sampled_from(["share_of_scale", "share_of_budget", "relative"]))
-        claim |= {"id": f"drawn/{len(claims)}", "margin": {scale: draw(st.floats(1e-300, 1e300))}}
+        taken = {entry["id"] for entry in claims}
+        name = next(name for i in itertools.count() if (name := f"drawn/{i}") not in taken)
+        claim |= {"id": name, "margin": {scale: draw(st.floats(1e-300, 1e300))}}
         claims.append(claim)
 
 
