@@ -20,6 +20,7 @@ Tree = dict[str, Any]
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,12}", fullmatch=True)
 counts = st.integers(1, 2**62)
+rounds = counts.map(lambda n: 4 * n)  # whole numbers of every method's rounds, in both files
 finite = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53)
 
 
@@ -52,12 +53,10 @@ def _scaled(draw: Callable, tree: Tree) -> None:
 
 def _budgeted(draw: Callable, tree: Tree) -> None:
     experiment = draw(st.sampled_from(tree["experiment"]))
-    experiment["budget"][draw(st.sampled_from(["episodes", "record_every", "evaluation_episodes"]))] = draw(counts)
-    experiment["seeds"] = {
-        "value": draw(counts),
-        "source": draw(texts),
-        "kind": draw(st.sampled_from(["stated", "assumed"])),
-    }
+    experiment["budget"]["episodes"] = draw(rounds)
+    experiment["recording"] |= {"record_every": draw(rounds), "evaluation_episodes": draw(counts)}
+    kind = draw(st.sampled_from(["stated", "assumed"]))
+    experiment["seeds"] = {"value": draw(counts), "source": draw(texts), "kind": kind}
 
 
 def _tuned(draw: Callable, tree: Tree) -> None:
@@ -78,7 +77,7 @@ def _profiled(draw: Callable, tree: Tree) -> None:
     if draw(st.booleans()):
         profile["seeds"] = draw(counts)
     if draw(st.booleans()):
-        profile["budget"] = draw(st.dictionaries(st.sampled_from(["episodes", "evaluate_every"]), counts))
+        profile["budget"] = draw(st.dictionaries(st.sampled_from(["episodes", "evaluate_every"]), rounds))
     tree["profile"][draw(ids)] = profile
 
 
