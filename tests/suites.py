@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import tomllib
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ Tree = dict[str, Any]
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,12}", fullmatch=True)
 counts = st.integers(1, 2**62)
+rounds = counts.map(lambda n: 4 * n)  # whole numbers of every method's rounds, in both files
 finite = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53)
 
 
@@ -51,12 +53,10 @@ def _scaled(draw: Callable, tree: Tree) -> None:
 
 def _budgeted(draw: Callable, tree: Tree) -> None:
     experiment = draw(st.sampled_from(tree["experiment"]))
-    experiment["budget"][draw(st.sampled_from(["episodes", "record_every", "evaluation_episodes"]))] = draw(counts)
-    experiment["seeds"] = {
-        "value": draw(counts),
-        "source": draw(texts),
-        "kind": draw(st.sampled_from(["stated", "assumed"])),
-    }
+    experiment["budget"]["episodes"] = draw(rounds)
+    experiment["recording"] |= {"record_every": draw(rounds), "evaluation_episodes": draw(counts)}
+    kind = draw(st.sampled_from(["stated", "assumed"]))
+    experiment["seeds"] = {"value": draw(counts), "source": draw(texts), "kind": kind}
 
 
 def _tuned(draw: Callable, tree: Tree) -> None:
@@ -77,7 +77,7 @@ def _profiled(draw: Callable, tree: Tree) -> None:
     if draw(st.booleans()):
         profile["seeds"] = draw(counts)
     if draw(st.booleans()):
-        profile["budget"] = draw(st.dictionaries(st.sampled_from(["episodes", "evaluate_every"]), counts))
+        profile["budget"] = draw(st.dictionaries(st.sampled_from(["episodes", "evaluate_every"]), rounds))
     tree["profile"][draw(ids)] = profile
 
 
@@ -85,7 +85,9 @@ def _claimed(draw: Callable, tree: Tree) -> None:
     if claims := tree.get("claim"):
         claim = copy.deepcopy(draw(st.sampled_from(claims)))
         scale = draw(st.sampled_from(["share_of_scale", "share_of_budget", "relative"]))
-        claim |= {"id": f"drawn/{len(claims)}", "margin": {scale: draw(st.floats(1e-300, 1e300))}}
+        taken = {entry["id"] for entry in claims}
+        name = next(name for i in itertools.count() if (name := f"drawn/{i}") not in taken)
+        claim |= {"id": name, "margin": {scale: draw(st.floats(1e-300, 1e300))}}
         claims.append(claim)
 
 

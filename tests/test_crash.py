@@ -29,13 +29,15 @@ def expected(plan: Plan, tmp_path: Path) -> dict[str, str]:
     return uninterrupted(plan, tmp_path / "whole")
 
 
-def test_killed_and_resumed(tiny_file: Path, plan: Plan, expected: dict[str, str], tmp_path: Path) -> None:
+def test_killed_and_resumed(tiny_file: Path, expected: dict[str, str], tmp_path: Path) -> None:
     killer = Killer(seed=7, longest_s=3.0)
-    killer.run(command(tiny_file, tmp_path / "killed", "--seeds", "2"), most=2)
-    assert recorded(tmp_path / "killed") == expected
+    killer.run(command(tiny_file, tmp_path / "killed", "--only", "source", "--seeds", "2"), most=2)
+    found = recorded(tmp_path / "killed")
+    assert len(found) == 2
+    assert found.items() <= expected.items()
 
 
-def test_two_commands_at_once(tiny_file: Path, plan: Plan, tmp_path: Path) -> None:
+def test_two_commands_at_once(tiny_file: Path, tmp_path: Path) -> None:
     """Each run is trained by one of the two, and by one alone."""
     arguments = command(tiny_file, tmp_path / "shared", "--only", "source", "--seeds", "2")
     both = [outcome(process) for process in [start(arguments), start(arguments)]]

@@ -41,25 +41,25 @@ def label_of(plan: Plan, key: str) -> str:
     return plan.cell(key).label
 
 
-def test_a_diverged_run_is_trained_again_only_when_asked(bench: Bench, tiny_file: Path, tmp_path: Path) -> None:
-    first = bench("run", tiny_file, *WILD)
+def test_a_diverged_run_is_trained_again_only_when_asked(bench_here: Bench, tiny_file: Path, tmp_path: Path) -> None:
+    first = bench_here("run", tiny_file, *WILD)
     assert first.returncode == 3
     assert "4 runs: 0 trained now, 0 there before, 2 failed, 2 wait for a teacher that failed" in first.stdout
     records = sorted((tmp_path / "runs" / "records").iterdir())
     before = {path.name: path.read_bytes() for path in records}
     assert len(before) == 2
-    again = bench("run", tiny_file, *WILD)
+    again = bench_here("run", tiny_file, *WILD)
     assert again.returncode == 3
     assert again.stdout.count("diverged at step 20") == 2
     assert "training" not in again.stdout
     assert {path.name: path.read_bytes() for path in records} == before
-    asked = bench("run", tiny_file, *WILD, "--retry-failed", "--json")
+    asked = bench_here("run", tiny_file, *WILD, "--retry-failed", "--json")
     assert asked.returncode == 3
     shown = json.loads(asked.stdout)["run"]
     assert set(shown["failed"].values()) == {"diverged at step 20"}
     assert len(shown["blocked"]) == 2
     assert all(path.read_bytes() != before[path.name] for path in records)  # made anew: their times differ
-    assert bench("verify", "runs").returncode == 0
+    assert bench_here("verify", "runs").returncode == 0
 
 
 def test_a_retry_leaves_what_did_not_fail(plan: Plan, failed: Path) -> None:
@@ -72,44 +72,47 @@ def test_a_retry_leaves_what_did_not_fail(plan: Plan, failed: Path) -> None:
     assert len(before) - len(after) == 1
 
 
-def test_plan_check_and_report_name_what_failed(bench: Bench, tiny_file: Path, plan: Plan, failed: Path) -> None:
+def test_plan_check_and_report_name_what_failed(bench_here: Bench, tiny_file: Path, plan: Plan, failed: Path) -> None:
     (lost,) = make_plan_of(plan, seed=1, label="base on two").runs
     line = f"run {lost.id}, seed 1 of base on two: diverged at step 5"
 
-    done = bench("plan", tiny_file, "--results", failed)
+    done = bench_here("plan", tiny_file, "--results", failed)
     assert "12 runs, 5 done, 1 failed (made again only by bench run --retry-failed), 2 wait for" in done.stdout
     runs = {
-        run["id"]: run for run in json.loads(bench("plan", tiny_file, "--results", failed, "--json").stdout)["runs"]
+        run["id"]: run
+        for run in json.loads(bench_here("plan", tiny_file, "--results", failed, "--json").stdout)["runs"]
     }
     assert [id_ for id_, run in runs.items() if run["failed"]] == [lost.id]
     assert {id_ for id_, run in runs.items() if run["blocked"]} == {r.id for r in plan.runs if r.teacher == lost.id}
 
-    done = bench("check", tiny_file, "--results", failed)
+    done = bench_here("check", tiny_file, "--results", failed)
     assert f"failed: {line}" in done.stdout
-    shown = json.loads(bench("check", tiny_file, "--results", failed, "--json").stdout)
+    shown = json.loads(bench_here("check", tiny_file, "--results", failed, "--json").stdout)
     assert shown["failed"] == {lost.id: "diverged at step 5"}
     reason = shown["verdicts"][0]["reason"]
     assert (
         reason == "no finished run of student on three; 1 of 3 seeds of student on three wait for a teacher that failed"
     )
 
-    done = bench("report", tiny_file, "--results", failed)
+    done = bench_here("report", tiny_file, "--results", failed)
     assert f"**Failed**: {line}" in Path(done.stdout.removeprefix("report: ").strip()).read_text()
 
 
-def test_a_claims_reason_counts_failed_seeds(bench: Bench, tiny_file: Path, plan: Plan, tmp_path: Path) -> None:
+def test_a_claims_reason_counts_failed_seeds(bench_here: Bench, tiny_file: Path, plan: Plan, tmp_path: Path) -> None:
     store = Store(tmp_path / "results")
     fill(store, plan, lambda cell, seed: [-8.0 - seed / 8] * 8 if seed else None)
     fill(store, make_plan_of(plan, seed=0, label="base on three"), lambda cell, seed: [0.0] * 8, status="failed")
-    reason = json.loads(bench("check", tiny_file, "--results", store.root, "--json").stdout)["verdicts"][0]["reason"]
+    reason = json.loads(bench_here("check", tiny_file, "--results", store.root, "--json").stdout)["verdicts"][0][
+        "reason"
+    ]
     assert reason.endswith("; 1 of 3 seeds of base on three failed")
 
 
-def test_a_shard_is_shown_and_trained(bench: Bench, tiny_file: Path) -> None:
+def test_a_shard_is_shown_and_trained(bench_here: Bench, tiny_file: Path) -> None:
     selected = (tiny_file, "--only", "source", "--shard", "2/3")
-    assert "tiny, profile full, shard 2/3: seeds 1" in bench("plan", *selected).stdout
-    assert json.loads(bench("plan", *selected, "--json").stdout)["shard"] == "2/3"
-    assert "1 runs: 1 trained now" in bench("run", *selected).stdout
-    assert "1 runs, 1 done" in bench("plan", *selected).stdout
-    refused = bench("run", tiny_file, "--shard", "4/3")
+    assert "tiny, profile full, shard 2/3: seeds 1" in bench_here("plan", *selected).stdout
+    assert json.loads(bench_here("plan", *selected, "--json").stdout)["shard"] == "2/3"
+    assert "1 runs: 1 trained now" in bench_here("run", *selected).stdout
+    assert "1 runs, 1 done" in bench_here("plan", *selected).stdout
+    refused = bench_here("run", tiny_file, "--shard", "4/3")
     assert (refused.returncode, "--shard" in refused.stderr) == (2, True)

@@ -89,7 +89,7 @@ def other_weights(store: Store, record: Record) -> None:
     ],
 )
 def test_what_fails_is_named(
-    bench: Bench, plan: Plan, store: Store, damage: Callable[[Store, Record], None], kind: str, said: str
+    plan: Plan, store: Store, damage: Callable[[Store, Record], None], kind: str, said: str
 ) -> None:
     teacher = store.record(run_of(plan, "base on two"))
     assert teacher is not None
@@ -106,10 +106,10 @@ def test_weights_that_nobody_learns_from_may_be_absent(plan: Plan, store: Store)
     assert (found.findings, found.absent) == ((), (student,))
 
 
-def test_a_folder_that_publishes_records_only_is_sound(bench: Bench, plan: Plan, store: Store) -> None:
+def test_a_folder_that_publishes_records_only_is_sound(bench_here: Bench, plan: Plan, store: Store) -> None:
     shutil.rmtree(store.root / "weights")
     assert (verify(store).findings, len(verify(store).absent)) == ((), 4)
-    done = bench("verify", store.root)
+    done = bench_here("verify", store.root)
     assert done.returncode == 0
     assert "absent: weights of 4 runs; the folder publishes records only" in done.stdout
     assert done.stdout.strip().endswith("4 finished and 0 failed runs, 0 weights files: sound")
@@ -121,30 +121,30 @@ def test_a_run_under_way_is_no_damage(store: Store) -> None:
     assert (found.findings, found.unfinished) == ((), ("a" * 16,))
 
 
-def test_verify_on_the_command_line(bench: Bench, plan: Plan, store: Store) -> None:
+def test_verify_on_the_command_line(bench_here: Bench, plan: Plan, store: Store) -> None:
     student = store.record_path(run_of(plan, "student on three"))
     flip(student)
-    done = bench("verify", store.root)
+    done = bench_here("verify", store.root)
     assert done.returncode == 1
     assert f"damaged: {student}: not a whole JSON file" in done.stdout
     assert "1 problem(s)" in done.stdout
-    shown = json.loads(bench("verify", store.root, "--json").stdout)
+    shown = json.loads(bench_here("verify", store.root, "--json").stdout)
     assert (shown["sound"], shown["finished"]) == (False, 3)
     assert [f["file"] for f in shown["findings"]] == [f"records/{student.name}"]
-    nothing = bench("verify", store.root / "weights")
+    nothing = bench_here("verify", store.root / "weights")
     assert (nothing.returncode, "no results folder" in nothing.stderr) == (2, True)
     Store(store.root / "empty").open_for_writing()
-    assert bench("verify", store.root / "empty").returncode == 4
+    assert bench_here("verify", store.root / "empty").returncode == 4
 
 
-def test_the_next_run_removes_leftovers(bench: Bench, plan: Plan, store: Store, tiny_file: Path) -> None:
+def test_the_next_run_removes_leftovers(bench_here: Bench, plan: Plan, store: Store, tiny_file: Path) -> None:
     """What a kill between a record and its checkpoint's end leaves, and a file that was half written."""
     run = run_of(plan, "base on two")
     save_checkpoint(store, run, {}, {"episodes": 2, "replay_first": 0})
     (store.checkpoints / run).mkdir()
     (store.root / "records" / f".{run}.json.4711").write_text("{")
     assert [f.kind for f in verify(store).findings] == ["leftover"] * 3
-    assert bench("run", tiny_file, "--seeds", "1", "--results", store.root).returncode == 0
+    assert bench_here("run", tiny_file, "--seeds", "1", "--results", store.root).returncode == 0
     assert verify(store).findings == ()
 
 
@@ -176,16 +176,16 @@ def test_where_two_runs_part(plan: Plan, store: Store) -> None:
     assert not found.same_numbers
 
 
-def test_diff_on_the_command_line(bench: Bench, plan: Plan, store: Store) -> None:
+def test_diff_on_the_command_line(bench_here: Bench, plan: Plan, store: Store) -> None:
     first, second = run_of(plan, "base on three"), run_of(plan, "student on three")
-    done = bench("diff", first[:8], store.record_path(second), "--results", store.root)
+    done = bench_here("diff", first[:8], store.record_path(second), "--results", store.root)
     assert done.returncode == 0, done.stderr
     for words in ("hyperparameters.lr", "reuse_loss", "training: differs first at 6 episodes", "numbers_hash: "):
         assert words in done.stdout
-    same = bench("diff", first, first, "--results", store.root)
+    same = bench_here("diff", first, first, "--results", store.root)
     assert "numbers_hash: equal" in same.stdout
     assert "settings: 0 of" in same.stdout
-    shown = json.loads(bench("diff", first, second, "--results", store.root, "--json").stdout)
+    shown = json.loads(bench_here("diff", first, second, "--results", store.root, "--json").stdout)
     assert (shown["runs"], shown["same_numbers"]) == ([first, second], False)
     assert {"part", "key", "a", "b", "same"} == shown["rows"][0].keys()
 

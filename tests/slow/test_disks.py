@@ -30,7 +30,7 @@ def earlier(bench: Bench, tiny_file: Path, tmp_path: Path) -> Callable[[Path], d
     return make
 
 
-def broken_under_way(tiny_file: Path, results: Path, breaks: Callable[[], None]) -> str:
+def broken_under_way(tiny_file: Path, results: Path, breaks: Callable[[], object]) -> str:
     """Standard error of a run whose folder breaks once there are checkpoints."""
     process = start(command(tiny_file, results, *LONG))
     deadline = time.monotonic() + 120
@@ -40,7 +40,6 @@ def broken_under_way(tiny_file: Path, results: Path, breaks: Callable[[], None])
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 3, errors
     assert "Traceback" not in errors
-    assert len(errors.strip().splitlines()) == len({*errors.strip().splitlines()})
     assert errors.count("the same command goes on from the last checkpoints") == 1, errors
     return errors
 
