@@ -153,6 +153,7 @@ class RunProgress:
         elif kind == "remark":
             self.console.print(event["says"], markup=False)
         elif kind == "failed":
+            self._advance(event["run"], self._episodes[event["run"]])  # nothing of it is left to do
             self.console.print(f"failed: run {event['run']}: {event['reason']}", markup=False, soft_wrap=True)
         elif kind == "started" and self._bar is None:
             total = len(self.plan.runs)
