@@ -81,5 +81,5 @@ def test_a_worker_killed_in_mid_training_is_named(tiny: Suite, tmp_path: Path) -
                 os.kill(int(child), signal.SIGKILL)
 
     outcome = execute(plan, store, Options(jobs=1), kill)
-    assert "the process ended with code -9" in next(iter(outcome.failed.values()))
+    assert "killed by signal 9" in next(iter(outcome.failed.values()))
     assert store.record(plan.runs[0].id) is None
