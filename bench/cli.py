@@ -20,6 +20,7 @@ from bench.diff import difference, find
 from bench.estimate import estimates, peak_bytes
 from bench.executors.local import Options, Outcome, execute
 from bench.explain import Problem, shown
+from bench.loading import available, load
 from bench.measures import Evidence, standing
 from bench.plan import COMMAND_LINE, Plan, Selection, make_plan, selected, sharded
 from bench.report.folders import (
@@ -44,7 +45,7 @@ from bench.report.terminal import (
     verdict_table,
 )
 from bench.store import Store, StoreError, storage_problem
-from bench.suite import Suite, SuiteError, available, load
+from bench.suite import Suite, SuiteError
 from bench.verdict import TransferMetric, Verdict, judge, transfer_metrics
 from bench.verify import verify as verified
 

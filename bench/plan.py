@@ -16,9 +16,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from baselines.specs import ALGORITHMS
+from bench.contradictions import wrong_budget, wrong_hyperparameters
 from bench.envs import FAMILIES
 from bench.explain import Problem, listed, nearest, shown
-from bench.suite import BudgetChange, Experiment, Setting, Suite, SuiteError, wrong_budget, wrong_hyperparameters
+from bench.suite import BudgetChange, Experiment, Setting, Suite, SuiteError
 
 PLAN_FORMAT = 1  # of the hashed settings; bumped when the harness itself changes the numbers of every run
 COMMAND_LINE = "(command line)"  # what errors call a request that is in no file

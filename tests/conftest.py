@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bench.cli import main
-from bench.suite import Suite, load
+from bench.loading import load
+from bench.suite import Suite
 
 ROOT = Path(__file__).parent.parent
 Bench = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.suite import Suite, SuiteError, available, load, parse
+from bench.loading import available, load, parse
+from bench.suite import Suite, SuiteError
 from tests.conftest import TINY
 
 

@@ -1,0 +1,106 @@
+"""Suite files: TOML -> models. An error names file, key, what was got, what is allowed, how to mend."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import tomli_w
+from pydantic import BaseModel, ValidationError
+
+from bench.contradictions import contradictions, missing_scales
+from bench.explain import Problem, explain, listed, nearest, shown
+from bench.suite import (
+    Anchors,
+    Budget,
+    Claim,
+    Deviation,
+    Experiment,
+    Margin,
+    Method,
+    Paper,
+    Recording,
+    Scenario,
+    Seeds,
+    Suite,
+    SuiteError,
+    Teachers,
+    TrainingSet,
+    Transfer,
+)
+
+
+def folder() -> Path:
+    """Where the suite files are: in the wheel beside the code, in a checkout beside the package."""
+    inside = Path(__file__).parent / "suites"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "suites"
+
+
+def available() -> list[str]:
+    return sorted(path.stem for path in folder().glob("*.toml"))
+
+
+def load(name: str, need_anchors: bool = True) -> Suite:
+    """A suite by its name, or a suite file by its path (`*.toml`). Raises SuiteError.
+
+    need_anchors: claims whose margin is a share of a scenario's scale need that scale; `bench anchors` itself does not.
+    """
+    path = Path(name) if name.endswith(".toml") else folder() / f"{name}.toml"
+    if path.is_file():
+        return parse(path.read_bytes(), path, need_anchors)
+    if name.endswith(".toml"):
+        got = "a folder" if path.is_dir() else "no such file"
+        raise SuiteError(name, [Problem("(file)", got, "a suite file", "correct the path")])
+    mend = f"name one of them, or a path ending in .toml{nearest(name, available())}"
+    raise SuiteError(name, [Problem("suite", shown(name), listed(available()), mend)])
+
+
+def parse(content: bytes, source: str | Path, need_anchors: bool = True) -> Suite:
+    """The text of a suite file -> Suite. source: what errors call the file."""
+    try:
+        tables = tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        got = f"byte {content[error.start]:#04x} at offset {error.start}"
+        raise SuiteError(source, [Problem("(file)", got, "UTF-8 text", "save the file as UTF-8")]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SuiteError(source, [Problem("(file)", str(error), "TOML 1.0", "correct that line")]) from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets nested as deep
+        raise SuiteError(
+            source, [Problem("(file)", str(error), "numbers and nesting of sane size", "cut it")]
+        ) from None
+    try:
+        suite = Suite.model_validate(tables)
+    except ValidationError as error:
+        raise SuiteError(source, explain(error, tables, ALLOWED_KEYS)) from None
+    problems = list(contradictions(suite)) or (list(missing_scales(suite)) if need_anchors else [])
+    if problems:
+        raise SuiteError(source, problems)
+    return suite
+
+
+def dump(suite: Suite) -> str:
+    """The suite as TOML that `parse` reads back as the same suite: the keys that its file had, without comments."""
+    return tomli_w.dumps(suite.model_dump(mode="json", by_alias=True, exclude_unset=True))
+
+
+def _fields(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+ALLOWED_KEYS = {
+    "": _fields(Suite),
+    "paper": _fields(Paper),
+    "scenario": _fields(Scenario),
+    "scenario.anchors": _fields(Anchors),
+    "method": _fields(Method),
+    "experiment": _fields(Experiment),
+    "experiment.seeds": _fields(Seeds),
+    "experiment.budget": _fields(Budget),
+    "experiment.recording": _fields(Recording),
+    "experiment.training_sets": _fields(TrainingSet),
+    "experiment.teachers": _fields(Teachers),
+    "transfer": _fields(Transfer),
+    "claim": _fields(Claim),
+    "claim.margin": _fields(Margin),
+    "deviation": _fields(Deviation),
+}
