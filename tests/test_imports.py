@@ -17,6 +17,7 @@ ROOMS = [
     ["bench.explain", "bench.stats", "bench.envs"],
     ["bench.suite"],
     ["bench.plan"],
+    ["bench.schedule"],
     ["bench.store"],
     ["bench.curves", "bench.checkpoints", "bench.provenance", "bench.measures"],
     ["bench.run", "bench.verdict", "bench.estimate", "bench.verify", "bench.diff"],
