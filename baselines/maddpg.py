@@ -10,6 +10,7 @@ A time limit is no terminal state: the next observation at T is the real last on
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -26,6 +27,7 @@ from baselines.nn import (
     joint_values,
     own_action_values,
     per_agent,
+    unpadded,
 )
 from baselines.optim import LaneAdam, soft_update
 from baselines.replay import Batch, EpisodeReplay
@@ -34,6 +36,15 @@ from baselines.streams import Streams
 # Batches of 1,024 on a CPU: two seeds together took 3-10% less time each than one alone, more than two gained nothing
 # certain (4 and 8 agents, 1 MiB of second-level cache). At a batch of 32 five together took less than half the time.
 LARGE_BATCH, LARGE_BATCH_LANES = 512, 2
+
+
+def evenly(seeds: int, lanes: int) -> list[slice]:
+    """Groups of at least `lanes` seeds where there are so many, their sizes as equal as can be: 5 seeds by 2 are 3 + 2.
+
+    A seed left over would cost more alone than as a third.
+    """
+    groups = max(1, seeds // lanes)
+    return [slice(*ends) for ends in pairwise(seeds * i // groups for i in range(groups + 1))]
 
 
 def gumbel(uniform: Tensor) -> Tensor:
@@ -78,8 +89,9 @@ def actor_loss(q_own: Tensor, logits: Tensor, logit_penalty: float) -> Tensor:
 class MADDPG:
     """A `Learner`. One update after each round of `update_episodes` episodes, once batch and warm-up are stored.
 
-    lanes_per_call: how many seeds go through an update together; by default all on a GPU and for small batches,
-    `LARGE_BATCH_LANES` for large batches on a CPU. A seed's numbers do not depend on it (on a CPU, to the last bit).
+    lanes_per_call: how many seeds, at least, go through an update together; by default all on a GPU and for small
+    batches, `LARGE_BATCH_LANES` for large batches on a CPU. A seed's numbers do not depend on it (on a CPU, to the last
+    bit).
     dtype: of parameters, replay and noise.
     """
 
@@ -98,6 +110,7 @@ class MADDPG:
         self.copies = hyperparameters.update_episodes
         self.replay = EpisodeReplay(task, hyperparameters.replay_size, streams, device, dtype)
         self._slots = entry_slots(task.layout, device)
+        self._playing: Parameters | None = None  # the actors as a rollout needs them, until they change
 
         hidden = [hyperparameters.hidden_width] * hyperparameters.hidden_layers
         joint_size = task.agents * (task.obs_size + task.action_size)
@@ -107,8 +120,7 @@ class MADDPG:
         self._target_critic = {name: p.clone() for name, p in self._critic.items()}
 
         self.lanes_per_call = lanes_per_call or self._default_lanes()
-        starts = range(0, len(streams), self.lanes_per_call)
-        self._groups = [slice(i, min(i + self.lanes_per_call, len(streams))) for i in starts]
+        self._groups = evenly(len(streams), self.lanes_per_call)
         self._actor_adam, self._critic_adam = (
             LaneAdam(network, self._groups, hyperparameters.lr, hyperparameters.grad_clip)
             for network in (self._actor, self._critic)
@@ -139,6 +151,7 @@ class MADDPG:
         needed = max(self.hyperparameters.warmup_transitions, self.hyperparameters.batch_size)
         if self.replay.transitions < needed:
             return {}
+        self._playing = None
         groups = [self._update(group, episodes_done) for group in range(len(self._groups))]
         return {name: torch.cat([losses[name] for losses in groups]) for name in groups[0]}
 
@@ -153,6 +166,7 @@ class MADDPG:
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Take up what `state` gave, by this or another grouping of the same seeds."""
+        self._playing = None
         for part, network in self._networks().items():
             for name, p in network.items():
                 p.copy_(state[f"{part}.{name}"])
@@ -205,7 +219,9 @@ class MADDPG:
 
     def _logits(self, obs: Tensor) -> Tensor:
         """[S, E, N, O] -> [S, N, A, E]."""
-        return actor_logits(self._actor, obs.to(self._dtype).permute(0, 2, 3, 1), self._slots)
+        if self._playing is None:
+            self._playing = unpadded(detached(self._actor), self._slots)
+        return actor_logits(self._playing, obs.to(self._dtype).permute(0, 2, 3, 1))
 
     def _noise(self, purpose: str, lanes: slice, shape: tuple[int, ...]) -> Tensor:
         """Gumbel noise [S, *shape], drawn and transformed seed by seed."""
