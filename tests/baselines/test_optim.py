@@ -36,6 +36,47 @@ def test_first_adam_step_goes_by_the_learning_rate_and_moves_the_stacked_paramet
     assert adam.state()["step"].tolist() == [1, 1, 0]
 
 
+def test_every_step_is_torch_adams_to_the_last_bit():
+    generator = torch.Generator().manual_seed(0)
+    start = {"weight_0": torch.randn(3, 2, 7, 5, generator=generator), "bias_0": torch.zeros(3, 2, 7)}
+    ours = {name: p.clone() for name, p in start.items()}
+    adam = LaneAdam(ours, [slice(0, 2), slice(2, 3)], lr=0.01, grad_clip=1e9)
+    theirs = [[p[lanes].clone().requires_grad_() for p in start.values()] for lanes in adam.groups]
+    references = [torch.optim.Adam(leaves, lr=0.01, eps=1e-8, foreach=True) for leaves in theirs]
+    for _ in range(50):
+        x = torch.randn(5, generator=generator)
+        for group, (leaves, reference) in enumerate(zip(theirs, references, strict=True)):
+            adam.step(group, loss(*adam.leaves[group].values(), x))
+            reference.zero_grad()
+            loss(*leaves, x).sum().backward()
+            reference.step()
+    for group, lanes in enumerate(adam.groups):
+        for p, leaf in zip(ours.values(), theirs[group], strict=True):
+            assert torch.equal(p[lanes], leaf)
+
+
+def loss(weight: torch.Tensor, bias: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    return (weight @ x + bias).tanh().square().mean(-1)
+
+
+def test_a_state_goes_on_where_it_was_taken():
+    def step(adam: LaneAdam) -> None:
+        for group, leaves in enumerate(adam.leaves):
+            adam.step(group, leaves["weight_0"].square().sum(-1))
+
+    first, second = ({"weight_0": torch.ones(3, 2, 4)} for _ in range(2))
+    adam = LaneAdam(first, [slice(0, 2), slice(2, 3)], lr=0.01, grad_clip=0.5)
+    step(adam)
+    kept = adam.state()
+    second["weight_0"].copy_(first["weight_0"])
+    step(adam)
+    assert kept["step"].tolist() == [1, 1, 1]
+    again = LaneAdam(second, [slice(0, 1), slice(1, 3)], lr=0.01, grad_clip=0.5)
+    again.load_state(kept)
+    step(again)
+    assert torch.equal(first["weight_0"], second["weight_0"])
+
+
 def test_seeds_of_one_group_must_have_taken_equal_steps():
     parameters = {"weight_0": torch.ones(2, 2, 4)}
     adam = LaneAdam(parameters, [slice(0, 2)], lr=0.01, grad_clip=0.5)
