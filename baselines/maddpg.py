@@ -10,6 +10,7 @@ A time limit is no terminal state: the next observation at T is the real last on
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -34,6 +35,15 @@ from baselines.streams import Streams
 # Batches of 1,024 on a CPU: two seeds together took 3-10% less time each than one alone, more than two gained nothing
 # certain (4 and 8 agents, 1 MiB of second-level cache). At a batch of 32 five together took less than half the time.
 LARGE_BATCH, LARGE_BATCH_LANES = 512, 2
+
+
+def evenly(seeds: int, lanes: int) -> list[slice]:
+    """Groups of at least `lanes` seeds where there are so many, their sizes as equal as can be: 5 seeds by 2 are 3 + 2.
+
+    A seed left over would cost more alone than as a third.
+    """
+    groups = max(1, seeds // lanes)
+    return [slice(*ends) for ends in pairwise(seeds * i // groups for i in range(groups + 1))]
 
 
 def gumbel(uniform: Tensor) -> Tensor:
@@ -78,8 +88,9 @@ def actor_loss(q_own: Tensor, logits: Tensor, logit_penalty: float) -> Tensor:
 class MADDPG:
     """A `Learner`. One update after each round of `update_episodes` episodes, once batch and warm-up are stored.
 
-    lanes_per_call: how many seeds go through an update together; by default all on a GPU and for small batches,
-    `LARGE_BATCH_LANES` for large batches on a CPU. A seed's numbers do not depend on it (on a CPU, to the last bit).
+    lanes_per_call: how many seeds, at least, go through an update together; by default all on a GPU and for small
+    batches, `LARGE_BATCH_LANES` for large batches on a CPU. A seed's numbers do not depend on it (on a CPU, to the last
+    bit).
     dtype: of parameters, replay and noise.
     """
 
@@ -107,8 +118,7 @@ class MADDPG:
         self._target_critic = {name: p.clone() for name, p in self._critic.items()}
 
         self.lanes_per_call = lanes_per_call or self._default_lanes()
-        starts = range(0, len(streams), self.lanes_per_call)
-        self._groups = [slice(i, min(i + self.lanes_per_call, len(streams))) for i in starts]
+        self._groups = evenly(len(streams), self.lanes_per_call)
         self._actor_adam, self._critic_adam = (
             LaneAdam(network, self._groups, hyperparameters.lr, hyperparameters.grad_clip)
             for network in (self._actor, self._critic)

@@ -58,14 +58,13 @@ class LaneAdam:
 
     @torch.no_grad()
     def _descend(self, leaves: list[Tensor], gradients: list[Tensor], lanes: slice, step: int) -> None:
-        mean, square = ([moment[lanes] for moment in self._moments[name].values()] for name in MOMENTS)
-        torch._foreach_lerp_(mean, gradients, 1 - BETA1)
-        torch._foreach_mul_(square, BETA2)
-        torch._foreach_addcmul_(square, gradients, gradients, 1 - BETA2)
-        scale = torch._foreach_sqrt(square)
-        torch._foreach_div_(scale, (1 - BETA2**step) ** 0.5)
-        torch._foreach_add_(scale, ADAM_EPSILON)
-        torch._foreach_addcdiv_(leaves, mean, scale, -self._lr / (1 - BETA1**step))
+        mean_share, square_share = 1 - BETA1, 1 - BETA2
+        size, root = -self._lr / (1 - BETA1**step), (1 - BETA2**step) ** 0.5
+        means, squares = ([moment[lanes] for moment in self._moments[name].values()] for name in MOMENTS)
+        for leaf, gradient, mean, square in zip(leaves, gradients, means, squares, strict=True):
+            mean.lerp_(gradient, mean_share)
+            square.mul_(BETA2).addcmul_(gradient, gradient, value=square_share)
+            leaf.addcdiv_(mean, square.sqrt().div_(root).add_(ADAM_EPSILON), value=size)
 
     def state(self) -> dict[str, Tensor]:
         """Copies of Adam's moments by parameter name, and "step" [S], float; all lead with [S]."""

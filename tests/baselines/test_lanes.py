@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from baselines.knowru import KnowRU
-from baselines.maddpg import MADDPG, InitializedMADDPG
+from baselines.maddpg import MADDPG, InitializedMADDPG, evenly
 
 METHODS = [MADDPG, InitializedMADDPG, KnowRU]
 
@@ -112,3 +112,11 @@ def test_default_lanes_go_by_the_batch(start):
     assert start(MADDPG, batch_size=508, replay_size=2000).learner.lanes_per_call == 5
     assert start(MADDPG, batch_size=512, replay_size=2000).learner.lanes_per_call == 2
     assert start(MADDPG, batch_size=512, replay_size=2000, lanes_per_call=3).learner.lanes_per_call == 3
+
+
+def test_no_seed_is_left_over():
+    assert evenly(5, 2) == [slice(0, 2), slice(2, 5)]
+    assert evenly(4, 2) == [slice(0, 2), slice(2, 4)]
+    assert evenly(1, 2) == [slice(0, 1)]
+    assert evenly(5, 5) == [slice(0, 5)]
+    assert evenly(3, 1) == [slice(0, 1), slice(1, 2), slice(2, 3)]
