@@ -7,13 +7,14 @@ of the replay: each checkpoint adds only the episodes since the last one, so tha
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
 
 from bench.store import Store, StoreError, sha256, write_atomically
@@ -86,6 +87,19 @@ def load_checkpoint(store: Store, run: str) -> Checkpoint | None:
         store.drop_checkpoint(run)
         return None
     return Checkpoint(arrays, progress, replay)
+
+
+def read_progress(store: Store, run: str) -> Mapping[str, Any] | None:
+    """How far an unfinished run is, without its tensors, and "age_s", how long ago that was. Nothing is changed.
+
+    None where that cannot be read.
+    """
+    try:
+        age_s = max(0.0, time.time() - _path(store, run).stat().st_mtime)
+        with safe_open(_path(store, run), framework="numpy") as file:
+            return json.loads(file.get_tensor(PROGRESS).tobytes()) | {"age_s": age_s}
+    except (OSError, SafetensorError, ValueError):
+        return None
 
 
 def _read_replay(store: Store, run: str, first: int, episodes: int) -> dict[int, Arrays]:

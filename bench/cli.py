@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,12 +18,12 @@ from rich.console import Console
 
 from bench import __version__
 from bench.diff import difference, find
-from bench.estimate import estimates, peak_bytes
+from bench.estimate import Progress, forecast, peak_bytes, stored_progress
 from bench.executors.local import Options, Outcome, execute
 from bench.explain import Problem, shown
 from bench.loading import available, load
 from bench.measures import Evidence, standing
-from bench.plan import COMMAND_LINE, Plan, Selection, make_plan, selected, sharded
+from bench.plan import COMMAND_LINE, Plan, Selection, selected, sharded
 from bench.report.folders import (
     difference_json,
     difference_lines,
@@ -109,18 +110,17 @@ def plan(
 ) -> None:
     """Show the cells and runs that a suite asks for, what is done, what is left, and what it costs."""
     evidence = _evidence(suite, profile, only, seeds, settings, results)
-    planned, costs = sharded(evidence.plan, shard), estimates(evidence)
+    planned, jobs = sharded(evidence.plan, shard), jobs or _cores()
     now = standing(planned, evidence.records)
-    left = sum(costs[r.cell].cpu_s for r in planned.runs if r.id not in now.done | now.failed.keys())
-    jobs = jobs or _cores()
+    expected = forecast(planned, evidence.records, stored_progress(evidence.store, planned), now.settled, jobs)
     if as_json:
-        _print_json(plan_json(planned, now, evidence, left, jobs))
+        _print_json(plan_json(planned, now, expected, jobs))
         return
     console = _console()
-    console.print(plan_table(planned, now, {key: (c.cpu_s, c.bytes) for key, c in costs.items()}))
-    basis = ", ".join(sorted({c.basis for c in costs.values()}))
-    memory = peak_bytes(planned, costs, jobs) / 2**20
-    print(f"{standing_line(planned, now)}; about {duration(left / jobs)} left with {jobs} process(es)")
+    console.print(plan_table(planned, now, expected))
+    basis = ", ".join(sorted({c.basis for c in expected.cells.values()}))
+    memory = peak_bytes(planned, expected.cells, jobs) / 2**20
+    print(f"{standing_line(planned, now)}; about {duration(expected.wall_s)} left with {jobs} process(es)")
     print(f"(time from: {basis}), about {memory:,.0f} MiB of memory at most")
 
 
@@ -144,11 +144,13 @@ def run(
     """Train what a suite asks for and the results folder lacks. Interrupted, it goes on where it was."""
     _check_device(device)
     loaded, selection = load(suite), _selection(profile, only, seeds, settings)
-    planned, store = sharded(make_plan(loaded, selection), shard), Store(results)
+    store = Store(results)
     store.open_for_writing()
+    before = Evidence(loaded, selection, store)
+    planned = sharded(before.plan, shard)
     options = Options(_processes(jobs, device), lanes, device, checkpoint_every, retry_failed)
     console = Console(stderr=True) if as_json else _console()
-    outcome = _train(planned, store, options, console)
+    outcome = _train(planned, before, options, console)
     console.print(outcome_line(planned, outcome), markup=False)
     shown: dict[str, Any] = {"run": outcome_json(outcome)}
     if report and not (outcome.stopped or outcome.broken):
@@ -350,13 +352,14 @@ def _evidence(
     return Evidence(load(suite), _selection(profile, only, seeds, settings), Store(results))
 
 
-def _train(planned: Plan, store: Store, options: Options, console: Console) -> Outcome:
-    settings = {cell.key: cell.settings for cell in planned.cells}
-    episodes = {r.id: settings[r.cell]["budget"]["episodes"] for r in planned.runs}
-    limits = {r.id: settings[r.cell]["scenario"]["episode_limit"] for r in planned.runs}
-    done = {r.id for r in planned.runs if store.finished(r.id)}
-    with RunProgress(console, planned, episodes, limits, done) as progress:
-        return execute(planned, store, options, progress.event)
+def _train(planned: Plan, before: Evidence, options: Options, console: Console) -> Outcome:
+    records = before.records
+
+    def seconds_left(progress: Mapping[str, Progress], settled: Set[str]) -> float:
+        return forecast(planned, records, progress, settled, options.jobs, options.lanes).wall_s
+
+    with RunProgress(console, planned, standing(planned, records).done, seconds_left) as progress:
+        return execute(planned, before.store, options, progress.event)
 
 
 def _judged(evidence: Evidence) -> tuple[list[Verdict], list[TransferMetric]]:

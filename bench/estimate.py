@@ -1,52 +1,107 @@
 """How long a plan takes and how much memory: from what was measured here, else from counted operations.
 
-The rate of an unmeasured cell is the median of what this results folder's runs reached (operations per CPU second),
-else RATE, and the estimate says which.
+A run's CPU time is modelled as its counted operations and its environment steps, each at a constant rate. What runs
+of this results folder really took, finished or under way, over what the model says is their pace; a cell without any
+takes the median pace of the others. Wall time follows from playing the executor's schedule on the estimates.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from baselines.specs import ALGORITHMS, Cost
+from bench.checkpoints import read_progress
 from bench.envs import checked
-from bench.measures import Evidence
 from bench.plan import Plan
-from bench.store import Record
+from bench.schedule import makespan
+from bench.store import Record, Store
 
-RATE = 5.5e10  # operations per CPU second of one thread: KnowRU's tasks I and II, AMD EPYC, 2 cores, 2026-11-20
-PROCESS_BYTES = 400 * 2**20  # a worker with torch loaded, before any lane; same machine and day
+# One thread of an AMD EPYC, 2 cores, both busy; KnowRU's tasks I and II, 2 or 3 seeds a process; 2026-11-20.
+RATE = 6.6e10  # operations per CPU second
+AGENT_STEP_S = 4.6e-6  # CPU seconds of one agent's environment step: policy, environment, storing
+START_S = 1.2  # CPU seconds until a worker trains
+OVERDUE = 1.5  # times its interval a checkpoint may be late
+PROCESS_BYTES = 400 * 2**20  # a worker with torch loaded, before any lane
+
+Basis = Literal["this cell's runs", "this cell's progress", "other runs here", "assumed rate"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is and what that took. cpu_s: its own share. lanes: seeds that share its process's wall time.
+
+    since_s: wall seconds that it has been under way since.
+    """
+
+    episodes: int
+    cpu_s: float
+    wall_s: float
+    lanes: int
+    since_s: float = 0.0
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """One run. basis: what the time rests on."""
+    """One run of a cell. basis: what the time rests on."""
 
     cpu_s: float
     bytes: float
-    basis: Literal["this cell's runs", "other runs here", "assumed rate"]
+    basis: Basis
 
 
-def estimates(evidence: Evidence) -> dict[str, Estimate]:
-    """An estimate for each cell of the plan, by key."""
-    plan = evidence.plan
-    costs = {cell.key: cost(cell.settings) for cell in plan.cells}
-    rates = list(_rates(evidence.records))
-    rate = statistics.median(rates) if rates else RATE
+@dataclass(frozen=True)
+class Forecast:
+    """cells: by key. left: CPU seconds of each run that is not settled, by id. wall_s: until the last one is."""
+
+    cells: Mapping[str, Estimate]
+    left: Mapping[str, float]
+    wall_s: float
+
+
+def stored_progress(store: Store, plan: Plan) -> dict[str, Progress]:
+    """What the checkpoints of unfinished runs say, by run id; they are read, never touched.
+
+    A run whose next checkpoint is not overdue counts as still under way.
+    """
     found = {}
-    for cell in plan.cells:
-        times = [r.provenance.cpu_s for r in evidence.finished(cell).values()]
-        seconds = statistics.median(times) if times else costs[cell.key].operations / rate
-        basis = "this cell's runs" if times else "other runs here" if rates else "assumed rate"
-        found[cell.key] = Estimate(seconds, costs[cell.key].bytes, basis)
+    for run in plan.runs:
+        kept = read_progress(store, run.id)
+        if kept is not None and "checkpoint_s" in kept:  # older versions did not write it
+            since_s = kept["age_s"] if kept["age_s"] < OVERDUE * kept["checkpoint_s"] else 0.0
+            found[run.id] = Progress(kept["episodes"], kept["cpu_s"], kept["wall_s"], kept["lanes"], since_s)
     return found
 
 
-def cost(settings: Mapping[str, Any]) -> Cost:
-    """Operations and bytes of one run of a cell."""
+def forecast(
+    plan: Plan,
+    records: Iterable[Record],
+    progress: Mapping[str, Progress],
+    settled: Set[str],
+    jobs: int,
+    lanes: int = 0,
+) -> Forecast:
+    """What is left of a plan, in `jobs` processes.
+
+    progress: of runs under way, by id; that of settled ones counts as pace. lanes: seeds a process, as in `Options`.
+    """
+    finished = [r for r in records if r.status == "finished" and r.provenance.cpu_s > 0]
+    begun = {run: p for run, p in progress.items() if p.episodes > 0 and p.cpu_s > 0}
+    cells, stretch = _cells(plan, finished, begun), _stretch(finished, begun, settled)
+    left = {}
+    for run in (run for run in plan.runs if run.id not in settled):
+        left[run.id] = cells[run.cell].cpu_s
+        if run.id in begun:
+            settings, so_far = plan.cell(run.cell).settings, begun[run.id]
+            left[run.id] *= 1 - model_s(settings, so_far.episodes) / model_s(settings)
+            left[run.id] = max(0.0, left[run.id] - so_far.since_s / (stretch * so_far.lanes))
+    return Forecast(cells, left, stretch * makespan(plan, left, set(begun), jobs, lanes, START_S))
+
+
+def cost(settings: Mapping[str, Any], episodes: int | None = None) -> Cost:
+    """Operations and bytes of one run of a cell, or of so many of its episodes."""
     scenario, budget = settings["scenario"], settings["budget"]
     params = checked(scenario["family"], scenario["params"])
     hyperparameters = ALGORITHMS[settings["algorithm"]["name"]].hyperparameters
@@ -55,8 +110,19 @@ def cost(settings: Mapping[str, Any]) -> Cost:
         obs_size=params.obs_size,
         action_size=params.action_size,
         episode_limit=scenario["episode_limit"],
-        episodes=budget["episodes"],
+        episodes=budget["episodes"] if episodes is None else episodes,
     )
+
+
+def model_s(settings: Mapping[str, Any], episodes: int | None = None) -> float:
+    """Modelled CPU seconds of one run of a cell, or of its first so many episodes with the evaluations among them."""
+    scenario, budget = settings["scenario"], settings["budget"]
+    whole = episodes is None
+    trained = budget["episodes"] if episodes is None else episodes
+    played = trained + (1 + trained // budget["evaluate_every"]) * budget["evaluation_episodes"]
+    played += budget["final_evaluation_episodes"] if whole else 0
+    steps = played * scenario["episode_limit"] * scenario["params"]["agents"]
+    return cost(settings, trained).operations / RATE + steps * AGENT_STEP_S
 
 
 def peak_bytes(plan: Plan, by_cell: Mapping[str, Estimate], jobs: int) -> float:
@@ -65,7 +131,33 @@ def peak_bytes(plan: Plan, by_cell: Mapping[str, Estimate], jobs: int) -> float:
     return jobs * PROCESS_BYTES + max((by_cell[key].bytes * n for key, n in lanes.items()), default=0.0)
 
 
-def _rates(records: Iterable[Record]) -> Iterable[float]:
-    for record in records:
-        if record.status == "finished" and record.provenance.cpu_s > 0:
-            yield cost(record.settings).operations / record.provenance.cpu_s
+def _cells(plan: Plan, finished: list[Record], begun: Mapping[str, Progress]) -> dict[str, Estimate]:
+    """Each cell at its own pace, else at the median pace of all."""
+    finished_paces = {cell.key: [] for cell in plan.cells}
+    begun_paces = {cell.key: [] for cell in plan.cells}
+    for record in finished:
+        finished_paces[record.cell].append(record.provenance.cpu_s / model_s(record.settings))
+    for run in plan.runs:
+        if run.id in begun:
+            modelled = model_s(plan.cell(run.cell).settings, begun[run.id].episodes)
+            begun_paces[run.cell].append(begun[run.id].cpu_s / modelled)
+    everyone = [p for paces in (finished_paces, begun_paces) for own in paces.values() for p in own]
+    candidates: list[tuple[Basis, Mapping[str, list[float]]]] = [
+        ("this cell's runs", finished_paces),
+        ("this cell's progress", begun_paces),
+        ("other runs here", {cell.key: everyone for cell in plan.cells}),
+        ("assumed rate", {cell.key: [1.0] for cell in plan.cells}),
+    ]
+    found = {}
+    for cell in plan.cells:
+        basis, own = next(item for item in candidates if item[1][cell.key])
+        seconds = model_s(cell.settings) * statistics.median(own[cell.key])
+        found[cell.key] = Estimate(seconds, cost(cell.settings).bytes, basis)
+    return found
+
+
+def _stretch(finished: list[Record], begun: Mapping[str, Progress], settled: Set[str]) -> float:
+    """Wall seconds per CPU second of a process: of what is under way, else of what finished, else 1."""
+    now = [p.wall_s / (p.cpu_s * p.lanes) for run, p in begun.items() if run not in settled]
+    before = [r.provenance.wall_s / (r.provenance.cpu_s * r.provenance.lanes) for r in finished]
+    return max(1.0, statistics.median(now or before or [1.0]))

@@ -46,6 +46,11 @@ class Standing:
     failed: Mapping[str, str]  # why
     blocked: frozenset[str]
 
+    @property
+    def settled(self) -> frozenset[str]:
+        """Runs of which nothing is left to do."""
+        return self.done | self.failed.keys() | self.blocked
+
 
 def standing(plan: Plan, records: Iterable[Record]) -> Standing:
     """Where a plan stands on these records."""

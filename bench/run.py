@@ -187,8 +187,9 @@ class Training:
         for lane, log in enumerate(self.logs):
             self._watch(lane, log.finite())
             log.close(self.episodes)
-        runs = [run.id for run in self.runs]
-        self.report({"event": "progress", "runs": runs, "episodes": self.episodes, "wall_s": self.clock.wall()})
+        lanes = range(len(self.runs))
+        taken = {"wall_s": [self.clock.wall(s) for s in lanes], "cpu_s": [self.clock.cpu(s) for s in lanes]}
+        self.report({"event": "progress", "runs": [run.id for run in self.runs], "episodes": self.episodes} | taken)
 
     def _evaluate(self) -> None:
         """A greedy evaluation on the same episodes every time, the same for every method."""
@@ -229,6 +230,8 @@ class Training:
                 "first_update": self.first_update,
                 "wall_s": self.clock.wall(lane),
                 "cpu_s": self.clock.cpu(lane),
+                "lanes": len(self.runs),
+                "checkpoint_s": self.job.checkpoint_s,
                 "diverged": self.diverged[lane],
                 "curves": self.logs[lane].state(),
                 "losses": pending,
@@ -323,10 +326,10 @@ class _Clock:
         self.started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         self._before, self._wall, self._cpu = before, time.monotonic(), time.process_time()
 
-    def wall(self, lane: int = 0) -> float:
+    def wall(self, lane: int) -> float:
         return self._before[lane]["wall_s"] + time.monotonic() - self._wall
 
-    def cpu(self, lane: int = 0) -> float:
+    def cpu(self, lane: int) -> float:
         return self._before[lane]["cpu_s"] + (time.process_time() - self._cpu) / len(self._before)
 
 

@@ -19,6 +19,7 @@ ROOMS = [
     ["bench.contradictions"],
     ["bench.loading"],
     ["bench.plan"],
+    ["bench.schedule"],
     ["bench.store"],
     ["bench.curves", "bench.checkpoints", "bench.provenance", "bench.measures"],
     ["bench.run", "bench.verdict", "bench.estimate", "bench.verify", "bench.diff"],

@@ -14,12 +14,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from bench.plan import Cell, Plan, Run
+from bench.plan import Plan, Run
+from bench.schedule import shards
 from bench.store import Store, storage_problem
 
 ENVIRONMENT = {
@@ -129,23 +130,12 @@ class _Pool:
                     if mine:
                         self.store.tidy(run.id)
         self.outcome.finished |= self.outcome.before
-        self.waiting = [shard for cell in self.plan.cells for shard in self._shards(cell)]
-        self.waiting.sort(key=self._urgency, reverse=True)
+        settled = self.outcome.finished | self.outcome.failed.keys()
+        self.waiting = shards(self.plan, settled, self.options.jobs, self.options.lanes)
 
     def _failed(self, run: str, reason: str) -> None:
         self.outcome.failed[run] = reason
         self.report({"event": "failed", "run": run, "reason": reason})
-
-    def _shards(self, cell: Cell) -> Iterator[tuple[Run, ...]]:
-        settled = self.outcome.finished | self.outcome.failed.keys()
-        runs = [r for r in self.plan.runs if r.cell == cell.key and r.id not in settled]
-        size = self.options.lanes or max(1, -(-len(runs) // self.options.jobs))
-        yield from (tuple(runs[i : i + size]) for i in range(0, len(runs), size))
-
-    def _urgency(self, shard: tuple[Run, ...]) -> tuple[int, int]:
-        """Teachers first, then large shards."""
-        ids = {run.id for run in shard}
-        return sum(run.teacher in ids for run in self.plan.runs), len(shard)
 
     def _start_ready(self) -> None:
         now, left = time.monotonic(), []

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from bench import __version__
-from bench.estimate import estimates
+from bench.estimate import Forecast
 from bench.executors.local import Outcome
 from bench.measures import Evidence, Standing
 from bench.plan import Plan
@@ -36,16 +36,18 @@ def check_json(evidence: Evidence, verdicts: list[Verdict], transfer: list[Trans
     }
 
 
-def plan_json(planned: Plan, now: Standing, evidence: Evidence, left: float, jobs: int) -> dict[str, Any]:
+def plan_json(planned: Plan, now: Standing, expected: Forecast, jobs: int) -> dict[str, Any]:
     """What `bench plan --json` prints."""
-    costs = estimates(evidence)
+    costs = expected.cells
     cells = [
         cell.model_dump(mode="json", exclude={"notes"})
         | {"cpu_s": costs[cell.key].cpu_s, "bytes": costs[cell.key].bytes, "basis": costs[cell.key].basis}
         for cell in planned.cells
     ]
     runs = [
-        r.model_dump() | {"done": r.id in now.done, "failed": now.failed.get(r.id), "blocked": r.id in now.blocked}
+        r.model_dump()
+        | {"done": r.id in now.done, "failed": now.failed.get(r.id), "blocked": r.id in now.blocked}
+        | {"left_s": expected.left.get(r.id, 0.0)}
         for r in planned.runs
     ]
     return {
@@ -55,7 +57,7 @@ def plan_json(planned: Plan, now: Standing, evidence: Evidence, left: float, job
         "shard": planned.shard or None,
         "cells": cells,
         "runs": runs,
-        "left_s": left / jobs,
+        "left_s": expected.wall_s,
         "jobs": jobs,
         "bench": __version__,
     }

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
 from rich.table import Table
 
+from bench.estimate import Forecast, Progress
 from bench.executors.local import Outcome
 from bench.measures import Standing
 from bench.plan import Plan
@@ -63,8 +65,7 @@ def counts_line(verdicts: Sequence[Verdict]) -> str:
     return "counts: " + ", ".join(f"{n} {code}" for code, n in counts(verdicts).items())
 
 
-def plan_table(plan: Plan, now: Standing, estimates: dict[str, tuple[float, float]]) -> Table:
-    """estimates: CPU seconds and bytes of one run, by cell key."""
+def plan_table(plan: Plan, now: Standing, expected: Forecast) -> Table:
     part = f", shard {plan.shard}: seeds {', '.join(map(str, sorted({r.seed for r in plan.runs})))}"
     title = f"{plan.suite}, profile {plan.profile}{part if plan.shard else ''}"
     table = Table(title=title, title_justify="left")
@@ -85,7 +86,6 @@ def plan_table(plan: Plan, now: Standing, estimates: dict[str, tuple[float, floa
         ids = {run.id for run in plan.runs if run.cell == cell.key}
         failed = len(ids & now.failed.keys())
         left = len(ids - now.done) - failed
-        seconds, memory = estimates[cell.key]
         teacher = plan.cell(cell.teacher).label if cell.teacher else ""
         counts_ = (str(len(ids)), str(len(ids & now.done)), str(failed), str(left))
         table.add_row(
@@ -94,8 +94,8 @@ def plan_table(plan: Plan, now: Standing, estimates: dict[str, tuple[float, floa
             teacher,
             cell.key,
             *counts_,
-            duration(left * seconds),
-            f"{memory / 2**20:.0f} MiB",
+            duration(sum(expected.left.get(id_, 0.0) for id_ in ids)),
+            f"{expected.cells[cell.key].bytes / 2**20:.0f} MiB",
         )
     return table
 
@@ -116,22 +116,29 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
+SecondsLeft = Callable[[Mapping[str, Progress], Set[str]], float]  # from the progress of runs, and which are settled
+
+
 class RunProgress:
     """Progress of a plan: a bar with cells, seeds, steps per second and time left; a line for each job elsewhere."""
 
-    def __init__(self, console: Console, plan: Plan, episodes: dict[str, int], limits: dict[str, int], done: set[str]):
-        """episodes, limits: each run's budget in episodes and steps an episode. done: runs that are there already."""
+    def __init__(self, console: Console, plan: Plan, done: Set[str], seconds_left: SecondsLeft):
+        """done: runs that are there already."""
         self.console, self.plan = console, plan
-        self._episodes, self._limits, self._done = episodes, limits, set(done)
+        settings = {cell.key: cell.settings for cell in plan.cells}
+        self._episodes = {r.id: settings[r.cell]["budget"]["episodes"] for r in plan.runs}
+        self._limits = {r.id: settings[r.cell]["scenario"]["episode_limit"] for r in plan.runs}
+        self._done, self._lost, self._seconds_left = set(done), set[str](), seconds_left
         self._at: dict[str, int] = {}
+        self._progress: dict[str, Progress] = {}
         self._steps, self._began = 0, time.monotonic()
-        self._bar: Progress | None = None
+        self._bar: Bar | None = None
         self._task: TaskID | None = None
 
     def __enter__(self) -> RunProgress:
         if self.console.is_terminal:
             columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%")]
-            bar = Progress(*columns, TimeElapsedColumn(), TextColumn("{task.fields[rest]}"), console=self.console)
+            bar = Bar(*columns, TimeElapsedColumn(), TextColumn("{task.fields[rest]}"), console=self.console)
             total = sum(self._episodes[r] * self._limits[r] for r in self._episodes if r not in self._done)
             self._task = bar.add_task("training", total=total or 1, rest="")
             bar.start()
@@ -145,7 +152,8 @@ class RunProgress:
     def event(self, event: dict[str, Any]) -> None:
         kind = event["event"]
         if kind == "progress":
-            for run in event["runs"]:
+            for run, cpu_s, wall_s in zip(event["runs"], event["cpu_s"], event["wall_s"], strict=True):
+                self._progress[run] = Progress(event["episodes"], cpu_s, wall_s, len(event["runs"]))
                 self._advance(run, event["episodes"])
         elif kind == "finished":
             self._done.add(event["run"])
@@ -154,6 +162,7 @@ class RunProgress:
             self.console.print(event["says"], markup=False)
         elif kind == "failed":
             self._advance(event["run"], self._episodes[event["run"]])  # nothing of it is left to do
+            self._lost |= {event["run"], *(r.id for r in self.plan.runs if r.teacher == event["run"])}
             self.console.print(f"failed: run {event['run']}: {event['reason']}", markup=False, soft_wrap=True)
         elif kind == "started" and self._bar is None:
             total = len(self.plan.runs)
@@ -172,8 +181,7 @@ class RunProgress:
             return
         now = sum(self._at[r] * self._limits[r] for r in self._at)
         rate = self._steps / max(1e-9, time.monotonic() - self._began)
-        total = self._bar.tasks[0].total or 1
-        left = duration((total - now) / rate) if rate > 0 else "?"
+        left = duration(self._seconds_left(self._progress, self._done | self._lost))
         cells = {r.cell for r in self.plan.runs}
         open_cells = {r.cell for r in self.plan.runs if r.id not in self._done}
         description = f"{len(cells) - len(open_cells)}/{len(cells)} cells, {len(self._done)}/{len(self.plan.runs)} runs"
