@@ -27,6 +27,7 @@ from baselines.nn import (
     joint_values,
     own_action_values,
     per_agent,
+    unpadded,
 )
 from baselines.optim import LaneAdam, soft_update
 from baselines.replay import Batch, EpisodeReplay
@@ -109,6 +110,7 @@ class MADDPG:
         self.copies = hyperparameters.update_episodes
         self.replay = EpisodeReplay(task, hyperparameters.replay_size, streams, device, dtype)
         self._slots = entry_slots(task.layout, device)
+        self._playing: Parameters | None = None  # the actors as a rollout needs them, until they change
 
         hidden = [hyperparameters.hidden_width] * hyperparameters.hidden_layers
         joint_size = task.agents * (task.obs_size + task.action_size)
@@ -149,6 +151,7 @@ class MADDPG:
         needed = max(self.hyperparameters.warmup_transitions, self.hyperparameters.batch_size)
         if self.replay.transitions < needed:
             return {}
+        self._playing = None
         groups = [self._update(group, episodes_done) for group in range(len(self._groups))]
         return {name: torch.cat([losses[name] for losses in groups]) for name in groups[0]}
 
@@ -163,6 +166,7 @@ class MADDPG:
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Take up what `state` gave, by this or another grouping of the same seeds."""
+        self._playing = None
         for part, network in self._networks().items():
             for name, p in network.items():
                 p.copy_(state[f"{part}.{name}"])
@@ -215,7 +219,9 @@ class MADDPG:
 
     def _logits(self, obs: Tensor) -> Tensor:
         """[S, E, N, O] -> [S, N, A, E]."""
-        return actor_logits(self._actor, obs.to(self._dtype).permute(0, 2, 3, 1), self._slots)
+        if self._playing is None:
+            self._playing = unpadded(detached(self._actor), self._slots)
+        return actor_logits(self._playing, obs.to(self._dtype).permute(0, 2, 3, 1))
 
     def _noise(self, purpose: str, lanes: slice, shape: tuple[int, ...]) -> Tensor:
         """Gumbel noise [S, *shape], drawn and transformed seed by seed."""

@@ -71,10 +71,15 @@ def actor_logits(actor: Parameters, obs: Tensor, slots: Tensor | None = None) ->
     last, samples = len(actor) // 2 - 1, obs.shape[-1]
     if samples % WHOLE_COLUMNS:
         obs = pad(obs, (0, -samples % WHOLE_COLUMNS))
-    first = actor["weight_0"] if slots is None else actor["weight_0"].index_select(-1, slots)
+    first = unpadded(actor, slots)["weight_0"]
     hidden = _relu_layers(actor, _affine(first, actor["bias_0"], obs.mT.flatten(0, 1).mT).relu_())
     logits = _affine(actor[f"weight_{last}"], actor[f"bias_{last}"], hidden)
     return logits.unflatten(0, first.shape[:2])[..., :samples]
+
+
+def unpadded(actor: Parameters, slots: Tensor | None) -> Parameters:
+    """The actor whose first layer reads observations as they come: what `actor_logits` makes of slots, made once."""
+    return actor if slots is None else actor | {"weight_0": actor["weight_0"].index_select(-1, slots)}
 
 
 def joint_layer(critic: Parameters, joint: Tensor) -> Tensor:

@@ -139,13 +139,16 @@ class _Lane:
         self.terminated = torch.empty(capacity, task.episode_limit, dtype=torch.bool, device=device)
 
     def append(self, obs: Tensor, actions: Tensor, rewards: Tensor, terminated: Tensor) -> None:
-        """Store episodes one by one: the ring may be smaller than a round."""
-        split = obs.shape[-2] * obs.shape[-1]
-        for episode in range(len(obs)):
-            place = (self.episodes + episode) % len(self.steps)
-            self.steps[place, :, :split] = obs[episode].flatten(1)
-            self.steps[place, :-1, split:] = actions[episode].flatten(1)
+        """Store episodes, as many at once as fit before the ring's end."""
+        split, done = obs.shape[-2] * obs.shape[-1], 0
+        while done < len(obs):
+            first = self.episodes % len(self.steps)
+            count = min(len(obs) - done, len(self.steps) - first)
+            place, part = slice(first, first + count), slice(done, done + count)
+            self.steps[place, :, :split] = obs[part].flatten(2)
+            self.steps[place, :-1, split:] = actions[part].flatten(2)
             self.steps[place, -1, split:] = 0
-            self.rewards[place] = rewards[episode]
-            self.terminated[place] = terminated[episode]
-        self.episodes += len(obs)
+            self.rewards[place] = rewards[part]
+            self.terminated[place] = terminated[part]
+            self.episodes += count
+            done += count

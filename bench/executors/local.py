@@ -29,6 +29,7 @@ ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": "1073741824",
     "MALLOC_TRIM_THRESHOLD_": "4294967296",
     "MALLOC_TOP_PAD_": "67108864",
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # large pages where the system has them to give
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
 }
 GRACE_S = 3.0  # a worker writes its checkpoint in this time, or is killed
