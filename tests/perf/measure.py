@@ -1,0 +1,170 @@
+"""What is timed, and how: the suite's learner beside its bare matrix products, and anything beside anything else.
+
+Every figure is CPU time, which waits for no colleague, and a median of turns that alternate with what it is compared
+to, so that a noisy machine slows both. On a GPU it is wall time between two synchronisations. Axes as in nn.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator, Mapping
+from statistics import median
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from baselines import specs
+from baselines.knowru import KnowRU
+from baselines.learner import Layout, Rollout, Task, Teacher
+from baselines.maddpg import MADDPG
+from baselines.streams import Streams
+from bench.envs import make
+from bench.run import play, step_rewards
+from bench.suite import load
+
+ACTIONS, EPISODES, LIMIT = 5, 5000, 25  # of KnowRU's simple_spread tasks
+LAYOUT_AGENTS = 8  # the suite's actors read a layout for so many agents
+FILLING = 50  # episodes appended at once where a replay is filled
+
+Key = TypeVar("Key")
+
+
+def hyperparameters(method: str, agents: int) -> dict:
+    """As the suite file has them, but for teams that its common layout does not hold."""
+    values = {name: setting.value for name, setting in load("knowru").settings(method).items()}
+    return values | {"layout_agents": max(agents, LAYOUT_AGENTS)}
+
+
+def updates(settings: specs.MADDPG) -> int:
+    """Updates of a whole run: one a round, once the warm-up and a batch are stored."""
+    needed = max(settings.warmup_transitions, settings.batch_size)
+    rounds = range(settings.update_episodes, EPISODES + 1, settings.update_episodes)
+    return sum(episodes * LIMIT >= needed for episodes in rounds)
+
+
+class SuiteWork:
+    """The suite's own MADDPG, or KnowRU, on simple_spread: `rollout`, `update` and `products` are one turn each.
+
+    rollout: a round of all seeds, as bench/run.py plays it. update: storing a round, then an update of all seeds.
+    products: the bare matrix products of one seed's update. stored: episodes in each seed's replay beforehand.
+    """
+
+    def __init__(self, agents: int, seeds: int, stored: int, method: str = "maddpg", device: str = "cpu"):
+        self.environment = make("particle", {"name": "simple_spread", "agents": agents, "dynamics": "openai"}, device)
+        self.streams = [Streams(seed, device) for seed in range(seeds)]
+        self.learner = self._learner(method, device)
+        for _ in range(0, stored, FILLING):
+            self.learner.replay.append(random_rollout(agents, seeds, FILLING, device))
+        self.played = self._play()
+        self.learner.learn(self.played, stored)
+        self._products = [run for run, _ in products(agents, method == "knowru", device)]
+        self.gflop = sum(operations for _, operations in products(agents, method == "knowru", device)) / 1e9
+
+    def rollout(self) -> None:
+        step_rewards(self._play().rewards)
+
+    def update(self) -> None:
+        self.learner.learn(self.played, EPISODES // 2)
+
+    def products(self) -> None:
+        for run in self._products:
+            run()
+
+    def _play(self) -> Rollout:
+        noise, streams = self.learner.exploration_noise(), [stream["environment"] for stream in self.streams]
+        act = self.learner.explore
+        return play(self.environment, streams, self.learner.copies, LIMIT, lambda obs, t: act(obs, noise[t]))
+
+    def _learner(self, method: str, device: str) -> MADDPG:
+        n, layout_agents = self.environment.agents, max(self.environment.agents, LAYOUT_AGENTS)
+        layout = Layout(self.environment.layout_width(layout_agents), self.environment.observation_slots(layout_agents))
+        task = Task(n, self.environment.obs_size, ACTIONS, LIMIT, EPISODES, layout)
+        base = specs.MADDPG.model_validate(hyperparameters("maddpg", n))
+        maddpg = MADDPG(task, base, self.streams, device)
+        if method == "maddpg":
+            return maddpg
+        teacher = Teacher(maddpg.policy(), layout, lambda obs: obs)
+        task = Task(n, task.obs_size, ACTIONS, LIMIT, EPISODES, layout, teacher)
+        settings = specs.KnowRU.model_validate(hyperparameters("knowru", n))
+        return KnowRU(task, settings, self.streams, device)
+
+
+def random_rollout(agents: int, seeds: int, episodes: int, device: str) -> Rollout:
+    lead = (seeds, episodes)
+    return Rollout(
+        torch.randn(*lead, LIMIT + 1, agents, 6 * agents, device=device),
+        torch.rand(*lead, LIMIT, agents, ACTIONS, device=device),
+        torch.randn(*lead, LIMIT, agents, device=device),
+        torch.zeros(*lead, LIMIT, dtype=torch.bool, device=device),
+    )
+
+
+def products(agents: int, knowru: bool, device: str) -> Iterator[tuple[Callable[[], Tensor], int]]:
+    """Each bare product of one seed's update, into memory of its own, with its floating-point operations."""
+
+    def product(times: int, networks: int, rows: int, inner: int, columns: int):
+        a, b = (torch.randn(networks, *shape, device=device) for shape in ((rows, inner), (inner, columns)))
+        out = torch.empty(networks, rows, columns, device=device)
+        for _ in range(times):
+            yield lambda: torch.bmm(a, b, out=out), 2 * networks * rows * inner * columns
+
+    settings = specs.MADDPG.model_validate(hyperparameters("maddpg", agents))
+    n, o, h, a, b = agents, 6 * agents, settings.hidden_width, ACTIONS, settings.batch_size
+    joint, teacher = n * (o + a), int(knowru)
+    yield from product(3, 1, n * h, joint, b)  # first critic layer: target, critic's pass, actor's pass
+    yield from product(1, 1, n * h, b, joint)  # its weights' gradient
+    yield from product(2 + teacher, n, h, o, b)  # first actor layer: target, actor
+    yield from product(1, n, h, b, o)
+    # hidden layers: two of each network; 5 forward passes, 3 backward to inputs, 2 to weights
+    yield from product(2 * (5 + teacher) + 2 * 3, n, h, h, b)
+    yield from product(2 * 2, n, h, b, h)
+    yield from product(2 + teacher, n, a, h, b)  # actor's output
+    yield from product(1, n, h, a, b)
+    yield from product(1, n, a, b, h)
+    yield from product(1, n, h, a, b)  # own action into the critic
+    yield from product(1, n, a, h, b)
+
+
+def milliseconds(run: Callable[[], object], device: str = "cpu") -> float:
+    """CPU time of one call; on a GPU wall time until the device has done it."""
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize(device)
+        start = time.perf_counter()
+        run()
+        torch.cuda.synchronize(device)
+        return 1000 * (time.perf_counter() - start)
+    start = time.process_time()
+    run()
+    return 1000 * (time.process_time() - start)
+
+
+def interleaved(turns: Mapping[Key, Callable[[], float]], rounds: int) -> dict[Key, float]:
+    """Median of each turn's milliseconds over so many rounds, in each of which every turn comes once."""
+    taken: dict[Key, list[float]] = {key: [] for key in turns}
+    for _ in range(rounds):
+        for key, turn in turns.items():
+            taken[key].append(turn())
+    return {key: median(times) for key, times in taken.items()}
+
+
+def main() -> None:
+    """How near the updates come to their bare products, in this process as it was started."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("agents", type=int, nargs="*", default=[4, 6, 8])
+    parser.add_argument("--method", choices=["maddpg", "knowru"], default="maddpg")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    for agents in options.agents:
+        work = SuiteWork(agents, seeds=5, stored=400, method=options.method)
+        found = interleaved({run: lambda run=run: milliseconds(run) for run in (work.update, work.products)}, 40)
+        update, bare = found[work.update] / 5, found[work.products]
+        print(
+            f"N={agents}: {work.gflop:.2f} GFLOP; products {bare:.2f} ms; update of a seed {update:.2f} ms, "
+            f"{100 * bare / update:.0f}% of the products' speed"
+        )
+
+
+if __name__ == "__main__":
+    main()
