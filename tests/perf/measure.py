@@ -1,6 +1,6 @@
 """What is timed, and how: the suite's learner beside its bare matrix products, and anything beside anything else.
 
-Every figure is CPU time, which other programs disturb least, and a median of turns that alternate with what it is compared
+Every figure is CPU time, and a median of turns that alternate with what it is compared
 to, so that a noisy machine slows both. On a GPU it is wall time between two synchronisations. Axes as in nn.py.
 """
 
