@@ -49,7 +49,7 @@ def shown(value: Any) -> str:
 def key_path(location: Sequence[int | str], root: Any) -> str:
     """`("method", 3, "lr")` -> `method[knowru].lr`: list entries by their id where they have one."""
     path = ""
-    node: object = root
+    node: object = root  # a step that is not in it and not the last is a union's tag: passed over
     for step in location:
         if isinstance(node, list) and isinstance(step, int) and step < len(node):
             node = node[step]
@@ -58,7 +58,7 @@ def key_path(location: Sequence[int | str], root: Any) -> str:
         elif isinstance(node, Mapping) and step in node:
             node = node[step]
             path += f".{step}"
-        elif step == location[-1] and not isinstance(step, int):  # a missing key; a union's tag is passed over
+        elif step == location[-1] and isinstance(step, str) and isinstance(node, Mapping):  # a missing key
             path += f".{step}"
     return path.lstrip(".") or "(top level)"
 

@@ -15,7 +15,19 @@ from bench.plan import Cell, Plan, Selection, cells_of, make_plan
 from bench.stats import transfer
 from bench.stats.estimates import StatisticsError
 from bench.store import Found, Record, Store
-from bench.suite import Experiment, FirstReach, Fluctuation, Margin, Measure, Suite, TimeOfBest, Untrained, Window
+from bench.suite import (
+    CurveMeasure,
+    Experiment,
+    Final,
+    FirstReach,
+    Fluctuation,
+    Margin,
+    Measure,
+    Suite,
+    TimeOfBest,
+    Untrained,
+    Window,
+)
 
 Floats = NDArray[np.float64]
 
@@ -108,7 +120,9 @@ class Evidence:
         return lost
 
     def cell(self, experiment: Experiment, method: str) -> Cell:
-        """The cell of a method in an experiment; another experiment or method may share its records."""
+        """The cell of a method in an experiment; another experiment or method may share its records. Raises NotRun."""
+        if why := self.suite.waits_for(experiment, method):
+            raise NotRun(f"{method} in {experiment.id} cannot run yet: {why}")
         if experiment.id not in self._cells:
             self._cells[experiment.id] = cells_of(self.suite, self.selection, experiment)
         return self._cells[experiment.id][method]
@@ -123,12 +137,14 @@ class Evidence:
 
     def values(self, experiment: Experiment, quantity: str) -> Values:
         """A quantity "method:measure" of every finished seed. Raises NotRun, StatisticsError."""
-        method, name = quantity.rsplit(":", 1)
-        cell = self.cell(experiment, method)
+        home, method, name = self.suite.place(quantity, experiment)
+        cell = self.cell(self.suite["experiment", home], method)
         records = self.finished(cell)
         if not records:
             raise NotRun(f"no finished run of {cell.label}")
         measure: Measure = self.suite["measure", name]
+        if not isinstance(measure, CurveMeasure | Final):
+            raise NotRun(f"the measure {name} is not taken from runs yet")
         seeds = tuple(records)
         if isinstance(measure, FirstReach):
             times = self._first_reach(experiment, measure, records)
@@ -141,8 +157,12 @@ class Evidence:
         level = float(self.values(experiment, measure.level).values.mean())
         return level - self.margin(experiment, measure.below, smaller=level)
 
-    def margin(self, experiment: Experiment, margin: Margin, smaller: float) -> float:
-        """A declared margin as a number. smaller: the mean that a relative margin is a share of."""
+    def margin(self, experiment: Experiment, margin: Margin | None, smaller: float) -> float:
+        """A declared margin as a number, 0 where none is. smaller: the mean that a relative margin is a share of."""
+        if margin is None:
+            return 0.0
+        if margin.absolute is not None:
+            return margin.absolute
         if margin.share_of_budget is not None:
             return margin.share_of_budget * self._budget(experiment)
         if margin.relative is not None:
@@ -151,7 +171,8 @@ class Evidence:
         return (margin.share_of_scale or 0.0) * (anchors.good - anchors.no_information)
 
     def _budget(self, experiment: Experiment) -> int:
-        return self.cell(experiment, experiment.methods[0]).settings["budget"]["episodes"]
+        ready = next(m for m in experiment.methods if not self.suite.waits_for(experiment, m))
+        return self.cell(experiment, ready).settings["budget"]["episodes"]
 
     def _first_reach(
         self, experiment: Experiment, measure: FirstReach, records: Mapping[int, Record]
@@ -177,6 +198,12 @@ def series(record: Record, name: str) -> tuple[Floats, Floats]:
 
 def one_number(measure: Measure, record: Record) -> float:
     """A measure of a single run. Raises StatisticsError."""
+    if isinstance(measure, Final):
+        if record.numbers.final is None:
+            raise StatisticsError(f"run {record.run}: its final score is not finite")
+        return record.numbers.final
+    if not isinstance(measure, CurveMeasure):
+        raise TypeError(f"measure {measure.id} is no number of a single run")
     x, y = series(record, measure.series)
     budget = record.settings["budget"]["episodes"]
     if isinstance(measure, Window | Untrained):

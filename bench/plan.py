@@ -16,10 +16,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from baselines.specs import ALGORITHMS
-from bench.contradictions import wrong_budget, wrong_hyperparameters
 from bench.envs import FAMILIES
 from bench.explain import Problem, listed, nearest, shown
 from bench.suite import BudgetChange, Experiment, Setting, Suite, SuiteError
+from bench.suite.contradictions import wrong_budget, wrong_hyperparameters
 
 PLAN_FORMAT = 1  # of the hashed settings; bumped when the harness itself changes the numbers of every run
 COMMAND_LINE = "(command line)"  # what errors call a request that is in no file
@@ -74,8 +74,20 @@ class Run(Frozen):
     teacher: str | None  # the teacher's run id
 
 
+class Waiting(Frozen):
+    """A method on a training set that cannot run here yet. waits_for: what is missing."""
+
+    experiment: str
+    method: str
+    training_set: str
+    waits_for: str
+
+
 class Plan(Frozen):
-    """Cells and runs in an order in which teachers come first. shard: "i/n" where it is a part, else nothing."""
+    """Cells and runs in an order in which teachers come first. shard: "i/n" where it is a part, else nothing.
+
+    waiting: what was asked for and cannot run here yet.
+    """
 
     suite: str
     suite_version: int
@@ -83,6 +95,7 @@ class Plan(Frozen):
     cells: tuple[Cell, ...]
     runs: tuple[Run, ...]
     shard: str = ""
+    waiting: tuple[Waiting, ...] = ()
 
     def cell(self, key: str) -> Cell:
         return next(cell for cell in self.cells if cell.key == key)
@@ -99,9 +112,16 @@ def make_plan(suite: Suite, selection: Selection) -> Plan:
     if selection.profile not in suite.profile:
         raise _refused("--profile", selection.profile, suite.profile)
     resolver = _Resolver(suite, selection)
+    waiting: list[Waiting] = []
     for experiment in selected(suite, selection.only):
         for method in experiment.methods:
-            resolver.cell(experiment, method)
+            if why := suite.waits_for(experiment, method):
+                sets = (t.id for t in experiment.training_sets)
+                waiting += [
+                    Waiting(experiment=experiment.id, method=method, training_set=t, waits_for=why) for t in sets
+                ]
+            else:
+                resolver.cell(experiment, method)
     cells = tuple(resolver.cells.values())
     return Plan(
         suite=suite.id,
@@ -132,8 +152,9 @@ def sharded(plan: Plan, shard: str) -> Plan:
 
 
 def cells_of(suite: Suite, selection: Selection, experiment: Experiment) -> dict[str, Cell]:
-    """The cell of each of an experiment's methods, with the notes that apply to it there. Raises SuiteError."""
-    return {method: _Resolver(suite, selection).cell(experiment, method) for method in experiment.methods}
+    """The cell of each of an experiment's methods that can run, with the notes that apply to it. Raises SuiteError."""
+    ready = [method for method in experiment.methods if not suite.waits_for(experiment, method)]
+    return {method: _Resolver(suite, selection).cell(experiment, method) for method in ready}
 
 
 def selected(suite: Suite, only: Iterable[str]) -> list[Experiment]:
@@ -206,7 +227,7 @@ class _Resolver:
         budget = experiment.episodes(self.suite.profile[self.selection.profile].budget) | self._changed_budget()
         hyperparameters = {name: s.value for name, s in self._hyperparameters(method_id).items()}
         model = ALGORITHMS[algorithm].hyperparameters.model_validate(hyperparameters)
-        problems = list(wrong_budget(experiment.id, method_id, model, scenario.episode_limit, budget))
+        problems = list(wrong_budget(experiment.id, method_id, model, scenario.steps, budget))
         if problems:
             raise SuiteError(COMMAND_LINE, problems)
         return {
@@ -215,7 +236,7 @@ class _Resolver:
                 "family": scenario.family,
                 "version": FAMILIES[scenario.family].version,
                 "params": scenario.params,
-                "episode_limit": scenario.episode_limit,
+                "episode_limit": scenario.steps,
                 "metric": scenario.metric,
             },
             "algorithm": {"name": algorithm, "version": ALGORITHMS[algorithm].version},
@@ -277,7 +298,7 @@ class _Resolver:
         if experiment.budget.kind == "assumed":
             says = f"{experiment.budget.episodes} episodes: {experiment.budget.source}"
             yield Note(id="budget", class_="assumed", says=says)
-        if experiment.recording.kind == "assumed":
+        if experiment.recording and experiment.recording.kind == "assumed":
             points = f"a training point every {experiment.recording.record_every} episodes"
             yield Note(id="recording", class_="assumed", says=f"{points}: {experiment.recording.source}")
         for name, setting in suite.settings(method_id).items():

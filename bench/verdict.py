@@ -14,11 +14,25 @@ from bench.stats import decisions, transfer
 from bench.stats.decisions import Decision
 from bench.stats.estimates import StatisticsError
 from bench.stats.intervals import Interval, difference_interval
-from bench.suite import Claim, Equivalence, Experiment, NotGreater, Ordering, Ratio, quantities
+from bench.suite import (
+    Change,
+    Claim,
+    Equivalence,
+    Experiment,
+    NotGreater,
+    Ordering,
+    Product,
+    Ratio,
+    Value,
+    number,
+    quantities,
+    split,
+)
 
 Code = Literal["reproduced", "exceeds", "not_reproduced", "inconclusive", "not_comparable", "not_run"]
 CODES: tuple[Code, ...] = ("reproduced", "exceeds", "not_reproduced", "inconclusive", "not_comparable", "not_run")
 FORBIDDING = ("substitute", "reduced", "changed")  # deviation classes that allow no verdict, only a direction
+ON_RUNS = (Ordering, NotGreater, Equivalence, Ratio)  # kinds of tests
 DIRECTION = {"yes": "same_direction", "no": "opposite_direction", "undecided": "undecided"}
 OUTCOME: dict[str, Code] = {"yes": "reproduced", "no": "not_reproduced", "undecided": "inconclusive"}
 
@@ -79,22 +93,25 @@ def counts(verdicts: Sequence[Verdict]) -> dict[str, int]:
 
 def judge_claim(evidence: Evidence, claim: Claim, experiment: Experiment) -> Verdict:
     """The verdict on a claim in one experiment."""
-    methods = dict.fromkeys(q.rsplit(":", 1)[0] for q in quantities(claim.test))
-    cells = [evidence.cell(experiment, m) for m in methods]
+    suite = evidence.suite
+    read = dict.fromkeys(suite.place(q, experiment)[:2] for q in quantities(claim.test))
+    cells = [
+        evidence.cell(suite["experiment", e], m) for e, m in read if not suite.waits_for(suite["experiment", e], m)
+    ]
     verdict = Verdict(
         id=claim.id,
         kind=claim.test.kind,
         where=claim.where,
         experiment=experiment.id,
-        scenario=experiment.training_set.scenarios[0],
+        scenario=", ".join(evidence.suite.scope(claim, experiment)),
         method=_subject(claim, experiment),
         says=claim.says,
-        printed=claim.test.printed if isinstance(claim.test, Ratio) else None,
+        printed=_printed(claim),
         found=None,
         interval=None,
         verdict="not_run",
         reason="",
-        seeds=min(len(evidence.finished(cell)) for cell in cells),
+        seeds=min((len(evidence.finished(cell)) for cell in cells), default=0),
         seeds_to_decide=None,
         deviations=tuple(dict.fromkeys(note for cell in cells for note in cell.notes)),
     )
@@ -105,6 +122,13 @@ def judge_claim(evidence: Evidence, claim: Claim, experiment: Experiment) -> Ver
     except StatisticsError as undefined:
         verdict = replace(verdict, verdict=_code("undecided", verdict.deviations), reason=f"undefined: {undefined}")
     return replace(verdict, reason="; ".join([verdict.reason, *evidence.losses(cells)]))
+
+
+def _printed(claim: Claim) -> float | None:
+    """The number that the claim's sentence prints, percent as a share; none where it prints no or several."""
+    if isinstance(claim.test, Ratio):
+        return claim.test.printed
+    return float(number(claim.test.printed)[0]) if isinstance(claim.test, Value | Change | Product) else None
 
 
 def _with_decision(verdict: Verdict, decision: Decision) -> Verdict:
@@ -130,13 +154,15 @@ def _code(outcome: str, notes: Sequence[Note]) -> Code:
 
 def _subject(claim: Claim, experiment: Experiment) -> str:
     """The method that a claim is about: the first that is not the experiment's baseline, else the baseline."""
-    methods = [q.rsplit(":", 1)[0] for q in quantities(claim.test)]
-    return next((m for m in methods if m != experiment.baseline), methods[0])
+    methods = [split(q)[0] for q in quantities(claim.test)]
+    return next((m for m in methods if m != experiment.baseline), methods[0] if methods else "")
 
 
 def decide(evidence: Evidence, claim: Claim, experiment: Experiment) -> Decision:
     """The statistics of a claim. Raises NotRun, StatisticsError."""
     test = claim.test
+    if not isinstance(test, ON_RUNS):
+        raise NotRun(f"a test of kind {test.kind} is not judged on runs yet")
     values = {q: evidence.values(experiment, q) for q in quantities(test)}
     if isinstance(test, Ratio):
         above, below = values[test.numerator], values[test.denominator]
@@ -175,7 +201,7 @@ def transfer_metrics(evidence: Evidence, experiment: Experiment) -> list[Transfe
     return [
         _metric(evidence, experiment, metric, measure, method)
         for method in experiment.methods
-        if method != experiment.baseline
+        if method != experiment.baseline and not evidence.suite.waits_for(experiment, method)
         for metric, measure in named
     ]
 

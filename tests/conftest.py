@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from bench.cli import main
-from bench.loading import load
 from bench.suite import Suite
+from bench.suite.loading import load
 
 ROOT = Path(__file__).parent.parent
 Bench = Callable[..., "subprocess.CompletedProcess[str]"]
 
 TINY = """
-schema = 1
+schema = 2
 version = 1
 profile.full.says = "all there is"
 profile.half = { says = "half of it", budget = { episodes = 8 } }

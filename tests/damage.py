@@ -11,9 +11,9 @@ from typing import Any
 
 import tomli_w
 
-from bench.loading import parse
 from bench.store import Record, StoreError, canonical, read_record, sha256
 from bench.suite import Suite, SuiteError
+from bench.suite.loading import parse
 
 OTHERS: list[Any] = ["", "x", 0, -1, 2**70, 0.5, -1e300, True, [], {}, [[]], [{}], {"": 1}, "\x00", "\ud7ff" * 100]
 JSON_OTHERS: list[Any] = [*OTHERS, None, "NaN"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from bench.loading import folder
+from bench.suite.loading import folder
 from tests.conftest import TINY
 
 BASES = (tomllib.loads(TINY), tomllib.loads((folder() / "knowru.toml").read_text()))

@@ -17,9 +17,9 @@ import torch
 from hypothesis import given, settings
 
 from bench.checkpoints import load_checkpoint, load_weights, save_checkpoint
-from bench.loading import available, dump, folder, load, parse
 from bench.store import Store, StoreError, canonical, read_record, sha256
 from bench.suite import SuiteError
+from bench.suite.loading import available, dump, folder, load, parse
 from tests.conftest import TINY
 from tests.damage import damaged_records, damaged_suites, record_reader, refusals, suite_reader
 from tests.suites import Tree, valid_suites

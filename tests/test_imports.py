@@ -16,15 +16,14 @@ MODULES = sorted([*(ROOT / "bench").rglob("*.py"), *(ROOT / "baselines").rglob("
 ROOMS = [
     ["bench.explain", "bench.stats", "bench.envs"],
     ["bench.suite"],
-    ["bench.contradictions"],
-    ["bench.loading"],
-    ["bench.plan"],
+    ["bench.audit", "bench.plan"],
     ["bench.schedule"],
     ["bench.store"],
     ["bench.curves", "bench.checkpoints", "bench.provenance", "bench.measures"],
     ["bench.run", "bench.verdict", "bench.estimate", "bench.verify", "bench.diff"],
     ["bench.executors"],
     ["bench.report"],
+    ["bench.commands"],
     ["bench.cli"],
     ["bench.__main__"],
 ]
@@ -98,7 +97,7 @@ def test_checking_needs_no_torch() -> None:
         "        if name == 'torch': raise ImportError('no torch here')\n"
         "sys.meta_path.insert(0, NoTorch())\n"
         "import bench.cli\n"
-        "from bench.loading import load; from bench.plan import make_plan, Selection\n"
+        "from bench.suite.loading import load; from bench.plan import make_plan, Selection\n"
         "assert make_plan(load('knowru'), Selection()).runs"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

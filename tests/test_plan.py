@@ -8,9 +8,9 @@ import pytest
 
 from baselines.specs import ALGORITHMS
 from bench.envs import FAMILIES
-from bench.loading import parse
 from bench.plan import Plan, Selection, make_plan, sharded
 from bench.suite import Suite, SuiteError
+from bench.suite.loading import parse
 from tests.conftest import TINY
 
 

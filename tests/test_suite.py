@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.loading import available, load, parse
 from bench.suite import Suite, SuiteError
+from bench.suite.loading import available, load, parse
 from tests.conftest import TINY
 
 
@@ -86,7 +86,7 @@ def test_every_shipped_suite_is_sound() -> None:
             ["deviation[odd].applies_to", 'did you mean "student"'],
         ),
         ('where = "Sec. 1"', 'where = ""', ["claim[better].where", "at least 1 character"]),
-        ("schema = 1", "schema = 2", ["schema", "2"]),
+        ("schema = 2", "schema = 3", ["schema", "3"]),
         ('profile.full.says = "all there is"', "", ["profile", '"full"']),
         ("year = 2026", "year = nan", ["paper.year"]),
         ("episodes = 16", "episodes = 15", ["experiment[source].episodes", "15", "a multiple of 2"]),

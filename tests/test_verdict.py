@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.loading import parse
 from bench.measures import Evidence
 from bench.plan import Cell, Selection, make_plan
 from bench.store import Store
 from bench.suite import Suite
+from bench.suite.loading import parse
 from bench.verdict import Verdict, counts, judge, transfer_metrics
 from tests.conftest import TINY
 from tests.synthetic import fill

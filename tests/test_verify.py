@@ -21,7 +21,7 @@ from tests.conftest import Bench
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    from bench.loading import parse
+    from bench.suite.loading import parse
     from tests.conftest import TINY
 
     return make_plan(parse(TINY.encode(), "tiny.toml"), Selection(seeds=(0,)))

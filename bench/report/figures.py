@@ -23,7 +23,8 @@ def learning_curves(evidence: Evidence, experiment: Experiment, folder: Path) ->
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
     drawn = 0
-    for method, colour in zip(experiment.methods, itertools.cycle(COLOURS), strict=False):
+    ready = [m for m in experiment.methods if not evidence.suite.waits_for(experiment, m)]
+    for method, colour in zip(ready, itertools.cycle(COLOURS), strict=False):
         records = evidence.finished(evidence.cell(experiment, method))
         try:
             curves = [series(record, "training") for record in records.values()]

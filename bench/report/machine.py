@@ -56,6 +56,7 @@ def plan_json(planned: Plan, now: Standing, expected: Forecast, jobs: int) -> di
         "profile": planned.profile,
         "shard": planned.shard or None,
         "cells": cells,
+        "waiting": [w.model_dump() for w in planned.waiting],
         "runs": runs,
         "left_s": expected.wall_s,
         "jobs": jobs,

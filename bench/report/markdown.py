@@ -120,7 +120,9 @@ def _curves(evidence: Evidence, experiments: Sequence[Experiment], folder: Path)
             yield ""
             yield f"[PNG]({png.name})"
         else:
-            yield f"{experiment.id}: no finished run."
+            reasons = dict.fromkeys(evidence.suite.waits_for(experiment, m) for m in experiment.methods)
+            why = "cannot run yet: " + "; ".join(filter(None, reasons)) if all(reasons) else "no finished run"
+            yield f"{experiment.id}: {why}."
 
 
 def _deviations(verdicts: Sequence[Verdict]) -> Iterator[str]:

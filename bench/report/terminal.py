@@ -107,7 +107,17 @@ def standing_line(plan: Plan, now: Standing) -> str:
         parts.append(f"{len(now.failed)} failed (made again only by bench run --retry-failed)")
     if now.blocked:
         parts.append(f"{len(now.blocked)} wait for a teacher that failed")
+    if plan.waiting:
+        parts.append(f"{len(plan.waiting)} cells cannot run yet")
     return ", ".join(parts)
+
+
+def waiting_lines(plan: Plan) -> list[str]:
+    """What cannot run here yet, a line for each experiment and reason."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for w in plan.waiting:
+        reasons.setdefault((w.experiment, w.waits_for), []).append(f"{w.method} on {w.training_set}")
+    return [f"{experiment}: {len(cells)} cells wait for {why}" for (experiment, why), cells in reasons.items()]
 
 
 def duration(seconds: float) -> str:

@@ -21,8 +21,8 @@ from baselines.learner import Layout, Rollout, Task, Teacher
 from baselines.maddpg import MADDPG
 from baselines.streams import Streams
 from bench.envs import make
-from bench.loading import load
 from bench.run import play, step_rewards
+from bench.suite.loading import load
 
 ACTIONS, EPISODES, LIMIT = 5, 5000, 25  # of KnowRU's simple_spread tasks
 LAYOUT_AGENTS = 8  # the suite's actors read a layout for so many agents

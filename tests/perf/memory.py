@@ -17,9 +17,9 @@ from pathlib import Path
 
 from bench.estimate import cost
 from bench.executors.local import Options, execute
-from bench.loading import load
 from bench.plan import Cell, Plan, Selection, make_plan
 from bench.store import Store
+from bench.suite.loading import load
 
 MIB = 2**20
 LOOK_S = 0.5

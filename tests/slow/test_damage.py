@@ -10,11 +10,11 @@ import tomli_w
 import torch
 from hypothesis import HealthCheck, given, settings
 
-from bench.loading import dump, folder, parse
 from bench.plan import Selection, make_plan
 from bench.run import Job, run_job
 from bench.store import Store
 from bench.suite import Suite
+from bench.suite.loading import dump, folder, parse
 from tests.conftest import TINY
 from tests.damage import damaged_records, damaged_suites, record_reader, refusals, suite_reader
 from tests.suites import Tree, valid_suites

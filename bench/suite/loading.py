@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
-from bench.contradictions import contradictions, missing_scales
 from bench.explain import Problem, explain, listed, nearest, shown
 from bench.suite import (
     Anchors,
@@ -16,11 +16,15 @@ from bench.suite import (
     Claim,
     Deviation,
     Experiment,
+    Limit,
     Margin,
     Method,
     Paper,
+    Published,
     Recording,
+    Repeat,
     Scenario,
+    ScenarioSet,
     Seeds,
     Suite,
     SuiteError,
@@ -28,12 +32,14 @@ from bench.suite import (
     TrainingSet,
     Transfer,
 )
+from bench.suite.contradictions import contradictions
 
 
 def folder() -> Path:
     """Where the suite files are: in the wheel beside the code, in a checkout beside the package."""
-    inside = Path(__file__).parent / "suites"
-    return inside if inside.is_dir() else Path(__file__).parent.parent / "suites"
+    package = Path(__file__).parent.parent
+    inside = package / "suites"
+    return inside if inside.is_dir() else package.parent / "suites"
 
 
 def available() -> list[str]:
@@ -72,8 +78,7 @@ def parse(content: bytes, source: str | Path, need_anchors: bool = True) -> Suit
         suite = Suite.model_validate(tables)
     except ValidationError as error:
         raise SuiteError(source, explain(error, tables, ALLOWED_KEYS)) from None
-    problems = list(contradictions(suite)) or (list(missing_scales(suite)) if need_anchors else [])
-    if problems:
+    if problems := contradictions(suite, need_anchors):
         raise SuiteError(source, problems)
     return suite
 
@@ -81,6 +86,11 @@ def parse(content: bytes, source: str | Path, need_anchors: bool = True) -> Suit
 def dump(suite: Suite) -> str:
     """The suite as TOML that `parse` reads back as the same suite: the keys that its file had, without comments."""
     return tomli_w.dumps(suite.model_dump(mode="json", by_alias=True, exclude_unset=True))
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of suite files, for editors; what no single entry shows is `contradictions`' business."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Suite.model_json_schema(by_alias=True)}
 
 
 def _fields(model: type[BaseModel]) -> list[str]:
@@ -92,13 +102,18 @@ ALLOWED_KEYS = {
     "paper": _fields(Paper),
     "scenario": _fields(Scenario),
     "scenario.anchors": _fields(Anchors),
+    "scenario.episode_limit.table": _fields(Limit),
+    "set": _fields(ScenarioSet),
     "method": _fields(Method),
     "experiment": _fields(Experiment),
     "experiment.seeds": _fields(Seeds),
     "experiment.budget": _fields(Budget),
     "experiment.recording": _fields(Recording),
     "experiment.training_sets": _fields(TrainingSet),
+    "experiment.training_sets.budget": _fields(Budget),
     "experiment.teachers": _fields(Teachers),
+    "published": _fields(Published),
+    "repeat": _fields(Repeat),
     "transfer": _fields(Transfer),
     "claim": _fields(Claim),
     "claim.margin": _fields(Margin),

@@ -2,108 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from pydantic import ValidationError
 
 from baselines.specs import ALGORITHMS, Hyperparameters
 from bench.envs import FAMILIES
 from bench.explain import Problem, explain, listed, nearest, shown
-from bench.suite import SCHEMA, Claim, FirstReach, Method, Scenario, Setting, Suite, quantities
+from bench.suite import SCHEMA, Claim, CurveMeasure, FirstReach, Method, Scenario, Setting, Suite, quantities, split
+from bench.suite.references import cycles, dangling, doubles
+from bench.suite.tables import wrong_claims, wrong_tables
 
 
-def contradictions(suite: Suite) -> Iterator[Problem]:
-    """What no single entry shows: schema, doubles, dangling references, cycles, settings no algorithm has."""
+def contradictions(suite: Suite, need_anchors: bool = True) -> list[Problem]:
+    """Problems of a suite, those that others follow from first. need_anchors: see `loading.load`."""
+    for look in (_wrong_format, doubles, dangling, cycles, _wrong_settings, _wrong_waiting, _wrong_casts, wrong_tables):
+        if problems := list(look(suite)):
+            return problems
+    problems = [*_wrong_budgets(suite), *_wrong_quantities(suite), *wrong_claims(suite)]
+    return problems or (list(missing_scales(suite)) if need_anchors else [])
+
+
+def _wrong_format(suite: Suite) -> Iterator[Problem]:
     if suite.schema_ != SCHEMA:
         yield Problem("schema", str(suite.schema_), str(SCHEMA), "use a release that reads this format")
     if "full" not in suite.profile:
         yield Problem("profile", listed(suite.profile), 'a profile "full": the paper\'s own budget', "add it")
-    doubles = list(_doubles(suite))
-    yield from doubles
-    dangling = [] if doubles else list(_dangling(suite))
-    yield from dangling
-    cycles = [] if doubles or dangling else list(_cycles(suite))
-    yield from cycles
-    if not (doubles or dangling or cycles):
-        wrong = list(_wrong_settings(suite))
-        yield from wrong
-        if not wrong:
-            yield from _wrong_budgets(suite)
-            yield from _wrong_quantities(suite)
-
-
-def _doubles(suite: Suite) -> Iterator[Problem]:
-    for kind in ("scenario", "method", "experiment", "measure", "claim", "deviation"):
-        ids = [entry.id for entry in getattr(suite, kind)]
-        for id_ in sorted({i for i in ids if ids.count(i) > 1}):
-            yield Problem(f"{kind}[{id_}].id", f'"{id_}" {ids.count(id_)} times', "each id once", "rename all but one")
-
-
-def _dangling(suite: Suite) -> Iterator[Problem]:
-    ids = {
-        kind: [entry.id for entry in getattr(suite, kind)] for kind in ("scenario", "method", "experiment", "measure")
-    }
-
-    def missing(key: str, kind: str, names: Iterable[str]) -> Iterator[Problem]:
-        for name in names:
-            if name not in ids[kind]:
-                mend = f"declare a [[{kind}]] of that id, or correct the name{nearest(name, ids[kind])}"
-                yield Problem(key, shown(name), listed(ids[kind]), mend)
-
-    for m in suite.method:
-        yield from missing(f"method[{m.id}].extends", "method", [m.extends] if m.extends else [])
-    for e in suite.experiment:
-        key = f"experiment[{e.id}]"
-        yield from missing(f"{key}.methods", "method", e.methods)
-        yield from missing(f"{key}.training_sets", "scenario", e.training_set.scenarios)
-        yield from missing(f"{key}.baseline", "method", [e.baseline] if e.baseline else [])
-        if e.teachers:
-            yield from missing(f"{key}.teachers.experiment", "experiment", [e.teachers.experiment])
-            names = [e.teachers.method, *e.teachers.instead, *e.teachers.instead.values()]
-            yield from missing(f"{key}.teachers", "method", names)
-    named = [(f"claim[{c.id}].test", q) for c in suite.claim for q in quantities(c.test)]
-    named += [(f"measure[{m.id}].level", m.level) for m in suite.measure if isinstance(m, FirstReach)]
-    for key, quantity in named:
-        method, measure = quantity.rsplit(":", 1)
-        yield from missing(key, "method", [method])
-        yield from missing(key, "measure", [measure])
-    for metric, measure in suite.transfer or ():
-        yield from missing(f"transfer.{metric}", "measure", [measure])
-    for c in suite.claim:
-        yield from missing(f"claim[{c.id}].experiments", "experiment", c.experiments)
-    targets = {*ids["scenario"], *ids["method"], *ids["experiment"]}
-    for d in suite.deviation:
-        for name in sorted({*d.applies_to} - targets):
-            mend = f"correct the name{nearest(name, targets)}"
-            yield Problem(f"deviation[{d.id}].applies_to", shown(name), "a scenario, method or experiment", mend)
-
-
-def _cycles(suite: Suite) -> Iterator[Problem]:
-    extends = {m.id: [m.extends] if m.extends else [] for m in suite.method}
-    teaches = {e.id: [e.teachers.experiment] if e.teachers else [] for e in suite.experiment}
-    for kind, word, edges in (("method", "extends", extends), ("experiment", "teachers", teaches)):
-        for start in edges:
-            path = [start]
-            while (following := edges[path[-1]]) and following[0] not in path:
-                path.append(following[0])
-            if following and following[0] == start and start == min(path):
-                got = " -> ".join([*path, start])
-                yield Problem(
-                    f"{kind}[{start}].{word}", f"a cycle: {got}", "no cycle", f"let one of them have no {word}"
-                )
 
 
 def _wrong_settings(suite: Suite) -> Iterator[Problem]:
     for s in suite.scenario:
-        yield from _wrong_params(s)
+        if s.waits_for is None:
+            yield from _wrong_params(s)
     for m in suite.method:
+        if m.waits_for is not None:
+            continue
         if m.algorithm not in ALGORITHMS:
             mend = f"correct the name{nearest(m.algorithm, ALGORITHMS)}"
             yield Problem(f"method[{m.id}].algorithm", shown(m.algorithm), listed(ALGORITHMS), mend)
         else:
             yield from _own_problems(suite, m)
-    if all(m.algorithm in ALGORITHMS for m in suite.method):
-        yield from _wrong_casts(suite)
+
+
+def _wrong_waiting(suite: Suite) -> Iterator[Problem]:
+    """Parts that are said to wait although they can run, and experiments that cannot run although their parts can."""
+    for s in suite.scenario:
+        if s.waits_for and s.family in FAMILIES and s.params.get("name") in FAMILIES[s.family].scenarios:
+            mend = "remove waits_for, and give the environment's params"
+            yield Problem(f"scenario[{s.id}].waits_for", shown(s.waits_for), "nothing: it can run", mend)
+    for m in suite.method:
+        if m.waits_for and m.algorithm in ALGORITHMS:
+            mend = "remove waits_for, and give the algorithm's hyperparameters"
+            yield Problem(f"method[{m.id}].waits_for", shown(m.waits_for), "nothing: it can run", mend)
+    for e in suite.experiment:
+        if all(suite.waits_for(e, m) for m in e.methods):
+            continue
+        t, key, mend = e.training_sets[0], f"experiment[{e.id}]", "say in waits_for what is missing, or split it"
+        if len(e.training_sets) > 1 or len(t.scenarios) > 1 or t.score_on or t.budget:
+            got = f"{len(e.training_sets)} training set(s), {len(e.scenarios)} scenario(s)"
+            yield Problem(f"{key}.training_sets", got, "one of one scenario, where runs are to be made", mend)
+        if e.budget.episodes is None:
+            yield Problem(f"{key}.budget", str(e.budget), "episodes, where runs are to be made", mend)
+        if e.recording is None:
+            yield Problem(f"{key}.recording", "nothing", "a recording, where runs are to be made", mend)
 
 
 def _own_problems(suite: Suite, method: Method) -> Iterator[Problem]:
@@ -169,8 +130,8 @@ def _wrong_budgets(suite: Suite) -> Iterator[Problem]:
     found: dict[Problem, None] = {}
     for profile in suite.profile.values():
         for e in suite.experiment:
-            limit = suite["scenario", e.training_set.scenarios[0]].episode_limit
-            for m in e.methods:
+            limit = suite["scenario", e.training_set.scenarios[0]].steps
+            for m in (m for m in e.methods if not suite.waits_for(e, m)):
                 model = ALGORITHMS[suite["method", m].algorithm].hyperparameters
                 values = model.model_validate({name: s.value for name, s in suite.settings(m).items()})
                 found |= dict.fromkeys(wrong_budget(e.id, m, values, limit, e.episodes(profile.budget)))
@@ -180,17 +141,21 @@ def _wrong_budgets(suite: Suite) -> Iterator[Problem]:
 def _wrong_quantities(suite: Suite) -> Iterator[Problem]:
     """Comparisons that cannot be meant: of a thing with itself, of a curve the protocol or the method does not have."""
     for m in suite.measure:
-        if isinstance(m, FirstReach) and isinstance(suite["measure", m.level.rsplit(":", 1)[1]], FirstReach):
+        if isinstance(m, FirstReach) and isinstance(suite["measure", split(m.level)[2]], FirstReach):
             yield Problem(f"measure[{m.id}].level", shown(m.level), "a level, not a time", "name another measure")
     for c in suite.claim:
         key, named = f"claim[{c.id}].test", quantities(c.test)
         if len({*named}) < len(named):
             yield Problem(key, listed(named), "each quantity once", "remove the double")
         for quantity in named:
-            method, measure = quantity.rsplit(":", 1)
-            series = suite["measure", measure].series
-            losses = ALGORITHMS[suite["method", method].algorithm].losses
-            if (series == "evaluation") is not (c.protocol == "greedy"):
+            method, _, measure = split(quantity)
+            found = suite["measure", measure]
+            if not isinstance(found, CurveMeasure):
+                continue
+            series = found.series
+            algorithm = ALGORITHMS.get(suite["method", method].algorithm)
+            losses = algorithm.losses if algorithm else (series.removeprefix("loss/"),)
+            if (series == "evaluation") is (c.protocol == "training"):
                 allowed = '"greedy" for evaluation curves, "training" for training curves and losses'
                 yield Problem(f"claim[{c.id}].protocol", shown(c.protocol), allowed, f'or change measure "{measure}"')
             if series.startswith("loss/") and series.removeprefix("loss/") not in losses:
@@ -201,7 +166,8 @@ def _wrong_quantities(suite: Suite) -> Iterator[Problem]:
 def _wrong_casts(suite: Suite) -> Iterator[Problem]:
     """Methods where they cannot stand: a student without a teacher, a claim about a method that is not run."""
     for e in suite.experiment:
-        students = [m for m in e.methods if ALGORITHMS[suite["method", m].algorithm].teacher]
+        ready = [m for m in e.methods if not suite.waits_for(e, m)]
+        students = [m for m in ready if ALGORITHMS[suite["method", m].algorithm].teacher]
         if students and e.teachers is None:
             mend = "add teachers = { experiment, method, pairing }"
             yield Problem(f"experiment[{e.id}].teachers", "nothing", f"teachers for {listed(students)}", mend)
@@ -214,16 +180,21 @@ def _wrong_casts(suite: Suite) -> Iterator[Problem]:
             yield Problem(f"experiment[{e.id}].baseline", shown(e.baseline), listed(e.methods), "name one of them")
     for c in suite.claim:
         for e in (suite["experiment", id_] for id_ in c.experiments):
-            for method in sorted({q.rsplit(":", 1)[0] for q in quantities(c.test)} - {*e.methods}):
-                mend = f'add it to the methods of experiment "{e.id}", or correct the claim'
-                yield Problem(f"claim[{c.id}].test", shown(method), listed(e.methods), mend)
+            for home, method in sorted({suite.place(q, e)[:2] for q in quantities(c.test)}):
+                there = suite["experiment", home].methods
+                if method not in there:
+                    mend = f'add it to the methods of experiment "{home}", or correct the claim'
+                    yield Problem(f"claim[{c.id}].test", shown(method), listed(there), mend)
 
 
 def missing_scales(suite: Suite) -> Iterator[Problem]:
+    """Scenarios without anchors although something that can be run has a share of their scale."""
     below = {m.id for m in suite.measure if isinstance(m, FirstReach) and m.below.share_of_scale}
+    ready = {e.id for e in suite.experiment if any(not suite.waits_for(e, m) for m in e.methods)}
     used = {id_: f'claim "{c.id}"' for c in suite.claim for id_ in c.experiments if _scaled(c, below)}
     if suite.transfer and suite.transfer.time_to_threshold in below:
         used |= {e.id: "the transfer metric time_to_threshold" for e in suite.experiment if e.baseline}
+    used = {id_: user for id_, user in used.items() if id_ in ready}
     needed = {suite["experiment", id_].training_set.scenarios[0]: user for id_, user in used.items()}
     for id_, user in needed.items():
         if suite["scenario", id_].anchors is None:
@@ -233,4 +204,5 @@ def missing_scales(suite: Suite) -> Iterator[Problem]:
 
 def _scaled(claim: Claim, below: set[str]) -> bool:
     """Whether a claim's margin, or a level that it compares, is a share of a scenario's scale."""
-    return bool(claim.margin.share_of_scale or below & {q.rsplit(":", 1)[1] for q in quantities(claim.test)})
+    own = claim.margin is not None and claim.margin.share_of_scale is not None
+    return bool(own or below & {split(q)[2] for q in quantities(claim.test)})

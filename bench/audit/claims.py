@@ -1,0 +1,251 @@
+"""What a paper says, against what its tables print."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from bench.audit.findings import Finding, Holds, compared, shown
+from bench.audit.rounding import Rounded, change, difference, negative, product, ratio, rounded, stated
+from bench.suite import (
+    Between,
+    Change,
+    Claim,
+    Difference,
+    Equivalence,
+    Experiment,
+    Final,
+    Margin,
+    NotGreater,
+    Ordering,
+    Printed,
+    Product,
+    Ratio,
+    Retention,
+    Suite,
+    Untestable,
+    Value,
+    quantities,
+    split,
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scenario, in one group of a table, and how the claim does there. line: the numbers that say so."""
+
+    holds: Holds
+    line: str
+    recomputed: str | None = None
+    from_digits: bool | None = None
+
+
+def claims(suite: Suite) -> Iterator[Finding]:
+    """Each claim in each of its experiments."""
+    for claim in suite.claim:
+        for id_ in claim.experiments:
+            yield _finding(suite, claim, suite["experiment", id_])
+
+
+def _finding(suite: Suite, claim: Claim, experiment: Experiment) -> Finding:
+    many = len(claim.experiments) > 1
+    empty = Finding(
+        suite=suite.id,
+        where=claim.where,
+        id=f"{claim.id}/{experiment.id}" if many else claim.id,
+        says=claim.says,
+        printed=_printed(claim),
+        recomputed=None,
+        holds="not_checkable",
+        from_digits=None,
+        cells=(),
+    )
+    if why := _unprinted(suite, claim):
+        return replace(empty, cells=(why,))
+    if isinstance(claim.test, Product):
+        cases = [_number(claim.test.printed, product(stated(t) for t in claim.test.of), " x ".join(claim.test.of))]
+    else:
+        cases = [_case(claim, values, i) for i, values in _values(suite, claim, experiment)]
+    if not cases:
+        return replace(empty, cells=("no table prints these values",))
+    return _summed(empty, claim, cases)
+
+
+def _summed(empty: Finding, claim: Claim, cases: Sequence[Case]) -> Finding:
+    """How many cases must hold, how many do."""
+    count = {holds: sum(c.holds == holds for c in cases) for holds in ("yes", "tie", "undefined", "not_checkable")}
+    needed = {"all": len(cases), "most": len(cases) // 2 + 1}.get(str(claim.over), claim.over)
+    holds: Holds = "no"
+    reached = 0
+    levels: tuple[Holds, ...] = ("yes", "tie", "undefined", "not_checkable")
+    for level in levels:
+        reached += count[level]
+        if reached >= int(needed):
+            holds = level
+            break
+    alone = cases[0] if len(cases) == 1 else None
+    recomputed = alone.recomputed if alone and alone.recomputed else f"{count['yes']} of {len(cases)}"
+    if len(cases) > 1 and (numbers := [c.recomputed for c in cases if c.recomputed]):
+        recomputed = ", ".join(numbers)
+    digits = [c.from_digits for c in cases if c.from_digits is not None]
+    telling = [c for c in cases if c.holds != "yes"] or ([alone] if alone else [])
+    return replace(
+        empty,
+        recomputed=recomputed,
+        holds=holds,
+        from_digits=all(digits) if digits else None,
+        cells=tuple(c.line for c in telling),
+    )
+
+
+def _printed(claim: Claim) -> str | None:
+    match claim.test:
+        case Value() | Change() | Product():
+            return claim.test.printed
+        case Difference():
+            return ", ".join(claim.test.printed)
+        case Between():
+            return f"{claim.test.low} to {claim.test.high}"
+        case Ratio():
+            return f"{claim.test.printed:g} +- {claim.test.tolerance:g}"
+        case _:
+            return None
+
+
+def _unprinted(suite: Suite, claim: Claim) -> str:
+    """Why print cannot tell; nothing where it can."""
+    if isinstance(claim.test, Untestable):
+        return claim.test.because
+    for quantity in quantities(claim.test):
+        measure = suite["measure", split(quantity)[2]]
+        if not isinstance(measure, Final | Retention):
+            return f"{quantity} is in no table: {measure.says}"
+    margin = claim.margin
+    if isinstance(claim.test, Equivalence | NotGreater) and margin and not (margin.absolute or margin.relative):
+        return "its margin is a share of what is measured, not printed"
+    return ""
+
+
+Values = dict[str, Printed]  # by quantity
+
+
+def _values(suite: Suite, claim: Claim, experiment: Experiment) -> Iterator[tuple[int, Values]]:
+    """The printed values of a claim's quantities, scenario by scenario, group by group; with the scenario's place."""
+    named = quantities(claim.test)
+    if not named:  # a change between two numbers of the text
+        yield 0, {}
+        return
+    own = suite.printed_in(experiment.id)
+    for place, scenario in enumerate(suite.scope(claim, experiment)):
+        groups = dict.fromkeys(v.group for v in own if v.scenario == scenario)
+        for group in (g for g in groups if claim.groups is None or g in claim.groups):
+            here = [v for v in own if (v.scenario, v.group) == (scenario, group)]
+            found = {q: v for q in named if (v := _value(suite, q, experiment, scenario, here))}
+            if len(found) == len({*named}):
+                yield place, found
+
+
+def _value(
+    suite: Suite, quantity: str, experiment: Experiment, scenario: str, here: Sequence[Printed]
+) -> Printed | None:
+    """What a quantity is in one case: among the values printed here, else by the experiment that it is read off."""
+    home, method, name = suite.place(quantity, experiment)
+    retained = isinstance(suite["measure", name], Retention)
+    elsewhere = [] if split(quantity)[1] in (None, experiment.id) else suite.printed_in(home)
+    for value in elsewhere or here:
+        is_retention = suite["published", value.table].derived_by == "retention"
+        if (value.method, value.scenario) == (method, scenario) and is_retention == retained:
+            return value
+    return None
+
+
+def _case(claim: Claim, values: Values, place: int) -> Case:
+    """How a claim does in one case. place: of its scenario among the claim's."""
+    test = claim.test
+    if any(v.value is None for v in values.values()):
+        return Case("undefined", "; ".join(v.name for v in values.values()))
+    match test:
+        case Ordering():
+            return _worst(_ordered(values[a], values[b]) for a, b in itertools.product(test.greater, test.less))
+        case NotGreater():
+            pairs = itertools.product(test.greater, test.less)
+            return _worst(_within(values[a], values[b], claim.margin, both=False) for a, b in pairs)
+        case Equivalence():
+            pairs = itertools.combinations(test.same, 2)
+            return _worst(_within(values[a], values[b], claim.margin, both=True) for a, b in pairs)
+        case Between():
+            value = values[test.quantity]
+            inside = stated(test.low).value <= value.exact <= stated(test.high).value
+            return Case("yes" if inside else "no", value.name)
+        case Value():
+            value = values[test.quantity]
+            return _number(test.printed, rounded(value), value.name)
+        case Difference():
+            of, minus = values[test.of], values[test.minus]
+            return _number(test.printed[place], difference(rounded(of), rounded(minus)), _both(of, minus))
+        case Ratio():
+            above, below = values[test.numerator], values[test.denominator]
+            return _near(test, ratio(rounded(above), rounded(below)), _both(above, below))
+        case Change():
+            start, end = _operand(test.from_, values), _operand(test.to, values)
+            found = change(start, end)
+            line = "; ".join(v.name for v in values.values()) or f"from {test.from_} to {test.to}"
+            if found is None:
+                return Case("undefined", line)
+            return _number(test.printed, found if test.direction == "up" else negative(found), line)
+        case _:
+            raise TypeError(f"claim {claim.id}: no rule for {test.kind}")
+
+
+def _operand(text: str, values: Values) -> Rounded:
+    """A number of the text stands for itself: a change between two of them is taken from their digits."""
+    if text in values:
+        return rounded(values[text])
+    value = stated(text).value
+    return Rounded(value, value, value)
+
+
+def _number(printed: str, found: Rounded, line: str) -> Case:
+    holds, from_digits = compared(stated(printed), found)
+    return Case(holds, line, shown(found.value, printed), from_digits)
+
+
+def _near(test: Ratio, found: Rounded | None, line: str) -> Case:
+    if found is None:
+        return Case("undefined", line)
+    near = abs(float(found.value) - test.printed) <= test.tolerance
+    return Case("yes" if near else "no", line, f"{float(found.value):.4f}")
+
+
+def _ordered(greater: Printed, less: Printed) -> Case:
+    """A tie where rounding hides which is greater."""
+    apart = greater.exact - less.exact
+    holds: Holds = "tie" if abs(apart) < greater.half_unit + less.half_unit else ("yes" if apart > 0 else "no")
+    return Case(holds, _both(greater, less))
+
+
+def _within(a: Printed, b: Printed, margin: Margin | None, both: bool) -> Case:
+    """a - b at most the margin, and at least its negative where `both`."""
+    allowed = 0.0
+    if margin and margin.absolute:
+        allowed = margin.absolute
+    elif margin and margin.relative:
+        allowed = margin.relative * float(min(abs(a.exact), abs(b.exact)))
+    apart = float(a.exact - b.exact)
+    return Case("yes" if (abs(apart) if both else apart) <= allowed + 1e-12 else "no", _both(a, b))
+
+
+ORDER: tuple[Holds, ...] = ("no", "undefined", "tie", "yes")
+
+
+def _worst(cases: Iterator[Case]) -> Case:
+    """The case that decides: a reversal before a tie. Lines of equally bad ones are joined."""
+    found = list(cases)
+    worst: Holds = next(holds for holds in ORDER if any(c.holds == holds for c in found))
+    return Case(worst, "; ".join(c.line for c in found if c.holds == worst))
+
+
+def _both(a: Printed, b: Printed) -> str:
+    group = f", {a.group}" if a.group else ""
+    return f"{a.where}{group}: {a.scenario}: {a.method} {a.text}, {b.method} {b.text}"

@@ -1,0 +1,109 @@
+"""validate, ls, audit and anchors: what suite files hold, with nothing trained."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bench.audit import HOLDS
+from bench.audit import audit as audited
+from bench.commands.options import ASKED_TO_FAIL, BAD_USAGE, Json, SuiteName, print_json, terminal
+from bench.explain import Problem, listed, nearest, shown
+from bench.plan import COMMAND_LINE
+from bench.report.audit import audit_counts, audit_json, audit_markdown, audit_table
+from bench.report.listing import KINDS, listing_table
+from bench.report.machine import validation_json
+from bench.report.terminal import validation_line
+from bench.suite import Suite, SuiteError
+from bench.suite.loading import available, load
+from bench.suite.loading import schema as json_schema
+
+
+def ls(
+    kind: Annotated[str, typer.Argument(help=", ".join(KINDS))] = "suites",
+    suite: Annotated[str | None, typer.Argument(help="one suite; all where none is given")] = None,
+    as_json: Json = False,
+) -> None:
+    """List what the suites hold."""
+    if kind not in KINDS:
+        problem = Problem("kind", shown(kind), listed(KINDS), f"name one of them{nearest(kind, KINDS)}")
+        raise SuiteError(COMMAND_LINE, [problem])
+    rows = [row for name in _names(suite) for row in KINDS[kind](load(name))]
+    if as_json:
+        print_json(rows)
+    else:
+        terminal().print(listing_table(kind, rows))
+
+
+def audit(
+    suite: Annotated[str | None, typer.Argument(help="one suite; all where none is given")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="print Markdown, as in docs/audit.md")] = False,
+    fail_on: Annotated[
+        list[str] | None, typer.Option(help="exit 1 where something is so: no, tie, undefined, not_checkable")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check each paper against its own tables: derived values, repeated values, bold marks, claims."""
+    for given in fail_on or ():
+        if given not in HOLDS:
+            problem = Problem("--fail-on", shown(given), listed(HOLDS), f"name one of them{nearest(given, HOLDS)}")
+            raise SuiteError(COMMAND_LINE, [problem])
+    audits = [(loaded, audited(loaded)) for loaded in map(load, _names(suite))]
+    findings = [finding for _, found in audits for finding in found]
+    if as_json:
+        print_json(audit_json(findings))
+    elif markdown:
+        print(audit_markdown(audits), end="")
+    else:
+        terminal().print(audit_table(findings))
+        print(audit_counts(findings))
+    if any(f.holds in (fail_on or ()) for f in findings):
+        raise typer.Exit(ASKED_TO_FAIL)
+
+
+def validate(
+    suites: Annotated[list[str] | None, typer.Argument(help="names or paths; all suites where none is given")] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="print the JSON Schema of suite files, for editors")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check suite files: every key, type, range and reference."""
+    if schema:
+        print_json(json_schema())
+        return
+    checked = {name: _loaded_or_refused(name) for name in suites or available()}
+    if as_json:
+        print_json([validation_json(name, found) for name, found in checked.items()])
+    for name, found in () if as_json else checked.items():
+        print(validation_line(name, found) if isinstance(found, Suite) else found)
+    if any(isinstance(found, SuiteError) for found in checked.values()):
+        raise typer.Exit(BAD_USAGE)
+
+
+def anchors(
+    suite: SuiteName,
+    seeds: Annotated[int, typer.Option(min=3, help="independent repetitions")] = 5,
+    episodes: Annotated[int, typer.Option(min=1, help="episodes of each")] = 1000,
+    as_json: Json = False,
+) -> None:
+    """Measure each scenario's scale with scripted policies, for a suite file's [scenario.anchors]."""
+    from bench.envs.anchors import measure_anchors  # torch comes with it, so only here
+
+    scenarios = load(suite, need_anchors=False).scenario
+    measured = {s.id: measure_anchors(s.family, s.params, s.steps, seeds, episodes) for s in scenarios}
+    if as_json:
+        print_json(measured)
+        return
+    for scenario, scores in measured.items():
+        print(f"{scenario}: " + ", ".join(f"{name} {s['mean']:.4f} (sd {s['sd']:.4f})" for name, s in scores.items()))
+
+
+def _loaded_or_refused(name: str) -> Suite | SuiteError:
+    try:
+        return load(name)
+    except SuiteError as error:
+        return error
+
+
+def _names(suite: str | None) -> list[str]:
+    return [suite] if suite else available()

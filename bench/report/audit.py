@@ -1,0 +1,93 @@
+"""What an audit found, as a table, as Markdown and as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from bench.audit import HOLDS, Finding
+from bench.report.markdown import table as markdown_table
+from bench.suite import Suite
+
+STYLE = {"yes": "green", "no": "red", "tie": "yellow", "undefined": "yellow", "not_checkable": "dim"}
+WORDS = {
+    "yes": "holds",
+    "no": "does not hold",
+    "tie": "tie",
+    "undefined": "undefined",
+    "not_checkable": "not checkable from print",
+}
+INTRODUCTION = (
+    "Made by `bench audit --markdown`; nothing is trained for it. A printed number stands for every true value that",
+    "rounds to it: something *holds* if some such values give what is printed. Where the printed digits alone do not",
+    "give it, that is said. A *tie* is an ordering between equal printed numbers. *Not checkable from print* are",
+    "claims about curves, and averages of which the paper does not say what they average.",
+)
+MOST_CELLS = 6  # shown in tables; the JSON has all
+
+
+def audit_table(findings: Sequence[Finding]) -> Table:
+    table = Table(title="Audit: each paper against its own tables", title_justify="left", show_lines=True)
+    for column in ("suite", "place", "says", "printed", "recomputed", "holds", "cells"):
+        table.add_column(column, overflow="fold")
+    for f in findings:
+        holds = f"[{STYLE[f.holds]}]{WORDS[f.holds]}[/]{_digits(f)}"
+        table.add_row(f.suite, f.where, f.says, f.printed or "", f.recomputed or "", holds, "\n".join(_cells(f)))
+    return table
+
+
+def audit_counts(findings: Iterable[Finding]) -> str:
+    found = Counter(f.holds for f in findings)
+    return ", ".join(f"{found[holds]} {WORDS[holds]}" for holds in HOLDS)
+
+
+def audit_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+    return [dataclasses.asdict(f) | {"cells": list(f.cells)} for f in findings]
+
+
+def audit_markdown(audits: Sequence[tuple[Suite, Sequence[Finding]]]) -> str:
+    """docs/audit.md: what does not simply hold comes first, then everything."""
+    return "\n".join(_page(audits)) + "\n"
+
+
+def _page(audits: Sequence[tuple[Suite, Sequence[Finding]]]) -> Iterator[str]:
+    yield "# Audit: each paper against its own tables"
+    yield ""
+    yield from INTRODUCTION
+    yield ""
+    head = ("suite", *(WORDS[holds] for holds in HOLDS))
+    rows = [(s.id, *(str(sum(f.holds == holds for f in found)) for holds in HOLDS)) for s, found in audits]
+    yield from markdown_table(head, rows)
+    for suite, findings in audits:
+        yield ""
+        yield f"## {suite.paper.title} (`{suite.id}`)"
+        for title, chosen in (
+            ("What does not simply hold", [f for f in findings if f.holds in ("no", "tie", "undefined")]),
+            ("What holds", [f for f in findings if f.holds == "yes"]),
+            ("What print cannot tell", [f for f in findings if f.holds == "not_checkable"]),
+        ):
+            if chosen:
+                yield ""
+                yield f"### {title}"
+                yield ""
+                yield from markdown_table(
+                    ("place", "says", "printed", "recomputed", "holds", "cells"), map(_row, chosen)
+                )
+
+
+def _row(f: Finding) -> tuple[str, ...]:
+    cells = "<br>".join(_cells(f)) if f.holds != "yes" or len(f.cells) == 1 else ""
+    return (f.where, f.says, f.printed or "", f.recomputed or "", WORDS[f.holds] + _digits(f), cells)
+
+
+def _digits(f: Finding) -> str:
+    return ", not from the printed digits alone" if f.holds == "yes" and f.from_digits is False else ""
+
+
+def _cells(f: Finding) -> list[str]:
+    more = len(f.cells) - MOST_CELLS
+    return [*f.cells[:MOST_CELLS], *([f"and {more} more"] if more > 0 else [])]

@@ -1,0 +1,170 @@
+"""What a suite file holds, as frozen, validated models. See docs/suite-files.md.
+
+A suite is a paper: what it runs (`parts`), what it prints (`published`) and what it says (`claims`). `loading` reads a
+file, `contradictions` finds what no single entry shows.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from baselines.specs import ALGORITHMS
+from bench.suite.base import Count, Id, Kind, Model, Scalar, SuiteError, Text
+from bench.suite.claims import (
+    Between,
+    Change,
+    Claim,
+    CurveMeasure,
+    Declared,
+    Difference,
+    Equivalence,
+    Final,
+    FirstReach,
+    Fluctuation,
+    Margin,
+    Measure,
+    NotGreater,
+    Ordering,
+    Product,
+    Ratio,
+    Retention,
+    Test,
+    TimeOfBest,
+    Untestable,
+    Untrained,
+    Value,
+    Window,
+    quantities,
+    split,
+)
+from bench.suite.parts import (
+    METRICS,
+    Anchors,
+    Budget,
+    BudgetChange,
+    Deviation,
+    Experiment,
+    Limit,
+    Method,
+    Paper,
+    Profile,
+    Recording,
+    Scenario,
+    ScenarioSet,
+    Seeds,
+    Setting,
+    Teachers,
+    TrainingSet,
+    Transfer,
+)
+from bench.suite.published import Mean, Printed, Published, Repeat, Retained, cells, number
+
+SCHEMA = 2  # of the file format
+LISTS = ("scenario", "set", "method", "experiment", "published", "repeat", "measure", "claim", "deviation")
+
+
+class Suite(Model):
+    """One paper. Lists keep the file's order; ids are unique within each list."""
+
+    schema_: int = Field(alias="schema")
+    version: Count
+    paper: Paper
+    scenario: Annotated[tuple[Scenario, ...], Field(min_length=1, strict=False)]
+    set_: Annotated[tuple[ScenarioSet, ...], Field(strict=False, alias="set")] = ()
+    method: Annotated[tuple[Method, ...], Field(min_length=1, strict=False)]
+    experiment: Annotated[tuple[Experiment, ...], Field(min_length=1, strict=False)]
+    profile: dict[Id, Profile]
+    published: Annotated[tuple[Published, ...], Field(strict=False)] = ()
+    repeat: Annotated[tuple[Repeat, ...], Field(strict=False)] = ()
+    measure: Annotated[tuple[Measure, ...], Field(strict=False)] = ()
+    transfer: Transfer | None = None
+    claim: Annotated[tuple[Claim, ...], Field(strict=False)] = ()
+    deviation: Annotated[tuple[Deviation, ...], Field(strict=False)] = ()
+
+    @property
+    def id(self) -> str:
+        return self.paper.id
+
+    def entries(self, kind: str) -> tuple[Any, ...]:
+        """A list by its name in the file, e.g. "scenario"."""
+        return getattr(self, "set_" if kind == "set" else kind)
+
+    def __getitem__(self, key: tuple[str, str]) -> Any:
+        """`suite["method", "knowru"]`: the entry of a list by its id."""
+        kind, id_ = key
+        return next(entry for entry in self.entries(kind) if entry.id == id_)
+
+    def lineage(self, method_id: str) -> list[Method]:
+        """A method and those it extends, itself first."""
+        method = self["method", method_id]
+        return [method, *(self.lineage(method.extends) if method.extends else [])]
+
+    def settings(self, method_id: str) -> dict[str, Setting]:
+        """A method's hyperparameters with what it takes over."""
+        merged: dict[str, Setting] = {}
+        for method in reversed(self.lineage(method_id)):
+            merged |= method.hyperparameters
+        return merged
+
+    def teacher_of(self, experiment: Experiment, method_id: str) -> tuple[Experiment, str] | None:
+        """The experiment and method whose runs teach this method, if it needs a teacher."""
+        algorithm = ALGORITHMS.get(self["method", method_id].algorithm)
+        if algorithm is None or not algorithm.teacher or experiment.teachers is None:
+            return None
+        teachers = experiment.teachers
+        return self["experiment", teachers.experiment], teachers.instead.get(method_id, teachers.method)
+
+    def place(self, quantity: str, experiment: Experiment) -> tuple[str, str, str]:
+        """Whose runs a quantity is read off: the experiment that it names, else this one, or the one of its teachers.
+
+        The experiment's id, the method and the measure.
+        """
+        method, named, measure = split(quantity)
+        if named:
+            return named, method, measure
+        teachers = experiment.teachers
+        if teachers and method not in experiment.methods and method in (teachers.method, *teachers.instead.values()):
+            return teachers.experiment, method, measure
+        return experiment.id, method, measure
+
+    def waits_for(self, experiment: Experiment, method_id: str) -> str:
+        """What is missing before this method can run in this experiment; nothing where it can."""
+        parts = [self["scenario", id_] for id_ in experiment.scenarios]
+        reasons = [p.waits_for for p in (self["method", method_id], experiment, *parts) if p.waits_for]
+        if not reasons and (teaching := self.teacher_of(experiment, method_id)):
+            reasons += [f"its teacher: {why}" for why in [self.waits_for(*teaching)] if why]
+        return "; ".join(dict.fromkeys(reasons))
+
+    def members(self, id_: str) -> tuple[str, ...]:
+        """The scenarios that an id stands for: a set's, or the scenario itself."""
+        named = next((s for s in self.set_ if s.id == id_), None)
+        return named.scenarios if named else (id_,)
+
+    def scope(self, claim: Claim, experiment: Experiment) -> tuple[str, ...]:
+        """The scenarios, and sets that tables average, of which a claim speaks in an experiment."""
+        if claim.scenarios is None:
+            return experiment.scenarios
+        named = [(id_,) if id_ in self._averaged else self.members(id_) for id_ in claim.scenarios]
+        return tuple(dict.fromkeys(id_ for ids in named for id_ in ids))
+
+    def printed_in(self, experiment_id: str) -> list[Printed]:
+        """The printed values of an experiment."""
+        return [value for value in self.printed if value.experiment == experiment_id]
+
+    @cached_property
+    def _averaged(self) -> frozenset[str]:
+        """Sets for which a table prints an average."""
+        return frozenset(value.scenario for value in self.printed) & {s.id for s in self.set_}
+
+    @cached_property
+    def printed(self) -> tuple[Printed, ...]:
+        """Every printed value, table by table."""
+        methods = {m.id for m in self.method}
+        found: list[Printed] = []
+        for table in self.published:
+            experiment = self["experiment", table.experiment]
+            found += cells(table, table.columns[0] in methods, str(experiment.budget))
+        return tuple(found)

@@ -1,0 +1,36 @@
+"""What every part of a suite file is made of: the strict model, and the types of its keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bench.explain import Problem
+
+_ID = r"[A-Za-z0-9][A-Za-z0-9_./-]*"
+Id = Annotated[str, Field(pattern=rf"^{_ID}$")]
+QUANTITY = rf"{_ID}(@{_ID})?:[A-Za-z0-9_]+"  # "method:measure", or "method@experiment:measure" of another experiment
+Quantity = Annotated[str, Field(pattern=rf"^{QUANTITY}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Text = Annotated[str, Field(min_length=1)]
+Ids = Annotated[tuple[Id, ...], Field(strict=False)]
+SomeIds = Annotated[tuple[Id, ...], Field(min_length=1, strict=False)]
+Kind = Literal["stated", "inherited", "assumed"]
+Protocol = Literal["training", "greedy", "best_member"]
+Scalar = str | bool | int | float
+
+
+class SuiteError(Exception):
+    """A suite file, or a request about one, that cannot be meant. One message for all problems of a file."""
+
+    def __init__(self, source: str | Path, problems: list[Problem]):
+        self.source, self.problems = str(source), problems
+        super().__init__("\n".join([f"{source}: {len(problems)} problem(s)", *map(str, problems)]))
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)

@@ -1,0 +1,218 @@
+"""Scenarios, methods, experiments, profiles, deviations: what a paper runs.
+
+`waits_for`, wherever it stands, says what is missing before that part can run here. The plan leaves such cells out and
+names them; their claims and printed values are `not_run`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from bench.suite.base import Count, Id, Ids, Kind, Model, Scalar, SomeIds, Text
+
+# What a scenario can be scored by. All: higher is better.
+METRICS = {
+    "step_reward": "an episode's reward averaged over its steps and agents",
+    "return": "an episode's undiscounted return",
+    "return_sum": "an episode's undiscounted return, summed over agents",
+    "win_rate": "share of episodes won",
+    "ndcg": "normalised discounted cumulative gain of the ranking",
+}
+BUDGET_UNITS = ("episodes", "steps", "epochs", "updates")
+
+
+class Paper(Model):
+    id: Id
+    title: Text
+    authors: Text
+    year: int
+
+
+class Anchors(Model):
+    """The scale of a scenario in its metric, measured by `bench anchors`."""
+
+    random: float
+    no_information: float
+    good: float
+    measured: Text  # command, date, machine
+
+
+class Limit(Model):
+    """An episode's length where the paper does not state it."""
+
+    value: Count  # environment steps
+    source: Text
+    kind: Kind = "stated"
+
+
+def _number_or_table(value: object) -> str:
+    return "table" if isinstance(value, dict | Limit) else "number"
+
+
+class Scenario(Model):
+    id: Id
+    where: Text
+    says: Text
+    family: Text
+    params: dict[str, Scalar]
+    episode_limit: Annotated[
+        Annotated[Count, Tag("number")] | Annotated[Limit, Tag("table")], Discriminator(_number_or_table)
+    ]  # environment steps
+    metric: Literal["step_reward", "return", "return_sum", "win_rate", "ndcg"]
+    anchors: Anchors | None = None
+    waits_for: Text | None = None
+
+    @property
+    def steps(self) -> int:
+        """The longest episode, in environment steps."""
+        return self.episode_limit.value if isinstance(self.episode_limit, Limit) else self.episode_limit
+
+
+class ScenarioSet(Model):
+    """Scenarios that a paper averages or groups; none where it does not say which."""
+
+    id: Id
+    where: Text
+    says: Text
+    scenarios: Ids
+
+
+class Setting(Model):
+    """A hyperparameter's value and where it comes from."""
+
+    value: Scalar
+    source: Text
+    kind: Kind = "stated"
+
+
+class Method(Model):
+    id: Id
+    where: Text
+    says: Text
+    algorithm: Text
+    extends: Id | None = None  # takes over that method's hyperparameters and deviations
+    hyperparameters: dict[str, Setting] = Field(default={})
+    waits_for: Text | None = None
+
+
+class Seeds(Model):
+    value: Count
+    source: Text
+    kind: Kind = "stated"
+
+
+class Budget(Model):
+    """How long a run trains, in one unit; `unknown` where nothing is stated and nothing can be inferred."""
+
+    episodes: Count | None = None
+    steps: Count | None = None  # environment steps
+    epochs: Count | None = None  # as the paper defines them
+    updates: Count | None = None  # gradient updates
+    unknown: Literal[True] | None = None
+    source: Text
+    kind: Kind = "stated"
+
+    @model_validator(mode="after")
+    def _one_unit(self) -> Budget:
+        if sum(getattr(self, unit) is not None for unit in (*BUDGET_UNITS, "unknown")) != 1:
+            raise ValueError(f"exactly one of {', '.join(BUDGET_UNITS)}, unknown")
+        return self
+
+    def __str__(self) -> str:
+        named = [f"{getattr(self, unit):,} {unit}" for unit in BUDGET_UNITS if getattr(self, unit) is not None]
+        return named[0] if named else "unknown"
+
+
+class Recording(Model):
+    """What is looked at, in episodes: a training point, a greedy evaluation, and how many episodes one takes."""
+
+    record_every: Count
+    evaluate_every: Count
+    evaluation_episodes: Count
+    final_evaluation_episodes: Count
+    source: Text
+    kind: Kind = "stated"
+
+
+class BudgetChange(Model):
+    episodes: Count | None = None
+    record_every: Count | None = None
+    evaluate_every: Count | None = None
+    evaluation_episodes: Count | None = None
+    final_evaluation_episodes: Count | None = None
+
+
+class TrainingSet(Model):
+    """Scenarios that one run is trained on, together or in order. score_on: where it is scored, if elsewhere."""
+
+    id: Id
+    scenarios: SomeIds
+    score_on: SomeIds | None = None
+    budget: Budget | None = None  # where it is not the experiment's
+
+
+class Teachers(Model):
+    """Whose runs the students learn from. instead: other teachers for some students."""
+
+    experiment: Id
+    method: Id
+    pairing: Literal["same seed"]
+    instead: dict[Id, Id] = Field(default={})
+
+
+class Experiment(Model):
+    id: Id
+    where: Text
+    says: Text
+    methods: SomeIds
+    training_sets: Annotated[tuple[TrainingSet, ...], Field(min_length=1, strict=False)]
+    seeds: Seeds
+    budget: Budget
+    recording: Recording | None = None
+    teachers: Teachers | None = None
+    baseline: Id | None = None  # what the transfer metrics compare with
+    waits_for: Text | None = None
+
+    @property
+    def training_set(self) -> TrainingSet:
+        """The training set of an experiment that can run here: it has one."""
+        return self.training_sets[0]
+
+    @property
+    def scenarios(self) -> tuple[str, ...]:
+        """What its runs are scored on, each once, in the file's order."""
+        return tuple(dict.fromkeys(s for t in self.training_sets for s in (*t.scenarios, *(t.score_on or ()))))
+
+    def episodes(self, change: BudgetChange | None = None) -> dict[str, int]:
+        """Budget and recording of an experiment that can run, as one table of numbers, under a profile's change."""
+        own = {**self.budget.model_dump(), **(self.recording.model_dump() if self.recording else {})}
+        numbers = {key: own[key] for key in BudgetChange.model_fields}
+        return numbers | (change.model_dump(exclude_none=True) if change else {})
+
+
+class Profile(Model):
+    """A declared reduction of every experiment's budget."""
+
+    says: Text
+    seeds: Count | None = None
+    budget: BudgetChange = BudgetChange()
+
+
+class Transfer(Model):
+    """Which measures the transfer metrics of Taylor & Stone (2009) are taken from; higher scores are better."""
+
+    jump_start: Id
+    time_to_threshold: Id
+    asymptote: Id
+    area: Id
+
+
+class Deviation(Model):
+    """A declared difference from the paper. class: see docs/verdicts.md."""
+
+    id: Id
+    class_: Literal["substitute", "reduced", "assumed", "erratum"] = Field(alias="class")
+    applies_to: SomeIds
+    says: Text

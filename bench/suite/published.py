@@ -1,0 +1,186 @@
+"""Printed values: tables as the paper has them, and the values they hold.
+
+A cell is written as printed: `0.917`, `0.917±0.031`, `89.4%`, `-` for a dash, `**0.26**` for bold. A row is its cells,
+separated by blanks. A table's columns are scenarios (then its rows are methods) or methods (then its rows are
+scenarios).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from bench.suite.base import Count, Id, Ids, Model, Protocol, SomeIds, Text
+
+_NUMBER = r"[+-]?\d+(?:\.\d+)?"
+CELL = re.compile(
+    rf"^(?P<bold>\*\*)?(?:(?P<dash>-)|(?P<value>{_NUMBER})(?P<unit>%?)(?:±(?P<spread>{_NUMBER}))?)(?(bold)\*\*)$"
+)
+SCALES = {"k": 1_000, "M": 1_000_000}
+
+Row = Annotated[str, Field(min_length=1)]
+
+
+class Retained(Model):
+    """Each value is the student's over the teacher's in the table `from`, scenario by scenario."""
+
+    kind: Literal["retention"]
+    student: Id
+    teacher: Id
+    from_: Id = Field(alias="from")
+
+
+class Mean(Model):
+    """Each value is a mean over scenarios of what tables print.
+
+    of: by the row's method, the method whose values are averaged. Rows without an entry, and tables whose `because`
+    says why, cannot be recomputed.
+    """
+
+    kind: Literal["mean"]
+    from_: Ids = Field(alias="from", default=())
+    scenarios: Ids = ()
+    of: dict[Id, Id] = Field(default={})
+    because: Text | None = None
+
+
+class Published(Model):
+    """One printed table, or one group of its rows."""
+
+    id: Id
+    where: Text
+    experiment: Id
+    group: Id | None = None  # the training set, where a table prints a scenario more than once
+    metric: Id  # a scenario's metric, or that of derived values, such as prr
+    protocol: Protocol
+    spread: Literal["none", "std", "sem", "ci95", "unknown"]
+    seeds: Count | None = None
+    bold: Literal["best"] | None = None  # what bold marks: the best of each scenario
+    decimals: Annotated[int, Field(ge=0)] | None = None  # printed digits where trailing zeros are dropped
+    columns: SomeIds
+    budgets: Annotated[tuple[str, ...], Field(strict=False)] | None = None  # what a header prints above each column
+    derived: Annotated[Retained | Mean, Field(discriminator="kind")] | None = None
+    rows: dict[Id, Row]
+
+    @property
+    def derived_by(self) -> str:
+        """The rule that its values follow, nothing where they were measured."""
+        return self.derived.kind if self.derived else ""
+
+
+class Repeat(Model):
+    """Values that must be the same, for they are the same runs printed more than once."""
+
+    id: Id
+    where: Text
+    says: Text
+    methods: SomeIds
+    tables: SomeIds
+
+
+@dataclass(frozen=True)
+class Printed:
+    """One printed number. value: None for a dash. unit: "%" or nothing; the value is the number before it."""
+
+    id: str
+    table: str
+    where: str
+    experiment: str
+    group: str | None
+    method: str
+    scenario: str  # or a set of scenarios, for averages
+    metric: str
+    protocol: str
+    budget: str
+    text: str
+    value: Decimal | None
+    unit: str
+    decimals: int
+    spread: Decimal | None
+    spread_type: str
+    seeds: int | None
+    derived: bool
+    bold: bool
+
+    @property
+    def share(self) -> int:
+        """What the value is a share of: 100 for percent."""
+        return 100 if self.unit else 1
+
+    @property
+    def exact(self) -> Fraction:
+        """The number as printed, percent as a share. ValueError for a dash."""
+        if self.value is None:
+            raise ValueError(f"{self.id} is a dash")
+        return Fraction(self.value) / self.share
+
+    @property
+    def half_unit(self) -> Fraction:
+        """Half a unit of its last printed digit: the true value lies at most so far away."""
+        return Fraction(1, 2 * 10**self.decimals * self.share)
+
+    @property
+    def name(self) -> str:
+        """As audits show it."""
+        group = f", {self.group}" if self.group else ""
+        return f"{self.where}{group}: {self.method} on {self.scenario} = {self.text}"
+
+
+def cells(table: Published, is_method: bool, budget: str) -> Iterator[Printed]:
+    """The values of a table. is_method: whether its columns are methods. budget: the experiment's.
+
+    The cells must be well-formed and as many as columns; `contradictions` sees to that.
+    """
+    budgets = table.budgets or [""] * len(table.columns)
+    for row, line in table.rows.items():
+        for column, above, text in zip(table.columns, budgets, line.split(), strict=True):
+            method, scenario = (column, row) if is_method else (row, column)
+            found = CELL.match(text)
+            if found is None:
+                raise ValueError(f"{table.id}: {text!r} is no cell")
+            value = Decimal(found["value"]) if found["value"] else None
+            shown = -int(value.as_tuple().exponent) if value is not None else 0
+            yield Printed(
+                id=f"{table.id}/{scenario}/{method}",
+                table=table.id,
+                where=table.where,
+                experiment=table.experiment,
+                group=table.group,
+                method=method,
+                scenario=scenario,
+                metric=table.metric,
+                protocol=table.protocol,
+                budget=above or budget,
+                text=text.strip("*"),
+                value=value,
+                unit=found["unit"] or "",
+                decimals=table.decimals if table.decimals is not None else shown,
+                spread=Decimal(found["spread"]) if found["spread"] else None,
+                spread_type=table.spread,
+                seeds=table.seeds,
+                derived=table.derived is not None,
+                bold=bool(found["bold"]),
+            )
+
+
+def number(text: str) -> tuple[Fraction, Fraction]:
+    """A number of the text, "16.9%", "29,000" or "1.25M": its value and half a unit of its last digit.
+
+    The last digit of a whole number is its last that is not zero: 29,000 is read as exact to half a thousand.
+    """
+    digits, scale = text.replace(",", ""), Fraction(1)
+    if digits[-1] in SCALES:
+        digits, scale = digits[:-1], Fraction(SCALES[digits[-1]])
+    if digits[-1] == "%":
+        digits, scale = digits[:-1], Fraction(1, 100)
+    value = Decimal(digits)
+    exponent = int(value.as_tuple().exponent)
+    if exponent == 0 and value:
+        exponent = len(digits) - len(digits.rstrip("0"))
+    return Fraction(value) * scale, Fraction(10) ** exponent * scale / 2
