@@ -129,6 +129,7 @@ def make_plan(suite: Suite, selection: Selection) -> Plan:
         profile=selection.profile,
         cells=cells,
         runs=tuple(_runs(cells)),
+        waiting=tuple(waiting),
     )
 
 

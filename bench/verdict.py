@@ -23,6 +23,7 @@ from bench.suite import (
     Ordering,
     Product,
     Ratio,
+    Untestable,
     Value,
     number,
     quantities,
@@ -74,14 +75,14 @@ class TransferMetric:
 
 
 def judge(evidence: Evidence, experiments: Sequence[Experiment]) -> list[Verdict]:
-    """A verdict on every claim about these experiments, in the suite's order."""
+    """A verdict on every claim about these experiments that can be tested at all, in the suite's order."""
     asked = {e.id for e in experiments}
     suite = evidence.suite
     return [
         judge_claim(evidence, claim, suite["experiment", id_])
         for claim in suite.claim
         for id_ in claim.experiments
-        if id_ in asked
+        if id_ in asked and not isinstance(claim.test, Untestable)
     ]
 
 

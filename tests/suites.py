@@ -1,4 +1,4 @@
-"""Valid suites that differ from tiny.toml and knowru.toml in drawn ways, for hypothesis."""
+"""Valid suites that differ from the tiny one and the shipped ones in drawn ways, for hypothesis."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from bench.suite.loading import folder
+from bench.suite.loading import available, folder
 from tests.conftest import TINY
 
-BASES = (tomllib.loads(TINY), tomllib.loads((folder() / "knowru.toml").read_text()))
+BASES = (tomllib.loads(TINY), *(tomllib.loads((folder() / f"{name}.toml").read_text()) for name in available()))
 TEXTS = ("says", "where", "title", "authors", "source", "measured")  # keys whose value is any text
 Tree = dict[str, Any]
 
@@ -47,13 +47,17 @@ def _dated(draw: Callable, tree: Tree) -> None:
 
 
 def _scaled(draw: Callable, tree: Tree) -> None:
-    anchors = draw(st.sampled_from(tree["scenario"]))["anchors"]
-    anchors |= {name: draw(finite) for name in ("random", "no_information", "good")}
+    anchored = [s["anchors"] for s in tree["scenario"] if "anchors" in s]
+    for anchors in anchored[:1]:
+        anchors |= {name: draw(finite) for name in ("random", "no_information", "good")}
 
 
 def _budgeted(draw: Callable, tree: Tree) -> None:
-    experiment = draw(st.sampled_from(tree["experiment"]))
-    experiment["budget"]["episodes"] = draw(rounds)
+    recorded = [e for e in tree["experiment"] if "recording" in e and "episodes" in e["budget"]]
+    if not recorded:
+        return
+    experiment = draw(st.sampled_from(recorded))
+    experiment["budget"] |= {"episodes": draw(rounds)}
     experiment["recording"] |= {"record_every": draw(rounds), "evaluation_episodes": draw(counts)}
     kind = draw(st.sampled_from(["stated", "assumed"]))
     experiment["seeds"] = {"value": draw(counts), "source": draw(texts), "kind": kind}
@@ -61,7 +65,7 @@ def _budgeted(draw: Callable, tree: Tree) -> None:
 
 def _tuned(draw: Callable, tree: Tree) -> None:
     rate = {"value": draw(st.floats(1e-12, 1.0)), "source": draw(texts)}
-    draw(st.sampled_from(tree["method"]))["hyperparameters"]["lr"] = rate
+    draw(st.sampled_from(tree["method"])).setdefault("hyperparameters", {})["lr"] = rate
 
 
 def _thinned(draw: Callable, tree: Tree) -> None:

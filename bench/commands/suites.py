@@ -89,7 +89,7 @@ def anchors(
     """Measure each scenario's scale with scripted policies, for a suite file's [scenario.anchors]."""
     from bench.envs.anchors import measure_anchors  # torch comes with it, so only here
 
-    scenarios = load(suite, need_anchors=False).scenario
+    scenarios = [s for s in load(suite, need_anchors=False).scenario if not s.waits_for]
     measured = {s.id: measure_anchors(s.family, s.params, s.steps, seeds, episodes) for s in scenarios}
     if as_json:
         print_json(measured)
