@@ -9,8 +9,8 @@ from pathlib import Path
 from bench.measures import Evidence
 from bench.plan import Note
 from bench.report.figures import learning_curves
-from bench.report.terminal import family_lines
 from bench.report.numbers import METRICS, classes, effect, found, number, seeds_to_decide
+from bench.report.terminal import family_lines
 from bench.store import Record, write_atomically
 from bench.suite import Experiment
 from bench.verdict import TransferMetric, Verdict, counts

@@ -19,7 +19,7 @@ OUTCOME: dict[str, Code] = {"yes": "reproduced", "no": "not_reproduced", "undeci
 
 @dataclass(frozen=True)
 class Verdict:
-    """One claim, or one printed value, in one experiment. found and interval: of the comparison that limits the outcome.
+    """One claim or printed value in one experiment. found and interval: of the comparison that limits the outcome.
 
     kind: of the claim's test, or "published". p, p_against: of the findings reproduced and not_reproduced, None where
     nothing was tested. headline: a claim of the abstract or the conclusion.
