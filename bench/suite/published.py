@@ -133,7 +133,7 @@ class Printed:
 
 
 def cells(table: Published, is_method: bool, trained: Callable[[str], str]) -> Iterator[Printed]:
-    """The values of a table. is_method: whether its columns are methods. trained: a scenario's budget, if none is printed.
+    """The values of a table. is_method: whether columns are methods. trained: a scenario's budget, if not printed.
 
     The cells must be well-formed and as many as columns; `contradictions` sees to that.
     """
