@@ -60,7 +60,7 @@ from bench.suite.parts import (
     TrainingSet,
     Transfer,
 )
-from bench.suite.published import Mean, Printed, Published, Repeat, Retained, cells, number
+from bench.suite.published import Derived, Mean, Printed, Published, Repeat, Retained, cells, number
 
 SCHEMA = 2  # of the file format
 LISTS = ("scenario", "set", "method", "experiment", "published", "repeat", "measure", "claim", "deviation")

@@ -50,6 +50,9 @@ class Mean(Model):
     because: Text | None = None
 
 
+Derived = Annotated[Retained | Mean, Field(discriminator="kind")]
+
+
 class Published(Model):
     """One printed table, or one group of its rows."""
 
@@ -65,7 +68,7 @@ class Published(Model):
     decimals: Annotated[int, Field(ge=0)] | None = None  # printed digits where trailing zeros are dropped
     columns: SomeIds
     budgets: Annotated[tuple[str, ...], Field(strict=False)] | None = None  # what a header prints above each column
-    derived: Annotated[Retained | Mean, Field(discriminator="kind")] | None = None
+    derived: Derived | None = None
     rows: dict[Id, Row]
 
     @property
