@@ -152,6 +152,13 @@ class Evidence:
         values = np.array([one_number(measure, record) for record in records.values()])
         return Values(seeds, values, np.ones(len(values), dtype=np.bool_), cell)
 
+    def final_scores(self, cell: Cell) -> Floats:
+        """The final evaluation of every finished seed of a cell [S]. Raises NotRun, StatisticsError."""
+        records = self.finished(cell)
+        if not records:
+            raise NotRun(f"no finished run of {cell.label}")
+        return np.array([final_score(record) for record in records.values()])
+
     def threshold(self, experiment: Experiment, measure: FirstReach) -> float:
         """The level that a time to threshold asks for, in the scenario's metric."""
         level = float(self.values(experiment, measure.level).values.mean())
@@ -196,12 +203,17 @@ def series(record: Record, name: str) -> tuple[Floats, Floats]:
     return np.array(curve.episodes, dtype=float), np.array(means)
 
 
+def final_score(record: Record) -> float:
+    """The mean of a run's final evaluation. Raises StatisticsError."""
+    if record.numbers.final is None:
+        raise StatisticsError(f"run {record.run}: its final score is not finite")
+    return record.numbers.final
+
+
 def one_number(measure: Measure, record: Record) -> float:
     """A measure of a single run. Raises StatisticsError."""
     if isinstance(measure, Final):
-        if record.numbers.final is None:
-            raise StatisticsError(f"run {record.run}: its final score is not finite")
-        return record.numbers.final
+        return final_score(record)
     if not isinstance(measure, CurveMeasure):
         raise TypeError(f"measure {measure.id} is no number of a single run")
     x, y = series(record, measure.series)

@@ -16,6 +16,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -160,7 +161,7 @@ class Store:
     def write_record(self, record: Record) -> None:
         body = record.model_dump(mode="json") | {"numbers_hash": numbers_hash(record)}
         body["content_hash"] = sha256(canonical(body))
-        write_atomically(self.record_path(record.run), json.dumps(body, indent=1, sort_keys=True).encode() + b"\n")
+        write_atomically(self.record_path(record.run), readable(body))
 
     def record(self, run: str) -> Record | None:
         """A run's record, None where there is none. Raises StoreError, naming the file, where it is damaged."""
@@ -265,6 +266,14 @@ def storage_problem(error: OSError, folder: Path | str) -> str:
     mend = MENDS.get(error.errno or 0, "mend it")
     after = "then the same command goes on from the last checkpoints; records already written are whole"
     return f"{error.filename or folder}: {error.strerror or error}; {mend}, {after}"
+
+
+def readable(body: Any) -> bytes:
+    """JSON for files: keys in order, one a line, and a list of numbers on one line."""
+    text = json.dumps(body, indent=1, sort_keys=True, allow_nan=False)
+    lists = re.compile(r"\[\n *([-\d.eEnul,\n ]+?)\n *\]")  # of numbers and nulls alone
+    breaks = re.compile(r",\n *")
+    return lists.sub(lambda found: "[" + breaks.sub(", ", found[1]) + "]", text).encode() + b"\n"
 
 
 def write_atomically(path: Path, content: bytes) -> None:

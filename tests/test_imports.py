@@ -77,6 +77,19 @@ def test_stats_imports_nothing_of_ours(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_stats_imports_numpy_and_scipy_only(path: Path) -> None:
+    if inside(name_of(path), ["bench.stats"]):
+        roots = {module.split(".")[0] for module in imports(path)} - set(sys.stdlib_module_names)
+        assert roots <= {"bench", "numpy", "scipy"}
+
+
+def test_rliable_imports() -> None:
+    """With pandas 3 it does not, hence the constraint in pyproject.toml."""
+    done = subprocess.run([sys.executable, "-c", "from rliable import library, metrics"], check=False)
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_environments_know_nothing_of_methods(path: Path) -> None:
     if inside(name_of(path), ["bench.envs"]):
         assert not {m for m in imports(path) if inside(m, ["baselines", "bench.suite", "bench.plan"])}

@@ -22,6 +22,7 @@ from bench.store import (
     StoreError,
     canonical,
     numbers_hash,
+    readable,
     sha256,
     write_atomically,
 )
@@ -231,3 +232,18 @@ def test_a_damaged_checkpoint_means_to_start_again(store: Store, damage: str) ->
         path.unlink()
     assert load_checkpoint(store, run) is None
     assert not (store.checkpoints / run).exists()
+
+
+trees = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(tree=trees)
+def test_a_file_for_people_says_the_same(tree: Any) -> None:
+    assert json.loads(readable(tree)) == tree
+
+
+def test_a_curve_stands_on_one_line() -> None:
+    assert readable({"b": [1, -2.5e-7, None], "a": ["x"]}) == b'{\n "a": [\n  "x"\n ],\n "b": [1, -2.5e-07, null]\n}\n'

@@ -23,7 +23,7 @@ from bench.measures import Evidence
 from bench.plan import selected
 from bench.report.machine import check_json
 from bench.report.markdown import write_report
-from bench.report.terminal import counts_line, deviation_lines, transfer_table, verdict_table
+from bench.report.terminal import counts_line, deviation_lines, family_lines, transfer_table, verdict_table
 from bench.store import StoreError
 from bench.verdict import TransferMetric, Verdict, judge, transfer_metrics
 
@@ -78,6 +78,8 @@ def show_check(evidence: Evidence, verdicts: list[Verdict], transfer: list[Trans
     console.print(verdict_table(verdicts))
     print(*deviation_lines(verdicts), sep="\n")
     print(counts_line(verdicts))
+    for line in family_lines(verdicts):
+        print(line)
     for failure in evidence.failures:
         print(f"failed: {failure}")
     for problem in evidence.damaged:

@@ -12,7 +12,7 @@ from bench.executors.local import Outcome
 from bench.measures import Evidence, Standing
 from bench.plan import Plan
 from bench.suite import Suite, SuiteError
-from bench.verdict import TransferMetric, Verdict, counts
+from bench.verdict import TransferMetric, Verdict, counts, families
 
 
 def validation_json(name: str, found: Suite | SuiteError) -> dict[str, Any]:
@@ -30,6 +30,7 @@ def check_json(evidence: Evidence, verdicts: list[Verdict], transfer: list[Trans
         "profile": evidence.selection.profile,
         "verdicts": [_verdict(v) for v in verdicts],
         "counts": counts(verdicts),
+        "families": [dataclasses.asdict(f) for f in families(verdicts)],
         "transfer": [_plain(dataclasses.asdict(t)) for t in transfer],
         "damaged": list(evidence.damaged),
         "failed": evidence.standing.failed,

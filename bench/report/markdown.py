@@ -10,6 +10,7 @@ from bench.measures import Evidence
 from bench.plan import Note
 from bench.report.figures import learning_curves
 from bench.report.numbers import METRICS, classes, effect, found, number, seeds_to_decide
+from bench.report.terminal import family_lines
 from bench.store import Record, write_atomically
 from bench.suite import Experiment
 from bench.verdict import TransferMetric, Verdict, counts
@@ -68,6 +69,9 @@ def _verdicts(verdicts: Sequence[Verdict]) -> Iterator[str]:
     yield "## Verdicts"
     yield ""
     yield ", ".join(f"{n} {code}" for code, n in counts(verdicts).items()) + "."
+    for line in family_lines(verdicts):
+        yield ""
+        yield f"{line}."
     yield ""
     head = ("claim", "place", "in", "found [90% interval]", "verdict", "why", "seeds", "would decide", "deviations")
     yield from table(

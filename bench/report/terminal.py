@@ -17,7 +17,7 @@ from bench.measures import Standing
 from bench.plan import Plan
 from bench.report.numbers import METRICS, classes, effect, found, number, seeds_to_decide
 from bench.suite import Suite
-from bench.verdict import TransferMetric, Verdict, counts
+from bench.verdict import TransferMetric, Verdict, counts, families
 
 STYLE = {
     "reproduced": "green",
@@ -63,6 +63,15 @@ def transfer_table(metrics: Sequence[TransferMetric]) -> Table:
 
 def counts_line(verdicts: Sequence[Verdict]) -> str:
     return "counts: " + ", ".join(f"{n} {code}" for code, n in counts(verdicts).items())
+
+
+def family_lines(verdicts: Sequence[Verdict]) -> list[str]:
+    """What stands after correction for how many questions were asked."""
+    return [
+        f"{f.tested} {f.name} tested; after {f.correction} at 5%: "
+        f"{f.reproduced} reproduced and {f.not_reproduced} not_reproduced stand"
+        for f in families(verdicts)
+    ]
 
 
 def plan_table(plan: Plan, now: Standing, expected: Forecast) -> Table:

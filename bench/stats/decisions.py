@@ -14,7 +14,7 @@ on a side the outcome is undecided. Where the scores do not vary at all, the val
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -32,6 +32,7 @@ from bench.stats.estimates import (
     paired_estimate,
 )
 from bench.stats.intervals import TOO_FEW
+from bench.stats.multiplicity import holm
 
 ERROR = 0.05  # of each one-sided test, the convention of Schuirmann (1987)
 LEVEL = 1 - 2 * ERROR
@@ -68,8 +69,8 @@ def ordering(greater: ArrayLike, less: ArrayLike, paired: bool, margin: float) -
     p < .05 is yes, p > .95 no. The margin does not enter the outcome; the reason says where the interval shows that
     the advantage is smaller than the margin, so that a proven trifle and an excluded advantage both can be told.
     """
-    _require_margin(margin, positive=False)
-    decision = _decide(_difference(greater, less, paired), 0, math.inf)
+    require_margin(margin, positive=False)
+    decision = decide(_difference(greater, less, paired), 0, math.inf)
     if decision.p is None or decision.high is None:
         return decision
     small = decision.high < margin
@@ -79,7 +80,7 @@ def ordering(greater: ArrayLike, less: ArrayLike, paired: bool, margin: float) -
         "undecided": "neither order is shown"
         + (f"; an advantage of the margin {margin:g} or more is excluded" if small else ""),
     }
-    return _explained(decision, words)
+    return explained(decision, words)
 
 
 def equivalence(a: ArrayLike, b: ArrayLike, paired: bool, margin: float) -> Decision:
@@ -89,13 +90,13 @@ def equivalence(a: ArrayLike, b: ArrayLike, paired: bool, margin: float) -> Deci
     probability of a value that far out *on either side* is below 5% at a true difference of the margin. The addition
     matters where the margin is small against the standard error: the interval alone would then err up to 10%.
     """
-    _require_margin(margin, positive=True)
+    require_margin(margin, positive=True)
     words: dict[Outcome, str] = {
         "yes": f"within the margin {margin:g}",
         "no": f"apart by more than the margin {margin:g}",
         "undecided": f"neither a difference below nor one above the margin {margin:g} is shown",
     }
-    return _explained(_decide(_difference(a, b, paired), -margin, margin), words)
+    return explained(decide(_difference(a, b, paired), -margin, margin), words)
 
 
 def not_greater(a: ArrayLike, b: ArrayLike, paired: bool, margin: float) -> Decision:
@@ -105,13 +106,13 @@ def not_greater(a: ArrayLike, b: ArrayLike, paired: bool, margin: float) -> Deci
     bound is above it. Both tests meet at the margin, so whatever the truth is, only one of the answers can be wrong,
     and that one is given at most 5% of the time.
     """
-    _require_margin(margin, positive=False)
+    require_margin(margin, positive=False)
     words: dict[Outcome, str] = {
         "yes": f"not better by the margin {margin:g} or more",
         "no": f"better by more than the margin {margin:g}",
         "undecided": f"neither an advantage below nor one above the margin {margin:g} is shown",
     }
-    return _explained(_decide(_difference(a, b, paired), -math.inf, margin), words)
+    return explained(decide(_difference(a, b, paired), -math.inf, margin), words)
 
 
 def ratio(numerator: ArrayLike, denominator: ArrayLike, printed: float, margin: float) -> Decision:
@@ -121,7 +122,7 @@ def ratio(numerator: ArrayLike, denominator: ArrayLike, printed: float, margin: 
     exact. Undecided where a mean is not above 0, for want of a ratio. StatisticsError unless printed and margin > 0.
     Where printed <= margin there is no lower edge: a ratio is above 0 anyway.
     """
-    _require_margin(margin, positive=True)
+    require_margin(margin, positive=True)
     if not (printed > 0 and math.isfinite(printed)):
         raise StatisticsError(f"printed: got {printed}, a ratio above 0 is needed")
     logarithm = log_ratio_estimate(numerator, denominator)
@@ -130,14 +131,14 @@ def ratio(numerator: ArrayLike, denominator: ArrayLike, printed: float, margin: 
         reason = TOO_FEW if min(n) < MINIMUM_SEEDS else "ratio undefined: both means must be above 0"
         return Decision("undecided", None, None, None, LEVEL, None, n, reason, None)
     low = math.log(printed - margin) if printed > margin else -math.inf
-    decision = _decide(logarithm, low, math.log(printed + margin))
+    decision = decide(logarithm, low, math.log(printed + margin))
     estimate, low, high = (None if end is None else math.exp(end) for end in _ends(decision))
     words: dict[Outcome, str] = {
         "yes": f"within {printed:g} +- {margin:g}",
         "no": f"outside {printed:g} +- {margin:g}",
         "undecided": f"neither inside nor outside {printed:g} +- {margin:g}",
     }
-    return _explained(replace(decision, estimate=estimate, low=low, high=high), words)
+    return explained(replace(decision, estimate=estimate, low=low, high=high), words)
 
 
 def conjunction(decisions: Sequence[Decision], names: Sequence[str] | None = None) -> Decision:
@@ -186,15 +187,6 @@ def conjunction(decisions: Sequence[Decision], names: Sequence[str] | None = Non
     )
 
 
-def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Holm's (1979) step-down corrected p-values, in the order given. Each is at most 1; ties stay ties."""
-    count, corrected, running = len(p_values), [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(sorted(range(count), key=lambda index: p_values[index])):
-        running = max(running, min(1.0, (count - rank) * p_values[index]))
-        corrected[index] = running
-    return tuple(corrected)
-
-
 def seeds_to_decide(estimate: Estimate, low: float, high: float) -> int | None:
     """Smallest n per side, 3 to 1000, with which the test of `low` < value < `high` decides with power of 80% or more.
 
@@ -216,9 +208,16 @@ def seeds_to_decide(estimate: Estimate, low: float, high: float) -> int | None:
 def _power(estimate: Estimate, low: float, high: float, n: int) -> float:
     """Power at n seeds per side of the answer that the value points to."""
     planned = replace(estimate, n=(n,) * len(estimate.n))
-    df, error = planned.df, planned.error
+    return power(estimate.value, planned.error, planned.df, low, high)
+
+
+def power(value: float, error: float, df: float, low: float, high: float) -> float:
+    """Power of the answer that a true `value` points to: yes inside (low, high), no outside.
+
+    error: standard error above 0 of its estimate, df: degrees of freedom. For a yes by two tests a lower bound.
+    """
     critical = float(stdtrit(df, 1 - ERROR))
-    from_low, from_high = (estimate.value - low) / error, (high - estimate.value) / error
+    from_low, from_high = (value - low) / error, (high - value) / error
     if min(from_low, from_high) > 0:
         return _exceeds(critical, df, from_low) + _exceeds(critical, df, from_high) - 1
     second_tail = float(stdtr(df, -critical - (high - low) / error))  # of `_p_against`; at most 2.5% in all
@@ -253,21 +252,31 @@ def _p_against(estimate: Estimate, low: float, high: float) -> float:
     return min(1.0, _tail(estimate, outside) + _tail(estimate, outside + (high - low)))
 
 
-def _decide(estimate: Estimate, low: float, high: float) -> Decision:
-    """Whether the value lies in (low, high), an end may be infinite; all decisions come through here."""
+def decide(
+    estimate: Estimate,
+    low: float,
+    high: float,
+    seeds_that_decide: Callable[[Estimate, float, float], int | None] | None = None,
+) -> Decision:
+    """Whether the value lies in (low, high), an end may be infinite; all decisions come through here.
+
+    seeds_that_decide: in place of `seeds_to_decide`, asked only where undecided.
+    """
     if not estimate.enough:
         return Decision("undecided", estimate.value, None, None, LEVEL, None, estimate.n, TOO_FEW, None)
     p = max(_tail(estimate, estimate.value - low), _tail(estimate, high - estimate.value))
     against = _p_against(estimate, low, high)
     outcome: Outcome = "yes" if p < ERROR else "no" if against < ERROR else "undecided"
-    seeds = seeds_to_decide(estimate, low, high) if outcome == "undecided" else None
+    search = seeds_that_decide or seeds_to_decide
+    seeds = search(estimate, low, high) if outcome == "undecided" else None
     reason = "constant scores" if estimate.error == 0 else ""
     return Decision(
         outcome, estimate.value, *estimate.bounds(LEVEL), LEVEL, p, estimate.n, reason, seeds, p_against=against
     )
 
 
-def _explained(decision: Decision, words: dict[Outcome, str]) -> Decision:
+def explained(decision: Decision, words: dict[Outcome, str]) -> Decision:
+    """The decision with the words for its outcome as its reason, unless nothing was tested."""
     if decision.p is None:
         return decision
     reason = words[decision.outcome] if not decision.reason else f"{decision.reason}: {words[decision.outcome]}"
@@ -289,7 +298,8 @@ def _seeds_of_all(decisions: Sequence[Decision]) -> int | None:
     return None if None in seeds else max(number for number in seeds if number is not None)
 
 
-def _require_margin(margin: float, positive: bool) -> None:
+def require_margin(margin: float, positive: bool) -> None:
+    """StatisticsError unless the margin is finite and at least 0, or above 0 where it must be positive."""
     if not (math.isfinite(margin) and margin >= 0) or (positive and margin == 0):
         raise StatisticsError(
             f"margin: got {margin}, a finite number {'above' if positive else 'of at least'} 0 is needed"

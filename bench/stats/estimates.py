@@ -106,6 +106,17 @@ def mean_estimate(values: ArrayLike) -> Estimate:
     return Estimate(mean, (spread,), (len(array),), _resolution(array))
 
 
+def further_seeds_estimate(values: ArrayLike, seeds: float) -> Estimate:
+    """Mean over seeds against the mean of `seeds` others of the same distribution, which are not known. values [S].
+
+    Standard error s sqrt(1 / S + 1 / seeds) on S - 1 degrees of freedom: the spread of the others is taken from these,
+    so it brings no degrees of freedom of its own. `seeds` may be infinite.
+    """
+    mean = mean_estimate(values)
+    factor = math.sqrt(1 + mean.n[0] / seeds)
+    return Estimate(mean.value, (mean.spreads[0] * factor,), mean.n, mean.resolution)
+
+
 def paired_estimate(a: ArrayLike, b: ArrayLike) -> Estimate:
     """Mean of a - b over the same seeds, in the same order. a, b [S]. StatisticsError also for unequal S."""
     left, right = _matched(a, b)

@@ -8,6 +8,7 @@ With n < 3 on a side there is an estimate but no interval. Constant scores give 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
@@ -17,6 +18,7 @@ from bench.stats.estimates import (
     Estimate,
     StatisticsError,
     difference_estimate,
+    further_seeds_estimate,
     log_ratio_estimate,
     mean_estimate,
     paired_estimate,
@@ -45,7 +47,8 @@ class Interval:
     reason: str = ""
 
 
-def _checked(level: float) -> float:
+def checked_level(level: float) -> float:
+    """The level, where it lies between 0 and 1; StatisticsError otherwise."""
     if not 0 < level < 1:
         raise StatisticsError(f"level: got {level}, a number between 0 and 1 is needed, such as .95")
     return level
@@ -53,8 +56,8 @@ def _checked(level: float) -> float:
 
 def _student(estimate: Estimate, level: float, method: str) -> Interval:
     if not estimate.enough:
-        return Interval(estimate.value, None, None, _checked(level), estimate.n, method, TOO_FEW)
-    low, high = estimate.bounds(_checked(level))
+        return Interval(estimate.value, None, None, checked_level(level), estimate.n, method, TOO_FEW)
+    low, high = estimate.bounds(checked_level(level))
     return Interval(estimate.value, low, high, level, estimate.n, method, "" if estimate.error > 0 else CONSTANT)
 
 
@@ -69,6 +72,51 @@ def paired_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interval
     StatisticsError also where the sides differ in length. Seeds with one and the same difference are constant scores.
     """
     return _student(paired_estimate(a, b), level, "paired t")
+
+
+def aggregate_interval(tasks: Sequence[ArrayLike], level: float = 0.95) -> Interval:
+    """Mean over tasks of the tasks' mean scores: Student t with Satterthwaite's (1946) degrees of freedom.
+
+    tasks: [S] for each of T tasks, S may differ. Tasks are fixed and weigh the same; seeds must be independent between
+    them: where one run is scored on several tasks, take each seed's mean first and use `mean_interval`. Constant tasks
+    are fine among others. StatisticsError for no tasks.
+    """
+    if not tasks:
+        raise StatisticsError("tasks: got none, at least one is needed")
+    means = [mean_estimate(task) for task in tasks]
+    return _student(
+        Estimate(
+            math.fsum(mean.value for mean in means) / len(means),
+            tuple(mean.spreads[0] / len(means) for mean in means),
+            tuple(mean.n[0] for mean in means),
+            max(mean.resolution for mean in means),
+        ),
+        level,
+        "Satterthwaite t",
+    )
+
+
+def shared_teacher_interval(groups: Sequence[ArrayLike], level: float = 0.95) -> Interval:
+    """Mean score of students that share teachers: Student t on the teachers' mean scores.
+
+    groups: [M] students for each of K teachers, M may differ. Teachers weigh the same, whatever their M: they are the
+    independent unit, and n counts them. K < 3: no interval, however many students there are.
+    """
+    if not groups:
+        raise StatisticsError("groups: got none, at least one teacher's students are needed")
+    method = "Student t on teachers' means"
+    return _student(mean_estimate([mean_estimate(group).value for group in groups]), level, method)
+
+
+def prediction_interval(values: ArrayLike, seeds: float, level: float = 0.95) -> Interval:
+    """Where the mean of `seeds` further seeds of the same distribution would lie: mean -+ t s sqrt(1 / n + 1 / seeds).
+
+    values [S]. seeds: 1 or more, infinity gives `mean_interval`. A printed value inside is compatible with our seeds;
+    that is no evidence that it is the same: with noisy seeds everything is compatible. StatisticsError for seeds < 1.
+    """
+    if not seeds >= 1:
+        raise StatisticsError(f"seeds: got {seeds}, a number from 1 on, or infinity, is needed")
+    return _student(further_seeds_estimate(values, seeds), level, "prediction")
 
 
 def difference_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interval:
@@ -90,7 +138,7 @@ def ratio_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interval:
     log_ratio, n = log_ratio_estimate(a, b), above.n + below.n
     if log_ratio is None:
         reason = f"ratio undefined: both means must be above 0, got {above.value:.6g} / {below.value:.6g}"
-        return Interval(math.nan, None, None, _checked(level), n, method, reason)
+        return Interval(math.nan, None, None, checked_level(level), n, method, reason)
     ratio, inner = above.value / below.value, _student(log_ratio, level, method)
     if inner.low is None or inner.high is None:
         return Interval(ratio, None, None, level, n, method, inner.reason)
@@ -112,7 +160,7 @@ def fieller_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interva
     ratio = above.value / below.value if below.value else math.nan
 
     def answer(low: float | None, high: float | None, reason: str) -> Interval:
-        return Interval(ratio, low, high, _checked(level), n, "Fieller", reason)
+        return Interval(ratio, low, high, checked_level(level), n, "Fieller", reason)
 
     if not (above.enough and below.enough):
         return answer(None, None, TOO_FEW)
@@ -122,7 +170,7 @@ def fieller_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interva
         return answer(ratio, ratio, CONSTANT)
     # mean(a) - r mean(b) has these spreads; its degrees of freedom go to those of b as r grows without bound.
     contrast = Estimate(0.0, (above.spreads[0], ratio * below.spreads[0]), n, 0.0) if below.value else below
-    squared = float(stdtrit(contrast.df, (1 + _checked(level)) / 2)) ** 2
+    squared = float(stdtrit(contrast.df, (1 + checked_level(level)) / 2)) ** 2
     square = below.value**2 - squared * below.error**2
     if square <= 0:
         return answer(None, None, f"{UNBOUNDED}: the denominator's mean is not clear of 0, the ratio is undefined here")

@@ -118,7 +118,9 @@ class Suite(Model):
         return self["experiment", teachers.experiment], teachers.instead.get(method_id, teachers.method)
 
     def place(self, quantity: str, experiment: Experiment) -> tuple[str, str, str]:
-        """Whose runs a quantity is read off: the experiment that it names, else this one, or the one of its teachers.
+        """Whose runs a quantity is read off: the experiment that it names, else this one, or that of its teachers.
+
+        The last only for a teacher that is no method here and was trained on these very scenarios.
 
         The experiment's id, the method and the measure.
         """
@@ -127,7 +129,9 @@ class Suite(Model):
             return named, method, measure
         teachers = experiment.teachers
         if teachers and method not in experiment.methods and method in (teachers.method, *teachers.instead.values()):
-            return teachers.experiment, method, measure
+            home = self["experiment", teachers.experiment]
+            if {*experiment.scenarios} <= {*home.scenarios}:
+                return home.id, method, measure
         return experiment.id, method, measure
 
     def waits_for(self, experiment: Experiment, method_id: str) -> str:

@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bench.suite.base import Count, Id, Ids, Model, Protocol, SomeIds, Text
+from bench.suite.claims import Margin
 
 _NUMBER = r"[+-]?\d+(?:\.\d+)?"
 CELL = re.compile(
@@ -65,6 +66,7 @@ class Published(Model):
     spread: Literal["none", "std", "sem", "ci95", "unknown"]
     seeds: Count | None = None
     bold: Literal["best"] | None = None  # what bold marks: the best of each scenario
+    margin: Margin  # the smallest difference from our result that matters
     decimals: Annotated[int, Field(ge=0)] | None = None  # printed digits where trailing zeros are dropped
     columns: SomeIds
     budgets: Annotated[tuple[str, ...], Field(strict=False)] | None = None  # what a header prints above each column
@@ -110,6 +112,7 @@ class Printed:
     seeds: int | None
     derived: bool
     bold: bool
+    margin: Margin
 
     @property
     def share(self) -> int:
@@ -169,6 +172,7 @@ def cells(table: Published, is_method: bool, trained: Callable[[str], str]) -> I
                 seeds=table.seeds,
                 derived=table.derived is not None,
                 bold=bool(found["bold"]),
+                margin=table.margin,
             )
 
 

@@ -1,0 +1,81 @@
+"""Several decisions as one question, or as a table of questions. `decisions.conjunction` asks whether all hold.
+
+A decision without a p-value (fewer than 3 seeds, an undefined ratio) counts with p = 1 in both directions and stays
+undecided. StatisticsError for no decisions or, where names are given, another number of names.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from bench.stats.decisions import ERROR, LEVEL, Decision, Outcome
+from bench.stats.estimates import StatisticsError
+from bench.stats.multiplicity import benjamini_hochberg, holm, most, partial_conjunction
+
+Correction = Literal["holm", "benjamini-hochberg"]
+CORRECTIONS = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
+
+
+def _both(decisions: Sequence[Decision]) -> tuple[list[float], list[float]]:
+    if not decisions:
+        raise StatisticsError("decisions: got none, at least one is needed")
+    p = [1.0 if decision.p is None else decision.p for decision in decisions]
+    return p, [1.0 if decision.p_against is None else decision.p_against for decision in decisions]
+
+
+def majority(decisions: Sequence[Decision], names: Sequence[str] | None = None) -> Decision:
+    """Whether most of several decisions, r = floor(K / 2) + 1 of K, are yes: partial conjunction at 5%.
+
+    Yes where p = (K - r + 1) p_(r) < .05. No where at least K - r + 1 are shown to be no, by the same rule on their
+    p_against: then r cannot hold. Where the true count is on either side, only one answer can be wrong, at most 5%
+    of the time. The estimate is the share of comparisons that are yes each by itself; it has no interval. n: the
+    seeds of the comparison with the fewest. No number of seeds is given: which r will carry it is not known.
+    """
+    p, against = _both(decisions)
+    if names is not None and len(names) != len(p):
+        raise StatisticsError(f"names: got {len(names)} for {len(p)} decisions")
+    count, needed = len(p), most(len(p))
+    corrected, reverse = partial_conjunction(p, needed), partial_conjunction(against, count - needed + 1)
+    outcome: Outcome = "yes" if corrected < ERROR else "no" if reverse < ERROR else "undecided"
+    alone = [decision.outcome == "yes" for decision in decisions]
+    reason = f"most means {needed} of {count}; {sum(alone)} hold each by itself"
+    if names is not None and not all(alone):
+        reason += f", not shown: {', '.join(name for name, holds in zip(names, alone, strict=True) if not holds)}"
+    known = any(decision.p is not None for decision in decisions)
+    return Decision(
+        outcome,
+        sum(alone) / count,
+        None,
+        None,
+        LEVEL,
+        corrected if known else None,
+        min((decision.n for decision in decisions), key=min),
+        reason,
+        None,
+        reverse if known else None,
+    )
+
+
+def corrected(decisions: Sequence[Decision], correction: Correction) -> tuple[Decision, ...]:
+    """The same decisions as one family: p and p_against corrected, each direction over all of them.
+
+    A yes or no whose corrected p is not below 5% becomes undecided, and the reason says so; nothing becomes decided.
+    With "holm" (headline claims) the chance of any wrong yes in the family is at most 5%, and of any wrong no, too.
+    With "benjamini-hochberg" (tables) the same holds for the expected share of wrong ones among the yes, among the no.
+    Estimates and intervals stay those of the single comparison. A yes that is lost has no number of seeds: the
+    number that would survive depends on the rest of the family.
+    """
+    p, against = _both(decisions)
+    columns = zip(decisions, CORRECTIONS[correction](p), CORRECTIONS[correction](against), strict=True)
+    return tuple(_after(decision, yes, no, correction) for decision, yes, no in columns)
+
+
+def _after(decision: Decision, p: float, against: float, correction: str) -> Decision:
+    if decision.p is None:
+        return decision
+    lost = (decision.outcome == "yes" and p >= ERROR) or (decision.outcome == "no" and against >= ERROR)
+    result = replace(decision, p=p, p_against=None if decision.p_against is None else against)
+    if not lost:
+        return result
+    reason = f"{decision.outcome} alone, but not after the {correction} correction ({decision.reason})"
+    return replace(result, outcome="undecided", reason=reason, seeds_to_decide=None)

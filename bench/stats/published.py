@@ -1,0 +1,246 @@
+"""Our seeds against a printed value: reproduced, not reproduced or undecided, each error at most 5%.
+
+Axes: S seed. `ours` [S], higher is better. `n` are our seeds, `m` the paper's, which no effort of ours can raise.
+
+What the paper prints decides how (`Rule`):
+  spread and seeds  mean +- std of m seeds: Welch's t with the paper's spread and n - 1, m - 1 degrees of freedom.
+  seeds             mean of m seeds: the paper's spread is taken as ours, which is then the only estimate of it:
+                    standard error s sqrt(1 / n + 1 / m) on n - 1 degrees of freedom. Tag `assumes equal variance`.
+  mean              mean alone, or a spread of unknown m: m = 1, 3, 5 and infinity as above; only if all agree is there
+                    a verdict.
+Each asks whether the difference ours - printed lies in a region, as in `bench.stats.decisions`: two one-sided tests
+at 5%, and 90% intervals. A spread's ddof is seldom stated: 1 is taken, 0 is shown as sensitivity.
+
+StatisticsError for NaN, infinity, a negative spread, a spread of one seed, fewer than one seed, or a bad margin. With
+n < 3, or m < 3 where the paper's own spread is used, the outcome is undecided.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from numpy.typing import ArrayLike
+
+from bench.stats.decisions import (
+    MOST_SEEDS,
+    POWER,
+    Decision,
+    Outcome,
+    decide,
+    explained,
+    power,
+    require_margin,
+)
+from bench.stats.estimates import (
+    MINIMUM_SEEDS,
+    ROUNDING,
+    Estimate,
+    StatisticsError,
+    finite,
+    further_seeds_estimate,
+    mean_estimate,
+)
+from bench.stats.intervals import Interval, prediction_interval
+
+Rule = Literal["spread and seeds", "seeds", "mean"]
+UNKNOWN_SEEDS = (1, 3, 5, math.inf)  # what papers of this field report, and a value without any error
+BEYOND = 1e9  # seeds: as good as infinitely many
+EQUAL_VARIANCE, UNKNOWN = "assumes equal variance", "the paper's seeds are unknown"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A printed value. spread: standard deviation of single seeds, ddof 1 unless told. seeds: the paper's m."""
+
+    mean: float
+    spread: float | None = None
+    seeds: int | None = None
+    ddof: Literal[0, 1] = 1
+
+    def __post_init__(self) -> None:
+        """Check."""
+        finite([self.mean], "published mean")
+        if self.seeds is not None and self.seeds < 1:
+            raise StatisticsError(f"published seeds: got {self.seeds}, at least 1 is needed")
+        if self.spread is not None:
+            finite([self.spread], "published spread")
+            if self.spread < 0:
+                raise StatisticsError(f"published spread: got {self.spread}, it cannot be negative")
+            if self.seeds == 1:
+                raise StatisticsError("published spread: one seed has none; is it the spread of episodes?")
+
+    @property
+    def rule(self) -> Rule:
+        """How to compare with it."""
+        return "mean" if self.seeds is None else "seeds" if self.spread is None else "spread and seeds"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A decision against a printed value, with what stands beside it.
+
+    compatible: whether the printed mean lies in `prediction`, the 95% interval for the mean of m seeds like ours; None
+    where there is none, or where unknown m disagree. It is never the verdict. exceeds: a target passed by more than
+    the margin. sensitivity: the outcome under other readings of the paper, by name.
+    decision.seeds_to_decide: seeds of ours that would decide, the paper's held fixed.
+    """
+
+    decision: Decision
+    rule: Rule
+    tags: tuple[str, ...]
+    prediction: Interval | None
+    compatible: bool | None
+    exceeds: bool
+    sensitivity: tuple[tuple[str, Outcome], ...]
+
+
+def same_value(ours: ArrayLike, published: Published, margin: float) -> Comparison:
+    """Whether |mean(ours) - printed| < margin: the two one-sided tests of `decisions.equivalence`."""
+    require_margin(margin, positive=True)
+    words: dict[Outcome, str] = {
+        "yes": f"within {margin:g} of the printed {published.mean:g}",
+        "no": f"off the printed {published.mean:g} by more than {margin:g}",
+        "undecided": f"neither within {margin:g} of the printed {published.mean:g} nor off by more",
+    }
+    return _compared(ours, published, -margin, margin, words)
+
+
+def reaches(ours: ArrayLike, published: Published, margin: float) -> Comparison:
+    """Whether mean(ours) > printed - margin: "reaches X". One one-sided 5% test each for yes and no.
+
+    exceeds: besides yes, the one-sided 95% lower bound lies above printed + margin.
+    """
+    require_margin(margin, positive=False)
+    words: dict[Outcome, str] = {
+        "yes": f"reaches the printed {published.mean:g} less {margin:g}",
+        "no": f"stays below the printed {published.mean:g} by more than {margin:g}",
+        "undecided": f"neither reaches the printed {published.mean:g} less {margin:g} nor stays below it",
+    }
+    found = _compared(ours, published, -margin, math.inf, words)
+    passed = found.decision.outcome == "yes" and found.decision.low is not None and found.decision.low > margin
+    if not passed:
+        return found
+    reason = f"{found.decision.reason}; exceeds it by more than {margin:g}"
+    return replace(found, decision=replace(found.decision, reason=reason), exceeds=True)
+
+
+def _compared(ours: ArrayLike, published: Published, low: float, high: float, words: dict[Outcome, str]) -> Comparison:
+    rule, known = published.rule, published.seeds or 1
+    prediction = prediction_interval(ours, known)
+    question = _with_spread(ours, published) if rule == "spread and seeds" else _equal_variance(ours, published, known)
+    decision, tags = question.decide(low, high), (EQUAL_VARIANCE,)
+    sensitivity: tuple[tuple[str, Outcome], ...] = ()
+    compatible = _inside(prediction, published.mean)
+    if rule == "spread and seeds":
+        tags, other = (), replace(published, ddof=1 - published.ddof)
+        sensitivity = ((f"ddof {other.ddof}", _with_spread(ours, other).decide(low, high).outcome),)
+    elif rule == "mean":
+        tags = (EQUAL_VARIANCE, UNKNOWN)
+        each = [_equal_variance(ours, published, m).decide(low, high) for m in UNKNOWN_SEEDS]
+        decision = _agreed(each)
+        sensitivity = tuple((f"m = {m:g}", one.outcome) for m, one in zip(UNKNOWN_SEEDS, each, strict=True))
+        answers = {_inside(prediction_interval(ours, m), published.mean) for m in UNKNOWN_SEEDS}
+        compatible = answers.pop() if len(answers) == 1 else None
+    decision = explained(decision, words)
+    if decision.p is not None and decision.outcome == "undecided" and decision.seeds_to_decide is None:
+        decision = replace(decision, reason=f"{decision.reason}; {question.limit(low, high, published)}")
+    bounded = prediction if prediction.low is not None else None
+    return Comparison(decision, rule, tags, bounded, compatible, False, sensitivity)
+
+
+@dataclass(frozen=True)
+class _Question:
+    """ours - printed, and what becomes of its standard error and degrees of freedom with n seeds of ours."""
+
+    estimate: Estimate
+    planned: Callable[[float], tuple[float, float]]
+    seeds: tuple[int, ...]  # n and, where known, m
+
+    def decide(self, low: float, high: float) -> Decision:
+        decision = decide(self.estimate, low, high, lambda *_: _our_seeds(self, low, high))
+        return replace(decision, n=self.seeds)
+
+    def power(self, n: float, low: float, high: float) -> float:
+        error, df = self.planned(n)
+        return 1.0 if error == 0 else power(self.estimate.value, error, df, low, high)
+
+    def limit(self, low: float, high: float, published: Published) -> str:
+        """Why no number of our seeds up to 1000 decides."""
+        if self.estimate.error > 0 and self.power(BEYOND, low, high) >= POWER:
+            return f"seeds to decide: more than {MOST_SEEDS}"
+        m = "1 seed, assumed" if published.seeds is None else f"{published.seeds} seed{'s'[: published.seeds - 1]}"
+        return f"seeds to decide: none: limited by the paper's {m}"
+
+
+def _with_spread(ours: ArrayLike, published: Published) -> _Question:
+    mean, m = mean_estimate(ours), published.seeds or 1
+    spread = (published.spread or 0.0) * (math.sqrt(m / (m - 1)) if published.ddof == 0 else 1.0)
+    resolution = mean.resolution + ROUNDING * abs(published.mean)
+    difference = Estimate(mean.value - published.mean, (*mean.spreads, spread), (*mean.n, m), resolution)
+
+    def planned(n: float) -> tuple[float, float]:
+        parts = (mean.spreads[0] ** 2 / n, spread**2 / m)
+        weights = sum(part**2 / (count - 1) for part, count in zip(parts, (n, m), strict=True))
+        return math.sqrt(sum(parts)), sum(parts) ** 2 / weights if weights > 0 else BEYOND
+
+    return _Question(difference, planned, difference.n)
+
+
+def _equal_variance(ours: ArrayLike, published: Published, m: float) -> _Question:
+    mean, widened = mean_estimate(ours), further_seeds_estimate(ours, m)
+    resolution = mean.resolution + ROUNDING * abs(published.mean)
+    difference = replace(widened, value=mean.value - published.mean, resolution=resolution)
+    seeds = mean.n if published.seeds is None else (*mean.n, published.seeds)
+    return _Question(difference, lambda n: (mean.spreads[0] * math.sqrt(1 / n + 1 / m), n - 1), seeds)
+
+
+def _our_seeds(question: _Question, low: float, high: float) -> int | None:
+    """Smallest n of ours, 3 to 1000, that decides with 80% power while the paper's m stays. None where none does.
+
+    Power need not grow with n all the way (Satterthwaite's degrees of freedom fall towards m - 1), so a grid is looked
+    at first, then the gap below its first success.
+    """
+    estimate = question.estimate
+    if estimate.error == 0:
+        edge = min(abs(estimate.value - low), abs(high - estimate.value))
+        return None if edge <= estimate.resolution else MINIMUM_SEEDS
+
+    def enough(n: int) -> bool:
+        return question.power(n, low, high) >= POWER
+
+    grid = sorted({*range(MINIMUM_SEEDS, 12), *(round(12 * 1.25**step) for step in range(20)), MOST_SEEDS})
+    grid = [n for n in grid if n <= MOST_SEEDS]
+    first = next((index for index, n in enumerate(grid) if enough(n)), None)
+    if first is None:
+        return None
+    if first == 0:
+        return grid[0]
+    lacking, enough_n = grid[first - 1], grid[first]
+    while enough_n - lacking > 1:
+        middle = (lacking + enough_n) // 2
+        lacking, enough_n = (lacking, middle) if enough(middle) else (middle, enough_n)
+    return enough_n
+
+
+def _agreed(decisions: Sequence[Decision]) -> Decision:
+    """Of the same seeds under several m: the outcome that all share, the widest interval, the greatest p-values."""
+    widest = decisions[0]  # m = 1
+    if widest.p is None:
+        return widest
+    outcomes = {decision.outcome for decision in decisions}
+    outcome: Outcome = widest.outcome if len(outcomes) == 1 else "undecided"
+    return replace(
+        widest,
+        outcome=outcome,
+        p=max(decision.p for decision in decisions if decision.p is not None),
+        p_against=max(decision.p_against for decision in decisions if decision.p_against is not None),
+        seeds_to_decide=widest.seeds_to_decide if outcome == "undecided" else None,
+    )
+
+
+def _inside(interval: Interval, value: float) -> bool | None:
+    if interval.low is None or interval.high is None:
+        return None
+    slack = ROUNDING * max(abs(value), abs(interval.estimate))  # a constant score that equals the printed one
+    return interval.low - slack <= value <= interval.high + slack

@@ -1,0 +1,105 @@
+"""Claim + statistics -> verdict."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+from bench.measures import Evidence, NotRun, Values
+from bench.stats import decisions
+from bench.stats.decisions import Decision
+from bench.stats.estimates import StatisticsError
+from bench.suite import (
+    Change,
+    Claim,
+    Equivalence,
+    Experiment,
+    NotGreater,
+    Ordering,
+    Product,
+    Ratio,
+    Value,
+    number,
+    quantities,
+    split,
+)
+from bench.verdict.codes import Verdict, code_of, with_decision
+
+ON_RUNS = (Ordering, NotGreater, Equivalence, Ratio)  # kinds of tests
+
+
+def judge_claim(evidence: Evidence, claim: Claim, experiment: Experiment) -> Verdict:
+    """The verdict on a claim in one experiment."""
+    suite = evidence.suite
+    read = dict.fromkeys(suite.place(q, experiment)[:2] for q in quantities(claim.test))
+    cells = [
+        evidence.cell(suite["experiment", e], m) for e, m in read if not suite.waits_for(suite["experiment", e], m)
+    ]
+    verdict = Verdict(
+        id=claim.id,
+        kind=claim.test.kind,
+        where=claim.where,
+        experiment=experiment.id,
+        scenario=", ".join(evidence.suite.scope(claim, experiment)),
+        method=_subject(claim, experiment),
+        says=claim.says,
+        printed=_printed(claim),
+        seeds=min((len(evidence.finished(cell)) for cell in cells), default=0),
+        deviations=tuple(dict.fromkeys(note for cell in cells for note in cell.notes)),
+        headline=claim.headline,
+    )
+    try:
+        verdict = with_decision(verdict, decide(evidence, claim, experiment))
+    except NotRun as missing:
+        verdict = replace(verdict, reason=str(missing))
+    except StatisticsError as undefined:
+        verdict = replace(verdict, verdict=code_of("undecided", verdict.deviations), reason=f"undefined: {undefined}")
+    return replace(verdict, reason="; ".join([verdict.reason, *evidence.losses(cells)]))
+
+
+def _printed(claim: Claim) -> float | None:
+    """The number that the claim's sentence prints, percent as a share; none where it prints no or several."""
+    if isinstance(claim.test, Ratio):
+        return claim.test.printed
+    return float(number(claim.test.printed)[0]) if isinstance(claim.test, Value | Change | Product) else None
+
+
+def _subject(claim: Claim, experiment: Experiment) -> str:
+    """The method that a claim is about: the first that is not the experiment's baseline, else the baseline."""
+    methods = [split(q)[0] for q in quantities(claim.test)]
+    return next((m for m in methods if m != experiment.baseline), methods[0] if methods else "")
+
+
+def decide(evidence: Evidence, claim: Claim, experiment: Experiment) -> Decision:
+    """The statistics of a claim. Raises NotRun, StatisticsError."""
+    test = claim.test
+    if not isinstance(test, ON_RUNS):
+        raise NotRun(f"a test of kind {test.kind} is not judged on runs yet")
+    values = {q: evidence.values(experiment, q) for q in quantities(test)}
+    if isinstance(test, Ratio):
+        above, below = values[test.numerator], values[test.denominator]
+        return decisions.ratio(above.values, below.values, test.printed, test.tolerance)
+    pairs = (
+        list(itertools.combinations(test.same, 2))
+        if isinstance(test, Equivalence)
+        else list(itertools.product(test.greater, test.less))
+    )
+    found = [_compare(evidence, claim, experiment, values[a], values[b]) for a, b in pairs]
+    names = [f"{a} against {b}" for a, b in pairs]
+    if len(found) == 1:
+        return replace(found[0], reason=f"{names[0]}: {found[0].reason}")
+    return decisions.conjunction(found, names)
+
+
+def _compare(evidence: Evidence, claim: Claim, experiment: Experiment, a: Values, b: Values) -> Decision:
+    """One pair of quantities: paired where both are read off the same runs, else independent."""
+    if not (a.reached.any() or b.reached.any()):
+        raise StatisticsError("no run of either method reached the threshold within the budget")
+    paired = a.cell.key == b.cell.key
+    margin = evidence.margin(experiment, claim.margin, smaller=float(b.values.mean()))
+    rule = {
+        Ordering: decisions.ordering,
+        NotGreater: decisions.not_greater,
+        Equivalence: decisions.equivalence,
+    }[type(claim.test)]
+    return rule(a.values, b.values, paired, margin)

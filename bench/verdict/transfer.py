@@ -1,0 +1,66 @@
+"""Transfer metrics of Taylor & Stone (2009): a student against its experiment's baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from bench.measures import Evidence, NotRun
+from bench.stats import transfer
+from bench.stats.estimates import StatisticsError
+from bench.stats.intervals import Interval, difference_interval
+from bench.suite import Experiment
+
+
+@dataclass(frozen=True)
+class TransferMetric:
+    """A student against the baseline. interval: of their difference or ratio, as `scale` says; None: undefined."""
+
+    experiment: str
+    metric: str
+    method: str
+    baseline: str
+    student_mean: float | None
+    baseline_mean: float | None
+    scale: Literal["difference", "ratio"]
+    interval: Interval | None
+    remark: str
+
+
+def transfer_metrics(evidence: Evidence, experiment: Experiment) -> list[TransferMetric]:
+    """Jump start, time to threshold, asymptote and area of every method against the experiment's baseline."""
+    named = evidence.suite.transfer
+    if named is None or experiment.baseline is None:
+        return []
+    return [
+        _metric(evidence, experiment, metric, measure, method)
+        for method in experiment.methods
+        if method != experiment.baseline and not evidence.suite.waits_for(experiment, method)
+        for metric, measure in named
+    ]
+
+
+def _metric(evidence: Evidence, experiment: Experiment, metric: str, measure: str, method: str) -> TransferMetric:
+    baseline = experiment.baseline or ""
+    scale: Literal["difference", "ratio"] = "ratio" if metric in ("time_to_threshold", "area") else "difference"
+    empty = TransferMetric(experiment.id, metric, method, baseline, None, None, scale, None, "")
+    try:
+        ours, theirs = (evidence.values(experiment, f"{m}:{measure}") for m in (method, baseline))
+    except (NotRun, StatisticsError) as reason:
+        return replace(empty, remark=str(reason))
+    row = replace(empty, student_mean=float(ours.values.mean()), baseline_mean=float(theirs.values.mean()))
+    if metric == "time_to_threshold":
+        budget = ours.cell.settings["budget"]["episodes"]
+        interval = transfer.time_ratio(ours.times, theirs.times, budget)
+        shares = f"reached by {ours.reached.mean():.0%} and {theirs.reached.mean():.0%} of seeds"
+        return replace(row, interval=interval, remark="; ".join(filter(None, (shares, interval.reason))))
+    if metric == "area":
+        anchors = evidence.suite["scenario", experiment.training_set.scenarios[0]].anchors
+        if anchors is None:
+            return replace(row, remark="the scenario has no anchors")
+        interval = transfer.area_ratio(ours.values, theirs.values, anchors.random)
+        return replace(
+            row, interval=interval, remark=interval.reason or f"above the random policy's {anchors.random:g}"
+        )
+    interval = difference_interval(ours.values, theirs.values)
+    return replace(row, interval=interval, remark=interval.reason)

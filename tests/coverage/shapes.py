@@ -1,0 +1,62 @@
+"""Distributions of one seed's score, as seeds of this field come: even, against a ceiling, or in two modes.
+
+Each has a mean that is asked for and a standard deviation of about .1, the size of the margin that is judged with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Generator = np.random.Generator
+Sampler = Callable[[Generator, float, tuple[int, ...]], Floats]
+
+SPREAD = 0.1
+TOP = 0.85  # mean of the better side
+LOW_SHARE, GAP, WITHIN = 0.2, 0.25, 0.03  # of the two modes: sd sqrt(.2 * .8 * .25^2 + .03^2) = .104
+COLLAPSED, FALL = 0.1, 0.6  # share of collapsed seeds of the better side, and how deep they fall
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Two sides with given means. holds: whether the t methods' assumption, normal seeds, holds."""
+
+    name: str
+    first: Sampler
+    second: Sampler
+    holds: bool = False
+    stress: bool = False  # beyond what the error rates are asked for
+
+
+def normal(spread: float) -> Sampler:
+    return lambda rng, mean, shape: rng.normal(mean, spread, shape)
+
+
+def skewed(rng: Generator, mean: float, shape: tuple[int, ...]) -> Floats:
+    """Beta on [0, 1] with a + b = 12: at .85 the standard deviation is .099 and the skewness -1.0."""
+    return rng.beta(12 * mean, 12 * (1 - mean), shape)
+
+
+def bimodal(rng: Generator, mean: float, shape: tuple[int, ...]) -> Floats:
+    """One seed in five lies .25 lower."""
+    low = rng.random(shape) < LOW_SHARE
+    return mean + GAP * LOW_SHARE - GAP * low + rng.normal(0, WITHIN, shape)
+
+
+def collapsing(rng: Generator, mean: float, shape: tuple[int, ...]) -> Floats:
+    """Every seed that learns learns the same; a lower mean comes from more seeds that do not."""
+    share = COLLAPSED + (TOP - mean) / FALL
+    return TOP + FALL * COLLAPSED - FALL * (rng.random(shape) < share) + rng.normal(0, WITHIN, shape)
+
+
+NORMAL = Shape("normal", normal(SPREAD), normal(SPREAD), holds=True)
+SKEWED = Shape("bounded, skewed", skewed, skewed)
+BIMODAL = Shape("bimodal", bimodal, bimodal)
+UNEQUAL = Shape("normal, spreads .05 and .15", normal(0.05), normal(0.15), holds=True)
+COLLAPSE = Shape("difference by collapses", collapsing, collapsing, stress=True)
+SHAPES = (NORMAL, SKEWED, BIMODAL)
+EVERY = (*SHAPES, UNEQUAL, COLLAPSE)
