@@ -52,6 +52,7 @@ teacher = "base"
 def table(id_: str, rows: dict[str, str], *columns: str, **keys: Any) -> Entry:
     """One printed table of win rates. columns: the methods, where none are given."""
     told = {"id": id_, "where": f"Table {id_}", "experiment": "tabled", "metric": "win_rate", "protocol": "greedy"}
+    told |= {"margin": {"absolute": 0.1}}
     return told | {"spread": "none", "columns": columns or ("base", "init", "student"), "rows": rows} | keys
 
 

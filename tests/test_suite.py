@@ -181,7 +181,6 @@ def test_an_unknown_suite_gets_the_nearest_name() -> None:
 ROWS = {"two": "0.40 0.50 0.60", "three": "0.10 0.20 0.30"}
 AHEAD: Entry = {"kind": "ordering", "greater": ["student:final"], "less": ["base:final"]}
 KEPT: Entry = {"kind": "retention", "student": "student", "teacher": "base", "from": "1"}
-MARGIN = {"margin": {"absolute": 0.1}}
 
 
 def test_the_printed_suite_is_sound() -> None:
@@ -210,6 +209,7 @@ def test_the_printed_suite_is_sound() -> None:
         (ROWS, {"group": "narow"}, ["published[1].group", '"narow"', "a training set", 'did you mean "narrow"']),
         (ROWS, {"metric": "win_rat"}, ["published[1].metric", '"win_rat"', 'did you mean "win_rate"']),
         (ROWS, {"experiment": "tabed"}, ["published[1].experiment", 'did you mean "tabled"']),
+        (ROWS, {"margin": {}}, ["published[1].margin", "exactly one of share_of_scale"]),
         (ROWS, {"spread": "sd"}, ["published[1].spread", '"sd"', "'std'"]),
         (ROWS, {"derived": KEPT}, ["published[1].rows", '"two", "three"', 'one row, of "student"']),
         (ROWS, {"derived": {"kind": "mean", "from": ["9"]}}, ["published[1].derived.from", '"9"']),
