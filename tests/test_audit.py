@@ -459,6 +459,14 @@ def test_each_kind_of_claim(test: Entry, margin: Entry | None, holds: str) -> No
     assert findings(table("1", rows), claims=(claimed,), measure=[told])["said"].holds == holds
 
 
+def test_a_difference_of_just_the_margin_is_within_it() -> None:
+    """0.77 - 0.70 is a tenth of 0.70, though a tenth of it in floats is less."""
+    rows = table("1", {"two": "0.70 0.77 0.60"})
+    test = {"kind": "not_greater", "greater": ["init:final"], "less": ["base:final"]}
+    assert said(test, rows, scenarios=["two"], margin={"relative": 0.1}).holds == "yes"
+    assert said(test, rows, scenarios=["two"], margin={"relative": 0.0999}).holds == "no"
+
+
 def test_ratio() -> None:
     test = {"kind": "ratio", "numerator": "student:final", "denominator": "base:final", "tolerance": 0.1}
     found = said(test | {"printed": 1.45}, scenarios=["two"])  # 0.60 / 0.40
