@@ -22,6 +22,7 @@ from bench.suite import (
     Printed,
     Product,
     Ratio,
+    Retained,
     Retention,
     Suite,
     Untestable,
@@ -67,7 +68,7 @@ def _finding(suite: Suite, claim: Claim, experiment: Experiment) -> Finding:
         cases = [_number(claim.test.printed, product(stated(t) for t in claim.test.of), " x ".join(claim.test.of))]
     else:
         cases = [_case(claim, values, i) for i, values in _values(suite, claim, experiment)]
-    if not cases:
+    if all(case.holds == "not_checkable" for case in cases):
         return replace(empty, cells=("no table prints these values",))
     return _summed(empty, claim, cases)
 
@@ -130,38 +131,48 @@ def _unprinted(suite: Suite, claim: Claim) -> str:
 Values = dict[str, Printed]  # by quantity
 
 
-def _values(suite: Suite, claim: Claim, experiment: Experiment) -> Iterator[tuple[int, Values]]:
-    """The printed values of a claim's quantities, scenario by scenario, group by group; with the scenario's place."""
+def _values(suite: Suite, claim: Claim, experiment: Experiment) -> Iterator[tuple[int, Values | str]]:
+    """The printed values of a claim's quantities, scenario by scenario, group by group; with the scenario's place.
+
+    Where one is not printed, what is missing in place of the values.
+    """
     named = quantities(claim.test)
     if not named:  # a change between two numbers of the text
         yield 0, {}
         return
     own = suite.printed_in(experiment.id)
     for place, scenario in enumerate(suite.scope(claim, experiment)):
-        groups = dict.fromkeys(v.group for v in own if v.scenario == scenario)
+        groups = dict.fromkeys(v.group for v in own if v.scenario == scenario) or {None: None}
         for group in (g for g in groups if claim.groups is None or g in claim.groups):
             here = [v for v in own if (v.scenario, v.group) == (scenario, group)]
             found = {q: v for q in named if (v := _value(suite, q, experiment, scenario, here))}
-            if len(found) == len({*named}):
-                yield place, found
+            missing = [q for q in named if q not in found]
+            yield place, f"{scenario}: {', '.join(missing)} not printed" if missing else found
 
 
 def _value(
     suite: Suite, quantity: str, experiment: Experiment, scenario: str, here: Sequence[Printed]
 ) -> Printed | None:
-    """What a quantity is in one case: among the values printed here, else by the experiment that it is read off."""
+    """What a quantity is in one case: among the values printed here, else by the experiment that it is read off.
+
+    A quantity that names another experiment is read there alone.
+    """
     home, method, name = suite.place(quantity, experiment)
-    retained = isinstance(suite["measure", name], Retention)
-    elsewhere = [] if split(quantity)[1] in (None, experiment.id) else suite.printed_in(home)
-    for value in elsewhere or here:
-        is_retention = suite["published", value.table].derived_by == "retention"
-        if (value.method, value.scenario) == (method, scenario) and is_retention == retained:
+    measure, named = suite["measure", name], split(quantity)[1]
+    teacher = measure.teacher if isinstance(measure, Retention) else None
+    elsewhere = suite.printed_in(home) if home != experiment.id else []
+    for value in elsewhere if named not in (None, experiment.id) else (*here, *elsewhere):
+        rule = suite["published", value.table].derived
+        retained = rule.teacher if isinstance(rule, Retained) else None
+        if (value.method, value.scenario, retained) == (method, scenario, teacher):
             return value
     return None
 
 
-def _case(claim: Claim, values: Values, place: int) -> Case:
+def _case(claim: Claim, values: Values | str, place: int) -> Case:
     """How a claim does in one case. place: of its scenario among the claim's."""
+    if isinstance(values, str):
+        return Case("not_checkable", values)
     test = claim.test
     if any(v.value is None for v in values.values()):
         return Case("undefined", "; ".join(v.name for v in values.values()))
@@ -247,5 +258,8 @@ def _worst(cases: Iterator[Case]) -> Case:
 
 
 def _both(a: Printed, b: Printed) -> str:
+    """Two values in one line: their place once, where it is the same."""
+    if (a.where, a.group, a.scenario) != (b.where, b.group, b.scenario):
+        return f"{a.name}; {b.name}"
     group = f", {a.group}" if a.group else ""
     return f"{a.where}{group}: {a.scenario}: {a.method} {a.text}, {b.method} {b.text}"

@@ -98,7 +98,8 @@ def _averaged(suite: Suite, rule: Mean, value: Printed) -> Finding:
         if v.method == source and (not rule.scenarios or v.scenario in rule.scenarios)
     ]
     says = f"mean over {value.scenario} of {source or value.method}"
-    if not inputs or value.value is None or any(v.value is None for v in inputs):
+    unprinted = {*rule.scenarios} - {v.scenario for v in inputs}
+    if not inputs or unprinted or value.value is None or any(v.value is None for v in inputs):
         return _finding(suite, value, says, "not_checkable", [rule.because or "what is averaged is not printed"])
     average = mean([rounded(v) for v in inputs])
     holds, from_digits = compared(rounded(value), average)
@@ -121,7 +122,7 @@ def _agree(values: list[Printed]) -> Holds:
 def _wrong_bold(values: Iterable[Printed]) -> Iterator[str]:
     """A line where the bold values of one scenario are not its best."""
     known = [v for v in values if v.value is not None]
-    best: Fraction = max(v.exact for v in known)
+    best: Fraction | None = max((v.exact for v in known), default=None)
     bold, highest = [v for v in known if v.bold], [v for v in known if v.exact == best]
     if bold != highest:
         marked = ", ".join(f"{v.method} {v.text}" for v in bold) or "none"
