@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bench.audit.findings import Finding, Holds, compared, shown
-from bench.audit.rounding import Rounded, change, difference, negative, product, ratio, rounded, stated
+from bench.audit.rounding import Rounded, change, difference, mean, negative, product, ratio, rounded, stated
+from bench.audit.tables import averaged_from
 from bench.suite import (
+    Averaged,
     Between,
     Change,
     Claim,
@@ -27,6 +29,7 @@ from bench.suite import (
     Suite,
     Untestable,
     Value,
+    by_margin,
     quantities,
     split,
 )
@@ -64,7 +67,9 @@ def _finding(suite: Suite, claim: Claim, experiment: Experiment) -> Finding:
     )
     if why := _unprinted(suite, claim):
         return replace(empty, cells=(why,))
-    if isinstance(claim.test, Product):
+    if isinstance(claim.test, Averaged):
+        cases = list(_averages(suite, claim.test))
+    elif isinstance(claim.test, Product):
         cases = [_number(claim.test.printed, product(stated(t) for t in claim.test.of), " x ".join(claim.test.of))]
     else:
         cases = [_case(claim, values, i) for i, values in _values(suite, claim, experiment)]
@@ -123,9 +128,21 @@ def _unprinted(suite: Suite, claim: Claim) -> str:
         if not isinstance(measure, Final | Retention):
             return f"{quantity} is in no table: {measure.says}"
     margin = claim.margin
-    if isinstance(claim.test, Equivalence | NotGreater) and margin and not (margin.absolute or margin.relative):
+    if by_margin(claim.test) and margin and not (margin.absolute or margin.relative):
         return "its margin is a share of what is measured, not printed"
     return ""
+
+
+def _averages(suite: Suite, test: Averaged) -> Iterator[Case]:
+    """Each average of a table whose row is printed in full elsewhere."""
+    rule = suite["published", test.table].derived
+    for value in (v for v in suite.printed if v.table == test.table and v.value is not None):
+        inputs = averaged_from(suite, rule, value)
+        if inputs and all(v.value is not None for v in inputs):
+            average = mean([rounded(v) for v in inputs])
+            holds, from_digits = compared(rounded(value), average)
+            line = f"{value.name}; mean of the {len(inputs)} printed: {shown(average.value, value.text)}"
+            yield Case(holds, line, from_digits=from_digits)
 
 
 Values = dict[str, Printed]  # by quantity
@@ -178,7 +195,10 @@ def _case(claim: Claim, values: Values | str, place: int) -> Case:
         return Case("undefined", "; ".join(v.name for v in values.values()))
     match test:
         case Ordering():
-            return _worst(_ordered(values[a], values[b]) for a, b in itertools.product(test.greater, test.less))
+            pairs = itertools.product(test.greater, test.less)
+            if test.clearly:
+                return _worst(_clearly(values[a], values[b], claim.margin) for a, b in pairs)
+            return _worst(_ordered(values[a], values[b]) for a, b in pairs)
         case NotGreater():
             pairs = itertools.product(test.greater, test.less)
             return _worst(_within(values[a], values[b], claim.margin, both=False) for a, b in pairs)
@@ -236,15 +256,23 @@ def _ordered(greater: Printed, less: Printed) -> Case:
     return Case(holds, _both(greater, less))
 
 
+def _clearly(greater: Printed, less: Printed, margin: Margin | None) -> Case:
+    """greater - less at least the margin."""
+    apart = float(greater.exact - less.exact)
+    return Case("yes" if apart >= _size(margin, greater, less) - 1e-12 else "no", _both(greater, less))
+
+
 def _within(a: Printed, b: Printed, margin: Margin | None, both: bool) -> Case:
     """a - b at most the margin, and at least its negative where `both`."""
-    allowed = 0.0
-    if margin and margin.absolute:
-        allowed = margin.absolute
-    elif margin and margin.relative:
-        allowed = margin.relative * float(min(abs(a.exact), abs(b.exact)))
     apart = float(a.exact - b.exact)
-    return Case("yes" if (abs(apart) if both else apart) <= allowed + 1e-12 else "no", _both(a, b))
+    return Case("yes" if (abs(apart) if both else apart) <= _size(margin, a, b) + 1e-12 else "no", _both(a, b))
+
+
+def _size(margin: Margin | None, a: Printed, b: Printed) -> float:
+    """A margin as a number; 0 where none is."""
+    if margin and margin.relative:
+        return margin.relative * float(min(abs(a.exact), abs(b.exact)))
+    return (margin.absolute or 0.0) if margin else 0.0
 
 
 ORDER: tuple[Holds, ...] = ("no", "undefined", "tie", "yes")

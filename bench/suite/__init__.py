@@ -14,6 +14,7 @@ from pydantic import Field
 from baselines.specs import ALGORITHMS
 from bench.suite.base import Count, Id, Kind, Model, Scalar, SuiteError, Text
 from bench.suite.claims import (
+    Averaged,
     Between,
     Change,
     Claim,
@@ -37,6 +38,7 @@ from bench.suite.claims import (
     Untrained,
     Value,
     Window,
+    by_margin,
     quantities,
     split,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.explain import Problem, listed, nearest, shown
-from bench.suite import METRICS, Claim, Difference, Equivalence, NotGreater, Published, Retained, Suite
+from bench.suite import METRICS, Averaged, Claim, Difference, Mean, Published, Retained, Suite, by_margin
 from bench.suite.published import CELL
 
 
@@ -69,8 +69,11 @@ def wrong_claims(suite: Suite) -> Iterator[Problem]:
     """Claims whose margin is missing, or that count or name scenarios their experiments do not have."""
     for claim in suite.claim:
         key = f"claim[{claim.id}]"
-        if isinstance(claim.test, Equivalence | NotGreater) and claim.margin is None:
+        if by_margin(claim.test) and claim.margin is None:
             yield Problem(f"{key}.margin", "nothing", f"a margin: {claim.test.kind} is judged by it", "declare one")
+        if isinstance(claim.test, Averaged) and not isinstance(suite["published", claim.test.table].derived, Mean):
+            averages = [p.id for p in suite.published if isinstance(p.derived, Mean)]
+            yield Problem(f"{key}.test.table", shown(claim.test.table), f"averages: {listed(averages)}", "name one")
         for id_ in claim.experiments:
             yield from _wrong_scope(suite, claim, id_)
             scope = suite.scope(claim, suite["experiment", id_])
