@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.audit import Finding, audit
-from bench.suite import Mean, Printed, Retained, Suite, quantities, split
+from bench.suite import Averaged, Mean, Printed, Retained, Suite, quantities, split
 from bench.suite.loading import folder, load
 
 SUITES = ("ptde", "mkt_marl")
@@ -85,6 +85,9 @@ def may_change(suite: Suite, cell: Printed) -> set[str]:
     ids = {f"{cell.table}/bold"}
     ids |= {f"{r.id}/{cell.scenario}/{cell.method}" for r in suite.repeat if cell.table in r.tables}
     for claim in suite.claim:
+        if isinstance(claim.test, Averaged):
+            rule = suite["published", claim.test.table].derived
+            ids |= {claim.id} if cell.table in (claim.test.table, *rule.from_) else set()
         for experiment in (suite["experiment", id_] for id_ in claim.experiments):
             read = {suite.place(q, experiment)[1] for q in quantities(claim.test)}
             homes = {experiment.id, *(suite.place(q, experiment)[0] for q in quantities(claim.test))}
