@@ -17,6 +17,17 @@ FIXES = {
 }
 
 
+PLAIN = {  # what the library says in words of its own
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+    "dict_type": "a table",
+    "tuple_type": "a list",
+    "too_short": "a longer list",
+    "string_type": "text in quotes",
+    "string_too_short": "some text",
+}
+
+
 @dataclass(frozen=True)
 class Problem:
     """One mistake. key: where it stands, e.g. `method[knowru].hyperparameters.lr.value`."""
@@ -74,7 +85,9 @@ def _problem(error: Mapping[str, Any], root: Any, keys: Mapping[str, Sequence[st
     got = "nothing" if kind == "missing" else shown(error["input"])
     mend = FIXES.get(kind, "correct the value")
     said = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    allowed = str(context.get("expected") or context.get("expected_tags") or said)
+    allowed = str(context.get("expected") or context.get("expected_tags") or PLAIN.get(kind) or said)
+    if kind in ("literal_error", "union_tag_invalid") and isinstance(error["input"], str):
+        mend += nearest(error["input"], [word.strip("' ") for word in allowed.replace(" or ", ", ").split(",")])
     if kind == "missing":
         allowed = f'the key "{location[-1]}" with a value'
     if kind == "extra_forbidden":

@@ -115,11 +115,8 @@ def make_plan(suite: Suite, selection: Selection) -> Plan:
     waiting: list[Waiting] = []
     for experiment in selected(suite, selection.only):
         for method in experiment.methods:
-            if why := suite.waits_for(experiment, method):
-                sets = (t.id for t in experiment.training_sets)
-                waiting += [
-                    Waiting(experiment=experiment.id, method=method, training_set=t, waits_for=why) for t in sets
-                ]
+            if suite.waits_for(experiment, method):
+                waiting += _waiting(suite, experiment, method)
             else:
                 resolver.cell(experiment, method)
     cells = tuple(resolver.cells.values())
@@ -131,6 +128,14 @@ def make_plan(suite: Suite, selection: Selection) -> Plan:
         runs=tuple(_runs(cells)),
         waiting=tuple(waiting),
     )
+
+
+def _waiting(suite: Suite, experiment: Experiment, method: str) -> Iterator[Waiting]:
+    """A method's cells, each with what its own scenarios lack; where they lack nothing, what the others do."""
+    for t in experiment.training_sets:
+        why = suite.waits_for(experiment, method, (*t.scenarios, *(t.score_on or ())))
+        why = why or suite.waits_for(experiment, method)
+        yield Waiting(experiment=experiment.id, method=method, training_set=t.id, waits_for=why)
 
 
 def sharded(plan: Plan, shard: str) -> Plan:

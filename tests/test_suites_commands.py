@@ -22,7 +22,7 @@ from tests.printed import claim, table, text_with, with_tables
 PUBLISHED_KEYS = {
     *("suite", "id", "where", "experiment", "group", "method", "scenario", "metric", "protocol", "budget"),
     *("value", "spread", "spread_type", "seeds", "derived"),
-    *("unit", "decimals", "bold"),  # what the value alone does not say
+    *("unit", "decimals", "bold", "budget_kind"),  # what the value alone does not say
 }
 AUDIT_KEYS = {"suite", "where", "id", "says", "printed", "recomputed", "holds", "cells", "from_digits"}
 
@@ -93,6 +93,7 @@ def test_ls_published_says_what_is_printed(bench_here: Bench, printed_file: Path
         "metric": "win_rate",
         "protocol": "greedy",
         "budget": "2,000 steps",  # of its training set
+        "budget_kind": "stated",
         "value": 0.4,
         "unit": None,
         "decimals": 2,
@@ -103,7 +104,7 @@ def test_ls_published_says_what_is_printed(bench_here: Bench, printed_file: Path
         "bold": False,
     }
     assert rows["narrow/two/base"]["bold"] is True
-    assert [rows[f"wide/two/{m}"]["budget"] for m in ("base", "student")] == ["5M", "10M"]
+    assert [rows[f"wide/two/{m}"]["budget"] for m in ("base", "student")] == ["5M epochs", "10M epochs"]
     kept, dash = rows["kept/two/student"], rows["kept/three/student"]
     assert (kept["value"], kept["unit"], kept["derived"], kept["metric"]) == (80.0, "%", True, "kept")
     assert (dash["value"], dash["unit"], dash["spread"], dash["seeds"]) == (None, None, None, None)
@@ -142,7 +143,7 @@ def test_ls_shows_dashes_units_and_what_waits(bench_here: Bench, printed_file: P
 
 def test_words_in_brackets_are_no_markup(bench_here: Bench, printed_file: Path) -> None:
     assert "a [nice] method" in bench_here("ls", "claims", printed_file).stdout
-    shown = bench_here("audit", printed_file).stdout
+    shown = bench_here("audit", printed_file, "--all").stdout
     assert "a [nice] method" in shown
     assert "it is [a] matter" in shown
 
@@ -185,6 +186,7 @@ def test_audit_json(bench_here: Bench, printed_file: Path) -> None:
         "kept/two/student": "yes",
         "kept/three/student": "undefined",
         "narrow/bold": "yes",
+        "narrow/spreads": "yes",
         "better": "not_checkable",
         "ahead": "no",
         "level": "tie",
@@ -213,19 +215,21 @@ def test_audit_does_not_fail_on_what_is_not_there(bench_here: Bench) -> None:
 def test_audit_in_a_terminal_counts(bench_here: Bench) -> None:
     shown = bench_here("audit", "ptde").stdout
     last = shown.strip().split("\n")[-1]
-    assert last == "51 holds, 3 does not hold, 1 tie, 2 undefined, 11 not checkable from print"
+    assert last == "53 holds, 3 does not hold, 1 tie, 2 undefined, 11 not checkable from print"
 
 
 def test_audit_markdown(bench_here: Bench, printed_file: Path) -> None:
     page = bench_here("audit", printed_file, "--markdown").stdout
-    assert "| tiny | 2 | 1 | 1 | 1 | 2 |" in page
+    assert "| tiny | 3 | 1 | 1 | 1 | 2 |" in page
     titles = [line for line in page.split("\n") if line.startswith("#")]
     assert titles == [
         "# Audit: each paper against its own tables",
-        "## Tiny (`tiny`)",
-        "### What does not simply hold",
-        "### What holds",
-        "### What print cannot tell",
+        "## What does not simply hold",
+        "### Tiny (`tiny`)",
+        "## What holds",
+        "### Tiny (`tiny`)",
+        "## What print cannot tell",
+        "### Tiny (`tiny`)",
     ]
     row = "| Sec. 3 | so |  | 0 of 3 | does not hold | Table narrow, narrow: two: student 0.40±0.25, base 0.50±0.10"
     assert row in page
@@ -248,7 +252,7 @@ def test_long_findings_are_cut_in_tables_and_whole_in_json() -> None:
     page = audit_markdown([(suite, found)])
     assert "and 3 more" in page
     assert "s6: student" not in page
-    assert audit_table(found).row_count == len(found)
+    assert audit_table(found, True).row_count == len(found)
     assert listing_table("published", KINDS["published"](suite)).row_count == 18
 
 

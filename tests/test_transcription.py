@@ -150,7 +150,8 @@ def test_ptde_budgets_are_those_of_the_headers() -> None:
     steps = {"5m_vs_6m": "2,000,000 steps", "6h_vs_8z": "5,000,000 steps"}
     for cell in transcribed("ptde"):
         name, _, header = cell.column.partition(" (")
-        assert printed[ptde_id(cell)].budget == (header.rstrip(")") or steps.get(name, "10,000,000 steps")), cell.name
+        expected = f"{header.rstrip(')')} steps" if header else steps.get(name, "10,000,000 steps")
+        assert printed[ptde_id(cell)].budget == expected, cell.name
 
 
 def test_the_second_8m_is_told_apart_by_its_group() -> None:

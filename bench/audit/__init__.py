@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from bench.audit.claims import claims
 from bench.audit.findings import HOLDS, Finding
-from bench.audit.tables import bold_marks, derived_values, repeated_values
+from bench.audit.tables import bold_marks, derived_values, possible_spreads, repeated_values
 from bench.suite import Suite
 
 __all__ = ["HOLDS", "Finding", "audit"]
 
 
 def audit(suite: Suite) -> list[Finding]:
-    """Every derived value, repeated value, bold table and claim, in the file's order within each kind."""
-    return [*derived_values(suite), *repeated_values(suite), *bold_marks(suite), *claims(suite)]
+    """Derived values, repeated values, spreads, bold marks and claims, in the file's order within each kind."""
+    return [
+        *derived_values(suite),
+        *repeated_values(suite),
+        *possible_spreads(suite),
+        *bold_marks(suite),
+        *claims(suite),
+    ]

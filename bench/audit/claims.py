@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from bench.audit.findings import Finding, Holds, compared, shown
 from bench.audit.rounding import Rounded, change, difference, mean, negative, product, ratio, rounded, stated
@@ -48,12 +49,15 @@ class Case:
 def claims(suite: Suite) -> Iterator[Finding]:
     """Each claim in each of its experiments."""
     for claim in suite.claim:
-        for id_ in claim.experiments:
-            yield _finding(suite, claim, suite["experiment", id_])
+        experiments = claim.experiments[:1] if isinstance(claim.test, Product) else claim.experiments
+        for id_ in experiments:
+            found = _finding(suite, claim, suite["experiment", id_])
+            remarks = [id_] * (len(experiments) > 1) + [_margin(claim.margin)] * by_margin(claim.test)
+            yield replace(found, says=f"{claim.says} ({'; '.join(remarks)})" if remarks else claim.says)
 
 
 def _finding(suite: Suite, claim: Claim, experiment: Experiment) -> Finding:
-    many = len(claim.experiments) > 1
+    many = len(claim.experiments) > 1 and not isinstance(claim.test, Product)
     empty = Finding(
         suite=suite.id,
         where=claim.where,
@@ -117,6 +121,12 @@ def _printed(claim: Claim) -> str | None:
             return f"{claim.test.printed:g} +- {claim.test.tolerance:g}"
         case _:
             return None
+
+
+def _margin(margin: Margin | None) -> str:
+    """A margin in words: it is ours, never the paper's."""
+    sizes = margin.model_dump(exclude_unset=True).items() if margin else ()
+    return ", ".join(f"{scale.replace('_', ' ')} margin {size:g}, ours" for scale, size in sizes)
 
 
 def _unprinted(suite: Suite, claim: Claim) -> str:
@@ -207,8 +217,8 @@ def _case(claim: Claim, values: Values | str, place: int) -> Case:
             return _worst(_within(values[a], values[b], claim.margin, both=True) for a, b in pairs)
         case Between():
             value = values[test.quantity]
-            inside = stated(test.low).value <= value.exact <= stated(test.high).value
-            return Case("yes" if inside else "no", value.name)
+            bounds = Rounded(Fraction(0), stated(test.low).value, stated(test.high).value)
+            return Case("yes" if bounds.meets(rounded(value)) else "no", value.name)
         case Value():
             value = values[test.quantity]
             return _number(test.printed, rounded(value), value.name)
@@ -245,8 +255,9 @@ def _number(printed: str, found: Rounded, line: str) -> Case:
 def _near(test: Ratio, found: Rounded | None, line: str) -> Case:
     if found is None:
         return Case("undefined", line)
-    near = abs(float(found.value) - test.printed) <= test.tolerance
-    return Case("yes" if near else "no", line, f"{float(found.value):.4f}")
+    least, most = test.printed - test.tolerance, test.printed + test.tolerance
+    low, high = (float(found.value if end is None else end) for end in (found.low, found.high))
+    return Case("yes" if low <= most and high >= least else "no", line, f"{float(found.value):.4f}")
 
 
 def _ordered(greater: Printed, less: Printed) -> Case:
@@ -257,15 +268,16 @@ def _ordered(greater: Printed, less: Printed) -> Case:
 
 
 def _clearly(greater: Printed, less: Printed, margin: Margin | None) -> Case:
-    """greater - less at least the margin."""
-    apart = float(greater.exact - less.exact)
-    return Case("yes" if apart >= _size(margin, greater, less) - 1e-12 else "no", _both(greater, less))
+    """greater - less at least the margin, for some true values that round to the printed ones."""
+    apart = difference(rounded(greater), rounded(less))
+    return Case("yes" if float(apart.high or 0) >= _size(margin, greater, less) - 1e-12 else "no", _both(greater, less))
 
 
 def _within(a: Printed, b: Printed, margin: Margin | None, both: bool) -> Case:
-    """a - b at most the margin, and at least its negative where `both`."""
-    apart = float(a.exact - b.exact)
-    return Case("yes" if (abs(apart) if both else apart) <= _size(margin, a, b) + 1e-12 else "no", _both(a, b))
+    """a - b at most the margin, and where `both` at least its negative, for some true values behind the printed."""
+    apart, size = difference(rounded(a), rounded(b)), _size(margin, a, b) + 1e-12
+    within = float(apart.low or 0) <= size and (not both or float(apart.high or 0) >= -size)
+    return Case("yes" if within else "no", _both(a, b))
 
 
 def _size(margin: Margin | None, a: Printed, b: Printed) -> float:

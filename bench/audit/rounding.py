@@ -10,9 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from bench.suite import Printed, number
-
-BOUNDED = {"win_rate": (Fraction(0), Fraction(1)), "ndcg": (Fraction(0), Fraction(1))}
+from bench.suite import BOUNDED, Printed, number
 
 
 @dataclass(frozen=True)
@@ -34,8 +32,7 @@ def rounded(printed: Printed) -> Rounded:
     """A table's number, percent as a share; a win rate is never below 0 or above 1. ValueError for a dash."""
     low, high = printed.exact - printed.half_unit, printed.exact + printed.half_unit
     if printed.metric in BOUNDED:
-        least, most = BOUNDED[printed.metric]
-        low, high = max(low, least), min(high, most)
+        low, high = max(low, Fraction(0)), min(high, Fraction(1))
     return Rounded(printed.exact, low, high)
 
 

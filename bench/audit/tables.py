@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from bench.audit.findings import Finding, Holds, compared, shown
 from bench.audit.rounding import mean, ratio, rounded
-from bench.suite import Mean, Printed, Retained, Suite
+from bench.suite import BOUNDED, Mean, Printed, Retained, Suite
 
 
 def derived_values(suite: Suite) -> Iterator[Finding]:
@@ -60,6 +60,50 @@ def bold_marks(suite: Suite) -> Iterator[Finding]:
                 from_digits=None,
                 cells=tuple(wrong),
             )
+
+
+def possible_spreads(suite: Suite) -> Iterator[Finding]:
+    """In each table of shares with standard deviations, whether m values between 0 and 1 can have them.
+
+    m values of a given mean vary most where as many as fit are 1, one has the rest and the others are 0. ddof 1 divides
+    their squares by m - 1, ddof 0 by m.
+    """
+    for table in suite.published:
+        values = [v for v in _of(suite, table.id) if v.spread is not None and v.value is not None and v.seeds]
+        if table.metric in BOUNDED and table.spread == "std" and values:
+            too_wide = [v for v in values if not _can_vary(v, ddof=1)]
+            only_by_ddof_1 = [v for v in values if v not in too_wide and not _can_vary(v, ddof=0)]
+            yield Finding(
+                suite=suite.id,
+                where=table.where,
+                id=f"{table.id}/spreads",
+                says="every spread is one that so many values between 0 and 1 can have (standard deviation, ddof 1)",
+                printed=None,
+                recomputed=f"{len(values) - len(too_wide)} of {len(values)}; "
+                f"{len(values) - len(too_wide) - len(only_by_ddof_1)} with ddof 0",
+                holds="no" if too_wide else "yes",
+                from_digits=None,
+                cells=tuple(
+                    f"{v.name}: more than ddof {ddof} allows"
+                    for ddof, wide in ((1, too_wide), (0, only_by_ddof_1))
+                    for v in wide
+                ),
+            )
+
+
+def _can_vary(value: Printed, ddof: int) -> bool:
+    """Whether the spread is possible for some mean and spread that round to the printed ones."""
+    m, near = value.seeds or 1, rounded(value)
+    ends = [near.value if end is None else end for end in (near.low, near.high)]
+    means = [*ends, *(p for k in range(m + 1) if ends[0] <= (p := Fraction(k, m)) <= ends[1])]
+    least = Fraction(value.spread or 0) / value.share - value.half_unit
+    return least <= 0 or (m > ddof and least**2 <= max(_most_variance(p, m) for p in means) * m / (m - ddof))
+
+
+def _most_variance(p: Fraction, m: int) -> Fraction:
+    """The greatest mean square from p of m values between 0 and 1 whose mean is p."""
+    ones = int(m * p)
+    return (ones + (m * p - ones) ** 2) / m - p**2
 
 
 def _of(suite: Suite, table: str) -> list[Printed]:

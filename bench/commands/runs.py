@@ -12,6 +12,7 @@ from rich.console import Console
 from bench.commands.judging import judged, save_report, show_check
 from bench.commands.options import (
     INTERRUPTED,
+    NOTHING_RUN,
     RESULTS,
     RUNS_FAILED,
     Json,
@@ -67,12 +68,14 @@ def plan(
         print_json(plan_json(planned, now, expected, jobs))
         return
     console = terminal()
-    console.print(plan_table(planned, now, expected))
-    basis = ", ".join(sorted({c.basis for c in expected.cells.values()})) or "nothing can run"
-    memory = peak_bytes(planned, expected.cells, jobs) / 2**20
-    print(f"{standing_line(planned, now)}; about {duration(expected.wall_s)} left with {jobs} process(es)")
-    print(f"(time from: {basis}), about {memory:,.0f} MiB of memory at most")
-    print(*waiting_lines(planned), sep="\n", end="\n" if planned.waiting else "")
+    if planned.cells:
+        console.print(plan_table(planned, now, expected))
+        basis = ", ".join(sorted({c.basis for c in expected.cells.values()}))
+        memory = peak_bytes(planned, expected.cells, jobs) / 2**20
+        print(f"{standing_line(planned, now)}; about {duration(expected.wall_s)} left with {jobs} process(es)")
+        print(f"(time from: {basis}), about {memory:,.0f} MiB of memory at most")
+    for line in waiting_lines(planned):
+        print(line)
 
 
 def run(
@@ -100,6 +103,10 @@ def run(
     planned = sharded(before.plan, shard)
     options = Options(_processes(jobs, device), lanes, device, checkpoint_every, retry_failed)
     console = Console(stderr=True) if as_json else terminal()
+    if planned.waiting and not planned.cells:
+        print(*waiting_lines(planned), sep="\n", file=sys.stderr)
+        print("nothing was run: nothing of this selection can run here yet", file=sys.stderr)
+        raise typer.Exit(NOTHING_RUN)
     outcome = _train(planned, before, options, console)
     console.print(outcome_line(planned, outcome), markup=False)
     printed: dict[str, Any] = {"run": outcome_json(outcome)}

@@ -38,6 +38,7 @@ def ls(
 
 def audit(
     suite: Annotated[str | None, typer.Argument(help="one suite; all where none is given")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="show what holds and what print cannot tell, too")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="print Markdown, as in docs/audit.md")] = False,
     fail_on: Annotated[
         list[str] | None, typer.Option(help="exit 1 where something is so: no, tie, undefined, not_checkable")
@@ -56,7 +57,7 @@ def audit(
     elif markdown:
         print(audit_markdown(audits), end="")
     else:
-        terminal().print(audit_table(findings))
+        terminal().print(audit_table(findings, everything))
         print(audit_counts(findings))
     if any(f.holds in (fail_on or ()) for f in findings):
         raise typer.Exit(ASKED_TO_FAIL)

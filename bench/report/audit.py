@@ -31,11 +31,12 @@ INTRODUCTION = (
 MOST_CELLS = 6  # shown in tables; the JSON has all
 
 
-def audit_table(findings: Sequence[Finding]) -> Table:
+def audit_table(findings: Sequence[Finding], everything: bool) -> Table:
+    """What does not simply hold; everything where asked."""
     table = Table(title="Audit: each paper against its own tables", title_justify="left", show_lines=True)
     for column in ("suite", "place", "says", "printed", "recomputed", "holds", "cells"):
         table.add_column(column, overflow="fold")
-    for f in findings:
+    for f in (f for f in findings if everything or f.holds in ("no", "tie", "undefined")):
         holds = f"[{STYLE[f.holds]}]{WORDS[f.holds]}[/]{_digits(f)}"
         said = [escape(text) for text in (f.suite, f.where, f.says, f.printed or "", f.recomputed or "")]
         table.add_row(*said, holds, escape("\n".join(_cells(f))))
@@ -64,21 +65,20 @@ def _page(audits: Sequence[tuple[Suite, Sequence[Finding]]]) -> Iterator[str]:
     head = ("suite", *(WORDS[holds] for holds in HOLDS))
     rows = [(s.id, *(str(sum(f.holds == holds for f in found)) for holds in HOLDS)) for s, found in audits]
     yield from markdown_table(head, rows)
-    for suite, findings in audits:
+    for title, kinds in (
+        ("What does not simply hold", ("no", "tie", "undefined")),
+        ("What holds", ("yes",)),
+        ("What print cannot tell", ("not_checkable",)),
+    ):
         yield ""
-        yield f"## {suite.paper.title} (`{suite.id}`)"
-        for title, chosen in (
-            ("What does not simply hold", [f for f in findings if f.holds in ("no", "tie", "undefined")]),
-            ("What holds", [f for f in findings if f.holds == "yes"]),
-            ("What print cannot tell", [f for f in findings if f.holds == "not_checkable"]),
-        ):
-            if chosen:
+        yield f"## {title}"
+        for suite, findings in audits:
+            if chosen := [f for f in findings if f.holds in kinds]:
                 yield ""
-                yield f"### {title}"
+                yield f"### {suite.paper.title} (`{suite.id}`)"
                 yield ""
-                yield from markdown_table(
-                    ("place", "says", "printed", "recomputed", "holds", "cells"), map(_row, chosen)
-                )
+                head = ("place", "says", "printed", "recomputed", "holds", "cells")
+                yield from markdown_table(head, map(_row, chosen))
 
 
 def _row(f: Finding) -> tuple[str, ...]:

@@ -146,6 +146,7 @@ def _published(suite: Suite, value: Printed) -> Row:
         "metric": value.metric,
         "protocol": value.protocol,
         "budget": value.budget,
+        "budget_kind": value.budget_kind,
         "value": None if value.value is None else float(value.value),
         "unit": value.unit or None,
         "decimals": value.decimals,

@@ -126,7 +126,10 @@ def waiting_lines(plan: Plan) -> list[str]:
     reasons: dict[tuple[str, str], list[str]] = {}
     for w in plan.waiting:
         reasons.setdefault((w.experiment, w.waits_for), []).append(f"{w.method} on {w.training_set}")
-    return [f"{experiment}: {len(cells)} cells wait for {why}" for (experiment, why), cells in reasons.items()]
+    return [
+        f"{experiment}: {len(cells)} cell{'s wait' if len(cells) > 1 else ' waits'} for {why}"
+        for (experiment, why), cells in reasons.items()
+    ]
 
 
 def duration(seconds: float) -> str:

@@ -6,6 +6,7 @@ file, `contradictions` finds what no single entry shows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property, partial
 from typing import Annotated, Any
 
@@ -43,6 +44,7 @@ from bench.suite.claims import (
     split,
 )
 from bench.suite.parts import (
+    BOUNDED,
     METRICS,
     Anchors,
     Budget,
@@ -136,9 +138,9 @@ class Suite(Model):
                 return home.id, method, measure
         return experiment.id, method, measure
 
-    def waits_for(self, experiment: Experiment, method_id: str) -> str:
-        """What is missing before this method can run in this experiment; nothing where it can."""
-        parts = [self["scenario", id_] for id_ in experiment.scenarios]
+    def waits_for(self, experiment: Experiment, method_id: str, on: Sequence[str] | None = None) -> str:
+        """What is missing before this method can run in this experiment; nothing where it can. on: these scenarios."""
+        parts = [self["scenario", id_] for id_ in (experiment.scenarios if on is None else on)]
         reasons = [p.waits_for for p in (self["method", method_id], experiment, *parts) if p.waits_for]
         if not reasons and (teaching := self.teacher_of(experiment, method_id)):
             reasons += [f"its teacher: {why}" for why in [self.waits_for(*teaching)] if why]
@@ -176,7 +178,7 @@ class Suite(Model):
         return tuple(found)
 
 
-def _budget(experiment: Experiment, group: str | None, scenario: str) -> str:
+def _budget(experiment: Experiment, group: str | None, scenario: str) -> Budget:
     """What a scenario is trained for: its training set's own budget, else the experiment's."""
     sets = [t for t in experiment.training_sets if scenario in t.scenarios and group in (None, t.id)]
-    return str(next((t.budget for t in sets if t.budget), experiment.budget))
+    return next((t.budget for t in sets if t.budget), experiment.budget)

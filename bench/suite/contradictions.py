@@ -9,9 +9,21 @@ from pydantic import ValidationError
 from baselines.specs import ALGORITHMS, Hyperparameters
 from bench.envs import FAMILIES
 from bench.explain import Problem, explain, listed, nearest, shown
-from bench.suite import SCHEMA, Claim, CurveMeasure, FirstReach, Method, Scenario, Setting, Suite, quantities, split
+from bench.suite import (
+    SCHEMA,
+    Claim,
+    CurveMeasure,
+    Experiment,
+    FirstReach,
+    Method,
+    Scenario,
+    Setting,
+    Suite,
+    quantities,
+    split,
+)
 from bench.suite.references import cycles, dangling, doubles
-from bench.suite.tables import wrong_claims, wrong_tables
+from bench.suite.tables import doubled_values, wrong_claims, wrong_tables
 
 _ABSENT = "correct the name, or say in waits_for what is missing"
 
@@ -21,7 +33,7 @@ def contradictions(suite: Suite, need_anchors: bool = True) -> list[Problem]:
     for look in (_wrong_format, doubles, dangling, cycles, _wrong_settings, _wrong_waiting, _wrong_casts, wrong_tables):
         if problems := list(look(suite)):
             return problems
-    problems = [*_wrong_budgets(suite), *_wrong_quantities(suite), *wrong_claims(suite)]
+    problems = [*_wrong_budgets(suite), *_wrong_quantities(suite), *doubled_values(suite), *wrong_claims(suite)]
     return problems or (list(missing_scales(suite)) if need_anchors else [])
 
 
@@ -54,19 +66,28 @@ def _wrong_waiting(suite: Suite) -> Iterator[Problem]:
             yield Problem(f"scenario[{s.id}].waits_for", shown(s.waits_for), "nothing: it can run", mend)
     for m in suite.method:
         if m.waits_for and m.algorithm in ALGORITHMS:
-            mend = "remove waits_for, and give the algorithm's hyperparameters"
+            mend = "remove waits_for; its hyperparameters are then checked"
             yield Problem(f"method[{m.id}].waits_for", shown(m.waits_for), "nothing: it can run", mend)
     for e in suite.experiment:
-        if all(suite.waits_for(e, m) for m in e.methods):
+        key = f"experiment[{e.id}]"
+        if e.waits_for and not any(suite.waits_for(e.model_copy(update={"waits_for": None}), m) for m in e.methods):
+            if not list(_unfit(e)):
+                yield Problem(f"{key}.waits_for", shown(e.waits_for), "nothing: all of it can run", "remove waits_for")
             continue
-        t, key, mend = e.training_sets[0], f"experiment[{e.id}]", "say in waits_for what is missing, or split it"
-        if len(e.training_sets) > 1 or len(t.scenarios) > 1 or t.score_on or t.budget:
-            got = f"{len(e.training_sets)} training set(s), {len(e.scenarios)} scenario(s)"
-            yield Problem(f"{key}.training_sets", got, "one of one scenario, where runs are to be made", mend)
-        if e.budget.episodes is None:
-            yield Problem(f"{key}.budget", str(e.budget), "episodes, where runs are to be made", mend)
-        if e.recording is None:
-            yield Problem(f"{key}.recording", "nothing", "a recording, where runs are to be made", mend)
+        if not all(suite.waits_for(e, m) for m in e.methods):
+            yield from _unfit(e)
+
+
+def _unfit(e: Experiment) -> Iterator[Problem]:
+    """What the harness cannot run of an experiment whose methods and scenarios it has."""
+    t, key, mend = e.training_sets[0], f"experiment[{e.id}]", "say in waits_for what is missing, or split it"
+    if len(e.training_sets) > 1 or len(t.scenarios) > 1 or t.score_on or t.budget:
+        got = f"{len(e.training_sets)} training set(s), {len(e.scenarios)} scenario(s)"
+        yield Problem(f"{key}.training_sets", got, "one of one scenario, where runs are to be made", mend)
+    if e.budget.episodes is None:
+        yield Problem(f"{key}.budget", str(e.budget), "episodes, where runs are to be made", mend)
+    if e.recording is None:
+        yield Problem(f"{key}.recording", "nothing", "a recording, where runs are to be made", mend)
 
 
 def _own_problems(suite: Suite, method: Method) -> Iterator[Problem]:

@@ -20,6 +20,7 @@ METRICS = {
     "win_rate": "share of episodes won",
     "ndcg": "normalised discounted cumulative gain of the ranking",
 }
+BOUNDED = ("win_rate", "ndcg")  # metrics between 0 and 1
 BUDGET_UNITS = ("episodes", "steps", "epochs", "updates")
 
 
@@ -119,6 +120,10 @@ class Budget(Model):
         if sum(getattr(self, unit) is not None for unit in (*BUDGET_UNITS, "unknown")) != 1:
             raise ValueError(f"exactly one of {', '.join(BUDGET_UNITS)}, unknown")
         return self
+
+    @property
+    def unit(self) -> str:
+        return next((unit for unit in BUDGET_UNITS if getattr(self, unit) is not None), "")
 
     def __str__(self) -> str:
         named = [f"{getattr(self, unit):,} {unit}" for unit in BUDGET_UNITS if getattr(self, unit) is not None]

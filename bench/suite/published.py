@@ -18,6 +18,7 @@ from pydantic import Field
 
 from bench.suite.base import Count, Id, Ids, Model, Protocol, SomeIds, Text
 from bench.suite.claims import Margin
+from bench.suite.parts import Budget
 
 _NUMBER = r"[+-]?\d+(?:\.\d+)?"
 CELL = re.compile(
@@ -25,6 +26,7 @@ CELL = re.compile(
 )
 UNITS = {"": Fraction(1), "%": Fraction(1, 100), "k": Fraction(1_000), "M": Fraction(1_000_000)}
 
+Header = Annotated[str, Field(pattern=r"^(\d[\d,.]*[kM]?)?$")]  # "2M", "50,000", or nothing
 Row = Annotated[str, Field(min_length=1)]
 
 
@@ -69,7 +71,7 @@ class Published(Model):
     margin: Margin  # the smallest difference from our result that matters
     decimals: Annotated[int, Field(ge=0)] | None = None  # printed digits where trailing zeros are dropped
     columns: SomeIds
-    budgets: Annotated[tuple[str, ...], Field(strict=False)] | None = None  # what a header prints above each column
+    budgets: Annotated[tuple[Header, ...], Field(strict=False)] | None = None  # what a header prints above each column
     derived: Derived | None = None
     rows: dict[Id, Row]
 
@@ -103,6 +105,7 @@ class Printed:
     metric: str
     protocol: str
     budget: str
+    budget_kind: str  # stated, inherited or assumed
     text: str
     value: Decimal | None
     unit: str
@@ -138,7 +141,7 @@ class Printed:
         return f"{self.where}{group}: {self.method} on {self.scenario} = {self.text}"
 
 
-def cells(table: Published, is_method: bool, trained: Callable[[str], str]) -> Iterator[Printed]:
+def cells(table: Published, is_method: bool, trained: Callable[[str], Budget]) -> Iterator[Printed]:
     """The values of a table. is_method: whether columns are methods. trained: a scenario's budget, if not printed.
 
     The cells must be well-formed and as many as columns; `contradictions` sees to that.
@@ -162,7 +165,8 @@ def cells(table: Published, is_method: bool, trained: Callable[[str], str]) -> I
                 scenario=scenario,
                 metric=table.metric,
                 protocol=table.protocol,
-                budget=above or trained(scenario),
+                budget=f"{above} {trained(scenario).unit}".strip() if above else str(trained(scenario)),
+                budget_kind="stated" if above else trained(scenario).kind,
                 text=text.strip("*"),
                 value=value,
                 unit=found["unit"] or "",

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from decimal import Decimal
 
 from bench.explain import Problem, listed, nearest, shown
-from bench.suite import METRICS, Averaged, Claim, Difference, Mean, Published, Retained, Suite, by_margin
+from bench.suite import (
+    BOUNDED,
+    METRICS,
+    Averaged,
+    Between,
+    Claim,
+    Difference,
+    Mean,
+    Published,
+    Retained,
+    Suite,
+    by_margin,
+    number,
+)
 from bench.suite.published import CELL
 
 
@@ -13,6 +28,7 @@ def wrong_tables(suite: Suite) -> Iterator[Problem]:
     """Tables whose columns, rows or cells cannot be meant."""
     for table in suite.published:
         yield from _wrong_shape(suite, table)
+        yield from _mixed_units(table)
         for row, line in table.rows.items():
             yield from _wrong_cells(table, row, line)
 
@@ -28,7 +44,10 @@ def _wrong_shape(suite: Suite, table: Published) -> Iterator[Problem]:
         allowed, word = methods, "methods, for its columns are scenarios"
     else:
         mend = "correct the names"
-        yield Problem(f"{key}.columns", listed(table.columns), "all methods, or all scenarios and sets", mend)
+        unknown = [c for c in table.columns if c not in methods and c not in scenarios]
+        close = nearest(unknown[0], [*methods, *scenarios]) if unknown else ""
+        got = listed(unknown or table.columns)
+        yield Problem(f"{key}.columns", got, "all methods, or all scenarios and sets", f"{mend}{close}")
         return
     for row in table.rows:
         if row not in allowed:
@@ -41,6 +60,9 @@ def _wrong_shape(suite: Suite, table: Published) -> Iterator[Problem]:
     if table.group and table.group not in (groups := [t.id for t in experiment.training_sets]):
         mend = f"correct the name{nearest(table.group, groups)}"
         yield Problem(f"{key}.group", shown(table.group), f"a training set: {listed(groups)}", mend)
+    if table.margin.absolute and table.metric in (*BOUNDED, "prr") and table.margin.absolute >= 1:
+        allowed = f"below 1: {table.metric} is a share"
+        yield Problem(f"{key}.margin.absolute", str(table.margin.absolute), allowed, "e.g. 0.10")
     if table.derived is None and table.metric not in METRICS:
         mend = f"correct the name{nearest(table.metric, METRICS)}, or say how it is derived"
         yield Problem(f"{key}.metric", shown(table.metric), listed(METRICS), mend)
@@ -55,6 +77,8 @@ def _wrong_cells(table: Published, row: str, line: str) -> Iterator[Problem]:
         yield Problem(key, got, f"{len(table.columns)} cells, one a column, blanks between", "correct the row")
     for cell in cells:
         found = CELL.match(cell)
+        if found is not None and (why := _impossible(table, found)):
+            yield Problem(key, shown(cell), why, "correct the cell, or the table's metric")
         if found is None:
             yield Problem(key, shown(cell), '"0.917", "0.917±0.031", "89.4%", "-", "**0.26**"', "write it as printed")
         elif bool(found["spread"]) is (table.spread == "none") and found["value"]:
@@ -65,10 +89,53 @@ def _wrong_cells(table: Published, row: str, line: str) -> Iterator[Problem]:
             yield Problem(key, shown(cell), allowed, "correct the cell or `decimals`")
 
 
+def _impossible(table: Published, found: re.Match[str]) -> str:
+    """What a value of a metric between 0 and 1 must be, where this one is not; nothing where it is."""
+    most = 100 if found["unit"] else 1
+    value, spread = (Decimal(found[part] or "0") for part in ("value", "spread"))
+    if table.metric in BOUNDED and not (0 <= value <= most and 0 <= spread <= most):
+        return f"between 0 and {most}, spread too: {table.metric} is a share" + (
+            "; 91.7% with its sign" if most == 1 else ""
+        )
+    return ""
+
+
+def _mixed_units(table: Published) -> Iterator[Problem]:
+    units = {
+        found["unit"]
+        for line in table.rows.values()
+        for c in line.split()
+        if (found := CELL.match(c)) and found["value"]
+    }
+    if len(units) > 1:
+        yield Problem(
+            f"published[{table.id}].rows", "percent and plain numbers", "one of them", "write them as printed"
+        )
+
+
+def doubled_values(suite: Suite) -> Iterator[Problem]:
+    """Values that tables of one experiment print twice, with no group to tell them apart, and no [[repeat]]."""
+    seen: dict[tuple[str, str | None, str, str, str], str] = {}
+    for value in suite.printed:
+        place = (value.experiment, value.group, value.metric, value.method, value.scenario)
+        rule = suite["published", value.table].derived
+        declared = [
+            r for r in suite.repeat if value.method in r.methods and {value.table, seen.get(place)} <= {*r.tables}
+        ]
+        if place in seen and not declared and not isinstance(rule, Retained):
+            got = f"{value.method} on {value.scenario}, as in {shown(seen[place])}"
+            groups = listed(t.id for t in suite["experiment", value.experiment].training_sets)
+            mend = f"name its training set: {groups}; or the experiment it is of"
+            yield Problem(f"published[{value.table}].group", got, "each value once in a group", mend)
+        seen.setdefault(place, value.table)
+
+
 def wrong_claims(suite: Suite) -> Iterator[Problem]:
     """Claims whose margin is missing, or that count or name scenarios their experiments do not have."""
     for claim in suite.claim:
         key = f"claim[{claim.id}]"
+        if isinstance(claim.test, Between) and number(claim.test.low)[0] > number(claim.test.high)[0]:
+            yield Problem(f"{key}.test", f"{claim.test.low} to {claim.test.high}", "low <= high", "exchange them")
         if by_margin(claim.test) and claim.margin is None:
             yield Problem(f"{key}.margin", "nothing", f"a margin: {claim.test.kind} is judged by it", "declare one")
         if isinstance(claim.test, Averaged) and not isinstance(suite["published", claim.test.table].derived, Mean):

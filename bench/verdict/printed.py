@@ -31,6 +31,9 @@ def judge_printed(evidence: Evidence, value: Printed) -> Verdict:
         says=f"{value.metric} of {value.method} on {value.scenario} is {value.text}",
         printed=None if value.value is None else float(value.exact),
     )
+    home = suite["experiment", suite.place(f"{value.method}:final", experiment)[0]]
+    if why := suite.waits_for(home, value.method, suite.members(value.scenario)):
+        return replace(verdict, reason=f"{value.method} on {value.scenario} cannot run yet: {why}")
     try:
         cells = _cells(evidence, experiment, value)
     except NotRun as missing:
