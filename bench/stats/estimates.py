@@ -109,8 +109,8 @@ def mean_estimate(values: ArrayLike) -> Estimate:
 def further_seeds_estimate(values: ArrayLike, seeds: float) -> Estimate:
     """Mean over seeds against the mean of `seeds` others of the same distribution, which are not known. values [S].
 
-    Standard error s sqrt(1 / S + 1 / seeds) on S - 1 degrees of freedom: the spread of the others is taken from these,
-    so it brings no degrees of freedom of its own. `seeds` may be infinite.
+    Standard error s sqrt(1 / S + 1 / seeds) on S - 1 degrees of freedom (Hahn & Meeker 1991): the spread of the
+    others is taken from these, so it brings no degrees of freedom of its own. `seeds` may be infinite.
     """
     mean = mean_estimate(values)
     factor = math.sqrt(1 + mean.n[0] / seeds)
@@ -134,6 +134,7 @@ def difference_estimate(a: ArrayLike, b: ArrayLike) -> Estimate:
 def log_ratio_estimate(a: ArrayLike, b: ArrayLike) -> Estimate | None:
     """Logarithm of mean(a) / mean(b) for independent seeds, by the delta method. a [S], b [S'].
 
+    The log response ratio of Hedges, Gurevitch & Curtis (1999).
     The spread of a side is its coefficient of variation, the first-order standard deviation of log(mean) at n = 1.
     None where a mean is not above 0: the logarithm does not exist.
     """

@@ -120,6 +120,7 @@ def shared_teacher_interval(groups: Sequence[ArrayLike], level: float = 0.95) ->
 def prediction_interval(values: ArrayLike, seeds: float, level: float = 0.95) -> Interval:
     """Where the mean of `seeds` further seeds of the same distribution would lie: mean -+ t s sqrt(1 / n + 1 / seeds).
 
+    Hahn & Meeker (1991, Statistical Intervals), for the mean of m future observations.
     values [S]. seeds: 1 or more, infinity gives `mean_interval`. A printed value inside is compatible with our seeds;
     that is no evidence that it is the same: with noisy seeds everything is compatible. StatisticsError for seeds < 1.
     Coverage for 5 further seeds: normal .95 / .95 / .95, bounded .93 / .93 / .94, bimodal .83 / .84 / .91.
@@ -141,8 +142,10 @@ def difference_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Inte
 def ratio_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interval:
     """mean(a) / mean(b) for independent seeds: a t interval of log(mean) by the delta method, back-transformed.
 
-    a [S], b [S']. Satterthwaite's degrees of freedom on the log scale. Both means must be above 0, otherwise estimate
-    (NaN) and interval are undefined: on negative returns a worse student would get the greater ratio. Where the
+    a [S], b [S']. Standard error of the log response ratio, first-order delta method (Hedges, Gurevitch & Curtis 1999);
+    Satterthwaite's (1946) degrees of freedom, with coefficients of variation for spreads, are ours in place of their
+    normal quantiles. Both means must be above 0, otherwise estimate (NaN) and interval are undefined: on negative
+    returns a worse student would get the greater ratio. Where the
     denominator's mean is not clear of 0 at this level, `reason` says so; `fieller_interval` is the honest answer there.
     Coverage: normal .96 / .95 / .95, bounded .96 / .95 / .95, bimodal .97 / .97 / .94.
     """

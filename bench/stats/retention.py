@@ -150,6 +150,11 @@ def retention(
     Two one-sided tests at 5% on the log scale, shown with the 90% interval; printed counts as exact. Undecided, with
     the reason, where `retention_interval` at this level is undefined, unbounded, or Fieller's: that near the floor, or
     with a student that is constantly at it, no ratio is judged. StatisticsError unless printed and margin are above 0.
+
+    Without a floor and unpaired, what is decided is decided as by `decisions.ratio`, whose error figures therefore are
+    upper bounds here: at n = 3 / 5 / 10 normal 3.4 / 4.4 / 4.8%, bounded 3.0 / 3.4 / 4.0, bimodal 1.6 / 1.4 / 3.8,
+    unequal 4.0 / 4.1 / 4.4, differences by collapses 25.5 / 12.5 / 1.5. Verdicts above a floor or on pairs are not
+    simulated; the intervals above a measured floor are.
     """
     require_margin(margin, positive=True)
     if not (printed > 0 and math.isfinite(printed)):

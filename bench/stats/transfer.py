@@ -145,7 +145,7 @@ def time_ratio(a: Times, b: Times, tau: float, level: float = 0.95) -> Interval:
     Censored seeds count with tau, never dropped. No interval where n < 3 on a side, or where no seed of either side
     reached the threshold before tau: 1 is then the ratio of two unknowns. Estimate NaN where a mean time is 0.
     Constant times otherwise: zero width. StatisticsError as in `restricted_mean`. Coverage of 95% at n = 3 / 5 / 10,
-    lognormal times, a fifth of the slower side censored: .955 / .944 / .940 (docs/statistics.md).
+    lognormal times, a fifth of the slower side censored: .954 / .943 / .941 (docs/statistics.md).
     """
     times_a, times_b = restricted_mean(a, tau), restricted_mean(b, tau)
     ratio = replace(ratio_interval(times_a, times_b, level), method="ratio of restricted means, log-delta t")

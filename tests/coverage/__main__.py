@@ -151,7 +151,7 @@ def document(size: Size, repetitions: int) -> str:
         "Scores: *normal*; *bounded, skewed*, a beta distribution against the ceiling of 1 (skewness -1); "
         f"*bimodal*, {percent(LOW_SHARE)[:-2]}% of seeds {GAP:g} lower than the rest, which then lie close "
         "together. n seeds often show one mode only, and no method can tell from them that there is another: "
-        "t intervals assume that this does not happen.",
+        "t intervals assume that this does not happen. Times to a threshold are *lognormal*.",
         "",
         *coverage_section(intervals.coverage(size), size),
         "",

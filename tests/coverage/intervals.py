@@ -20,7 +20,7 @@ from bench.stats.aggregates import IQM, MEAN, Statistic
 from bench.stats.intervals import Interval, fieller_interval, shared_teacher_interval
 from bench.stats.retention import retention_interval
 from tests.coverage import vectorised
-from tests.coverage.shapes import NORMAL, SHAPES, SPREAD, TOP, UNEQUAL, Generator, Shape
+from tests.coverage.shapes import NORMAL, SHAPES, SPREAD, TOP, UNEQUAL, Floats, Generator, Shape
 
 SEED = 20261121
 SEEDS = (3, 5, 10)
@@ -151,6 +151,14 @@ def fieller(rng: Generator, shape: Shape, n: int, size: Size) -> tuple[float, in
     return _one_by_one(interval, LOWER / TOP, size.each)
 
 
+def _lognormal(rng: Generator, mean: float, shape: tuple[int, ...]) -> Floats:
+    """Times, by the mean of their logarithm."""
+    return rng.lognormal(mean, LEARNING[1], shape)
+
+
+LOGNORMAL = Shape("lognormal", _lognormal, _lognormal)
+
+
 def times(rng: Generator, shape: Shape, n: int, size: Size) -> tuple[float, int]:
     """Ratio of restricted means, budget as tau."""
     fast, slow = LEARNING[0] - 0.5, LEARNING[0]
@@ -162,7 +170,7 @@ def times(rng: Generator, shape: Shape, n: int, size: Size) -> tuple[float, int]
         return float(inside + norm.sf(-centre / spread))
 
     def made(centre: float) -> transfer.Times:
-        values = np.exp(rng.normal(centre, spread, n))
+        values = shape.first(rng, centre, (n,))
         return transfer.Times(np.minimum(values, BUDGET), values <= BUDGET)
 
     return _one_by_one(lambda: transfer.time_ratio(made(fast), made(slow), BUDGET), mean(fast) / mean(slow), size.each)
@@ -281,7 +289,7 @@ METHODS = (
     Method("PRR", _retention(TOP, None), True, TWO),
     Method("PRR, teacher near zero", _retention(0.2, None), True, (NORMAL,)),
     Method("PRR above a measured floor", _retention(TOP, 0.3), True, TWO),
-    Method("restricted mean times, ratio, censored", times, True, (NORMAL,), lambda _: False),
+    Method("restricted mean times, ratio, censored", times, True, (LOGNORMAL,), lambda _: False),
     Method("Student t on teachers' means", shared_teacher, True),
     Method("IQM of 25 tasks, n-1 draws", _stratified(IQM, "n-1"), True, SHAPES, _always),
     Method("probability of improvement, 25 tasks, n-1 draws", _improved("n-1"), True, SHAPES, _always),

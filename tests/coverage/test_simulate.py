@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from bench.stats import decisions, published
-from bench.stats.decisions import conjunction, equivalence, not_greater, ordering, ratio
+from bench.stats.decisions import clearly_greater, conjunction, equivalence, not_greater, ordering, ratio
 from bench.stats.families import Correction, corrected, majority
 from bench.stats.intervals import difference_interval, mean_interval, prediction_interval
 from bench.stats.published import UNKNOWN_SEEDS, Published, reaches, same_value
+from bench.stats.retention import retention
 from tests.coverage import intervals, vectorised, verdicts
 from tests.coverage.__main__ import DOCUMENT, document
 from tests.coverage.shapes import EVERY, NORMAL, Shape
@@ -56,6 +57,7 @@ def test_the_vectorised_decisions_are_those_of_the_library(shape: Shape, n: int,
     cases = [
         (both.decide(0, math.inf), lambda x, y: ordering(x, y, False, MARGIN)),
         (both.decide(-math.inf, MARGIN), lambda x, y: not_greater(x, y, False, MARGIN)),
+        (-both.decide(-math.inf, MARGIN), lambda x, y: clearly_greater(x, y, False, MARGIN)),
         (both.decide(-MARGIN, MARGIN), lambda x, y: equivalence(x, y, False, MARGIN)),
         (vectorised.log_ratio(a, b).decide(*tolerance), lambda x, y: ratio(x, y, 1, 0.2)),
         (both.decide(-MARGIN, MARGIN), lambda x, y: same_value(x, paper(y), MARGIN).decision),
@@ -73,6 +75,20 @@ def test_the_vectorised_decisions_are_those_of_the_library(shape: Shape, n: int,
         cases.append((vectorised.student(a - b).decide(0, math.inf), lambda x, y: ordering(x, y, True, MARGIN)))
     for found, decide in cases:
         assert found.tolist() == [code(decide(x, y)) for x, y in zip(a, b, strict=True)]
+
+
+@pytest.mark.parametrize("shape", EVERY, ids=lambda shape: shape.name)
+@pytest.mark.parametrize("n", [3, 5, 10])
+def test_a_retention_is_never_decided_otherwise_than_the_ratio(shape: Shape, n: int):
+    """So it is wrong no more often. Scores far from zero and near it, where the ratio is still decided."""
+    a, b = sides(shape, n, n)
+    found = [
+        (code(retention(x, y, 1, 0.2)), code(ratio(x, y, 1, 0.2)))
+        for shift in (0.0, 0.5)
+        for x, y in zip(a - shift, b - shift, strict=True)
+    ]
+    assert all(ours in (0, theirs) for ours, theirs in found)
+    assert any(ours for ours, _ in found)
 
 
 def paper(seeds: np.ndarray) -> Published:
