@@ -18,7 +18,7 @@ def test_the_anchors_can_be_measured_again(knowru: Suite, id_: str) -> None:
     """
     scenario: Scenario = knowru["scenario", id_]
     assert scenario.anchors is not None
-    measured = measure_anchors(scenario.family, scenario.params, scenario.steps, SEEDS, EPISODES)
+    measured = measure_anchors(scenario.family, scenario.params, scenario.steps, scenario.metric, SEEDS, EPISODES)
     for name, score in measured.items():
         stated = getattr(scenario.anchors, name)
         allowed = max(5 * score["sd"] / SEEDS**0.5, 0.005 * abs(stated))
