@@ -31,6 +31,19 @@ def test_sizes_come_with_the_parameters():
     assert (params.obs_size, params.action_size) == (36, 5)
 
 
+@pytest.mark.parametrize(
+    ("params", "sizes", "state_size"),
+    [
+        ({"name": "simple_speaker_listener", "agents": 2}, ((3, 11), (3, 5), 11, 5), 22),
+        ({"name": "simple_push", "agents": 2, "controlled": "both"}, ((8, 19), (5, 5), 19, 5), 38),
+    ],
+)
+def test_agents_may_have_different_sizes(params: dict[str, Any], sizes: tuple[Any, ...], state_size: int):
+    found = checked("particle", {**params, "reward": "team_sum", "dynamics": "openai"})
+    assert (found.obs_sizes, found.action_sizes, found.obs_size, found.action_size) == sizes
+    assert (found.state_size, found.scored_agents, found.common_reward) == (state_size, (0, 1), True)
+
+
 def test_make_builds_the_environment():
     env = make("particle", SPREAD)
     assert isinstance(env, ParticleEnvironment)
