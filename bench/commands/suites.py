@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -93,7 +94,7 @@ def anchors(
     as_json: Json = False,
 ) -> None:
     """Measure each scenario's scale with scripted policies, for a suite file's [scenario.anchors]."""
-    from bench.envs.anchors import measure_anchors  # torch comes with it, so only here
+    from bench.envs.anchors import NoScale, measure_anchors  # torch comes with it, so only here
 
     if opponent is not None and opponent not in STAND_INS:
         mend = f"name one of them{nearest(opponent, STAND_INS)}"
@@ -103,6 +104,8 @@ def anchors(
     for s in scenarios:
         try:
             measured[s.id] = measure_anchors(s.family, s.params, s.steps, s.metric, seeds, episodes, opponent)
+        except NoScale as error:
+            print(f"{s.id}: not measured: {error}", file=sys.stderr)
         except OpponentMissing as error:
             mend = "give --opponent, to measure against a stand-in"
             raise SuiteError(suite, [Problem(f"scenario[{s.id}]", str(error), listed(STAND_INS), mend)]) from error

@@ -28,6 +28,10 @@ GOOD: Mapping[str, Script] = {
 }
 
 
+class NoScale(ValueError):
+    """A scenario that no script can give a scale."""
+
+
 def measure_anchors(
     family: str,
     params: Mapping[str, Any],
@@ -39,7 +43,8 @@ def measure_anchors(
 ) -> dict[str, dict[str, float]]:
     """Mean and standard deviation over seeds of each script's score in a metric, by script. One torch thread.
 
-    opponent: who stands in for a pretrained opponent, "random" or "greedy_script"; without it, OpponentMissing.
+    opponent: who stands in for a pretrained opponent, "random" or "greedy_script"; without it, OpponentMissing. Raises
+    NoScale where both sides of a contest learn: what a side's script reaches depends on the other's.
     """
     torch.set_num_threads(1)
     chosen = range(FIRST_SEED, FIRST_SEED + seeds)
@@ -48,7 +53,9 @@ def measure_anchors(
         others = {name: value for name, value in params.items() if name != "opponent_sha256"}
         scenario = checked(family, {**others, "opponent": opponent})
     if not isinstance(scenario, ParticleParams):
-        raise ValueError(f"params: got {scenario!r}; allowed: a scenario with scripts, {', '.join(GOOD)}")
+        raise NoScale(f"no scripts for {scenario!r}; there are some for {', '.join(GOOD)}")
+    if isinstance(scenario, SimpleAdversaryParams) and scenario.controlled == "all":
+        raise NoScale("both sides learn, and what a side's script reaches depends on the other's")
     policies = {
         "random": random_script([torch.Generator().manual_seed(2 * seed + 1) for seed in chosen]),
         "no_information": NO_INFORMATION[scenario.name],

@@ -20,7 +20,10 @@ OWN: dict[str, dict[str, Any]] = {
     PUSH: {"agents": 2, "controlled": "both"},
     ADVERSARY: {"agents": 2, "adversaries": 1, "landmarks": 2, "controlled": "all"},
 }
-GOOD = {"controlled": "good", "opponent": "greedy_script"}  # simple_adversary played by the good agents alone
+GOOD: dict[str, Any] = {
+    "controlled": "good",
+    "opponent": "greedy_script",
+}  # simple_adversary's good agents alone
 BODIES = {SPEAKER_LISTENER: 2, PUSH: 2, ADVERSARY: 3}
 LANDMARKS = {SPEAKER_LISTENER: 3, PUSH: 2, ADVERSARY: 2}
 

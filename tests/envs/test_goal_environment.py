@@ -26,7 +26,7 @@ from tests.envs.goals import (
 
 SEEDS = [0, 1, 2, 3, 4]
 STEPS = 25
-WIDE = {"agents": 4, "adversaries": 3, "landmarks": 4}  # KnowRU's task VI
+WIDE: dict[str, Any] = {"agents": 4, "adversaries": 3, "landmarks": 4}  # KnowRU's task VI
 CASES: list[tuple[str, dict[str, Any]]] = [
     (SPEAKER_LISTENER, {}),
     (SPEAKER_LISTENER, {"reward": "team_sum"}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -132,7 +134,8 @@ def test_openai_dynamics_match_the_scalar_reference(name: str, spread: float, so
     @given(start=starts(bodies, landmarks, spread), seed=st.integers(0, 2**32 - 1))
     def check(start: Start, seed: int):
         start_of(name, env, start)
-        reference = kind(*(x.tolist() for x in start[:3]), start[3])
+        positions, velocities, fixed = (x.tolist() for x in start[:3])
+        reference = kind(positions, velocities, fixed, start[3])
         for actions in drawn_actions(np.random.default_rng(seed), env.action_sizes, (STEPS,), soft):
             obs, rewards = reference.step(actions.tolist())
             assert_same(env, actions, [np.array(o) for o in obs], np.array(rewards))
@@ -143,7 +146,7 @@ def test_openai_dynamics_match_the_scalar_reference(name: str, spread: float, so
 def test_crowded_starts_of_push_are_in_contact():
     """Agents .02 apart, touching at .1: the overlap of .08 pushes with 8, so with a speed of .8 after one step."""
     env = environment(PUSH)
-    env.set_state(state_of(PUSH, np.array([[-0.01, 0], [0.01, 0]]), np.zeros((2, 2)), np.zeros((2, 2)), 0))
+    env.set_state(state_of(PUSH, np.array([[-0.01, 0.0], [0.01, 0.0]]), np.zeros((2, 2)), np.zeros((2, 2)), 0))
     env.step(one_hot(0, 0))
     assert env.state.velocities.flatten().tolist() == pytest.approx([-0.8, 0, 0.8, 0], abs=1e-9)
 
@@ -152,7 +155,7 @@ def test_crowded_starts_of_push_are_in_contact():
 def test_nobody_collides_in_speaker_listener_and_adversary(name: str):
     env = environment(name)
     bodies = BODIES[name]
-    positions = np.linspace(-0.01, 0.01, bodies)[:, None] * [1, 0]
+    positions = np.stack([np.linspace(-0.01, 0.01, bodies), np.zeros(bodies)], axis=1)
     env.set_state(state_of(name, positions, np.zeros((bodies, 2)), np.zeros((LANDMARKS[name], 2)), 0))
     env.step(one_hot(*[0] * bodies))
     assert env.state.velocities.abs().max() == 0
@@ -166,7 +169,7 @@ def test_nobody_collides_in_speaker_listener_and_adversary(name: str):
 def test_integration_order_and_action_signs(name: str, dynamics: Dynamics, x: list[float]):
     """Action 1 by the last agent, then nothing: openai pushes to +x and moves at once, mpe2 to -x, a step later."""
     env, bodies = environment(name, dynamics), BODIES[name]
-    apart = np.stack([np.zeros(bodies), np.arange(bodies)[::-1]], axis=1)
+    apart = np.stack([np.zeros(bodies), np.linspace(bodies, 1, bodies)], axis=1)
     env.set_state(state_of(name, apart, np.zeros((bodies, 2)), np.zeros((LANDMARKS[name], 2)), 0))
     found = []
     for action in (1, 0):
@@ -199,7 +202,7 @@ def test_speaker_and_listener_share_their_rewards_in_openai(dynamics: Dynamics, 
 def test_pushs_rewards_are_the_same_in_both(dynamics: Dynamics):
     """Adversary 1 from the goal, agent 3: -3 for the agent, 3 - 1 for the adversary."""
     env = environment(PUSH, dynamics)
-    env.set_state(state_of(PUSH, np.array([[1.0, 0], [3, 0]]), np.zeros((2, 2)), np.array([[0.0, 0], [9, 9]]), 0))
+    env.set_state(state_of(PUSH, np.array([[1.0, 0.0], [3.0, 0.0]]), np.zeros((2, 2)), np.array([[0.0, 0], [9, 9]]), 0))
     _, rewards, _ = env.step(one_hot(0, 0))
     assert rewards.flatten().tolist() == pytest.approx([2.0, -3.0])
 
@@ -209,7 +212,7 @@ def test_pushs_rewards_are_the_same_in_both(dynamics: Dynamics):
 
 @pytest.mark.parametrize(("name", "more"), [(SPEAKER_LISTENER, {}), (PUSH, {}), (ADVERSARY, {}), (ADVERSARY, GOOD)])
 @pytest.mark.parametrize("dynamics", ["openai", "mpe2"])
-def test_team_sum_gives_each_agent_the_sum(dynamics: Dynamics, name: str, more: dict[str, str]):
+def test_team_sum_gives_each_agent_the_sum(dynamics: Dynamics, name: str, more: dict[str, Any]):
     single, team = environment(name, dynamics, **more), environment(name, dynamics, **more, reward="team_sum")
     single.reset([torch.Generator().manual_seed(0)], 4)
     team.reset([torch.Generator().manual_seed(0)], 4)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from bench.envs import FAMILIES, Dynamics, OpponentMissing
 from bench.envs.anchors import GOOD as GOOD_SCRIPTS
-from bench.envs.anchors import NO_INFORMATION, measure_anchors
+from bench.envs.anchors import NO_INFORMATION, NoScale, measure_anchors
 from bench.envs.params import SimpleSpreadParams
 from bench.envs.particle.physics import State
 from bench.envs.particle.scripts import measure, random_script
@@ -15,7 +17,7 @@ from bench.envs.scores import episode_scores, team_rewards
 from tests.envs.goals import ADVERSARY, GOOD, NAMES, PUSH, SPEAKER_LISTENER, environment, generators, params_of
 
 SEEDS = [0, 1]
-TEAMS = {name: GOOD if name == ADVERSARY else {} for name in NAMES}
+TEAMS: dict[str, dict[str, Any]] = {name: GOOD if name == ADVERSARY else {} for name in NAMES}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -58,7 +60,8 @@ def test_the_good_listener_stops_on_the_goal_it_was_told(dynamics: Dynamics):
     env = environment(SPEAKER_LISTENER, dynamics)
     env.reset(generators(SEEDS), 20)
     for _ in range(60):
-        rewards = env.step(GOOD_SCRIPTS[SPEAKER_LISTENER](env))[1]
+        env.step(GOOD_SCRIPTS[SPEAKER_LISTENER](env))
+    rewards = env.step(GOOD_SCRIPTS[SPEAKER_LISTENER](env))[1]
     assert rewards.abs().max() < 1e-4
 
 
@@ -69,7 +72,8 @@ def test_the_good_pushers_leave_the_adversary_on_the_goal():
     agents, landmarks = (torch.tensor(x, dtype=torch.float64)[None, None] for x in places)
     env.set_state(State(agents, torch.zeros_like(agents), landmarks, torch.zeros(1, 1, dtype=torch.int64)))
     for _ in range(80):
-        rewards = env.step(GOOD_SCRIPTS[PUSH](env))[1]
+        env.step(GOOD_SCRIPTS[PUSH](env))
+    rewards = env.step(GOOD_SCRIPTS[PUSH](env))[1]
     assert rewards.sum().item() == pytest.approx(0, abs=1e-3)
 
 
@@ -133,6 +137,11 @@ def test_anchors_of_a_pretrained_opponent_need_a_stand_in():
         measure_anchors("particle", params, 25, "return_sum", 2, 200, o) for o in ("random", "greedy_script")
     )
     assert weak["good"]["mean"] > strong["good"]["mean"]
+
+
+def test_a_contest_that_both_sides_learn_has_no_scale():
+    with pytest.raises(NoScale, match="both sides learn"):
+        measure_anchors("particle", params_of(ADVERSARY).model_dump(exclude_none=True), 2, "return_sum", 2, 2)
 
 
 def test_every_scenario_has_scripts():

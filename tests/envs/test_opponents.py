@@ -19,7 +19,7 @@ from bench.envs.particle.environment import ParticleEnvironment
 from bench.envs.particle.opponents import load_opponent
 from tests.envs.goals import ADVERSARY, GOOD, PUSH, environment, generators, one_hot, params_of, state_of
 
-PRETRAINED = {"controlled": "good", "opponent": "pretrained"}
+PRETRAINED: dict[str, Any] = {"controlled": "good", "opponent": "pretrained"}
 STEPS = 25
 
 

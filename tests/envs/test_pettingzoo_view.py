@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from bench.envs.particle.environment import ParticleEnvironment
 from bench.envs.pettingzoo_view import ParticleParallelEnv, parallel_env
 from tests.envs.goals import ADVERSARY, GOOD, PUSH, SPEAKER_LISTENER, params_of
 
-TEAMS: list[tuple[str, dict[str, str]]] = [(SPEAKER_LISTENER, {}), (PUSH, {}), (ADVERSARY, {}), (ADVERSARY, GOOD)]
+TEAMS: list[tuple[str, dict[str, Any]]] = [(SPEAKER_LISTENER, {}), (PUSH, {}), (ADVERSARY, {}), (ADVERSARY, GOOD)]
 
 
 def spread(agents: int = 3, dynamics: Dynamics = "openai") -> SimpleSpreadParams:
@@ -45,7 +47,7 @@ def test_same_numbers_as_the_batched_environment(dynamics: Dynamics):
 @pytest.mark.filterwarnings("ignore:The old environment creation API:DeprecationWarning")
 @pytest.mark.parametrize(("name", "more"), TEAMS)
 @pytest.mark.parametrize("dynamics", ["openai", "mpe2"])
-def test_pettingzoos_own_checks_with_agents_of_different_sizes(dynamics: Dynamics, name: str, more: dict[str, str]):
+def test_pettingzoos_own_checks_with_agents_of_different_sizes(dynamics: Dynamics, name: str, more: dict[str, Any]):
     from pettingzoo.test import parallel_api_test, parallel_seed_test
 
     params = params_of(name, dynamics, **more)
@@ -54,7 +56,7 @@ def test_pettingzoos_own_checks_with_agents_of_different_sizes(dynamics: Dynamic
 
 
 @pytest.mark.parametrize(("name", "more"), TEAMS)
-def test_each_agent_has_its_own_name_and_sizes_and_the_batched_numbers(name: str, more: dict[str, str]):
+def test_each_agent_has_its_own_name_and_sizes_and_the_batched_numbers(name: str, more: dict[str, Any]):
     params = params_of(name, **more, reward="team_sum")
     view, batched = parallel_env(params, episode_limit=25), ParticleEnvironment(params)
     obs, _ = view.reset(seed=5)

@@ -59,6 +59,7 @@ class ParticleEnvironment:
             raise ValueError(f"opponent: got weights; allowed: none, {params.name!r} has no opponent")
         available = [[a < size for a in range(self.action_size)] for size in self.action_sizes]
         self._available = torch.tensor(available, device=self.device)
+        self._common_reward = params.common_reward
         self._ragged = min(self.action_sizes) < self.action_size
         self._current: tuple[State, View, Tensor] | None = None
 
@@ -151,8 +152,10 @@ class ParticleEnvironment:
     def _rewards(self) -> Tensor:
         """[S, E, N]: our agents' own, or the sum of these for each of them (`GoalParams.reward`)."""
         state, view, _ = self._now()
-        rewards = self._scenario.rewards(state, view)[..., self._scenario.opponents :]
-        if self.params.common_reward:
+        rewards = self._scenario.rewards(state, view)
+        if self._scenario.opponents:
+            rewards = rewards[..., self._scenario.opponents :]
+        if self._common_reward:
             return ordered_sum(rewards, dim=-1).unsqueeze(-1).repeat(1, 1, self.agents)
         return rewards
 
@@ -160,7 +163,7 @@ class ParticleEnvironment:
         view = self._scenario.view(state)
         seen = self._scenario.observe(state, view)
         self._current = state, view, seen
-        return seen[..., self._scenario.opponents :, :]
+        return seen[..., self._scenario.opponents :, :] if self._scenario.opponents else seen
 
     def _now(self) -> tuple[State, View, Tensor]:
         if self._current is None:

@@ -14,12 +14,12 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from bench.envs.params import SimpleAdversaryParams
 from bench.envs.particle.environment import ParticleEnvironment
 from bench.envs.particle.physics import State
 from bench.envs.particle.scripts import walk
 
 SHUN = 0.15  # simple push's agent stays so far beyond its goal; two agents touch at .1
+SURELY = 1e6  # more than any sum of squared distances: what it lowers is taken
 
 
 def speaker_listener_no_information(env: ParticleEnvironment) -> Tensor:
@@ -57,27 +57,22 @@ def push_good(env: ParticleEnvironment) -> Tensor:
 
 
 def adversary_no_information(env: ParticleEnvironment) -> Tensor:
-    """Everybody waits in the middle of the landmarks."""
-    return walk(env, _middle(env.state))[..., -env.agents :, :]
+    """Every good agent waits in the middle of the landmarks."""
+    return walk(env, _middle(env.state)[..., -env.agents :, :])
 
 
 def adversary_good(env: ParticleEnvironment) -> Tensor:
-    """Good agents cover the landmarks, the goal among them, so that their places do not tell it.
+    """The good agents cover the landmarks, the goal among them, so that their places do not tell it.
 
     Who goes where has the least sum of squared distances; where agents are fewer than landmarks one of them takes the
-    goal, where they are more each landmark is taken again. Adversaries of ours go to the landmark that a good agent is
-    nearest to.
+    goal, where they are more each landmark is taken again.
     """
-    assert isinstance(env.params, SimpleAdversaryParams)
-    state, adversaries, count = env.state, env.params.adversaries, env.params.landmarks
-    good = state.positions[..., adversaries:, :]
+    state, count = env.state, env.state.landmarks.shape[-2]
+    good = state.positions[..., -env.agents :, :]
     distance = (good.unsqueeze(-2) - state.landmarks.unsqueeze(-3)).square().sum(-1)
-    cost = distance - 1e6 * torch.nn.functional.one_hot(_goal(state), count).unsqueeze(-2)
-    chosen = _assigned(cost, repeats=-(-good.shape[-2] // count))
-    guess = _at(state, distance.amin(-2).argmin(-1)).unsqueeze(-2)
-    covered = torch.stack([_at(state, own) for own in chosen.unbind(-1)], dim=-2)
-    targets = torch.cat([guess.expand(-1, -1, adversaries, -1), covered], dim=-2)
-    return walk(env, targets)[..., -env.agents :, :]
+    cost = distance - SURELY * torch.nn.functional.one_hot(_goal(state), count).unsqueeze(-2)
+    chosen = _assigned(cost, repeats=-(-env.agents // count))
+    return walk(env, torch.stack([_at(state, own) for own in chosen.unbind(-1)], dim=-2))
 
 
 def _assigned(cost: Tensor, repeats: int) -> Tensor:

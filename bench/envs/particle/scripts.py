@@ -75,10 +75,9 @@ def good(env: ParticleEnvironment) -> Tensor:
 
 def walk(env: ParticleEnvironment, targets: Tensor) -> Tensor:
     """Soft actions that bring each agent to rest at its target [S, E, N, 2], at full force until it can coast there."""
-    state = env.state
-    return soft_actions(
-        push_towards(targets, state.positions, state.velocities, env.params.dynamics), env.params.dynamics
-    )
+    positions, velocities = (x[..., -env.agents :, :] for x in (env.state.positions, env.state.velocities))
+    dynamics = env.params.dynamics
+    return soft_actions(push_towards(targets, positions, velocities, dynamics), dynamics)
 
 
 def push_towards(targets: Tensor, positions: Tensor, velocities: Tensor, dynamics: Dynamics) -> Tensor:
