@@ -32,6 +32,10 @@ def test_a_write_that_is_refused_under_way(tiny: Suite, tiny_file: Path, tmp_pat
     fill(Store(results), make_plan(tiny, Selection(seeds=(0,))), levels(base=-8.0))
     before = contents(results)
     assert before
+    long_winded = tiny_file.read_text().replace(
+        'source = "a guess"', f'source = "{"a guess " * 200}"'
+    )  # stands in notes
+    tiny_file.write_text(long_winded)
     done = subprocess.run(
         [sys.executable, "-m", "bench", "run", str(tiny_file), "--seeds", "2", "--results", str(results)],
         env=ENVIRONMENT,

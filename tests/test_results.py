@@ -6,7 +6,8 @@ import pytest
 
 from bench.measures import Evidence
 from bench.plan import Selection
-from bench.report.numbers import found
+from bench.report.numbers import found, interval, number
+from bench.stats.intervals import Interval, difference_interval, mean_interval, paired_interval
 from bench.store import Store
 from bench.suite import Suite
 from bench.verdict import Verdict, judge
@@ -21,14 +22,14 @@ def verdicts(knowru: Suite) -> dict[str, list[Verdict]]:
     """By experiment."""
     return {
         id_: judge(Evidence(knowru, Selection(only=(id_,)), RESULTS), [knowru["experiment", id_]])
-        for id_ in ("spread/II", "spread/III")
+        for id_ in ("spread/II", "spread/III", "spread/sensitivity", "spread/loss", "spread/alpha")
     }
 
 
 def test_every_hash_of_the_published_results_holds() -> None:
     checked = verify(RESULTS)
     assert not checked.findings
-    assert checked.finished >= 40
+    assert checked.finished == 210
 
 
 def cells(verdict: Verdict) -> str:
@@ -48,6 +49,67 @@ def test_the_docs_verdicts_are_what_the_results_give(verdicts: dict[str, list[Ve
     for two, three in zip(verdicts["spread/II"], verdicts["spread/III"], strict=True):
         assert f"| {two.says.partition(' (')[0]} |{cells(two)}{cells(three)}" in text
         assert three.seeds == 10
+
+
+def test_the_docs_verdicts_on_variants_are_what_the_results_give(verdicts: dict[str, list[Verdict]]) -> None:
+    text = (ROOT / "docs/knowru.md").read_text()
+    for v in [v for id_ in ("spread/sensitivity", "spread/loss", "spread/alpha") for v in verdicts[id_]]:
+        says = v.says + (" (task II)" if v.experiment == "spread/sensitivity" else "")
+        assert f"| {says} |{cells(v)}" in text
+        assert v.seeds == 10
+
+
+SENSITIVITIES = {
+    "nothing": ("knowru", "maddpg"),
+    "`knowru_unscaled`": ("knowru_unscaled", "maddpg"),
+    "`knowru_nearest`": ("knowru_nearest", "maddpg_native"),
+    "`knowru_anneal_24`": ("knowru_anneal_24", "maddpg"),
+    "`knowru_warmup`": ("knowru_warmup", "maddpg_warmup"),
+}
+
+
+def shown(value: Interval) -> str:
+    return number(value.estimate) + interval(value.low, value.high)
+
+
+@pytest.mark.parametrize("row", SENSITIVITIES)
+def test_the_docs_sensitivities_are_what_the_results_give(knowru: Suite, row: str) -> None:
+    evidence, experiment = Evidence(knowru, Selection(), RESULTS), knowru["experiment", "spread/sensitivity"]
+    student, baseline = SENSITIVITIES[row]
+
+    def values(method: str, measure: str):
+        return evidence.values(experiment, f"{method}:{measure}").values
+
+    expected = [
+        difference_interval(values(student, "initial"), values(baseline, "initial"), 0.9),
+        difference_interval(values(student, "asymptote"), values(baseline, "asymptote"), 0.9),
+        difference_interval(values(baseline, "loss_fluctuation"), values(student, "loss_fluctuation"), 0.9),
+        paired_interval(values(student, "reuse_last"), values(student, "reuse_middle"), 0.9),
+    ]
+    lines = (ROOT / "docs/knowru.md").read_text().split("\n")
+    (line,) = [line for line in lines if line.startswith(f"| {row}") and line.count("|") == 6]
+    assert [cell.strip() for cell in line.split("|")[2:-1]] == [shown(i) for i in expected]
+
+
+@pytest.mark.parametrize(
+    ("row", "method"),
+    [("MADDPG", "maddpg"), ("0.1", "knowru_alpha_0.1"), ("0.5 (KnowRU)", "knowru"), ("1", "knowru_alpha_1")],
+)
+def test_the_docs_alphas_are_what_the_results_give(knowru: Suite, row: str, method: str) -> None:
+    evidence, experiment = Evidence(knowru, Selection(), RESULTS), knowru["experiment", "spread/alpha"]
+    lines = (ROOT / "docs/knowru.md").read_text().split("\n")
+    (line,) = [line for line in lines if line.startswith(f"| {row} |") and line.count("|") == 5]
+    for cell, measure in zip(line.split("|")[2:-1], ("initial", "overall", "asymptote"), strict=True):
+        i = mean_interval(evidence.values(experiment, f"{method}:{measure}").values)
+        assert cell.strip() == f"{i.estimate:.1f} [{i.low:.1f}, {i.high:.1f}]"
+
+
+def test_alpha_zero_is_maddpg_to_the_last_bit(knowru: Suite) -> None:
+    evidence, experiment = Evidence(knowru, Selection(), RESULTS), knowru["experiment", "spread/alpha"]
+    runs = [evidence.finished(evidence.cell(experiment, m)) for m in ("maddpg", "knowru_alpha_0")]
+    for seed in range(10):
+        returns = [r[seed].numbers.curves["training"].mean for r in runs]
+        assert returns[0] == returns[1]
 
 
 def test_published_runs_come_from_a_clean_tree(knowru: Suite) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+import tomli_w
 
 from bench.suite import Suite, SuiteError
 from bench.suite.loading import available, load, parse
 from tests.conftest import TINY
+from tests.printed import Entry, claim, table, text_with
 
 
 def refused(text: str) -> str:
@@ -172,3 +176,160 @@ def test_text_that_is_no_toml_or_no_utf8() -> None:
 def test_an_unknown_suite_gets_the_nearest_name() -> None:
     with pytest.raises(SuiteError, match='did you mean "knowru"'):
         load("knowrus")
+
+
+ROWS = {"two": "0.40 0.50 0.60", "three": "0.10 0.20 0.30"}
+AHEAD: Entry = {"kind": "ordering", "greater": ["student:final"], "less": ["base:final"]}
+KEPT: Entry = {"kind": "retention", "student": "student", "teacher": "base", "from": "1"}
+
+
+def test_the_printed_suite_is_sound() -> None:
+    kept = table("kept", {"student": "50% -"}, "two", "three", metric="kept", derived=KEPT)
+    made = parse(text_with(table("1", ROWS), kept, claims=(claim(AHEAD),)).encode(), "good.toml")
+    assert [value.text for value in made.printed][-3:] == ["0.30", "50%", "-"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "keys", "said"),
+    [
+        ({"two": "0.40 0,50 0.60"}, {}, ["published[1].rows.two", '"0,50"', '"0.917±0.031"', "write it as printed"]),
+        ({"two": "0.40 **0.50 0.60"}, {}, ["published[1].rows.two", '"**0.50"']),
+        ({"two": "0.40 .5 0.60"}, {}, ["published[1].rows.two", '".5"']),
+        ({"two": "0.40 0.50"}, {}, ["published[1].rows.two", "got      2 cells", "allowed  3 cells"]),
+        ({"two": "0.40 0.50 0.60 0.70"}, {}, ["published[1].rows.two", "4 cells", "correct the row"]),
+        ({"two": "0.40±0.1 0.50 0.60"}, {}, ["published[1].rows.two", '"0.40±0.1"', "no spread"]),
+        ({"two": "0.40±0.1 0.50 -"}, {"spread": "std"}, ["published[1].rows.two", '"0.50"', 'spread = "std"']),
+        ({"two": "0.40 0.501 0.60"}, {"decimals": 2}, ["published[1].rows.two", '"0.501"', "at most 2 digits"]),
+        ({"five": "0.40 0.50 0.60"}, {}, ["published[1].rows", '"five"', "scenarios or sets"]),
+        (ROWS, {"columns": ["base", "init", "studnt"]}, ["published[1].columns", '"studnt"', "all methods, or all"]),
+        (ROWS, {"columns": ["base", "init", "two"]}, ["published[1].columns", '"base", "init", "two"']),
+        (ROWS, {"columns": ["base", "base", "init"]}, ["published[1].columns", '"base" 2 times', "each column once"]),
+        ({"bse": "0.1 0.2"}, {"columns": ["two", "three"]}, ["published[1].rows", '"bse"', 'did you mean "base"']),
+        (ROWS, {"budgets": ["5M"]}, ["published[1].budgets", "got      1", "3, one a column"]),
+        (ROWS, {"group": "narow"}, ["published[1].group", '"narow"', "a training set", 'did you mean "narrow"']),
+        (ROWS, {"metric": "win_rat"}, ["published[1].metric", '"win_rat"', 'did you mean "win_rate"']),
+        (ROWS, {"experiment": "tabed"}, ["published[1].experiment", 'did you mean "tabled"']),
+        (ROWS, {"margin": {}}, ["published[1].margin", "exactly one of share_of_scale"]),
+        (ROWS, {"spread": "sd"}, ["published[1].spread", '"sd"', "'std'"]),
+        (ROWS, {"derived": KEPT}, ["published[1].rows", '"two", "three"', 'one row, of "student"']),
+        (ROWS, {"derived": {"kind": "mean", "from": ["9"]}}, ["published[1].derived.from", '"9"']),
+        (ROWS, {"derived": {"kind": "mean", "of": {"bas": "base"}}}, ["published[1].derived.of", '"bas"']),
+        (
+            ROWS,
+            {"derived": {"kind": "mean", "form": ["1"]}},
+            ["published[1].derived.form", '"from", "scenarios"', 'did you mean "from"'],
+        ),
+        (ROWS, {"colums": []}, ["published[1].colums", 'did you mean "columns"']),
+    ],
+)
+def test_a_mistake_in_a_table_is_named(rows: dict[str, str], keys: Entry, said: list[str]) -> None:
+    message = refused(text_with(table("1", rows) | keys))
+    for words in said:
+        assert words in message
+
+
+@pytest.mark.parametrize(
+    ("test", "keys", "said"),
+    [
+        (
+            {"kind": "equivalence", "same": ["base:final", "student:final"]},
+            {},
+            ["claim[said].margin", "nothing", "equivalence is judged by it"],
+        ),
+        (AHEAD | {"kind": "not_greater"}, {}, ["claim[said].margin", "nothing", "not_greater is judged by it"]),
+        (AHEAD, {"margin": {}}, ["claim[said].margin", "exactly one of share_of_scale"]),
+        (AHEAD, {"over": 4}, ["claim[said].over", "got      4", 'at most 2, the scenarios of experiment "tabled"']),
+        (AHEAD, {"over": "many"}, ["claim[said].over", '"many"']),
+        (AHEAD, {"over": 0}, ["claim[said].over", "greater than or equal to 1"]),
+        (AHEAD, {"scenarios": ["tow"]}, ["claim[said].scenarios", '"tow"', 'did you mean "two"']),
+        (
+            AHEAD,
+            {"experiments": ["target"], "scenarios": ["two"]},
+            ["claim[said].scenarios", '"two"', 'allowed  "three"'],
+        ),
+        (AHEAD, {"groups": ["wid"]}, ["claim[said].groups", '"wid"', "a training set", 'did you mean "wide"']),
+        (AHEAD | {"less": ["base@tabld:final"]}, {}, ["claim[said].test", '"tabld"', 'did you mean "tabled"']),
+        (AHEAD | {"less": ["student@source:final"]}, {}, ["claim[said].test", '"student"', 'experiment "source"']),
+        (AHEAD | {"less": ["base@:final"]}, {}, ["claim[said].test", '"base@:final"']),
+        (AHEAD | {"les": []}, {}, ["claim[said].test.les", '"greater", "less"', 'did you mean "less"']),
+        ({"kind": "value", "quantity": "base:final", "printed": "about 5"}, {}, ["claim[said].test", '"about 5"']),
+        (
+            {"kind": "difference", "of": "student:final", "minus": "base:final", "printed": ["0.2"]},
+            {"scenarios": ["both"]},  # a set of two
+            ["claim[said].test.printed", "1 printed, 2 scenarios", "one for each"],
+        ),
+    ],
+)
+def test_a_mistake_in_a_claim_about_a_table_is_named(test: Entry, keys: Entry, said: list[str]) -> None:
+    message = refused(text_with(table("1", ROWS), claims=(claim(test, **keys),)))
+    for words in said:
+        assert words in message
+
+
+def altered(*path: str | int, **keys: Any) -> str:
+    """The tiny suite with keys of one of its tables changed, or removed where they are None."""
+    tree: Any = tomllib.loads(TINY)
+    place = tree
+    for step in path:
+        place = place[step]
+    place |= keys
+    for key in [key for key, value in keys.items() if value is None]:
+        del place[key]
+    return tomli_w.dumps(tree)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (altered("scenario", 0, waits_for="x"), ["scenario[two].waits_for", '"x"', "nothing: it can run"]),
+        (altered("method", 0, waits_for="x"), ["method[base].waits_for", '"x"', "nothing: it can run"]),
+        (altered("method", 0, algorithm="maddpgs"), ["method[base].algorithm", "or say in waits_for what is missing"]),
+        (altered("scenario", 0, family="starcraft"), ["scenario[two].family", "or say in waits_for what is missing"]),
+        (
+            altered("scenario", 0, "params", name="simple_tag"),
+            ["scenario[two].params.name", '"simple_tag"', "or say in waits_for what is missing"],
+        ),
+        (
+            altered("experiment", 0, budget={"episodes": 16, "steps": 80, "source": "a"}),
+            ["experiment[source].budget", "exactly one of episodes, steps, epochs, updates, unknown"],
+        ),
+        (
+            altered("experiment", 0, budget={"source": "a"}),
+            ["experiment[source].budget", "exactly one of episodes, steps, epochs, updates, unknown"],
+        ),
+        (
+            altered("experiment", 0, budget={"steps": 80, "source": "a"}),
+            ["experiment[source].budget", "80 steps", "episodes, where runs are to be made", "say in waits_for"],
+        ),
+        (altered("experiment", 0, recording=None), ["experiment[source].recording", "nothing", "a recording"]),
+        (
+            altered("experiment", 0, training_sets=[{"id": "all", "scenarios": ["two", "three"]}]),
+            ["experiment[source].training_sets", "1 training set(s), 2 scenario(s)", "say in waits_for"],
+        ),
+        (altered(repeat=[{"id": "r", "where": "T", "says": "s", "methods": ["base"], "tables": ["9"]}]), ["repeat[r]"]),
+        (
+            altered(set=[{"id": "s", "where": "T", "says": "s", "scenarios": ["tow"]}]),
+            ["set[s].scenarios", 'did you mean "two"'],
+        ),
+        (
+            altered(set=[{"id": "two", "where": "T", "says": "s", "scenarios": []}]),
+            ["set[two].id", "a name that no scenario has"],
+        ),
+    ],
+)
+def test_a_mistake_in_what_waits_or_is_trained_is_named(text: str, said: list[str]) -> None:
+    message = refused(text)
+    for words in said:
+        assert words in message
+
+
+def test_what_waits_need_not_be_known() -> None:
+    """The environment of another family, an algorithm that is not built: sound, as long as it is said."""
+    text = text_with(
+        method=[{"id": "later", "where": "Sec. 5", "says": "x", "algorithm": "mappo", "waits_for": "MAPPO"}],
+        scenario=[
+            {"id": "map", "where": "Sec. 5", "says": "x", "family": "starcraft", "params": {"name": "8m"}}
+            | {"episode_limit": 120, "metric": "win_rate", "waits_for": "StarCraft"}
+        ],
+    )
+    assert parse(text.encode(), "good.toml").entries("scenario")[-1].waits_for == "StarCraft"

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bench.audit.findings import Finding, Holds, compared, shown
-from bench.audit.rounding import Rounded, change, difference, negative, product, ratio, rounded, stated
+from bench.audit.rounding import Rounded, change, difference, mean, negative, product, ratio, rounded, stated
+from bench.audit.tables import averaged_from
 from bench.suite import (
+    Averaged,
     Between,
     Change,
     Claim,
@@ -22,10 +24,12 @@ from bench.suite import (
     Printed,
     Product,
     Ratio,
+    Retained,
     Retention,
     Suite,
     Untestable,
     Value,
+    by_margin,
     quantities,
     split,
 )
@@ -63,11 +67,13 @@ def _finding(suite: Suite, claim: Claim, experiment: Experiment) -> Finding:
     )
     if why := _unprinted(suite, claim):
         return replace(empty, cells=(why,))
-    if isinstance(claim.test, Product):
+    if isinstance(claim.test, Averaged):
+        cases = list(_averages(suite, claim.test))
+    elif isinstance(claim.test, Product):
         cases = [_number(claim.test.printed, product(stated(t) for t in claim.test.of), " x ".join(claim.test.of))]
     else:
         cases = [_case(claim, values, i) for i, values in _values(suite, claim, experiment)]
-    if not cases:
+    if all(case.holds == "not_checkable" for case in cases):
         return replace(empty, cells=("no table prints these values",))
     return _summed(empty, claim, cases)
 
@@ -122,52 +128,77 @@ def _unprinted(suite: Suite, claim: Claim) -> str:
         if not isinstance(measure, Final | Retention):
             return f"{quantity} is in no table: {measure.says}"
     margin = claim.margin
-    if isinstance(claim.test, Equivalence | NotGreater) and margin and not (margin.absolute or margin.relative):
+    if by_margin(claim.test) and margin and not (margin.absolute or margin.relative):
         return "its margin is a share of what is measured, not printed"
     return ""
+
+
+def _averages(suite: Suite, test: Averaged) -> Iterator[Case]:
+    """Each average of a table whose row is printed in full elsewhere."""
+    rule = suite["published", test.table].derived
+    for value in (v for v in suite.printed if v.table == test.table and v.value is not None):
+        inputs = averaged_from(suite, rule, value)
+        if inputs and all(v.value is not None for v in inputs):
+            average = mean([rounded(v) for v in inputs])
+            holds, from_digits = compared(rounded(value), average)
+            line = f"{value.name}; mean of the {len(inputs)} printed: {shown(average.value, value.text)}"
+            yield Case(holds, line, from_digits=from_digits)
 
 
 Values = dict[str, Printed]  # by quantity
 
 
-def _values(suite: Suite, claim: Claim, experiment: Experiment) -> Iterator[tuple[int, Values]]:
-    """The printed values of a claim's quantities, scenario by scenario, group by group; with the scenario's place."""
+def _values(suite: Suite, claim: Claim, experiment: Experiment) -> Iterator[tuple[int, Values | str]]:
+    """The printed values of a claim's quantities, scenario by scenario, group by group; with the scenario's place.
+
+    Where one is not printed, what is missing in place of the values.
+    """
     named = quantities(claim.test)
     if not named:  # a change between two numbers of the text
         yield 0, {}
         return
     own = suite.printed_in(experiment.id)
     for place, scenario in enumerate(suite.scope(claim, experiment)):
-        groups = dict.fromkeys(v.group for v in own if v.scenario == scenario)
+        groups = dict.fromkeys(v.group for v in own if v.scenario == scenario) or {None: None}
         for group in (g for g in groups if claim.groups is None or g in claim.groups):
             here = [v for v in own if (v.scenario, v.group) == (scenario, group)]
             found = {q: v for q in named if (v := _value(suite, q, experiment, scenario, here))}
-            if len(found) == len({*named}):
-                yield place, found
+            missing = [q for q in named if q not in found]
+            yield place, f"{scenario}: {', '.join(missing)} not printed" if missing else found
 
 
 def _value(
     suite: Suite, quantity: str, experiment: Experiment, scenario: str, here: Sequence[Printed]
 ) -> Printed | None:
-    """What a quantity is in one case: among the values printed here, else by the experiment that it is read off."""
+    """What a quantity is in one case: among the values printed here, else by the experiment that it is read off.
+
+    A quantity that names another experiment is read there alone.
+    """
     home, method, name = suite.place(quantity, experiment)
-    retained = isinstance(suite["measure", name], Retention)
-    elsewhere = [] if split(quantity)[1] in (None, experiment.id) else suite.printed_in(home)
-    for value in elsewhere or here:
-        is_retention = suite["published", value.table].derived_by == "retention"
-        if (value.method, value.scenario) == (method, scenario) and is_retention == retained:
+    measure, named = suite["measure", name], split(quantity)[1]
+    teacher = measure.teacher if isinstance(measure, Retention) else None
+    elsewhere = suite.printed_in(home) if home != experiment.id else []
+    for value in elsewhere if named not in (None, experiment.id) else (*here, *elsewhere):
+        rule = suite["published", value.table].derived
+        retained = rule.teacher if isinstance(rule, Retained) else None
+        if (value.method, value.scenario, retained) == (method, scenario, teacher):
             return value
     return None
 
 
-def _case(claim: Claim, values: Values, place: int) -> Case:
+def _case(claim: Claim, values: Values | str, place: int) -> Case:
     """How a claim does in one case. place: of its scenario among the claim's."""
+    if isinstance(values, str):
+        return Case("not_checkable", values)
     test = claim.test
     if any(v.value is None for v in values.values()):
         return Case("undefined", "; ".join(v.name for v in values.values()))
     match test:
         case Ordering():
-            return _worst(_ordered(values[a], values[b]) for a, b in itertools.product(test.greater, test.less))
+            pairs = itertools.product(test.greater, test.less)
+            if test.clearly:
+                return _worst(_clearly(values[a], values[b], claim.margin) for a, b in pairs)
+            return _worst(_ordered(values[a], values[b]) for a, b in pairs)
         case NotGreater():
             pairs = itertools.product(test.greater, test.less)
             return _worst(_within(values[a], values[b], claim.margin, both=False) for a, b in pairs)
@@ -225,15 +256,23 @@ def _ordered(greater: Printed, less: Printed) -> Case:
     return Case(holds, _both(greater, less))
 
 
+def _clearly(greater: Printed, less: Printed, margin: Margin | None) -> Case:
+    """greater - less at least the margin."""
+    apart = float(greater.exact - less.exact)
+    return Case("yes" if apart >= _size(margin, greater, less) - 1e-12 else "no", _both(greater, less))
+
+
 def _within(a: Printed, b: Printed, margin: Margin | None, both: bool) -> Case:
     """a - b at most the margin, and at least its negative where `both`."""
-    allowed = 0.0
-    if margin and margin.absolute:
-        allowed = margin.absolute
-    elif margin and margin.relative:
-        allowed = margin.relative * float(min(abs(a.exact), abs(b.exact)))
     apart = float(a.exact - b.exact)
-    return Case("yes" if (abs(apart) if both else apart) <= allowed + 1e-12 else "no", _both(a, b))
+    return Case("yes" if (abs(apart) if both else apart) <= _size(margin, a, b) + 1e-12 else "no", _both(a, b))
+
+
+def _size(margin: Margin | None, a: Printed, b: Printed) -> float:
+    """A margin as a number; 0 where none is."""
+    if margin and margin.relative:
+        return margin.relative * float(min(abs(a.exact), abs(b.exact)))
+    return (margin.absolute or 0.0) if margin else 0.0
 
 
 ORDER: tuple[Holds, ...] = ("no", "undefined", "tie", "yes")
@@ -247,5 +286,8 @@ def _worst(cases: Iterator[Case]) -> Case:
 
 
 def _both(a: Printed, b: Printed) -> str:
+    """Two values in one line: their place once, where it is the same."""
+    if (a.where, a.group, a.scenario) != (b.where, b.group, b.scenario):
+        return f"{a.name}; {b.name}"
     group = f", {a.group}" if a.group else ""
     return f"{a.where}{group}: {a.scenario}: {a.method} {a.text}, {b.method} {b.text}"

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Literal
 
 from bench.audit.rounding import Rounded
+from bench.suite.published import UNITS
 
 Holds = Literal["yes", "no", "tie", "undefined", "not_checkable"]
 HOLDS: tuple[Holds, ...] = ("yes", "no", "tie", "undefined", "not_checkable")
@@ -38,8 +39,9 @@ def compared(printed: Rounded, recomputed: Rounded) -> tuple[Holds, bool]:
 
 
 def shown(value: Fraction, like: str) -> str:
-    """A recomputed number, with three digits more than the printed one `like`, in percent where that is."""
-    percent = like.endswith("%")
-    digits = len(like.rstrip("%kM").partition(".")[2]) + 3
-    scaled = value * 100 if percent else value
-    return f"{float(scaled):.{digits}f}" + ("%" if percent else "")
+    """A recomputed number, with three digits more than the printed one `like`, in its unit: percent, k or M."""
+    number = like.partition("±")[0]
+    bare = number.rstrip("%kM")
+    unit = number[len(bare) :]
+    digits = len(bare.partition(".")[2]) + 3
+    return f"{float(value / UNITS[unit]):.{digits}f}{unit}"

@@ -90,15 +90,10 @@ def _retained(suite: Suite, rule: Retained, value: Printed) -> Finding:
 
 def _averaged(suite: Suite, rule: Mean, value: Printed) -> Finding:
     """Where it is not known what is averaged, the mean of everything in those tables is shown, and decides nothing."""
-    source = rule.of.get(value.method)
-    inputs = [
-        v
-        for table in rule.from_
-        for v in _of(suite, table)
-        if v.method == source and (not rule.scenarios or v.scenario in rule.scenarios)
-    ]
-    says = f"mean over {value.scenario} of {source or value.method}"
-    if not inputs or value.value is None or any(v.value is None for v in inputs):
+    inputs = averaged_from(suite, rule, value)
+    says = f"mean over {value.scenario} of {rule.of.get(value.method, value.method)}"
+    unprinted = {*rule.scenarios} - {v.scenario for v in inputs}
+    if not inputs or unprinted or value.value is None or any(v.value is None for v in inputs):
         return _finding(suite, value, says, "not_checkable", [rule.because or "what is averaged is not printed"])
     average = mean([rounded(v) for v in inputs])
     holds, from_digits = compared(rounded(value), average)
@@ -107,6 +102,17 @@ def _averaged(suite: Suite, rule: Mean, value: Printed) -> Finding:
         reason = f"{rule.because}; shown: the mean of all {len(inputs)} values printed there"
         return _finding(suite, value, says, "not_checkable", [reason], recomputed=recomputed)
     return _finding(suite, value, says, holds, cells, recomputed=recomputed, from_digits=from_digits)
+
+
+def averaged_from(suite: Suite, rule: Mean, value: Printed) -> list[Printed]:
+    """What the rule averages for a value's row: printed values of its scenarios, of all where it names none."""
+    source = rule.of.get(value.method)
+    return [
+        v
+        for table in rule.from_
+        for v in _of(suite, table)
+        if v.method == source and (not rule.scenarios or v.scenario in rule.scenarios)
+    ]
 
 
 def _agree(values: list[Printed]) -> Holds:
@@ -121,7 +127,7 @@ def _agree(values: list[Printed]) -> Holds:
 def _wrong_bold(values: Iterable[Printed]) -> Iterator[str]:
     """A line where the bold values of one scenario are not its best."""
     known = [v for v in values if v.value is not None]
-    best: Fraction = max(v.exact for v in known)
+    best: Fraction | None = max((v.exact for v in known), default=None)
     bold, highest = [v for v in known if v.bold], [v for v in known if v.exact == best]
     if bold != highest:
         marked = ", ".join(f"{v.method} {v.text}" for v in bold) or "none"

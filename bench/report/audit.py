@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from bench.audit import HOLDS, Finding
@@ -36,7 +37,8 @@ def audit_table(findings: Sequence[Finding]) -> Table:
         table.add_column(column, overflow="fold")
     for f in findings:
         holds = f"[{STYLE[f.holds]}]{WORDS[f.holds]}[/]{_digits(f)}"
-        table.add_row(f.suite, f.where, f.says, f.printed or "", f.recomputed or "", holds, "\n".join(_cells(f)))
+        said = [escape(text) for text in (f.suite, f.where, f.says, f.printed or "", f.recomputed or "")]
+        table.add_row(*said, holds, escape("\n".join(_cells(f))))
     return table
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from bench.suite import Experiment, Printed, Setting, Suite, quantities
@@ -103,7 +104,8 @@ def listing_table(kind: str, rows: list[Row]) -> Table:
         table.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
         table.add_row(
-            *(_cell(row, column) for column in COLUMNS[kind]), style=None if row.get("status") != "waits" else "dim"
+            *(escape(_cell(row, column)) for column in COLUMNS[kind]),
+            style=None if row.get("status") != "waits" else "dim",
         )
     return table
 

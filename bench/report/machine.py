@@ -79,7 +79,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
-    row = dataclasses.asdict(verdict)
+    row = {k: v for k, v in dataclasses.asdict(verdict).items() if k not in ("p", "p_against", "headline")}
     row["deviations"] = [{"id": n.id, "class": n.class_, "says": n.says} for n in verdict.deviations]
     return _plain(row)
 

@@ -11,7 +11,7 @@ For one cell's mean no percentile bootstrap will do: use Student's t.
 All functions raise StatisticsError for NaN or infinity, a level outside (0, 1), or fewer than 100 repetitions. With
 n < 3 there is no interval; scores that do not vary in any task give one of zero width, and so do resamples that are all
 alike (an IQM at a ceiling). `reason` says so.
-Memory: resamples are made in chunks of about 2 MB; the answer does not depend on their size.
+Memory: resamples are made in chunks of 256 kB, a few of them at a time; the answer does not depend on their size.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ Draws = Literal["n", "n-1"]
 SAME = "zero width: no two resamples differ, which says nothing about runs that were not made"
 REPETITIONS = 10_000  # an end's Monte-Carlo standard deviation is then .0005 on win rates of 25 tasks x 5 seeds
 FEWEST = 100  # repetitions: below, a 2.5% quantile rests on one or two of them
-CHUNK = 2**18  # scores resampled at once: 2 MB
+CHUNK = 2**15  # scores resampled at once: 256 kB, which stays in a second-level cache
 
 
 class LegacyGenerator(Protocol):
@@ -126,6 +126,9 @@ def stratified_interval(
 
     draws "n" on `numpy.random.RandomState(s)` gives what rliable 1.2.0 gives after `numpy.random.seed(s)`, to the
     last bit.
+
+    Coverage of 95% for the IQM of 25 tasks at n = 3 / 5 / 10 (docs/statistics.md): n - 1 draws .94 / .95 / .95, n draws
+    .87 / .92 / .93; with bounded and bimodal scores the same to .01, but n draws at n = 3 to .03.
     """
     array = finite(scores, "scores", axes=2)
     seeds, tasks = array.shape
@@ -133,8 +136,9 @@ def stratified_interval(
 
     def resampled() -> Floats:
         shapes = ((chunk, drawn, tasks) for chunk in _chunks(repetitions, drawn * tasks))
-        columns = np.arange(tasks)
-        return np.concatenate([statistic.of(array[_draw(generator, seeds, shape), columns]) for shape in shapes])
+        rows, columns = array.ravel(), np.arange(tasks)
+        drawn_at = (_draw(generator, seeds, shape) * tasks + columns for shape in shapes)
+        return np.concatenate([statistic.of(rows.take(indices)) for indices in drawn_at])
 
     return _answer(float(statistic.of(array)), (array,), level, _method(draws), resampled)
 
@@ -159,6 +163,9 @@ def improvement_interval(
 
     With equal numbers of seeds a repetition draws x's indices, then y's, as rliable does. Where every run of one side
     beats every run of the other no resample can differ: zero width, and `reason` says why.
+
+    Coverage of 95% for 25 tasks at n = 3 / 5 / 10, n - 1 draws (docs/statistics.md): .96 / .96 / .95 on normal scores,
+    .96 to .97 / .96 / .96 on bounded and bimodal ones.
     """
     left, right = paired_tasks(x, y)
     tasks, counts = left.shape[1], (_count(len(left), draws), _count(len(right), draws))
@@ -193,6 +200,9 @@ def profile_band(
 
     Where all runs are on one side of a threshold no resample can differ: the interval has zero width there and tells
     nothing about runs that were not made. It is a picture; no verdict rests on it.
+
+    Coverage of 95% for 25 tasks at n = 3 / 5 / 10, at thresholds among the scores: .93 / .94 / .95
+    (docs/statistics.md).
     """
     array, taus = finite(scores, "scores", axes=2), thresholds_of(thresholds)
     seeds, tasks = array.shape
@@ -224,6 +234,9 @@ def hierarchical_interval(
     keeps each one's students as they are: drawing those again would count their spread twice (Davison & Hinkley 1997,
     sec. 3.8). n counts teachers, the independent unit: K < 3 gives no interval, however many students there are.
     For the mean of one task use `intervals.shared_teacher_interval`.
+
+    Coverage of 95% for the IQM of 25 tasks, 2 students each of K = 3 / 5 / 10 teachers: .94 / .94 / .95, but
+    .83 / .82 / .86 where it is ignored that teachers are shared (docs/statistics.md).
     """
     array = finite(scores, "scores", axes=3)
     teachers, students, tasks = array.shape

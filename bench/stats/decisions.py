@@ -83,6 +83,20 @@ def ordering(greater: ArrayLike, less: ArrayLike, paired: bool, margin: float) -
     return explained(decision, words)
 
 
+def clearly_greater(greater: ArrayLike, less: ArrayLike, paired: bool, margin: float) -> Decision:
+    """Whether mean(greater) - mean(less) > margin: superiority by the margin, the mirror of `not_greater`.
+
+    Yes where the one-sided 95% lower bound of the difference is above the margin, no where the upper one is below it.
+    """
+    require_margin(margin, positive=False)
+    words: dict[Outcome, str] = {
+        "yes": f"greater by more than the margin {margin:g}",
+        "no": f"not greater by the margin {margin:g} or more",
+        "undecided": f"neither an advantage above nor one below the margin {margin:g} is shown",
+    }
+    return explained(decide(_difference(greater, less, paired), margin, math.inf), words)
+
+
 def equivalence(a: ArrayLike, b: ArrayLike, paired: bool, margin: float) -> Decision:
     """Whether |mean(a) - mean(b)| < margin, by two one-sided tests (Schuirmann 1987).
 

@@ -5,6 +5,9 @@ Axes: S seed. `a` [S] and `b` [S'] hold one number per seed, in any unit; the in
 All functions raise StatisticsError for NaN, infinity, an empty or many-axed array, or a level outside (0, 1).
 With n < 3 on a side there is an estimate but no interval. Constant scores give a zero-width interval. Both say so in
 `reason`. The percentile bootstrap is not used here: for one cell's mean it covers .75 at n = 3 where .95 is asked.
+
+Coverage figures are of 95% intervals at n = 3 / 5 / 10, simulated; docs/statistics.md says how. Bounded: skewed against
+a ceiling. Bimodal: one seed in five far below the rest, so that few seeds often show one mode only.
 """
 
 import math
@@ -62,7 +65,10 @@ def _student(estimate: Estimate, level: float, method: str) -> Interval:
 
 
 def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
-    """Mean over seeds with Student's t interval (Student 1908). values [S]."""
+    """Mean over seeds with Student's t interval (Student 1908). values [S].
+
+    Coverage: normal .95 / .95 / .95, bounded .93 / .92 / .93, bimodal .81 / .74 / .89.
+    """
     return _student(mean_estimate(values), level, "Student t")
 
 
@@ -70,6 +76,7 @@ def paired_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interval
     """Mean of a - b over the same seeds, with Student's t interval of the differences. a, b [S], same order.
 
     StatisticsError also where the sides differ in length. Seeds with one and the same difference are constant scores.
+    Coverage: normal .95 / .95 / .95, bounded .95 / .95 / .95, bimodal .98 / .98 / .96.
     """
     return _student(paired_estimate(a, b), level, "paired t")
 
@@ -79,7 +86,8 @@ def aggregate_interval(tasks: Sequence[ArrayLike], level: float = 0.95) -> Inter
 
     tasks: [S] for each of T tasks, S may differ. Tasks are fixed and weigh the same; seeds must be independent between
     them: where one run is scored on several tasks, take each seed's mean first and use `mean_interval`. Constant tasks
-    are fine among others. StatisticsError for no tasks.
+    are fine among others. StatisticsError for no tasks. Coverage for 25 tasks: .945 to .955,
+    whatever the shape and n.
     """
     if not tasks:
         raise StatisticsError("tasks: got none, at least one is needed")
@@ -101,6 +109,7 @@ def shared_teacher_interval(groups: Sequence[ArrayLike], level: float = 0.95) ->
 
     groups: [M] students for each of K teachers, M may differ. Teachers weigh the same, whatever their M: they are the
     independent unit, and n counts them. K < 3: no interval, however many students there are.
+    Coverage at K = 3 / 5 / 10, teachers being normal .95 / .95 / .95, bounded .94 / .93 / .94, bimodal .89 / .85 / .90.
     """
     if not groups:
         raise StatisticsError("groups: got none, at least one teacher's students are needed")
@@ -113,6 +122,7 @@ def prediction_interval(values: ArrayLike, seeds: float, level: float = 0.95) ->
 
     values [S]. seeds: 1 or more, infinity gives `mean_interval`. A printed value inside is compatible with our seeds;
     that is no evidence that it is the same: with noisy seeds everything is compatible. StatisticsError for seeds < 1.
+    Coverage for 5 further seeds: normal .95 / .95 / .95, bounded .93 / .93 / .94, bimodal .83 / .84 / .91.
     """
     if not seeds >= 1:
         raise StatisticsError(f"seeds: got {seeds}, a number from 1 on, or infinity, is needed")
@@ -123,6 +133,7 @@ def difference_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Inte
     """mean(a) - mean(b) for independent seeds: Welch (1947) with Satterthwaite's (1946) degrees of freedom.
 
     a [S], b [S']. One constant side is fine: the degrees of freedom are then those of the other.
+    Coverage: normal .96 / .96 / .95, spreads 1 : 3 .95 / .95 / .95, bounded .96 / .95 / .95, bimodal .98 / .98 / .96.
     """
     return _student(difference_estimate(a, b), level, "Welch t")
 
@@ -133,6 +144,7 @@ def ratio_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interval:
     a [S], b [S']. Satterthwaite's degrees of freedom on the log scale. Both means must be above 0, otherwise estimate
     (NaN) and interval are undefined: on negative returns a worse student would get the greater ratio. Where the
     denominator's mean is not clear of 0 at this level, `reason` says so; `fieller_interval` is the honest answer there.
+    Coverage: normal .96 / .95 / .95, bounded .96 / .95 / .95, bimodal .97 / .97 / .94.
     """
     method, above, below = "log-delta t", mean_estimate(a), mean_estimate(b)
     log_ratio, n = log_ratio_estimate(a, b), above.n + below.n
@@ -155,6 +167,7 @@ def fieller_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interva
     a [S], b [S'], means of any sign. Degrees of freedom: Satterthwaite's at the estimated ratio. Where the
     denominator's mean is not clear of 0 the set is unbounded, a legal answer: low and high are None and `reason`
     starts with "unbounded". The estimate is NaN where mean(b) is 0.
+    Coverage, unbounded sets included: normal .96 / .95 / .95, bounded .95 / .95 / .95, bimodal .97 / .96 / .94.
     """
     above, below, n = mean_estimate(a), mean_estimate(b), mean_estimate(a).n + mean_estimate(b).n
     ratio = above.value / below.value if below.value else math.nan

@@ -98,6 +98,9 @@ def retention_interval(
     that both vary together; unpaired intervals are then too wide, or too narrow where good teachers make worse
     students. Fieller's set may be unbounded: no interval, a reason that starts with "unbounded", a legal answer.
     n < 3 on a side: no interval. Constant scores: zero width.
+
+    Coverage of 95% at n = 3 / 5 / 10 (docs/statistics.md): normal .96 / .95 / .95; teacher near zero .97 / .97 / .96;
+    above a measured floor .96 / .95 / .96, with bimodal seeds .94 / .92 / .92.
     """
     sides = _Sides(student, teacher, floor, paired)
     form = "PRR" if sides.exact_floor and float(np.asarray(floor)) == 0 else "PRR above the floor"

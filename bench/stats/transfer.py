@@ -83,7 +83,7 @@ def jump_start(student: ArrayLike, baseline: ArrayLike, level: float = 0.95) -> 
 
     The inputs are `window_mean`s over the first w episodes (w declared by the caller), not scores before the first
     update: methods that share initial weights are equal there by construction. n < 3: no interval. Differences that
-    do not vary: zero width.
+    do not vary: zero width. Covers what `intervals.paired_interval` does.
     """
     return paired_interval(student, baseline, level)
 
@@ -144,7 +144,8 @@ def time_ratio(a: Times, b: Times, tau: float, level: float = 0.95) -> Interval:
 
     Censored seeds count with tau, never dropped. No interval where n < 3 on a side, or where no seed of either side
     reached the threshold before tau: 1 is then the ratio of two unknowns. Estimate NaN where a mean time is 0.
-    Constant times otherwise: zero width. StatisticsError as in `restricted_mean`.
+    Constant times otherwise: zero width. StatisticsError as in `restricted_mean`. Coverage of 95% at n = 3 / 5 / 10,
+    lognormal times, a fifth of the slower side censored: .955 / .944 / .940 (docs/statistics.md).
     """
     times_a, times_b = restricted_mean(a, tau), restricted_mean(b, tau)
     ratio = replace(ratio_interval(times_a, times_b, level), method="ratio of restricted means, log-delta t")
@@ -183,7 +184,7 @@ def area_ratio(student: ArrayLike, baseline: ArrayLike, floor: float, level: flo
 
     Inputs are `area`s, one per seed. `floor` R is a random policy's score, taken as exact. Without it the ratio of
     negative returns would grow as the student gets worse. Undefined, with the reason, where a mean is at or below the
-    floor; n < 3: no interval; constant areas: zero width.
+    floor; n < 3: no interval; constant areas: zero width. Covers what `intervals.ratio_interval` does.
     """
     method, zero = "area ratio above the floor, log-delta t", float(finite([floor], "floor")[0])
     sides = {"student": finite(student, "student"), "baseline": finite(baseline, "baseline")}

@@ -6,7 +6,7 @@ file, `contradictions` finds what no single entry shows.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -14,6 +14,7 @@ from pydantic import Field
 from baselines.specs import ALGORITHMS
 from bench.suite.base import Count, Id, Kind, Model, Scalar, SuiteError, Text
 from bench.suite.claims import (
+    Averaged,
     Between,
     Change,
     Claim,
@@ -37,6 +38,7 @@ from bench.suite.claims import (
     Untrained,
     Value,
     Window,
+    by_margin,
     quantities,
     split,
 )
@@ -60,7 +62,7 @@ from bench.suite.parts import (
     TrainingSet,
     Transfer,
 )
-from bench.suite.published import Mean, Printed, Published, Repeat, Retained, cells, number
+from bench.suite.published import Derived, Mean, Printed, Published, Repeat, Retained, cells, number
 
 SCHEMA = 2  # of the file format
 LISTS = ("scenario", "set", "method", "experiment", "published", "repeat", "measure", "claim", "deviation")
@@ -169,6 +171,12 @@ class Suite(Model):
         methods = {m.id for m in self.method}
         found: list[Printed] = []
         for table in self.published:
-            experiment = self["experiment", table.experiment]
-            found += cells(table, table.columns[0] in methods, str(experiment.budget))
+            experiment: Experiment = self["experiment", table.experiment]
+            found += cells(table, table.columns[0] in methods, partial(_budget, experiment, table.group))
         return tuple(found)
+
+
+def _budget(experiment: Experiment, group: str | None, scenario: str) -> str:
+    """What a scenario is trained for: its training set's own budget, else the experiment's."""
+    sets = [t for t in experiment.training_sets if scenario in t.scenarios and group in (None, t.id)]
+    return str(next((t.budget for t in sets if t.budget), experiment.budget))

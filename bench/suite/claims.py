@@ -125,11 +125,12 @@ Quantities = Annotated[tuple[Quantity, ...], Field(min_length=1, strict=False)]
 
 
 class Ordering(Model):
-    """Every quantity of `greater` is greater than every quantity of `less`."""
+    """Every quantity of `greater` is greater than every quantity of `less`. clearly: by the margin at least."""
 
     kind: Literal["ordering"]
     greater: Quantities
     less: Quantities
+    clearly: bool = False
 
 
 class NotGreater(Model):
@@ -201,6 +202,13 @@ class Product(Model):
     printed: PrintedNumber
 
 
+class Averaged(Model):
+    """Every average that a derived table prints is the mean of all that its source tables print."""
+
+    kind: Literal["averaged"]
+    table: Id
+
+
 class Untestable(Model):
     """A sentence for which no number can be had; kept, so that the list of claims is whole."""
 
@@ -209,16 +217,31 @@ class Untestable(Model):
 
 
 Test = Annotated[
-    Ordering | NotGreater | Equivalence | Ratio | Between | Value | Change | Difference | Product | Untestable,
+    Ordering
+    | NotGreater
+    | Equivalence
+    | Ratio
+    | Between
+    | Value
+    | Change
+    | Difference
+    | Product
+    | Averaged
+    | Untestable,
     Field(discriminator="kind"),
 ]
 
 
 def split(quantity: str) -> tuple[str, str | None, str]:
-    """`method@experiment:measure` -> its three parts; the experiment is None where it is not named."""
+    """`method@experiment:measure` -> its three parts; the experiment None where none is named."""
     method, measure = quantity.rsplit(":", 1)
     method, _, experiment = method.partition("@")
     return method, experiment or None, measure
+
+
+def by_margin(test: Test) -> bool:
+    """Whether a test is about a margin, which its claim must then have."""
+    return isinstance(test, Equivalence | NotGreater) or (isinstance(test, Ordering) and test.clearly)
 
 
 def quantities(test: Test) -> tuple[str, ...]:
@@ -236,7 +259,7 @@ def quantities(test: Test) -> tuple[str, ...]:
             return (test.of, test.minus)
         case Change():
             return tuple(side for side in (test.from_, test.to) if ":" in side)
-        case Product() | Untestable():
+        case Product() | Averaged() | Untestable():
             return ()
 
 

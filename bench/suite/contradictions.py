@@ -13,6 +13,8 @@ from bench.suite import SCHEMA, Claim, CurveMeasure, FirstReach, Method, Scenari
 from bench.suite.references import cycles, dangling, doubles
 from bench.suite.tables import wrong_claims, wrong_tables
 
+_ABSENT = "correct the name, or say in waits_for what is missing"
+
 
 def contradictions(suite: Suite, need_anchors: bool = True) -> list[Problem]:
     """Problems of a suite, those that others follow from first. need_anchors: see `loading.load`."""
@@ -38,7 +40,7 @@ def _wrong_settings(suite: Suite) -> Iterator[Problem]:
         if m.waits_for is not None:
             continue
         if m.algorithm not in ALGORITHMS:
-            mend = f"correct the name{nearest(m.algorithm, ALGORITHMS)}"
+            mend = f"{_ABSENT}{nearest(m.algorithm, ALGORITHMS)}"
             yield Problem(f"method[{m.id}].algorithm", shown(m.algorithm), listed(ALGORITHMS), mend)
         else:
             yield from _own_problems(suite, m)
@@ -84,13 +86,13 @@ def _own_problems(suite: Suite, method: Method) -> Iterator[Problem]:
 def _wrong_params(scenario: Scenario) -> Iterator[Problem]:
     key = f"scenario[{scenario.id}]"
     if scenario.family not in FAMILIES:
-        mend = f"correct the name{nearest(scenario.family, FAMILIES)}"
+        mend = f"{_ABSENT}{nearest(scenario.family, FAMILIES)}"
         yield Problem(f"{key}.family", shown(scenario.family), listed(FAMILIES), mend)
         return
     scenarios = FAMILIES[scenario.family].scenarios
     model = scenarios.get(str(scenario.params.get("name")))
     if model is None:
-        yield Problem(f"{key}.params.name", shown(scenario.params.get("name")), listed(scenarios), "name one of them")
+        yield Problem(f"{key}.params.name", shown(scenario.params.get("name")), listed(scenarios), _ABSENT)
         return
     try:
         model.model_validate(scenario.params)

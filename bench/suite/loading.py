@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import tomli_w
 from pydantic import BaseModel, ValidationError
@@ -14,10 +14,12 @@ from bench.suite import (
     Anchors,
     Budget,
     Claim,
+    Derived,
     Deviation,
     Experiment,
     Limit,
     Margin,
+    Measure,
     Method,
     Paper,
     Published,
@@ -29,6 +31,7 @@ from bench.suite import (
     Suite,
     SuiteError,
     Teachers,
+    Test,
     TrainingSet,
     Transfer,
 )
@@ -97,6 +100,12 @@ def _fields(model: type[BaseModel]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
+def _by_kind(key: str, union: Any) -> dict[str, list[str]]:
+    """The keys of each model of a union that `kind` tells apart."""
+    models = get_args(get_args(union)[0])
+    return {f"{key}.{get_args(m.model_fields['kind'].annotation)[0]}": _fields(m) for m in models}
+
+
 ALLOWED_KEYS = {
     "": _fields(Suite),
     "paper": _fields(Paper),
@@ -118,4 +127,7 @@ ALLOWED_KEYS = {
     "claim": _fields(Claim),
     "claim.margin": _fields(Margin),
     "deviation": _fields(Deviation),
+    **_by_kind("measure", Measure),
+    **_by_kind("claim.test", Test),
+    **_by_kind("published.derived", Derived),
 }

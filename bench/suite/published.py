@@ -8,7 +8,7 @@ scenarios).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -23,7 +23,7 @@ _NUMBER = r"[+-]?\d+(?:\.\d+)?"
 CELL = re.compile(
     rf"^(?P<bold>\*\*)?(?:(?P<dash>-)|(?P<value>{_NUMBER})(?P<unit>%?)(?:±(?P<spread>{_NUMBER}))?)(?(bold)\*\*)$"
 )
-SCALES = {"k": 1_000, "M": 1_000_000}
+UNITS = {"": Fraction(1), "%": Fraction(1, 100), "k": Fraction(1_000), "M": Fraction(1_000_000)}
 
 Row = Annotated[str, Field(min_length=1)]
 
@@ -51,6 +51,9 @@ class Mean(Model):
     because: Text | None = None
 
 
+Derived = Annotated[Retained | Mean, Field(discriminator="kind")]
+
+
 class Published(Model):
     """One printed table, or one group of its rows."""
 
@@ -67,7 +70,7 @@ class Published(Model):
     decimals: Annotated[int, Field(ge=0)] | None = None  # printed digits where trailing zeros are dropped
     columns: SomeIds
     budgets: Annotated[tuple[str, ...], Field(strict=False)] | None = None  # what a header prints above each column
-    derived: Annotated[Retained | Mean, Field(discriminator="kind")] | None = None
+    derived: Derived | None = None
     rows: dict[Id, Row]
 
     @property
@@ -135,8 +138,8 @@ class Printed:
         return f"{self.where}{group}: {self.method} on {self.scenario} = {self.text}"
 
 
-def cells(table: Published, is_method: bool, budget: str) -> Iterator[Printed]:
-    """The values of a table. is_method: whether its columns are methods. budget: the experiment's.
+def cells(table: Published, is_method: bool, trained: Callable[[str], str]) -> Iterator[Printed]:
+    """The values of a table. is_method: whether columns are methods. trained: a scenario's budget, if not printed.
 
     The cells must be well-formed and as many as columns; `contradictions` sees to that.
     """
@@ -159,7 +162,7 @@ def cells(table: Published, is_method: bool, budget: str) -> Iterator[Printed]:
                 scenario=scenario,
                 metric=table.metric,
                 protocol=table.protocol,
-                budget=above or budget,
+                budget=above or trained(scenario),
                 text=text.strip("*"),
                 value=value,
                 unit=found["unit"] or "",
@@ -176,15 +179,13 @@ def cells(table: Published, is_method: bool, budget: str) -> Iterator[Printed]:
 def number(text: str) -> tuple[Fraction, Fraction]:
     """A number of the text, "16.9%", "29,000" or "1.25M": its value and half a unit of its last digit.
 
-    The last digit of a whole number is its last that is not zero: 29,000 is read as exact to half a thousand.
+    The last digit of a whole number is its last that is not zero: 29,000 is read as exact to half a thousand. Percent
+    are exact to half a percent at least: 90% is not 85%.
     """
-    digits, scale = text.replace(",", ""), Fraction(1)
-    if digits[-1] in SCALES:
-        digits, scale = digits[:-1], Fraction(SCALES[digits[-1]])
-    if digits[-1] == "%":
-        digits, scale = digits[:-1], Fraction(1, 100)
+    digits = text.replace(",", "").rstrip("%kM")
+    unit = text[len(text.rstrip("%kM")) :]
     value = Decimal(digits)
     exponent = int(value.as_tuple().exponent)
-    if exponent == 0 and value:
+    if exponent == 0 and value and unit != "%":
         exponent = len(digits) - len(digits.rstrip("0"))
-    return Fraction(value) * scale, Fraction(10) ** exponent * scale / 2
+    return Fraction(value) * UNITS[unit], Fraction(10) ** exponent * UNITS[unit] / 2

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from baselines.specs import ALGORITHMS
 from bench.explain import Problem, listed, nearest, shown
-from bench.suite import LISTS, Experiment, FirstReach, Mean, Retained, Retention, Suite, quantities, split
+from bench.suite import LISTS, Averaged, Experiment, FirstReach, Mean, Retained, Retention, Suite, quantities, split
 
 
 def doubles(suite: Suite) -> Iterator[Problem]:
@@ -81,6 +81,9 @@ def _claim_references(suite: Suite) -> Iterator[tuple[str, str, str]]:
     for metric, measure in suite.transfer or ():
         yield f"transfer.{metric}", "measure", measure
     for c in suite.claim:
+        yield from _each(
+            f"claim[{c.id}].test.table", "published", [c.test.table] if isinstance(c.test, Averaged) else []
+        )
         yield from _each(f"claim[{c.id}].experiments", "experiment", c.experiments)
         yield from _each(f"claim[{c.id}].scenarios", "scenario or set", c.scenarios or ())
 

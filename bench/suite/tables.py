@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.explain import Problem, listed, nearest, shown
-from bench.suite import METRICS, Claim, Difference, Equivalence, NotGreater, Published, Retained, Suite
+from bench.suite import METRICS, Averaged, Claim, Difference, Mean, Published, Retained, Suite, by_margin
 from bench.suite.published import CELL
 
 
@@ -33,6 +33,9 @@ def _wrong_shape(suite: Suite, table: Published) -> Iterator[Problem]:
     for row in table.rows:
         if row not in allowed:
             yield Problem(f"{key}.rows", shown(row), word, f"correct the name{nearest(row, allowed)}")
+    for column in sorted({c for c in table.columns if table.columns.count(c) > 1}):
+        got = f"{shown(column)} {table.columns.count(column)} times"
+        yield Problem(f"{key}.columns", got, "each column once", "correct the names")
     if table.budgets is not None and len(table.budgets) != len(table.columns):
         yield Problem(f"{key}.budgets", str(len(table.budgets)), f"{len(table.columns)}, one a column", "add or remove")
     if table.group and table.group not in (groups := [t.id for t in experiment.training_sets]):
@@ -66,13 +69,17 @@ def wrong_claims(suite: Suite) -> Iterator[Problem]:
     """Claims whose margin is missing, or that count or name scenarios their experiments do not have."""
     for claim in suite.claim:
         key = f"claim[{claim.id}]"
-        if isinstance(claim.test, Equivalence | NotGreater) and claim.margin is None:
+        if by_margin(claim.test) and claim.margin is None:
             yield Problem(f"{key}.margin", "nothing", f"a margin: {claim.test.kind} is judged by it", "declare one")
+        if isinstance(claim.test, Averaged) and not isinstance(suite["published", claim.test.table].derived, Mean):
+            averages = [p.id for p in suite.published if isinstance(p.derived, Mean)]
+            yield Problem(f"{key}.test.table", shown(claim.test.table), f"averages: {listed(averages)}", "name one")
         for id_ in claim.experiments:
             yield from _wrong_scope(suite, claim, id_)
-        if isinstance(claim.test, Difference) and len(claim.test.printed) != len(claim.scenarios or ()):
-            got = f"{len(claim.test.printed)} printed, {len(claim.scenarios or ())} scenarios"
-            yield Problem(f"{key}.test.printed", got, "one for each of the claim's scenarios", "add or remove")
+            scope = suite.scope(claim, suite["experiment", id_])
+            if isinstance(claim.test, Difference) and len(claim.test.printed) != len(scope):
+                got = f"{len(claim.test.printed)} printed, {len(scope)} scenarios"
+                yield Problem(f"{key}.test.printed", got, "one for each of the claim's scenarios", "add or remove")
 
 
 def _wrong_scope(suite: Suite, claim: Claim, experiment_id: str) -> Iterator[Problem]:

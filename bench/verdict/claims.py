@@ -97,8 +97,9 @@ def _compare(evidence: Evidence, claim: Claim, experiment: Experiment, a: Values
         raise StatisticsError("no run of either method reached the threshold within the budget")
     paired = a.cell.key == b.cell.key
     margin = evidence.margin(experiment, claim.margin, smaller=float(b.values.mean()))
+    clearly = isinstance(claim.test, Ordering) and claim.test.clearly
     rule = {
-        Ordering: decisions.ordering,
+        Ordering: decisions.clearly_greater if clearly else decisions.ordering,
         NotGreater: decisions.not_greater,
         Equivalence: decisions.equivalence,
     }[type(claim.test)]

@@ -110,7 +110,7 @@ def verdict_section(rows: Sequence[verdicts.Row], together: Sequence[verdicts.Fa
         f"margin .1; printed values come from a paper with {verdicts.PAPER} seeds (but where it is named) of the "
         "better side's distribution, and n are our seeds. The true difference .1 lies on the margin's edge, where "
         "`reproduced` and `not_reproduced` are both wrong; so does 0 for orderings. Asked: no more than 5% wrong in "
-        "any setting, three Monte-Carlo standard errors aside. Over 5% so measured:",
+        "any setting, four Monte-Carlo standard errors aside. Over 5% so measured:",
         "",
         failures(rows, stress=False),
         "",

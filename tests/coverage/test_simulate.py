@@ -124,7 +124,7 @@ def rows() -> list[verdicts.Row]:
 
 
 def test_verdicts_on_normal_seeds_are_rarely_wrong():
-    """At most 5% and three Monte-Carlo standard errors, n = 5 and 10, every kind and difference."""
+    """At most 5% and four Monte-Carlo standard errors, n = 5 and 10, every kind and difference."""
     wrong = [(row.kind, row.difference, row.fails()) for row in rows() if row.shape == NORMAL.name]
     assert len(wrong) == len(KINDS) * len(verdicts.DIFFERENCES)
     assert not [one for one in wrong if set(one[2]) & {5, 10}]
