@@ -106,7 +106,7 @@ def cost(settings: Mapping[str, Any], episodes: int | None = None) -> Cost:
     params = checked(scenario["family"], scenario["params"])
     hyperparameters = ALGORITHMS[settings["algorithm"]["name"]].hyperparameters
     return hyperparameters.model_validate(settings["hyperparameters"]).cost(
-        agents=scenario["params"]["agents"],
+        agents=len(params.obs_sizes),
         obs_size=params.obs_size,
         action_size=params.action_size,
         episode_limit=scenario["episode_limit"],
@@ -121,7 +121,8 @@ def model_s(settings: Mapping[str, Any], episodes: int | None = None) -> float:
     trained = budget["episodes"] if episodes is None else episodes
     played = trained + (1 + trained // budget["evaluate_every"]) * budget["evaluation_episodes"]
     played += budget["final_evaluation_episodes"] if whole else 0
-    steps = played * scenario["episode_limit"] * scenario["params"]["agents"]
+    agents = len(checked(scenario["family"], scenario["params"]).obs_sizes)
+    steps = played * scenario["episode_limit"] * agents
     return cost(settings, trained).operations / RATE + steps * AGENT_STEP_S
 
 

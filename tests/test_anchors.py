@@ -6,9 +6,24 @@ import pytest
 
 from bench.envs.anchors import measure_anchors
 from bench.suite import Scenario, Suite
+from bench.suite.loading import load
 from tests.conftest import Bench
 
 SEEDS, EPISODES = 4, 150
+
+
+@pytest.mark.parametrize("id_", ["mpe/speaker_listener", "mpe/push", "mpe/adversary"])
+def test_the_anchors_of_mkt_marl_can_be_measured_again(id_: str) -> None:
+    """5,000 episodes against the file's 20,000, the adversary's with the stand-in that the file names."""
+    scenario: Scenario = load("mkt_marl")["scenario", id_]
+    assert scenario.anchors is not None
+    assert "--opponent greedy_script" in scenario.anchors.measured
+    chosen = scenario.family, scenario.params, scenario.steps, scenario.metric
+    measured = measure_anchors(*chosen, SEEDS, 1250, opponent="greedy_script")
+    for name, score in measured.items():
+        stated = getattr(scenario.anchors, name)
+        assert score["mean"] == pytest.approx(stated, abs=5 * score["sd"] / SEEDS**0.5 + 0.05), name
+    assert measured["random"]["mean"] < measured["no_information"]["mean"] < measured["good"]["mean"]
 
 
 @pytest.mark.parametrize("id_", ["spread/I", "spread/II", "spread/III"])
@@ -18,7 +33,7 @@ def test_the_anchors_can_be_measured_again(knowru: Suite, id_: str) -> None:
     """
     scenario: Scenario = knowru["scenario", id_]
     assert scenario.anchors is not None
-    measured = measure_anchors(scenario.family, scenario.params, scenario.steps, SEEDS, EPISODES)
+    measured = measure_anchors(scenario.family, scenario.params, scenario.steps, scenario.metric, SEEDS, EPISODES)
     for name, score in measured.items():
         stated = getattr(scenario.anchors, name)
         allowed = max(5 * score["sd"] / SEEDS**0.5, 0.005 * abs(stated))
@@ -30,3 +45,17 @@ def test_bench_anchors_prints_them(bench: Bench) -> None:
     done = bench("anchors", "knowru", "--seeds", "3", "--episodes", "5")
     assert done.returncode == 0, done.stderr
     assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["spread/I", "spread/II", "spread/III"]
+    assert "adversary/IV: not measured: both sides learn" in done.stderr
+
+
+def test_bench_anchors_needs_a_stand_in_for_a_pretrained_opponent(bench: Bench) -> None:
+    few = ("anchors", "mkt_marl", "--seeds", "3", "--episodes", "2")
+    done = bench(*few)
+    assert done.returncode == 2
+    for words in ("scenario[mpe/adversary]", "got 'pretrained' and no weights", "give --opponent"):
+        assert words in done.stderr
+    wrong = bench(*few, "--opponent", "greedy")
+    assert wrong.returncode == 2
+    assert 'did you mean "greedy_script"' in wrong.stderr
+    ids = [line.partition(":")[0] for line in bench(*few, "--opponent", "greedy_script").stdout.splitlines()]
+    assert ids == ["mpe/speaker_listener", "mpe/push", "mpe/adversary"]

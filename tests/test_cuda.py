@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -55,12 +56,25 @@ def test_before_the_first_update_cpu_and_gpu_evaluate_alike(tiny: Suite, tmp_pat
     assert scores["cuda"] == pytest.approx(scores["cpu"], abs=1e-5)
 
 
-def test_the_environment_agrees_with_the_cpu() -> None:
-    params = {"name": "simple_spread", "agents": 4, "dynamics": "openai"}
+SCENARIOS: list[dict[str, Any]] = [
+    {"name": "simple_spread", "agents": 4},
+    {"name": "simple_speaker_listener", "agents": 2, "reward": "team_sum"},
+    {"name": "simple_push", "agents": 2, "controlled": "both", "reward": "team_sum"},
+    *(
+        {"name": "simple_adversary", "agents": 2, "adversaries": 1, "landmarks": 2, "reward": "team_sum"}
+        | {"controlled": "good", "opponent": opponent}
+        for opponent in ("random", "greedy_script")
+    ),
+]
+
+
+@pytest.mark.parametrize("params", [{**scenario, "dynamics": "openai"} for scenario in SCENARIOS])
+def test_the_environment_agrees_with_the_cpu(params: dict[str, Any]) -> None:
     environments = {d: make("particle", params, d) for d in ("cpu", "cuda")}
     obs = {d: e.reset([torch.Generator().manual_seed(s) for s in (0, 1)], 8) for d, e in environments.items()}
-    actions = torch.rand(25, 2, 8, 4, 5, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    for action in actions:
+    agents, available = environments["cpu"].agents, environments["cpu"].avail_actions()
+    actions = torch.rand(25, 2, 8, agents, 5, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    for action in actions * available:
         for device, environment in environments.items():
             obs[device], reward, _ = environment.step(action.to(device))
             obs[device] = torch.cat([obs[device].flatten(), reward.flatten()]).cpu()

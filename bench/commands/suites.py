@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from bench.audit import HOLDS
 from bench.audit import audit as audited
 from bench.commands.options import ASKED_TO_FAIL, BAD_USAGE, Json, SuiteName, print_json, terminal
+from bench.envs import OpponentMissing
 from bench.explain import Problem, listed, nearest, shown
 from bench.plan import COMMAND_LINE
 from bench.report.audit import audit_counts, audit_json, audit_markdown, audit_table
@@ -18,6 +20,8 @@ from bench.report.terminal import validation_line
 from bench.suite import Suite, SuiteError
 from bench.suite.loading import available, load
 from bench.suite.loading import schema as json_schema
+
+STAND_INS = ("random", "greedy_script")  # opponents that need no weights
 
 
 def ls(
@@ -85,13 +89,27 @@ def anchors(
     suite: SuiteName,
     seeds: Annotated[int, typer.Option(min=3, help="independent repetitions")] = 5,
     episodes: Annotated[int, typer.Option(min=1, help="episodes of each")] = 1000,
+    opponent: Annotated[
+        str | None, typer.Option(help=f"who stands in for a pretrained opponent: {', '.join(STAND_INS)}")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure each scenario's scale with scripted policies, for a suite file's [scenario.anchors]."""
-    from bench.envs.anchors import measure_anchors  # torch comes with it, so only here
+    from bench.envs.anchors import NoScale, measure_anchors  # torch comes with it, so only here
 
+    if opponent is not None and opponent not in STAND_INS:
+        mend = f"name one of them{nearest(opponent, STAND_INS)}"
+        raise SuiteError(COMMAND_LINE, [Problem("--opponent", shown(opponent), listed(STAND_INS), mend)])
     scenarios = [s for s in load(suite, need_anchors=False).scenario if not s.waits_for]
-    measured = {s.id: measure_anchors(s.family, s.params, s.steps, seeds, episodes) for s in scenarios}
+    measured = {}
+    for s in scenarios:
+        try:
+            measured[s.id] = measure_anchors(s.family, s.params, s.steps, s.metric, seeds, episodes, opponent)
+        except NoScale as error:
+            print(f"{s.id}: not measured: {error}", file=sys.stderr)
+        except OpponentMissing as error:
+            mend = "give --opponent, to measure against a stand-in"
+            raise SuiteError(suite, [Problem(f"scenario[{s.id}]", str(error), listed(STAND_INS), mend)]) from error
     if as_json:
         print_json(measured)
         return

@@ -1,6 +1,6 @@
 """Environment families by name: what a suite file may ask for, and how to build it. Torch-free.
 
-Axes: S seed, E environment copy, N agent, O observation entry, A action entry.
+Axes: S seed, E environment copy, N agent (of ours), O observation entry, A action entry.
 
 A suite checker needs names, parameter ranges and versions, and no backend; so this file imports none, and `make`
 imports a family's module only when an environment is wanted. A family's version enters every run's id: it is bumped
@@ -10,66 +10,70 @@ when any of its environments gives other numbers than before.
 from __future__ import annotations
 
 import importlib
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from bench.envs.params import (
+    Dynamics,
+    Params,
+    SimpleAdversaryParams,
+    SimplePushParams,
+    SimpleSpreadParams,
+    SpeakerListenerParams,
+)
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-Dynamics = Literal["openai", "mpe2"]
+__all__ = [
+    "FAMILIES",
+    "BackendMissing",
+    "Dynamics",
+    "Environment",
+    "Family",
+    "OpponentMissing",
+    "OpponentWeights",
+    "Params",
+    "SimpleAdversaryParams",
+    "SimplePushParams",
+    "SimpleSpreadParams",
+    "SpeakerListenerParams",
+    "checked",
+    "make",
+    "state",
+]
 
 
 class BackendMissing(Exception):
     """A family's package is not installed here; the message says how to get it."""
 
 
-class Params(BaseModel, ABC):
-    """A scenario's parameters: its `name`, and what it lets one choose. Immutable and checked strictly."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    @property
-    @abstractmethod
-    def obs_size(self) -> int:
-        """O, the entries of one agent's observation."""
-
-    @property
-    @abstractmethod
-    def action_size(self) -> int:
-        """A, the entries of one agent's action."""
+class OpponentMissing(BackendMissing):
+    """A scenario's opponent needs trained weights that are not here, or others than those that were given."""
 
 
-class SimpleSpreadParams(Params):
-    """Cooperative navigation (Lowe et al. 2017): as many landmarks as agents; O = 6 agents, A = 5.
+@dataclass(frozen=True)
+class OpponentWeights:
+    """A trained opponent. tensors: of a plain MLP, by name (bench/envs/particle/opponents.py). sha256: of its file."""
 
-    dynamics: "openai" is the 2017 multiagent-particle-envs, "mpe2" its maintained descendant. They differ in
-    integration order, action signs and reward.
-    """
-
-    name: Literal["simple_spread"]
-    agents: Annotated[int, Field(ge=1)]
-    dynamics: Dynamics
-
-    @property
-    def obs_size(self) -> int:
-        return 6 * self.agents
-
-    @property
-    def action_size(self) -> int:
-        return 5
+    tensors: Mapping[str, Tensor]
+    sha256: str
 
 
 class Environment(Protocol):
-    """A batched environment: S seeds x E copies, stepped together. Time limits are the caller's business."""
+    """A batched environment: S seeds x E copies, stepped together. Time limits are the caller's business.
+
+    N = agents, O = obs_size, A = action_size: common to all agents. obs_sizes, action_sizes: each agent's own, from the
+    first entry on. An observation's entries beyond its own size read zero; actions beyond it are not available.
+    """
 
     agents: int
     obs_size: int
     action_size: int
+    obs_sizes: tuple[int, ...]
+    action_sizes: tuple[int, ...]
 
     def layout_width(self, layout_agents: int) -> int:
         """Entries of an observation in the layout of a task with so many agents."""
@@ -87,9 +91,21 @@ class Environment(Protocol):
         """Start E = copies episodes of each seed, seed s drawing from generators[s] alone; obs [S, E, N, O]."""
         ...
 
-    def step(self, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Take actions [S, E, N, A]; give obs [S, E, N, O], rewards [S, E, N], terminated [S, E]."""
+    def avail_actions(self) -> Tensor:
+        """Which actions each agent has now, bool [S, E, N, A]."""
         ...
+
+    def step(self, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Take actions [S, E, N, A]; give obs [S, E, N, O], rewards [S, E, N], terminated [S, E].
+
+        An action is one-hot or soft over those that are available; ValueError where another is chosen.
+        """
+        ...
+
+
+def state(obs: Tensor) -> Tensor:
+    """The global state as EPyMARL has it: all agents' padded observations in a row, [..., N, O] -> [..., N * O]."""
+    return obs.flatten(-2)
 
 
 @dataclass(frozen=True)
@@ -112,7 +128,12 @@ FAMILIES: Mapping[str, Family] = {
         environment="ParticleEnvironment",
         install="pip install torch",
         version=1,
-        scenarios={"simple_spread": SimpleSpreadParams},
+        scenarios={
+            "simple_adversary": SimpleAdversaryParams,
+            "simple_push": SimplePushParams,
+            "simple_speaker_listener": SpeakerListenerParams,
+            "simple_spread": SimpleSpreadParams,
+        },
     ),
 }
 
@@ -130,10 +151,16 @@ def checked(family: str, params: Mapping[str, Any]) -> Params:
     return scenarios[name].model_validate(dict(params))
 
 
-def make(family: str, params: Params | Mapping[str, Any], device: torch.device | str = "cpu") -> Environment:
-    """Build the batched environment of one scenario on a device.
+def make(
+    family: str,
+    params: Params | Mapping[str, Any],
+    device: torch.device | str = "cpu",
+    opponent: OpponentWeights | None = None,
+) -> Environment:
+    """Build the batched environment of one scenario on a device. opponent: for one whose opponent is pretrained.
 
-    Raises ValueError for bad parameters and BackendMissing when the family's package is not installed.
+    Raises ValueError for bad parameters, BackendMissing when the family's package is not installed, and OpponentMissing
+    where an opponent's weights are needed and not given, or given and not those that the scenario names.
     """
     entry = _family(family)
     params = params if isinstance(params, Params) else checked(family, params)
@@ -143,7 +170,9 @@ def make(family: str, params: Params | Mapping[str, Any], device: torch.device |
         if error.name is None or error.name.split(".")[0] == "bench":
             raise  # our own module is broken, not the user's installation
         raise BackendMissing(f"family {family!r} needs the package {error.name!r}; try: {entry.install}") from error
-    return getattr(module, entry.environment)(params, device=device)
+    if opponent is None:
+        return getattr(module, entry.environment)(params, device=device)
+    return getattr(module, entry.environment)(params, device=device, opponent=opponent)
 
 
 def _family(family: str) -> Family:

@@ -8,22 +8,60 @@ from typing import Any
 import torch
 
 from bench.envs import checked
-from bench.envs.particle.scripts import good, measure, no_information, random_script
+from bench.envs.params import SimpleAdversaryParams
+from bench.envs.particle import goal_scripts, scripts
+from bench.envs.particle.environment import ParticleParams
+from bench.envs.particle.scripts import Script, measure, random_script
 
 FIRST_SEED = 1_000_000  # apart from the seeds of runs, which count from 0
+NO_INFORMATION: Mapping[str, Script] = {
+    "simple_adversary": goal_scripts.adversary_no_information,
+    "simple_push": goal_scripts.push_no_information,
+    "simple_speaker_listener": goal_scripts.speaker_listener_no_information,
+    "simple_spread": scripts.no_information,
+}
+GOOD: Mapping[str, Script] = {
+    "simple_adversary": goal_scripts.adversary_good,
+    "simple_push": goal_scripts.push_good,
+    "simple_speaker_listener": goal_scripts.speaker_listener_good,
+    "simple_spread": scripts.good,
+}
+
+
+class NoScale(ValueError):
+    """A scenario that no script can give a scale."""
 
 
 def measure_anchors(
-    family: str, params: Mapping[str, Any], episode_limit: int, seeds: int, episodes: int
+    family: str,
+    params: Mapping[str, Any],
+    episode_limit: int,
+    metric: str,
+    seeds: int,
+    episodes: int,
+    opponent: str | None = None,
 ) -> dict[str, dict[str, float]]:
-    """Mean and standard deviation over seeds of each script's step reward, by script. One torch thread."""
+    """Mean and standard deviation over seeds of each script's score in a metric, by script. One torch thread.
+
+    opponent: who stands in for a pretrained opponent, "random" or "greedy_script"; without it, OpponentMissing. Raises
+    NoScale where both sides of a contest learn: what a side's script reaches depends on the other's.
+    """
     torch.set_num_threads(1)
     chosen = range(FIRST_SEED, FIRST_SEED + seeds)
-    scripts = {
-        "random": random_script([torch.Generator().manual_seed(2 * seed + 1) for seed in chosen]),
-        "no_information": no_information,
-        "good": good,
-    }
     scenario = checked(family, params)
-    scores = {name: measure(scenario, script, chosen, episodes, episode_limit) for name, script in scripts.items()}
+    if opponent and isinstance(scenario, SimpleAdversaryParams) and scenario.opponent == "pretrained":
+        others = {name: value for name, value in params.items() if name != "opponent_sha256"}
+        scenario = checked(family, {**others, "opponent": opponent})
+    if not isinstance(scenario, ParticleParams):
+        raise NoScale(f"no scripts for {scenario!r}; there are some for {', '.join(GOOD)}")
+    if isinstance(scenario, SimpleAdversaryParams) and scenario.controlled == "all":
+        raise NoScale("both sides learn, and what a side's script reaches depends on the other's")
+    policies = {
+        "random": random_script([torch.Generator().manual_seed(2 * seed + 1) for seed in chosen]),
+        "no_information": NO_INFORMATION[scenario.name],
+        "good": GOOD[scenario.name],
+    }
+    scores = {
+        name: measure(scenario, script, chosen, episodes, episode_limit, metric) for name, script in policies.items()
+    }
     return {name: {"mean": float(s.mean()), "sd": float(s.std())} for name, s in scores.items()}

@@ -1,6 +1,6 @@
 """Any particle scenario as a PettingZoo parallel environment: one episode at a time, for methods from elsewhere.
 
-Axes: N agent, O observation entry, A action entry. Inside runs the batched environment with one seed and one copy.
+Axes: N agent of ours, O observation entry, A action entry. Inside runs the batched environment with one seed and copy.
 """
 
 from __future__ import annotations
@@ -14,41 +14,53 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 from torch import Tensor
 
-from bench.envs import SimpleSpreadParams
-from bench.envs.particle.environment import ParticleEnvironment
+from bench.envs import OpponentWeights, state
+from bench.envs.particle.environment import ParticleEnvironment, ParticleParams
 
 Obs = NDArray[np.float32]
 
 
 class ParticleParallelEnv(ParallelEnv[str, NDArray[Any], Any]):
-    """Agents "agent_0" ... "agent_{N-1}"; Discrete(A) actions, float32 observations [O], float rewards.
+    """Agents by PettingZoo's names, e.g. "speaker_0"; Discrete actions, float32 observations, float rewards.
 
-    All agents are truncated together after episode_limit steps. Rewards and action signs are those of the scenario's
+    Each agent has spaces of its own size, without padding. `state()` is the global state, of padded observations. All
+    agents are truncated together after episode_limit steps. Rewards and action signs are those of the scenario's
     dynamics: in "openai" action 1 pushes to +x, in "mpe2" to -x.
     """
 
-    def __init__(self, params: SimpleSpreadParams, episode_limit: int):
-        """Raises ValueError when episode_limit, in environment steps, is less than 1."""
+    def __init__(self, params: ParticleParams, episode_limit: int, opponent: OpponentWeights | None = None):
+        """opponent: weights, for a scenario whose opponent is pretrained; OpponentMissing without them.
+
+        Raises ValueError when episode_limit, in environment steps, is less than 1.
+        """
         if episode_limit < 1:
             raise ValueError(f"episode_limit: got {episode_limit}; allowed: at least 1 environment step")
         self.metadata = {"name": f"{params.name}_{params.dynamics}", "render_modes": [], "is_parallelizable": True}
         self.render_mode = None
         self.episode_limit = episode_limit
-        self.possible_agents = [f"agent_{i}" for i in range(params.agents)]
+        self.possible_agents = list(params.agent_names)
         self.agents = []
-        self._environment = ParticleEnvironment(params)
+        self._environment = ParticleEnvironment(params, opponent=opponent)
         self._generator = torch.Generator()
         self._generator.seed()
         self._steps = 0
         low, high = -np.inf, np.inf
-        self._observation_spaces = {a: Box(low, high, (params.obs_size,), np.float32) for a in self.possible_agents}
-        self._action_spaces = {a: Discrete(params.action_size) for a in self.possible_agents}
+        self._sizes = dict(zip(self.possible_agents, params.obs_sizes, strict=True))
+        self._observation_spaces = {a: Box(low, high, (size,), np.float32) for a, size in self._sizes.items()}
+        actions = zip(self.possible_agents, params.action_sizes, strict=True)
+        self._action_spaces = {a: Discrete(size) for a, size in actions}
+        self.state_space = Box(low, high, (params.state_size,), np.float32)
+        self._obs = np.zeros((len(self._sizes), params.obs_size), np.float32)
 
     def observation_space(self, agent: str) -> Box:
         return self._observation_spaces[agent]
 
     def action_space(self, agent: str) -> Discrete:
         return self._action_spaces[agent]
+
+    def state(self) -> Obs:
+        """The global state after the last reset or step, see `bench.envs.state`."""
+        return state(torch.from_numpy(self._obs)).numpy().copy()
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
@@ -91,15 +103,18 @@ class ParticleParallelEnv(ParallelEnv[str, NDArray[Any], Any]):
     def _one_hot(self, actions: dict[str, int]) -> Tensor:
         wrong = {a: actions.get(a) for a in self.agents if a not in actions or actions[a] not in self._action_spaces[a]}
         if wrong or len(actions) != len(self.agents):
-            raise ValueError(f"actions: got {actions}; allowed: an integer 0 to 4 for each of {', '.join(self.agents)}")
+            allowed = ", ".join(f"{a} (0 to {self._action_spaces[a].n - 1})" for a in self.agents)
+            raise ValueError(f"actions: got {actions}; allowed: an integer for each of {allowed}")
         chosen = torch.tensor([int(actions[agent]) for agent in self.agents])
         return torch.nn.functional.one_hot(chosen, self._environment.action_size).double()[None, None]
 
     def _by_agent(self, obs: Tensor) -> dict[str, Obs]:
-        rows = obs[0, 0].numpy().astype(np.float32)
-        return dict(zip(self.possible_agents, rows, strict=True))
+        self._obs = obs[0, 0].numpy().astype(np.float32)
+        return {a: row[: self._sizes[a]] for a, row in zip(self.possible_agents, self._obs, strict=True)}
 
 
-def parallel_env(params: SimpleSpreadParams, episode_limit: int) -> ParticleParallelEnv:
+def parallel_env(
+    params: ParticleParams, episode_limit: int, opponent: OpponentWeights | None = None
+) -> ParticleParallelEnv:
     """The PettingZoo environment of one scenario, episodes of `episode_limit` environment steps."""
-    return ParticleParallelEnv(params, episode_limit)
+    return ParticleParallelEnv(params, episode_limit, opponent)

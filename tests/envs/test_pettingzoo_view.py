@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,9 @@ import torch
 from bench.envs import Dynamics, SimpleSpreadParams
 from bench.envs.particle.environment import ParticleEnvironment
 from bench.envs.pettingzoo_view import ParticleParallelEnv, parallel_env
+from tests.envs.goals import ADVERSARY, GOOD, PUSH, SPEAKER_LISTENER, params_of
+
+TEAMS: list[tuple[str, dict[str, Any]]] = [(SPEAKER_LISTENER, {}), (PUSH, {}), (ADVERSARY, {}), (ADVERSARY, GOOD)]
 
 
 def spread(agents: int = 3, dynamics: Dynamics = "openai") -> SimpleSpreadParams:
@@ -37,6 +42,53 @@ def test_same_numbers_as_the_batched_environment(dynamics: Dynamics):
         vectors = torch.nn.functional.one_hot(torch.tensor(actions), 5).double()
         expected, expected_rewards, _ = batched.step(vectors[None, None])
         assert list(rewards.values()) == expected_rewards[0, 0].tolist()
+
+
+@pytest.mark.filterwarnings("ignore:The old environment creation API:DeprecationWarning")
+@pytest.mark.parametrize(("name", "more"), TEAMS)
+@pytest.mark.parametrize("dynamics", ["openai", "mpe2"])
+def test_pettingzoos_own_checks_with_agents_of_different_sizes(dynamics: Dynamics, name: str, more: dict[str, Any]):
+    from pettingzoo.test import parallel_api_test, parallel_seed_test
+
+    params = params_of(name, dynamics, **more)
+    parallel_api_test(parallel_env(params, episode_limit=25), num_cycles=60)
+    parallel_seed_test(lambda: parallel_env(params, episode_limit=25), num_cycles=60)
+
+
+@pytest.mark.parametrize(("name", "more"), TEAMS)
+def test_each_agent_has_its_own_name_and_sizes_and_the_batched_numbers(name: str, more: dict[str, Any]):
+    params = params_of(name, **more, reward="team_sum")
+    view, batched = parallel_env(params, episode_limit=25), ParticleEnvironment(params)
+    obs, _ = view.reset(seed=5)
+    expected = batched.reset([torch.Generator().manual_seed(5)], 1)
+    assert tuple(obs) == params.agent_names
+    rng = np.random.default_rng(0)
+    for _ in range(25):
+        rows = expected[0, 0].numpy().astype(np.float32)
+        for agent, size, row in zip(view.agents, params.obs_sizes, rows, strict=True):
+            assert np.array_equal(obs[agent], row[:size])
+            assert view.observation_space(agent).contains(obs[agent])
+        assert np.array_equal(view.state(), rows.flatten())
+        assert view.state_space.contains(view.state())
+        chosen = [int(rng.integers(view.action_space(agent).n)) for agent in view.agents]
+        vectors = torch.nn.functional.one_hot(torch.tensor(chosen), 5).double()
+        obs, rewards, _, _, _ = view.step(dict(zip(view.agents, chosen, strict=True)))
+        expected, expected_rewards, _ = batched.step(vectors[None, None])
+        assert list(rewards.values()) == expected_rewards[0, 0].tolist()
+
+
+def test_names_are_those_of_mpe2():
+    assert params_of(SPEAKER_LISTENER).agent_names == ("speaker_0", "listener_0")
+    assert params_of(PUSH).agent_names == ("adversary_0", "agent_0")
+    assert params_of(ADVERSARY).agent_names == ("adversary_0", "agent_0", "agent_1")
+    assert params_of(ADVERSARY, **GOOD).agent_names == ("agent_0", "agent_1")
+
+
+def test_a_speaker_has_three_actions():
+    view = parallel_env(params_of(SPEAKER_LISTENER), episode_limit=25)
+    view.reset(seed=0)
+    with pytest.raises(ValueError, match=r"each of speaker_0 \(0 to 2\), listener_0 \(0 to 4\)"):
+        view.step({"speaker_0": 3, "listener_0": 4})
 
 
 def play(view: ParticleParallelEnv) -> list[bool]:
@@ -80,7 +132,7 @@ def test_a_seed_restarts_the_stream_and_no_seed_goes_on():
 def test_bad_actions_are_refused(actions: dict[str, int]):
     view = parallel_env(spread(1), episode_limit=25)
     view.reset(seed=0)
-    with pytest.raises(ValueError, match="allowed: an integer 0 to 4 for each of agent_0"):
+    with pytest.raises(ValueError, match=r"allowed: an integer for each of agent_0 \(0 to 4\)"):
         view.step(actions)
 
 

@@ -31,6 +31,19 @@ def test_sizes_come_with_the_parameters():
     assert (params.obs_size, params.action_size) == (36, 5)
 
 
+@pytest.mark.parametrize(
+    ("params", "sizes", "state_size"),
+    [
+        ({"name": "simple_speaker_listener", "agents": 2}, ((3, 11), (3, 5), 11, 5), 22),
+        ({"name": "simple_push", "agents": 2, "controlled": "both"}, ((8, 19), (5, 5), 19, 5), 38),
+    ],
+)
+def test_agents_may_have_different_sizes(params: dict[str, Any], sizes: tuple[Any, ...], state_size: int):
+    found = checked("particle", {**params, "reward": "team_sum", "dynamics": "openai"})
+    assert (found.obs_sizes, found.action_sizes, found.obs_size, found.action_size) == sizes
+    assert (found.state_size, found.scored_agents, found.common_reward) == (state_size, (0, 1), True)
+
+
 def test_make_builds_the_environment():
     env = make("particle", SPREAD)
     assert isinstance(env, ParticleEnvironment)
@@ -51,8 +64,8 @@ def test_every_family_carries_a_version(version: int):
         ({"agents": 6.0}, "agents\n.*valid integer"),
         ({"dynamics": "vmas"}, "dynamics\n.*'openai' or 'mpe2'"),
         ({"landmarks": 3}, "landmarks\n.*not permitted"),
-        ({"name": "simple_spreads"}, "key 'name': got 'simple_spreads'; allowed: simple_spread"),
-        ({"name": None}, "key 'name': got None; allowed: simple_spread"),
+        ({"name": "simple_spreads"}, "key 'name': got 'simple_spreads'; allowed: simple_adversary, simple_push, "),
+        ({"name": None}, "key 'name': got None; allowed: simple_adversary, .*, simple_spread"),
     ],
 )
 def test_bad_parameters_are_named(change: dict[str, Any], says: str):

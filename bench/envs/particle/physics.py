@@ -1,6 +1,7 @@
 """How particles move: control and contact forces, and two ways to integrate them.
 
-Axes: S seed, E environment copy, N agent, L landmark, K other agent (N - 1). The last axis of a vector is x, y.
+Axes: S seed, E environment copy, N agent (all that move, also those that are not ours), L landmark, K other agent
+(N - 1), C symbol. The last axis of a vector is x, y.
 Units: the arena's own (agents start in [-1, 1]^2), steps of DT, mass 1; no walls and no top speed.
 
 A seed's numbers may not depend on where it stands in the batch, to the last bit. So nothing here uses an operation
@@ -12,9 +13,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-from bench.envs import Dynamics
+from bench.envs.params import Dynamics
 
 # The constants of `World` and `MultiAgentEnv` in multiagent-particle-envs, and of mpe2 1.1.1, which agree on all.
 DT = 0.1
@@ -27,11 +29,27 @@ NO_GAP = 1e-150  # stands in for a zero distance under a fraction: near the root
 
 @dataclass(frozen=True)
 class State:
-    """Where everything is: positions and velocities [S, E, N, 2] of agents, landmarks [S, E, L, 2], all float64."""
+    """Where everything is: positions and velocities [S, E, N, 2] of agents, landmarks [S, E, L, 2], all float64.
+
+    goal: which landmark is it, int64 [S, E], in scenarios that have one. messages: what was said in the last step,
+    float64 [S, E, C], in scenarios where somebody speaks.
+    """
 
     positions: Tensor
     velocities: Tensor
     landmarks: Tensor
+    goal: Tensor | None = None
+    messages: Tensor | None = None
+
+    def on(self, device: torch.device, copy: bool = False) -> State:
+        """The same state on a device, outside of any graph."""
+
+        def moved(x: Tensor) -> Tensor:
+            return x.detach().to(device, torch.float64, copy=copy)
+
+        goal = None if self.goal is None else self.goal.detach().to(device, torch.int64, copy=copy)
+        messages = None if self.messages is None else moved(self.messages)
+        return State(moved(self.positions), moved(self.velocities), moved(self.landmarks), goal, messages)
 
 
 def ordered_sum(x: Tensor, dim: int) -> Tensor:
@@ -49,6 +67,19 @@ def action_force(actions: Tensor, dynamics: Dynamics) -> Tensor:
     """
     push = actions[..., 1::2] - actions[..., 2::2]
     return push * (SENSITIVITY if dynamics == "openai" else -SENSITIVITY)
+
+
+def capped(push: Tensor) -> Tensor:
+    """The same direction, and |x| + |y| at most 1, so that one action can do it. [..., 2]."""
+    return push / ordered_sum(push.abs(), dim=-1).unsqueeze(-1).clamp_min(1.0)
+
+
+def soft_actions(push: Tensor, dynamics: Dynamics) -> Tensor:
+    """Action vectors [..., 5] whose force is SENSITIVITY * push, from push [..., 2] with |x| + |y| <= 1."""
+    towards_first = push if dynamics == "openai" else -push  # actions 1 and 3 push to + in openai, to - in mpe2
+    first, second = towards_first.clamp_min(0.0), (-towards_first).clamp_min(0.0)
+    moves = torch.stack([first, second], dim=-1).flatten(-2)
+    return torch.cat([1 - ordered_sum(moves, dim=-1).unsqueeze(-1), moves], dim=-1)
 
 
 def contact_force(relative: Tensor, distance: Tensor, reach: float) -> Tensor:

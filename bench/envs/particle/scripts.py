@@ -1,4 +1,4 @@
-"""Scripted policies for simple spread: anchors that say what a reward is worth, from chance to a good plan.
+"""Scripted policies, those of simple spread among them: anchors that say what a reward is worth.
 
 Axes: S seed, E environment copy, N agent (and as many landmarks), A = 5 action entry.
 
@@ -18,9 +18,11 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from bench.envs import Dynamics, Params, SimpleSpreadParams
-from bench.envs.particle.environment import ParticleEnvironment
-from bench.envs.particle.physics import DAMPING, DT, SENSITIVITY
+from bench.envs import OpponentWeights
+from bench.envs.params import Dynamics
+from bench.envs.particle.environment import ParticleEnvironment, ParticleParams
+from bench.envs.particle.physics import DAMPING, DT, SENSITIVITY, capped, soft_actions
+from bench.envs.scores import episode_scores
 
 Script = Callable[[ParticleEnvironment], Tensor]
 
@@ -31,13 +33,20 @@ GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))  # turns a spiral into an even start
 
 
 def random_script(generators: Sequence[torch.Generator]) -> Script:
-    """Uniform one-hot actions; seed s draws from generators[s] alone (CPU). Not the generators that start episodes:
-    twins of those would tie the actions to the starts.
+    """Uniform one-hot actions of those an agent has; seed s draws from generators[s] alone (CPU).
+
+    Not the generators that start episodes: twins of those would tie the actions to the starts.
     """
 
     def act(env: ParticleEnvironment) -> Tensor:
-        _, copies, agents, _ = env.state.positions.shape
-        drawn = [torch.randint(env.action_size, (copies, agents), generator=g) for g in generators]
+        copies, agents = env.state.positions.shape[1], env.agents
+        if min(env.action_sizes) == env.action_size:
+            drawn = [torch.randint(env.action_size, (copies, agents), generator=g) for g in generators]
+        else:
+            drawn = [
+                torch.stack([torch.randint(size, (copies,), generator=g) for size in env.action_sizes], dim=-1)
+                for g in generators
+            ]
         return torch.nn.functional.one_hot(torch.stack(drawn), env.action_size).to(env.device, torch.float64)
 
     return act
@@ -65,24 +74,21 @@ def good(env: ParticleEnvironment) -> Tensor:
 
 
 def walk(env: ParticleEnvironment, targets: Tensor) -> Tensor:
-    """Soft actions that bring each agent to rest at its target [S, E, N, 2], at full force until it can coast there.
+    """Soft actions that bring each agent to rest at its target [S, E, N, 2], at full force until it can coast there."""
+    positions, velocities = (x[..., -env.agents :, :] for x in (env.state.positions, env.state.velocities))
+    dynamics = env.params.dynamics
+    return soft_actions(push_towards(targets, positions, velocities, dynamics), dynamics)
 
-    The push is proportional to what is missing between the target and the point where the agent would come to rest by
-    itself, and capped at |push x| + |push y| = 1, so that the action is a probability vector.
+
+def push_towards(targets: Tensor, positions: Tensor, velocities: Tensor, dynamics: Dynamics) -> Tensor:
+    """Pushes [..., 2] with |x| + |y| <= 1, so that an action vector can be made of them.
+
+    Proportional to what is missing between the target and the point where the agent would come to rest by itself.
     """
-    openai = env.params.dynamics == "openai"
-    coast = DT * (1 - DAMPING) / DAMPING if openai else DT / DAMPING  # rest of the way per unit of velocity
-    push = (targets - env.state.positions - coast * env.state.velocities) / PUSH
-    push = push / push.abs().sum(-1, keepdim=True).clamp_min(1.0)
-    return soft_actions(push, env.params.dynamics)
-
-
-def soft_actions(push: Tensor, dynamics: Dynamics) -> Tensor:
-    """Action vectors [..., 5] whose force is SENSITIVITY * push, from push [..., 2] with |x| + |y| <= 1."""
-    towards_first = push if dynamics == "openai" else -push  # actions 1 and 3 push to + in openai, to - in mpe2
-    first, second = towards_first.clamp_min(0.0), (-towards_first).clamp_min(0.0)
-    moves = torch.stack([first, second], dim=-1).flatten(-2)
-    return torch.cat([1 - moves.sum(-1, keepdim=True), moves], dim=-1)
+    coast = (
+        DT * (1 - DAMPING) / DAMPING if dynamics == "openai" else DT / DAMPING
+    )  # rest of the way per unit of velocity
+    return capped((targets - positions - coast * velocities) / PUSH)
 
 
 @functools.cache
@@ -102,18 +108,21 @@ def formation(agents: int) -> Tensor:
     return points
 
 
-def measure(params: Params, script: Script, seeds: Sequence[int], episodes: int, episode_limit: int) -> Tensor:
-    """Mean over episodes, steps and agents of the step reward, one number a seed, [S] float64.
+def measure(
+    params: ParticleParams,
+    script: Script,
+    seeds: Sequence[int],
+    episodes: int,
+    episode_limit: int,
+    metric: str,
+    opponent: OpponentWeights | None = None,
+) -> Tensor:
+    """A metric's mean over episodes, one number a seed, [S] float64.
 
     Seed s starts its episodes from `torch.Generator().manual_seed(s)`; all its episodes run as copies. Raises
-    ValueError for another scenario: these scripts know simple spread alone.
+    OpponentMissing where the scenario's opponent is not given.
     """
-    if not isinstance(params, SimpleSpreadParams):
-        raise ValueError(f"params: got {params!r}; allowed: a scenario with scripts, which is simple_spread")
-    env = ParticleEnvironment(params)
+    env = ParticleEnvironment(params, opponent=opponent)
     env.reset([torch.Generator().manual_seed(seed) for seed in seeds], episodes)
-    total = torch.zeros(len(seeds), dtype=torch.float64)
-    for _ in range(episode_limit):
-        _, rewards, _ = env.step(script(env))
-        total += rewards.flatten(1).mean(dim=1)
-    return total / episode_limit
+    rewards = torch.stack([env.step(script(env))[1] for _ in range(episode_limit)], dim=2)
+    return episode_scores(metric, params, rewards).mean(dim=1)

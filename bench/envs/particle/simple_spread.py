@@ -8,27 +8,16 @@ Sources: `scenarios/simple_spread.py` of multiagent-particle-envs ("openai"), an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from bench.envs import SimpleSpreadParams
-from bench.envs.particle.physics import State, contact_force, ordered_sum
+from bench.envs.params import Dynamics, SimpleSpreadParams
+from bench.envs.particle.physics import State, action_force, contact_force, ordered_sum
+from bench.envs.particle.view import View, Viewer
 
 TOUCH = 0.3  # two agents of radius .15 (both sources); nearer than this they collide
 LOCAL_RATIO = 0.5  # mpe2's default weight of an agent's own collisions; the rest is the weight of the coverage
-
-
-@dataclass(frozen=True)
-class View:
-    """What each agent sees: the L landmarks and then the K other agents, in index order.
-
-    relative [S, E, N, L + K, 2]: their positions less its own. distance [S, E, N, L + K].
-    """
-
-    relative: Tensor
-    distance: Tensor
 
 
 class SimpleSpread:
@@ -36,13 +25,14 @@ class SimpleSpread:
 
     def __init__(self, params: SimpleSpreadParams, device: torch.device | str):
         self.agents = params.agents
-        self.obs_size = params.obs_size
-        self.action_size = params.action_size
-        self.dynamics = params.dynamics
-        n = self.agents
-        # Entities are numbered agents first. Taking each agent's company by index leaves the agent itself out.
-        company = [[*range(n, 2 * n), *(j for j in range(n) if j != i)] for i in range(n)]
-        self._company = torch.tensor(company, dtype=torch.int64, device=device).flatten()
+        self.dynamics: Dynamics = params.dynamics
+        self.shapes = {
+            "positions": (self.agents, 2),
+            "velocities": (self.agents, 2),
+            "landmarks": (self.agents, 2),
+        }
+        self.opponents = 0
+        self.view = Viewer(self.agents, self.agents, device)
 
     def start(self, generators: Sequence[torch.Generator], copies: int) -> State:
         """Agents, then landmarks, uniform in [-1, 1]^2, at rest; on the CPU. One after another for each copy, so that
@@ -53,16 +43,13 @@ class SimpleSpread:
         positions, landmarks = uniform.split(self.agents, dim=-2)
         return State(positions, torch.zeros_like(positions), landmarks)
 
-    def view(self, state: State) -> View:
-        entities = torch.cat([state.positions, state.landmarks], dim=-2).index_select(-2, self._company)
-        company = entities.unflatten(-2, (self.agents, 2 * self.agents - 1))
-        relative = company - state.positions.unsqueeze(-2)
-        x2, y2 = relative.square().unbind(-1)
-        return View(relative, (x2 + y2).sqrt_())
+    def force(self, actions: Tensor, view: View) -> Tensor:
+        """Of actions [S, E, N, 5], and of agents that push each other; landmarks do not. [S, E, N, 2]."""
+        control = action_force(actions, self.dynamics)
+        return control + contact_force(view.relative[..., self.agents :, :], view.distance[..., self.agents :], TOUCH)
 
-    def contact_force(self, view: View) -> Tensor:
-        """Agents push each other; landmarks do not. [S, E, N, 2]."""
-        return contact_force(view.relative[..., self.agents :, :], view.distance[..., self.agents :], TOUCH)
+    def messages(self, actions: Tensor) -> None:
+        """Nobody speaks."""
 
     def observe(self, state: State, view: View) -> Tensor:
         """[own velocity 2, own position 2, landmarks 2L, other agents 2K, their messages 2K], [S, E, N, 6N].
@@ -72,7 +59,7 @@ class SimpleSpread:
         silence = torch.zeros_like(view.distance[..., self.agents :, None].expand(*view.distance.shape[:-1], -1, 2))
         return torch.cat([state.velocities, state.positions, view.relative.flatten(-2), silence.flatten(-2)], dim=-1)
 
-    def rewards(self, view: View) -> Tensor:
+    def rewards(self, state: State, view: View) -> Tensor:
         """[S, E, N], from G = -sum over landmarks of the distance to the nearest agent, and c_i = the number of other
         agents nearer than TOUCH to agent i.
 

@@ -1,0 +1,143 @@
+"""Who plays simple adversary's adversaries where they are not ours: trained weights, chance, or a script.
+
+Axes: S seed, E environment copy, K adversary, O entry of an adversary's own observation, A = 5 action entry, H hidden.
+
+An opponent reads what an adversary sees and nothing else, and acts in one-hot or soft vectors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor
+
+from bench.envs import OpponentMissing, OpponentWeights
+from bench.envs.params import Dynamics, SimpleAdversaryParams
+from bench.envs.particle.physics import capped, soft_actions
+
+ACTIONS = 5
+
+
+class Opponent(Protocol):
+    """A policy of observations [S, E, K, O] -> actions [S, E, K, A]."""
+
+    def reset(self, generators: Sequence[torch.Generator]) -> None:
+        """New episodes begin, seed s's drawn from generators[s], which must be left as they are."""
+        ...
+
+    def __call__(self, obs: Tensor) -> Tensor: ...
+
+
+class RandomOpponent:
+    """Uniform one-hot actions. Each seed has a stream of its own, seeded anew by each reset."""
+
+    def __init__(self) -> None:
+        self._generators: list[torch.Generator] = []
+
+    def reset(self, generators: Sequence[torch.Generator]) -> None:
+        """Seeded from a copy of the environment's stream: starts are the same whoever plays against us."""
+        self._generators = []
+        for generator in generators:
+            twin = torch.Generator()
+            twin.set_state(generator.get_state())
+            seed = int(torch.randint(2**62, (), generator=twin))
+            self._generators.append(torch.Generator().manual_seed(seed))
+
+    def __call__(self, obs: Tensor) -> Tensor:
+        drawn = [torch.randint(ACTIONS, tuple(obs.shape[1:3]), generator=g) for g in self._generators]
+        return torch.nn.functional.one_hot(torch.stack(drawn), ACTIONS).to(obs.device, torch.float64)
+
+
+class GreedyScript:
+    """Each adversary goes to the landmark that a good agent is nearest to: there, it guesses, is the goal.
+
+    The push is the relative position of that landmark, at full force from a distance of 1 on: velocities are not seen.
+    """
+
+    def __init__(self, params: SimpleAdversaryParams):
+        self._landmarks, self._fellows = params.landmarks, params.adversaries - 1
+        self._dynamics: Dynamics = params.dynamics
+
+    def reset(self, generators: Sequence[torch.Generator]) -> None: ...
+
+    def __call__(self, obs: Tensor) -> Tensor:
+        seen = obs.unflatten(-1, (-1, 2))
+        landmarks, good = seen[..., : self._landmarks, :], seen[..., self._landmarks + self._fellows :, :]
+        x, y = (landmarks.unsqueeze(-2) - good.unsqueeze(-3)).unbind(-1)
+        guess = (x * x + y * y).amin(dim=-1).argmin(dim=-1)
+        chosen = guess[..., None, None].expand(*guess.shape, 1, 2)
+        return soft_actions(capped(landmarks.gather(-2, chosen).squeeze(-2)), self._dynamics)
+
+
+class Pretrained:
+    """A plain MLP with ReLU between its layers; the greatest output's action, one-hot. One for all K adversaries.
+
+    tensors: "weight_0" [H, O], "bias_0" [H], ..., the last "weight_i" [A, H], "bias_i" [A]. Played in float64.
+    """
+
+    def __init__(self, weights: OpponentWeights, params: SimpleAdversaryParams, device: torch.device):
+        got = {name: tuple(tensor.shape) for name, tensor in weights.tensors.items()}
+        depth = max(1, len(got) // 2)
+        width = params.adversary_obs_size
+        widths = [width, *(got.get(f"bias_{i}", (0,))[0] for i in range(depth - 1)), ACTIONS]
+        expected = {f"weight_{i}": (widths[i + 1], widths[i]) for i in range(depth)}
+        expected |= {f"bias_{i}": (widths[i + 1],) for i in range(depth)}
+        if got != expected:
+            raise ValueError(f"opponent's tensors: got {got}; allowed: an MLP of {width} inputs, as {expected}")
+        self._tensors = {name: tensor.to(device, torch.float64) for name, tensor in weights.tensors.items()}
+        self._depth = depth
+
+    def reset(self, generators: Sequence[torch.Generator]) -> None: ...
+
+    def __call__(self, obs: Tensor) -> Tensor:
+        # Seed by seed: the rounding of a product depends on its shape, which may not depend on who else is there.
+        logits = torch.stack([self._logits(own.flatten(0, 1)) for own in obs])
+        return torch.nn.functional.one_hot(logits.argmax(-1).view(obs.shape[:-1]), ACTIONS).double()
+
+    def _logits(self, x: Tensor) -> Tensor:
+        for i in range(self._depth):
+            x = torch.addmm(self._tensors[f"bias_{i}"], x if i == 0 else x.relu(), self._tensors[f"weight_{i}"].mT)
+        return x
+
+
+def make_opponent(
+    params: SimpleAdversaryParams, weights: OpponentWeights | None, device: torch.device
+) -> Opponent | None:
+    """Who plays the adversaries; None where all are ours. Raises OpponentMissing, ValueError for weights' shapes."""
+    key, mend = f"scenario {params.name!r}, key 'opponent'", 'or choose opponent = "random" or "greedy_script"'
+    if params.opponent != "pretrained":
+        if weights is not None:
+            raise ValueError(f"{key}: got weights for {params.opponent!r}; allowed with 'pretrained' alone")
+        return {"random": RandomOpponent(), "greedy_script": GreedyScript(params), None: None}[params.opponent]
+    if weights is None:
+        name = f"of SHA-256 {params.opponent_sha256}" if params.opponent_sha256 else "of a trained adversary"
+        raise OpponentMissing(f"{key}: got 'pretrained' and no weights; allowed: weights {name}; train one, {mend}")
+    if params.opponent_sha256 and weights.sha256 != params.opponent_sha256:
+        named = f"got weights of SHA-256 {weights.sha256}; allowed: {params.opponent_sha256}"
+        raise OpponentMissing(f"{key}: {named}; give the file that opponent_sha256 names, {mend}")
+    return Pretrained(weights, params, device)
+
+
+def load_opponent(path: Path, sha256: str | None = None) -> OpponentWeights:
+    """Weights from a safetensors file. sha256: what its content must hash to. Raises OpponentMissing."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise OpponentMissing(
+            f"{path}: {error.strerror}; an opponent's weights, as safetensors, must be there"
+        ) from error
+    got = hashlib.sha256(content).hexdigest()
+    if sha256 is not None and got != sha256:
+        raise OpponentMissing(f"{path}: got SHA-256 {got}; allowed: {sha256}; put that file there")
+    try:
+        return OpponentWeights(load(content), got)
+    except SafetensorError as error:
+        raise OpponentMissing(
+            f"{path}: got no safetensors file ({error}); save the opponent's weights as one"
+        ) from error
