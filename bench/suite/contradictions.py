@@ -59,7 +59,10 @@ def _wrong_settings(suite: Suite) -> Iterator[Problem]:
 
 
 def _wrong_waiting(suite: Suite) -> Iterator[Problem]:
-    """Parts that are said to wait although they can run, and experiments that cannot run although their parts can."""
+    """Parts that are said to wait although they can run, and experiments that cannot run although their parts can.
+
+    Whether an experiment waits rightly cannot be told: what it asks of the harness beyond its parts is in no list.
+    """
     for s in suite.scenario:
         if s.waits_for and s.family in FAMILIES and s.params.get("name") in FAMILIES[s.family].scenarios:
             mend = "remove waits_for, and give the environment's params"
@@ -69,11 +72,6 @@ def _wrong_waiting(suite: Suite) -> Iterator[Problem]:
             mend = "remove waits_for; its hyperparameters are then checked"
             yield Problem(f"method[{m.id}].waits_for", shown(m.waits_for), "nothing: it can run", mend)
     for e in suite.experiment:
-        key = f"experiment[{e.id}]"
-        if e.waits_for and not any(suite.waits_for(e.model_copy(update={"waits_for": None}), m) for m in e.methods):
-            if not list(_unfit(e)):
-                yield Problem(f"{key}.waits_for", shown(e.waits_for), "nothing: all of it can run", "remove waits_for")
-            continue
         if not all(suite.waits_for(e, m) for m in e.methods):
             yield from _unfit(e)
 
