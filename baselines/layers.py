@@ -3,8 +3,9 @@
 Axes: S seed, B batch of episodes, T time step, N agent, H hidden unit; M sample, a column: every (B, T, N) or (B, T).
 
 As in nn.py a layer maps [S, in, M] to [S, out, M] with weights [S, out, in] and biases [S, out].
-A seed's numbers are the same to the last bit in any company on a CPU. Two things would break that, hence `columns` and
-`linear`: a vectorised loop (sigmoid, ELU) that ends inside a seed's numbers, and a product of width 1.
+A seed's numbers are the same to the last bit in any company on a CPU. Three things would break that, hence `columns`
+and `linear`: a vectorised loop (sigmoid, ELU) that ends inside a seed's numbers, samples as rows of a length that fills
+no whole register, which the gradient of a weight sums another way at another address (MKL 2024.2), and width 1.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def columns(x: Tensor, whole: int = WHOLE_REGISTERS) -> Tensor:
     """
     x = x.flatten(1, -2).mT
     missing = -x.shape[-1] % whole
-    return pad(x, (0, missing)) if missing else x
+    return pad(x, (0, missing)) if missing else x.contiguous()
 
 
 def rows(x: Tensor, shape: Sequence[int]) -> Tensor:
