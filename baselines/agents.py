@@ -26,7 +26,7 @@ from baselines.layers import (
     part,
     rows,
 )
-from baselines.nn import WHOLE_COLUMNS, Parameters
+from baselines.nn import Parameters
 from baselines.streams import Streams
 
 
@@ -50,7 +50,7 @@ def mlp_q(agent: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
 
     EPyMARL's `RNNAgent` with `use_rnn=False` (4bcbb1c). Parameters: `initial_linear([I, H, H, A], ...)`.
     """
-    return rows(mlp(agent, columns(inputs, WHOLE_COLUMNS)), inputs.shape[1:-1])
+    return rows(mlp(agent, columns(inputs)), inputs.shape[1:-1])
 
 
 def initial_recurrent(
@@ -120,7 +120,7 @@ def multi_task_q(agent: Mapping[str, Tensor], inputs: Tensor, task: int) -> Tens
     but the last. The parameters of other tasks are not read and get no gradient.
     """
     embedding, body, head = (part(agent, name) for name in (f"E_{task}", "F", f"EA_{task}"))
-    e = mlp(embedding, columns(inputs, WHOLE_COLUMNS)).relu()
+    e = mlp(embedding, columns(inputs)).relu()
     c = mlp(body, e).relu()
     return rows(mlp(head, c), inputs.shape[1:-1])
 
@@ -144,4 +144,4 @@ def embedded_state(embeddings: Mapping[str, Tensor], state: Tensor, task: int) -
 
     One Linear without activation: the paper says only that it maps to one length; the hypernetworks bring their ReLU.
     """
-    return rows(mlp(part(embeddings, f"SE_{task}"), columns(state, WHOLE_COLUMNS)), state.shape[1:-1])
+    return rows(mlp(part(embeddings, f"SE_{task}"), columns(state)), state.shape[1:-1])

@@ -72,8 +72,8 @@ def actor_logits(actor: Parameters, obs: Tensor, slots: Tensor | None = None) ->
     if samples % WHOLE_COLUMNS:
         obs = pad(obs, (0, -samples % WHOLE_COLUMNS))
     first = unpadded(actor, slots)["weight_0"]
-    hidden = _relu_layers(actor, affine(first, actor["bias_0"], obs.mT.flatten(0, 1).mT).relu_())
-    logits = affine(actor[f"weight_{last}"], actor[f"bias_{last}"], hidden)
+    hidden = _relu_layers(actor, _affine(first, actor["bias_0"], obs.mT.flatten(0, 1).mT).relu_())
+    logits = _affine(actor[f"weight_{last}"], actor[f"bias_{last}"], hidden)
     return logits.unflatten(0, first.shape[:2])[..., :samples]
 
 
@@ -129,20 +129,17 @@ def own_action_values(critic: Parameters, joint: Tensor, own_actions: Tensor) ->
     return values(critic, torch.baddbmm(first, weights, change.flatten(0, 1)).relu_())
 
 
-def affine(weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
-    """[..., out, in] x [K, in, B] + [..., out] -> [K, out, B] for K stacked networks, leading axes [S, N] or [S].
-
-    Few samples stand as rows in memory.
-    """
-    weight, bias = weight.flatten(0, -3), bias.flatten(0, -2)
-    if x.shape[-1] < FEW_SAMPLES:
-        return torch.baddbmm(bias.unsqueeze(1), x.mT, weight.mT).mT
-    return torch.baddbmm(bias.unsqueeze(-1), weight, x)
-
-
 def detached(parameters: Parameters) -> Parameters:
     """The same tensors, cut from the graph."""
     return {name: tensor.detach() for name, tensor in parameters.items()}
+
+
+def _affine(weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
+    """[S, N, out, in] x [S*N, in, B] + [S, N, out] -> [S*N, out, B]; few samples stand as rows in memory."""
+    weight = weight.flatten(0, 1)
+    if x.shape[-1] < FEW_SAMPLES:
+        return torch.baddbmm(bias.view(-1, 1, bias.shape[-1]), x.mT, weight.mT).mT
+    return torch.baddbmm(bias.view(-1, bias.shape[-1], 1), weight, x)
 
 
 def _stack_shape(critic: Parameters, joint: Tensor) -> tuple[int, int, int]:
@@ -154,5 +151,5 @@ def _stack_shape(critic: Parameters, joint: Tensor) -> tuple[int, int, int]:
 def _relu_layers(network: Parameters, hidden: Tensor) -> Tensor:
     """From the first hidden layer's output to the last one's, [S*N, H, B] both."""
     for layer in range(1, len(network) // 2 - 1):
-        hidden = affine(network[f"weight_{layer}"], network[f"bias_{layer}"], hidden).relu_()
+        hidden = _affine(network[f"weight_{layer}"], network[f"bias_{layer}"], hidden).relu_()
     return hidden

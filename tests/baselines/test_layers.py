@@ -41,8 +41,8 @@ def test_columns_and_rows_are_inverses():
     filled = layers.columns(x)
     assert filled.shape == (2, 4, 32)
     assert not filled[..., 15:].any()
-    assert layers.columns(x, 4).shape == (2, 4, 16)
-    assert layers.columns(x[:, :2, :2], 4).shape == (2, 4, 4)
+    assert layers.columns(torch.randn(2, 32, 1, 4)).shape == (2, 4, 32)
+    assert layers.columns(torch.randn(2, 33, 1, 4)).shape == (2, 4, 64)
     assert torch.equal(layers.rows(filled, (3, 5)), x)
 
 
@@ -75,3 +75,23 @@ def test_parts_have_names():
     parameters = layers.named("E_1", {"weight_0": torch.zeros(1)}) | layers.named("E_10", {"weight_0": torch.ones(1)})
     assert list(parameters) == ["E_1.weight_0", "E_10.weight_0"]
     assert layers.part(parameters, "E_1") == {"weight_0": torch.zeros(1)}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("sizes", [[1, 64], [2, 1], [17, 1], [64, 1], [1, 1], [5, 33], [11, 9]])
+@pytest.mark.parametrize("samples", [4, 32, 96, 800])
+def test_a_seeds_layer_and_gradients_do_not_depend_on_its_place(sizes, samples, dtype):
+    """Bit for bit; without a path of its own for width 1, or with samples as rows, this fails."""
+    torch.manual_seed(0)
+    inputs = torch.randn(5, samples, sizes[0], dtype=dtype)
+    parameters = layers.initial_linear(sizes, streams(1, 2, 3, 4, 5), "cpu", dtype)
+
+    def layer(lanes: slice) -> list[torch.Tensor]:
+        leaves = [p[lanes].clone().requires_grad_() for p in parameters.values()]
+        x = layers.columns(inputs[lanes].clone()).requires_grad_()
+        y = layers.linear(leaves[0], leaves[1], x)
+        return [y, *torch.autograd.grad(y.square().sum(), [x, *leaves])]
+
+    together = layer(slice(0, 5))
+    for s in range(5):
+        assert all(torch.equal(a[s], b[0]) for a, b in zip(together, layer(slice(s, s + 1)), strict=True))
