@@ -3,9 +3,10 @@
 Axes: S seed, B batch of episodes, T time step, N agent, H hidden unit; M sample, a column: every (B, T, N) or (B, T).
 
 As in nn.py a layer maps [S, in, M] to [S, out, M] with weights [S, out, in] and biases [S, out].
-A seed's numbers are the same to the last bit in any company on a CPU. Three things would break that, hence `columns`
-and `linear`: a vectorised loop (sigmoid, ELU) that ends inside a seed's numbers, samples as rows of a length that fills
-no whole register, which the gradient of a weight sums another way at another address (MKL 2024.2), and width 1.
+A seed's numbers are the same to the last bit in any company on a CPU, with one thread a process as the executor has
+it. Three things would break that, hence `columns` and `linear`: a vectorised loop (sigmoid, ELU) that ends inside a
+seed's numbers; samples as rows of a length that fills no whole register, which the gradient of a weight sums another
+way at another address (MKL 2024.2); and width 1.
 """
 
 from __future__ import annotations

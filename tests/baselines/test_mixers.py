@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import Linear, Module, ReLU, Sequential
+from torch.nn import Linear, ReLU, Sequential
+from torch.nn.functional import elu
 
 from baselines.layers import part
 from baselines.mixers import QMIX, VDN, Chosen
@@ -13,6 +14,7 @@ from baselines.nn import Parameters
 from baselines.streams import Streams
 
 S, B, T, N, X = 3, 2, 5, 4, 6
+NETWORKS = ("hyper_w_1", "hyper_w_final", "hyper_b_1", "V")
 
 
 def chosen(q: Tensor, state: Tensor) -> Chosen:
@@ -29,27 +31,37 @@ def started(mixer: QMIX) -> Parameters:
     return {name: p.requires_grad_() for name, p in parameters.items()}
 
 
-class PlainQMIX(Module):
+class PlainQMIX:
     """One seed's mixer of torch.nn modules, one transition at a time, the agents in a loop."""
 
     def __init__(self, mixer: QMIX, parameters: Parameters, s: int):
-        super().__init__()
         self.embed = mixer.mixing_embed_dim
-        for name in ("hyper_w_1", "hyper_w_final", "hyper_b_1", "V"):
-            own, modules = part(parameters, name), []
-            for layer in range(len(own) // 2):
-                weight, bias = own[f"weight_{layer}"][s], own[f"bias_{layer}"][s]
-                linear = Linear(weight.shape[1], weight.shape[0], dtype=torch.float64)
-                linear.load_state_dict({"weight": weight, "bias": bias})
-                modules += [linear, ReLU()]
-            setattr(self, name, Sequential(*modules[:-1]))
+        self.networks = {name: self.network(part(parameters, name), s) for name in NETWORKS}
 
-    def forward(self, q: Tensor, state: Tensor) -> Tensor:
-        hidden = self.hyper_b_1(state)
-        weights = self.hyper_w_1(state).abs()
+    @staticmethod
+    def network(parameters: Parameters, s: int) -> Sequential:
+        modules = []
+        for layer in range(len(parameters) // 2):
+            weight, bias = parameters[f"weight_{layer}"][s], parameters[f"bias_{layer}"][s]
+            linear = Linear(weight.shape[1], weight.shape[0], dtype=torch.float64)
+            linear.load_state_dict({"weight": weight, "bias": bias})
+            modules += [linear, ReLU()]
+        return Sequential(*modules[:-1])
+
+    def __call__(self, q: Tensor, state: Tensor) -> Tensor:
+        made = {name: network(state) for name, network in self.networks.items()}
+        hidden, weights = made["hyper_b_1"], made["hyper_w_1"].abs()
         for i, q_i in enumerate(q):
             hidden = hidden + q_i * weights[i * self.embed :][: self.embed]
-        return torch.nn.functional.elu(hidden) @ self.hyper_w_final(state).abs() + self.V(state)[0]
+        return elu(hidden) @ made["hyper_w_final"].abs() + made["V"][0]
+
+    def named_parameters(self) -> dict[str, Tensor]:
+        """By our names."""
+        return {
+            f"{name}.{kind}_{int(place) // 2}": p
+            for name, network in self.networks.items()
+            for place, kind, p in ((*key.split("."), p) for key, p in network.named_parameters())
+        }
 
 
 def test_vdn_is_the_sum():
@@ -84,13 +96,13 @@ def test_qmix_equals_a_plain_loop(hypernet_layers):
         plain = PlainQMIX(mixer, parameters, s)
         expected = torch.stack([torch.stack([plain(q[s, b, t], state[s, b, t]) for t in range(T)]) for b in range(B)])
         torch.testing.assert_close(q_tot[s], expected, rtol=0, atol=1e-13)
-        theirs = torch.autograd.grad(expected.sin().sum(), [q, state, *plain.parameters()])
+        own = plain.named_parameters()
+        theirs = torch.autograd.grad(expected.sin().sum(), [q, state, *own.values()])
         torch.testing.assert_close(ours[0][s], theirs[0][s], rtol=0, atol=1e-13)
         torch.testing.assert_close(ours[1][s], theirs[1][s], rtol=0, atol=1e-13)
-        for (name, _), gradient in zip(plain.named_parameters(), theirs[2:], strict=True):
-            network, layer, kind = name.split(".")
-            mine = gradients[f"{network}.{kind}_{int(layer) // 2}"][s]
-            torch.testing.assert_close(mine, gradient, rtol=0, atol=1e-12)
+        assert own.keys() == gradients.keys()
+        for name, gradient in zip(own, theirs[2:], strict=True):
+            torch.testing.assert_close(gradients[name][s], gradient, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("hypernet_layers", [1, 2])

@@ -140,8 +140,11 @@ def test_advantages_are_discounted_sums_of_td_errors(gae_lambda):
 def test_advantages_of_each_agent():
     rewards, terminated, mask, values = episodes()
     whole = returns.generalised_advantages(rewards, terminated, mask, values, GAMMA, 0.9)
-    pairs = [torch.stack([x, x.flip(1)], -1) for x in (rewards, terminated, mask, values)]
-    assert torch.equal(returns.generalised_advantages(*pairs, GAMMA, 0.9), torch.stack([whole, whole.flip(1)], -1))
+    two_rewards, two_ends, two_masks, two_values = (
+        torch.stack([x, x.flip(1)], -1) for x in (rewards, terminated, mask, values)
+    )
+    both = returns.generalised_advantages(two_rewards, two_ends, two_masks, two_values, GAMMA, 0.9)
+    assert torch.equal(both, torch.stack([whole, whole.flip(1)], -1))
 
 
 def test_targets_carry_no_gradient():
