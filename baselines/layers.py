@@ -1,0 +1,127 @@
+"""Layers of networks that all agents of a team share: S networks side by side, one batched product a layer.
+
+Axes: S seed, B batch of episodes, T time step, N agent, H hidden unit; M sample, a column: every (B, T, N) or (B, T).
+
+As in nn.py a layer maps [S, in, M] to [S, out, M] with weights [S, out, in] and biases [S, out].
+A seed's numbers are the same to the last bit in any company on a CPU, with one thread a process as the executor has
+it. Three things would break that, hence `columns` and `linear`: a vectorised loop (sigmoid, ELU) that ends inside a
+seed's numbers; samples as rows of a length that fills no whole register, which the gradient of a weight sums another
+way at another address (MKL 2024.2); and width 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from baselines.nn import Parameters
+from baselines.streams import Streams
+
+# Elementwise loops take two vector registers at once, 32 float32 numbers at most (AVX-512), and what is left over one
+# by one, with another rounding; so activations other than ReLU see a multiple of it for each seed.
+# It is a multiple of nn.py's WHOLE_COLUMNS and more than its FEW_SAMPLES, and serves for both.
+WHOLE_REGISTERS = 32
+
+
+def initial_linear(
+    sizes: Sequence[int], streams: Sequence[Streams], device: torch.device | str, dtype: torch.dtype
+) -> Parameters:
+    """torch.nn.Linear's defaults, which PyMARL and EPyMARL keep: weight and bias uniform in +-1/sqrt(fan_in).
+
+    sizes: entries of the input, of each hidden layer, of the output. weight_0 [S, out, in], bias_0 [S, out], weight_1,
+    ... Drawn as torch.nn does, layer by layer, the weight before the bias, from each seed's "initialisation" stream on
+    the CPU, so that a seed starts from the same numbers in any company.
+    """
+    shapes: dict[str, tuple[tuple[int, ...], int]] = {}
+    for layer, (fan_in, fan_out) in enumerate(pairwise(sizes)):
+        shapes |= {f"weight_{layer}": ((fan_out, fan_in), fan_in), f"bias_{layer}": ((fan_out,), fan_in)}
+    return _uniform(shapes, streams, device, dtype)
+
+
+def initial_gru(
+    inputs: int, hidden: int, streams: Sequence[Streams], device: torch.device | str, dtype: torch.dtype
+) -> Parameters:
+    """torch.nn.GRUCell's defaults: all uniform in +-1/sqrt(H). Its names, its rows (reset, update, new), its order."""
+    shapes = {"weight_ih": (3 * hidden, inputs), "weight_hh": (3 * hidden, hidden)}
+    shapes |= {"bias_ih": (3 * hidden,), "bias_hh": (3 * hidden,)}
+    return _uniform({name: (shape, hidden) for name, shape in shapes.items()}, streams, device, dtype)
+
+
+def columns(x: Tensor) -> Tensor:
+    """Samples as columns: [S, ..., in] -> [S, in, M], contiguous, M filled up with zeros to `WHOLE_REGISTERS`.
+
+    A rollout of a few samples pays for it: 10 microseconds a step of five seeds (two layers of 64), nothing from 16 on.
+    """
+    x = x.flatten(1, -2).mT
+    missing = -x.shape[-1] % WHOLE_REGISTERS
+    return pad(x, (0, missing)) if missing else x.contiguous()
+
+
+def rows(x: Tensor, shape: Sequence[int]) -> Tensor:
+    """The way back: [S, out, M] -> [S, *shape, out], without what was filled up; a view."""
+    return x[..., : math.prod(shape)].unflatten(-1, shape).movedim(1, -1)
+
+
+def linear(weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
+    """[S, out, in] x [S, in, M] + [S, out] -> [S, out, M].
+
+    Width 1 is multiplied and summed: of one input entry the weight's gradient, in other BLAS one output too (nn.py's
+    `values`), takes a matrix-vector path for a single network, and a seed's numbers would depend on its companions.
+    """
+    if weight.shape[1] == 1:
+        return (weight.mT * x).sum(1, keepdim=True) + bias.unsqueeze(-1)
+    if weight.shape[2] == 1:
+        return weight * x + bias.unsqueeze(-1)
+    return torch.baddbmm(bias.unsqueeze(-1), weight, x)
+
+
+def mlp(parameters: Mapping[str, Tensor], x: Tensor) -> Tensor:
+    """Linear layers weight_0, weight_1, ... with ReLU between them: [S, in, M] -> [S, out, M]."""
+    last = len(parameters) // 2 - 1
+    for layer in range(last + 1):
+        x = linear(parameters[f"weight_{layer}"], parameters[f"bias_{layer}"], x)
+        x = x if layer == last else x.relu()
+    return x
+
+
+def gru_cell(gates_ih: Tensor, gates_hh: Tensor, hidden: Tensor) -> Tensor:
+    """torch.nn.GRUCell: h' = (1 - z) n + z h with n = tanh(i_n + r h_n), r = sigmoid(i_r + h_r), z likewise.
+
+    gates_ih, gates_hh [S, 3H, M]: what the input's and the hidden state's weights make, biases included; h [S, H, M].
+    """
+    (i_r, i_z, i_n), (h_r, h_z, h_n) = gates_ih.chunk(3, 1), gates_hh.chunk(3, 1)
+    reset, update = (i_r + h_r).sigmoid(), (i_z + h_z).sigmoid()
+    new = (i_n + reset * h_n).tanh()
+    return (1 - update) * new + update * hidden
+
+
+def part(parameters: Mapping[str, Tensor], prefix: str) -> Parameters:
+    """The parameters of one network, those named `prefix.*`, without the prefix."""
+    start = f"{prefix}."
+    return {name.removeprefix(start): p for name, p in parameters.items() if name.startswith(start)}
+
+
+def named(prefix: str, parameters: Mapping[str, Tensor]) -> Parameters:
+    """`part`'s inverse."""
+    return {f"{prefix}.{name}": p for name, p in parameters.items()}
+
+
+def _uniform(
+    shapes: Mapping[str, tuple[tuple[int, ...], int]],
+    streams: Sequence[Streams],
+    device: torch.device | str,
+    dtype: torch.dtype,
+) -> Parameters:
+    """Uniform in +-1/sqrt(fan), by name: (shape, fan) -> [S, *shape]."""
+    parameters: Parameters = {}
+    for name, (shape, fan) in shapes.items():
+        drawn, bound = torch.empty(len(streams), *shape, dtype=dtype), 1 / math.sqrt(fan)
+        for lane, stream in zip(drawn, streams, strict=True):
+            lane.uniform_(-bound, bound, generator=stream["initialisation"])
+        parameters[name] = drawn.to(device)
+    return parameters

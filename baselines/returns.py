@@ -1,0 +1,123 @@
+"""Targets and advantages from rewards and values; standardised rewards.
+
+Axes: S seed, B batch of episodes, T time step, N agent, A action.
+rewards [S, B, T]. terminated [S, B, T] bool: the step ended in a terminal state, whose value is 0. A time limit is no
+terminal state unless the caller says so in `terminated`: what comes after it counts by its value. mask [S, B, T] bool:
+the steps that were played; a time limit before T is a step whose successor is not in the mask.
+Values of states carry one step more, [S, B, T+1]. Targets and advantages carry no gradient.
+GAE takes [S, B, T, N] as well, if all its arguments have that shape.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from baselines.masks import available_q
+
+INITIAL_COUNT = 1e-4  # weight of the initial mean 0 and variance 1, in rewards: EPyMARL d661753, `epsilon`
+
+
+@torch.no_grad()
+def greedy_values(target_q: Tensor, avail_actions: Tensor, online_q: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Each agent's target value of its best available action, and that action: [S, B, T, N] both.
+
+    target_q, online_q, avail_actions (bool): [S, B, T, N, A]. With online_q the online network chooses the action and
+    the target network values it (double Q, van Hasselt et al. 2016; EPyMARL and PyMARL2 with `double_q`), without it
+    the target network does both. The best joint action is each agent's best: mixers are monotonic.
+    """
+    actions = available_q(target_q if online_q is None else online_q, avail_actions).argmax(-1, keepdim=True)
+    return available_q(target_q, avail_actions).gather(-1, actions).squeeze(-1), actions.squeeze(-1)
+
+
+@torch.no_grad()
+def one_step_targets(rewards: Tensor, terminated: Tensor, target_q_tot: Tensor, gamma: float) -> Tensor:
+    """MKT-MARL's y^tot under eq. 5: r_t + gamma Q_tot(s_t+1, u'), [S, B, T]; target_q_tot [S, B, T+1]."""
+    return rewards + gamma * target_q_tot[:, :, 1:].masked_fill(terminated, 0)
+
+
+@torch.no_grad()
+def td_lambda_targets(
+    rewards: Tensor, terminated: Tensor, mask: Tensor, target_q_tot: Tensor, gamma: float, td_lambda: float
+) -> Tensor:
+    """Lambda-returns [S, B, T], 0 where nothing was played; target_q_tot [S, B, T+1].
+
+    G_t = r_t + gamma ((1 - lambda) Q_t+1 + lambda G_t+1), without the bracket where t ended in a terminal state, and
+    with Q_t+1 for G_t+1 where t+1 was not played (Sutton and Barto 2018, eq. 12.20).
+    PyMARL2 (hijkzzz/pymarl2 25e0be3, `build_td_lambda_targets`) has the same, except that after a time limit before T
+    it bootstraps from the last state of the padding instead of from the last state that was seen.
+    """
+    played_next = _played_next(mask)
+    returns, later = [], target_q_tot[:, :, -1]
+    for t in reversed(range(rewards.shape[2])):
+        value = target_q_tot[:, :, t + 1]
+        later = torch.where(played_next[:, :, t], later, value)
+        ahead = (1 - td_lambda) * value + td_lambda * later
+        later = rewards[:, :, t] + gamma * ahead.masked_fill(terminated[:, :, t], 0)
+        returns.append(later)
+    return torch.stack(returns[::-1], 2).masked_fill(~mask, 0)
+
+
+@torch.no_grad()
+def generalised_advantages(
+    rewards: Tensor, terminated: Tensor, mask: Tensor, values: Tensor, gamma: float, gae_lambda: float
+) -> Tensor:
+    """GAE (Schulman et al. 2016, eq. 16) [S, B, T], 0 where nothing was played; values [S, B, T+1].
+
+    A_t = delta_t + gamma lambda A_t+1, delta_t = r_t + gamma V_t+1 - V_t; V_t+1 is 0 after a terminal state, and A_t+1
+    is 0 there and where t+1 was not played. Returns for the critic are advantages + values[:, :, :-1].
+    """
+    goes_on = _played_next(mask) & ~terminated
+    deltas = rewards + gamma * values[:, :, 1:].masked_fill(terminated, 0) - values[:, :, :-1]
+    advantages, later = [], torch.zeros_like(deltas[:, :, -1])
+    for t in reversed(range(rewards.shape[2])):
+        later = deltas[:, :, t] + gamma * gae_lambda * torch.where(goes_on[:, :, t], later, 0.0)
+        advantages.append(later)
+    return torch.stack(advantages[::-1], 2).masked_fill(~mask, 0)
+
+
+@dataclass(frozen=True)
+class RewardMoments:
+    """Running mean and variance of a task's rewards, of each seed alone: three tensors [S], float64."""
+
+    mean: Tensor
+    variance: Tensor
+    count: Tensor
+
+    @classmethod
+    def initial(cls, seeds: int, device: torch.device | str = "cpu") -> RewardMoments:
+        mean = torch.zeros(seeds, dtype=torch.float64, device=device)
+        return cls(mean, torch.ones_like(mean), torch.full_like(mean, INITIAL_COUNT))
+
+    def updated(self, rewards: Tensor, mask: Tensor) -> RewardMoments:
+        """With the rewards [S, B, T] of the steps in mask [S, B, T] (bool), as EPyMARL's `RunningMeanStd` (d661753).
+
+        Moments of the old and the new are combined by Chan et al.'s parallel formula, the new ones' variance being the
+        unbiased one (torch.var), as there. EPyMARL updates on each sampled batch, before it standardises, and counts
+        padded steps as well: a mask of all true does the same. Departs from it in float64; one new reward alone has
+        variance 0, where torch.var has none.
+        """
+        new, n = rewards.double(), _sum(mask.double())
+        mean = _sum(torch.where(mask, new, 0.0)) / n.clamp(min=1)
+        squares = _sum(torch.where(mask, (new - mean.view(-1, 1, 1)).square(), 0.0))
+        variance = squares / (n - 1).clamp(min=1)
+        delta, count = mean - self.mean, self.count + n
+        combined = self.variance * self.count + variance * n + delta.square() * self.count * n / count
+        return RewardMoments(self.mean + delta * n / count, combined / count, count)
+
+    def standardised(self, rewards: Tensor) -> Tensor:
+        """r-hat of MKT-MARL's eq. 5: (r - mean) / sqrt(variance), [S, B, T]; no epsilon, as in EPyMARL."""
+        shape = (-1, 1, 1)
+        return ((rewards - self.mean.view(shape)) / self.variance.sqrt().view(shape)).to(rewards.dtype)
+
+
+def _played_next(mask: Tensor) -> Tensor:
+    """Whether step t+1 was played: [S, B, T, ...], false at the last t."""
+    return torch.cat([mask[:, :, 1:], torch.zeros_like(mask[:, :, :1])], 2)
+
+
+def _sum(x: Tensor) -> Tensor:
+    """[S, B, T] -> [S]."""
+    return x.sum(-1).sum(-1)

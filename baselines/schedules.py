@@ -1,0 +1,32 @@
+"""What changes with the steps, episodes or epochs done, and the epsilon-greedy choice that one of them steers.
+
+Axes: S seed, E environment copy, N agent, A action.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from baselines.masks import available_q
+
+
+def linear(start: float, end: float, over: float, done: float) -> float:
+    """From start to end in a straight line while `done` goes from 0 to `over`, and end from then on.
+
+    Exact at both ends, up or down. Epsilon in EPyMARL and PyMARL2 (their `DecayThenFlatSchedule`, decay "linear"):
+    `linear(epsilon_start, epsilon_end, epsilon_anneal_steps, steps_done)`. over = 0: end at once.
+    """
+    fraction = min(done / over, 1.0) if over > 0 else 1.0
+    return (1 - fraction) * start + fraction * end
+
+
+def epsilon_greedy(q: Tensor, avail_actions: Tensor, epsilon: float, noise: Tensor) -> Tensor:
+    """With probability epsilon, for each agent alone, a uniform available action, else the best: [S, E, N], int64.
+
+    q [S, E, N, A], avail_actions the same (bool). noise [S, E, N, 1 + A], uniform from [0, 1): the first entry decides
+    whether to explore, the available action with the largest of the others is then taken.
+    """
+    best = available_q(q, avail_actions).argmax(-1)
+    anything = available_q(noise[..., 1:], avail_actions).argmax(-1)
+    return torch.where(noise[..., 0] < epsilon, anything, best)
