@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from baselines.learner import Layout
+from baselines.products import affine
 from baselines.streams import Streams
 
 Parameters = dict[str, Tensor]  # weight_0, bias_0, weight_1, ...: each leads with [S, N]
@@ -88,7 +89,7 @@ def joint_layer(critic: Parameters, joint: Tensor) -> Tensor:
     A seed's N critics read the same input: one [N*H, D] x [D, B] product a seed.
     """
     weight, bias = critic["weight_0"], critic["bias_0"]
-    return torch.baddbmm(bias.flatten(1).unsqueeze(-1), weight.flatten(1, 2), joint.mT)
+    return affine(weight.flatten(1, 2), bias.flatten(1).unsqueeze(-1), joint.mT)
 
 
 def own_action_weights(critic: Parameters, agents: int, actions: int) -> Tensor:
@@ -139,7 +140,7 @@ def _affine(weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
     weight = weight.flatten(0, 1)
     if x.shape[-1] < FEW_SAMPLES:
         return torch.baddbmm(bias.view(-1, 1, bias.shape[-1]), x.mT, weight.mT).mT
-    return torch.baddbmm(bias.view(-1, bias.shape[-1], 1), weight, x)
+    return affine(weight, bias.view(-1, bias.shape[-1], 1), x)
 
 
 def _stack_shape(critic: Parameters, joint: Tensor) -> tuple[int, int, int]:

@@ -89,8 +89,8 @@ def contact_force(relative: Tensor, distance: Tensor, reach: float) -> Tensor:
     two agents touch. Penetration p = margin * log(1 + exp((reach - distance) / margin)). Two agents at the very same
     point have no direction to push in and do not push (both originals divide zero by zero there).
     """
-    depth = (reach - distance) / CONTACT_MARGIN
-    softplus = depth.clamp_min(0.0) + depth.abs().neg_().exp_().log1p_()
+    depth = (reach - distance).div_(CONTACT_MARGIN)
+    softplus = depth.clamp_min(0.0).add_(depth.abs_().neg_().exp_().log1p_())
     away = softplus.mul_(-CONTACT_FORCE * CONTACT_MARGIN).div_(distance.clamp_min(NO_GAP))
     return ordered_sum(relative * away.unsqueeze(-1), dim=-2)
 
@@ -101,5 +101,5 @@ def integrate(positions: Tensor, velocities: Tensor, force: Tensor, dynamics: Dy
     Both orders set v' = (1 - damping) v + force dt. openai moves by the new velocity, x' = x + v' dt; mpe2 moves by
     the old one, x' = x + v dt.
     """
-    moved = velocities * (1 - DAMPING) + force * DT
+    moved = (velocities * (1 - DAMPING)).add_(force * DT)
     return positions + (moved if dynamics == "openai" else velocities) * DT, moved

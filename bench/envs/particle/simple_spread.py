@@ -66,9 +66,9 @@ class SimpleSpread:
         mpe2: G / 2 - c_i / 2. openai: everyone receives the sum over agents, N G - sum_i c_i - N; the last term is
         there because that code tests each agent for a collision with itself too.
         """
-        coverage = -ordered_sum(view.distance[..., : self.agents].amin(dim=-2), dim=-1).unsqueeze(-1)
-        collisions = (view.distance[..., self.agents :] < TOUCH).sum(dim=-1, dtype=coverage.dtype)  # whole, so exact
+        uncovered = ordered_sum(view.distance[..., : self.agents].amin(dim=-2), dim=-1).unsqueeze(-1)
+        collisions = view.distance[..., self.agents :] < TOUCH  # counts are whole, so exact in any order
         if self.dynamics == "mpe2":
-            return coverage * (1 - LOCAL_RATIO) - collisions * LOCAL_RATIO
-        team = coverage * self.agents - collisions.sum(dim=-1, keepdim=True) - self.agents
-        return team.repeat(1, 1, self.agents)
+            return uncovered * (LOCAL_RATIO - 1) - collisions.sum(dim=-1) * LOCAL_RATIO
+        team = (uncovered * -self.agents).sub_(collisions.sum(dim=(-2, -1)).unsqueeze(-1)).sub_(self.agents)
+        return team.expand(-1, -1, self.agents)

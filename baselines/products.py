@@ -1,0 +1,73 @@
+"""A stack's layers by whichever of torch's two CPU libraries is faster, to the same last bit.
+
+Axes: K network (a stack of seeds and agents); M entry of a layer's output, I of its input; B batch.
+
+torch gives float32 products to MKL. oneDNN comes with torch as well and takes half of MKL's time on an AMD EPYC with
+AVX-512 (64 x 64 x 1,024: 48 against 85 us; 256 x 116 x 1,024: 243 against 530 us). There both give the same bits where
+an entry is a sum of up to `ONE_BLOCK` terms: for every such I, with 64 to 512 rows (torch 2.13.0, MKL 2024.2). Longer
+sums MKL splits in its own way, so those products stay its own: the gradients of weights, and the critics' first layer
+for five agents and more. On a processor where they differ, a run's last bits depend on which of them multiplies, as
+they depend on the processor anyway; a seed's never depend on its companions, each network being a call of its own.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+ONE_BLOCK = 192
+WORTH_CALLING = 2**20  # M x I x B of a network; below, one batched call wins over a call for each
+
+
+def affine(weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
+    """weight [K, M, I] x [K, I, B] + bias [K, M, 1] -> [K, M, B], with gradients: torch.baddbmm(bias, weight, x)."""
+    return _Affine.apply(weight, bias, x)  # type: ignore[return-value]
+
+
+class _Affine(torch.autograd.Function):
+    """The same operations as torch's own gradients of baddbmm, so the same bits."""
+
+    @staticmethod
+    def forward(ctx, weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:  # type: ignore[override]
+        ctx.save_for_backward(weight, x)
+        if not _suits_onednn(weight, x):
+            return torch.baddbmm(bias, weight, x)
+        out = x.new_empty(*weight.shape[:2], x.shape[2])
+        for place, w, own, columns in zip(out, weight, bias, x, strict=True):
+            torch.add(_onednn(w, columns), own, out=place)
+        return out
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        weight, x = ctx.saved_tensors
+        of_weight, of_bias, of_x = ctx.needs_input_grad
+        return (
+            torch.bmm(gradient, x.mT) if of_weight else None,
+            gradient.sum(-1, keepdim=True) if of_bias else None,
+            product(weight.mT, gradient) if of_x else None,
+        )
+
+
+def product(left: Tensor, right: Tensor) -> Tensor:
+    """[K, M, I] x [K, I, B] -> [K, M, B]: torch.bmm(left, right), no gradients."""
+    if not _suits_onednn(left, right):
+        return torch.bmm(left, right)
+    return torch.stack([_onednn(a, b) for a, b in zip(left, right, strict=True)])
+
+
+def _onednn(left: Tensor, right: Tensor) -> Tensor:
+    """By the operator that torch.compile makes of a linear layer: x, weight -> x weight^T."""
+    return torch.ops.mkldnn._linear_pointwise(left, right.mT, None, "none", [], "")
+
+
+def _suits_onednn(left: Tensor, right: Tensor) -> bool:
+    """Without gaps in memory, too: oneDNN's path for those takes seconds."""
+    (rows, inner), columns = left.shape[1:], right.shape[2]
+    return (
+        left.device.type == "cpu"
+        and left.dtype == torch.float32
+        and inner <= ONE_BLOCK
+        and rows * inner * columns >= WORTH_CALLING
+        and torch.backends.mkldnn.is_available()
+        and all(m.is_contiguous() or m.mT.is_contiguous() for m in (left, right))
+    )
