@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 
 ONE_BLOCK = 192
+# No public function reaches oneDNN as directly; a torch that lacks this one multiplies by MKL, slower.
+HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 WORTH_CALLING = 2**20  # M x I x B of a network; below, one batched call wins over a call for each
 
 
@@ -68,6 +70,6 @@ def _suits_onednn(left: Tensor, right: Tensor) -> bool:
         and left.dtype == torch.float32
         and inner <= ONE_BLOCK
         and rows * inner * columns >= WORTH_CALLING
-        and torch.backends.mkldnn.is_available()
+        and HAS_ONEDNN
         and all(m.is_contiguous() or m.mT.is_contiguous() for m in (left, right))
     )
