@@ -561,3 +561,18 @@ def test_a_recomputed_number_is_written_like_the_printed_one() -> None:
         "0.631236",
     ]
     assert shown(Fraction(1_234_567), "1.2M") == "1.2346M"
+
+
+def test_means_over_sets_are_ordered() -> None:
+    """Table V, MKT-MARL: (0.91 + 0.96 + 0.95) / 3 = 0.9400 on the sources, (0.90 + 0.94 + 0.91) / 3 = 0.9167 after."""
+    suite = load("mkt_marl")
+    asked = suite["claim", "new-tasks-drop"]
+
+    def told(**sets: str) -> Finding:
+        claim = asked.model_copy(update={"test": asked.test.model_copy(update=sets)})
+        return next(f for f in audit(suite.model_copy(update={"claim": (claim,)})) if f.id == "new-tasks-drop")
+
+    assert (told().holds, told().cells) == ("yes", ("mkt_marl:final: smac/source 0.9400, smac/target 0.9167",))
+    assert told(greater="smac/target", less="smac/source").holds == "no"
+    assert told(less="smac/source").holds == "tie"
+    assert told(less="smac/average").holds == "not_checkable"  # nobody knows what it averages

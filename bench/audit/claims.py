@@ -20,6 +20,7 @@ from bench.suite import (
     Experiment,
     Final,
     Margin,
+    MeanOrdering,
     NotGreater,
     Ordering,
     Printed,
@@ -73,6 +74,8 @@ def _finding(suite: Suite, claim: Claim, experiment: Experiment) -> Finding:
         return replace(empty, cells=(why,))
     if isinstance(claim.test, Averaged):
         cases = list(_averages(suite, claim.test))
+    elif isinstance(claim.test, MeanOrdering):
+        cases = list(_set_means(suite, claim.test, experiment))
     elif isinstance(claim.test, Product):
         cases = [_number(claim.test.printed, product(stated(t) for t in claim.test.of), " x ".join(claim.test.of))]
     else:
@@ -141,6 +144,19 @@ def _unprinted(suite: Suite, claim: Claim) -> str:
     if by_margin(claim.test) and margin and not (margin.absolute or margin.relative):
         return "its margin is a share of what is measured, not printed"
     return ""
+
+
+def _set_means(suite: Suite, test: MeanOrdering, experiment: Experiment) -> Iterator[Case]:
+    """The means over both sets, where every scenario of them is printed. A tie where rounding hides their order."""
+    own, sets = suite.printed_in(experiment.id), [suite.members(id_) for id_ in (test.greater, test.less)]
+    values = [[_value(suite, test.quantity, experiment, s, own) for s in scenarios] for scenarios in sets]
+    known = [[rounded(v) for v in side if v is not None and v.value is not None] for side in values]
+    if all(len(side) == len(scenarios) > 0 for side, scenarios in zip(known, sets, strict=True)):
+        greater, less = (mean(side) for side in known)
+        apart = difference(greater, less)
+        clear = (apart.low or 0) > 0 or (apart.high or 0) < 0
+        means = f"{test.quantity}: {test.greater} {float(greater.value):.4f}, {test.less} {float(less.value):.4f}"
+        yield Case(("yes" if apart.value > 0 else "no") if clear else "tie", means)
 
 
 def _averages(suite: Suite, test: Averaged) -> Iterator[Case]:

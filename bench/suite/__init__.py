@@ -27,6 +27,7 @@ from bench.suite.claims import (
     FirstReach,
     Fluctuation,
     Margin,
+    MeanOrdering,
     Measure,
     NotGreater,
     Ordering,

@@ -202,6 +202,15 @@ class Product(Model):
     printed: PrintedNumber
 
 
+class MeanOrdering(Model):
+    """The quantity's mean over the scenarios of one set is greater than over those of another."""
+
+    kind: Literal["mean_ordering"]
+    quantity: Quantity
+    greater: Id
+    less: Id
+
+
 class Averaged(Model):
     """Every average that a derived table prints is the mean of all that its source tables print."""
 
@@ -226,6 +235,7 @@ Test = Annotated[
     | Change
     | Difference
     | Product
+    | MeanOrdering
     | Averaged
     | Untestable,
     Field(discriminator="kind"),
@@ -253,7 +263,7 @@ def quantities(test: Test) -> tuple[str, ...]:
             return (test.numerator, test.denominator)
         case Ordering() | NotGreater():
             return (*test.greater, *test.less)
-        case Between() | Value():
+        case Between() | Value() | MeanOrdering():
             return (test.quantity,)
         case Difference():
             return (test.of, test.minus)

@@ -6,7 +6,19 @@ from collections.abc import Iterable, Iterator
 
 from baselines.specs import ALGORITHMS
 from bench.explain import Problem, listed, nearest, shown
-from bench.suite import LISTS, Averaged, Experiment, FirstReach, Mean, Retained, Retention, Suite, quantities, split
+from bench.suite import (
+    LISTS,
+    Averaged,
+    Experiment,
+    FirstReach,
+    Mean,
+    MeanOrdering,
+    Retained,
+    Retention,
+    Suite,
+    quantities,
+    split,
+)
 
 
 def doubles(suite: Suite) -> Iterator[Problem]:
@@ -81,9 +93,10 @@ def _claim_references(suite: Suite) -> Iterator[tuple[str, str, str]]:
     for metric, measure in suite.transfer or ():
         yield f"transfer.{metric}", "measure", measure
     for c in suite.claim:
-        yield from _each(
-            f"claim[{c.id}].test.table", "published", [c.test.table] if isinstance(c.test, Averaged) else []
-        )
+        averaged = [c.test.table] if isinstance(c.test, Averaged) else []
+        yield from _each(f"claim[{c.id}].test.table", "published", averaged)
+        compared = [c.test.greater, c.test.less] if isinstance(c.test, MeanOrdering) else []
+        yield from _each(f"claim[{c.id}].test", "set", compared)
         yield from _each(f"claim[{c.id}].experiments", "experiment", c.experiments)
         yield from _each(f"claim[{c.id}].scenarios", "scenario or set", c.scenarios or ())
 
