@@ -81,7 +81,7 @@ def derived_from(suite: Suite, cell: Printed) -> set[str]:
 
 
 def may_change(suite: Suite, cell: Printed) -> set[str]:
-    """Whatever else may change with it: its table's bold marks and spreads, its repeats, claims that name its method."""
+    """Whatever else may change with it: marks and spreads of its table, its repeats, claims that name its method."""
     ids = {f"{cell.table}/bold", f"{cell.table}/spreads"}
     ids |= {f"{r.id}/{cell.scenario}/{cell.method}" for r in suite.repeat if cell.table in r.tables}
     for claim in suite.claim:
