@@ -73,7 +73,7 @@ def actor_logits(actor: Parameters, obs: Tensor, slots: Tensor | None = None) ->
     if samples % WHOLE_COLUMNS:
         obs = pad(obs, (0, -samples % WHOLE_COLUMNS))
     first = unpadded(actor, slots)["weight_0"]
-    hidden = _relu_layers(actor, _affine(first, actor["bias_0"], obs.mT.flatten(0, 1).mT).relu_())
+    hidden = _relu_layers(actor, _affine(first, actor["bias_0"], obs.mT.flatten(0, 1).contiguous().mT).relu_())
     logits = _affine(actor[f"weight_{last}"], actor[f"bias_{last}"], hidden)
     return logits.unflatten(0, first.shape[:2])[..., :samples]
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 ONE_BLOCK = 192
 # No public function reaches oneDNN as directly; a torch that lacks this one multiplies by MKL, slower.
@@ -27,7 +28,7 @@ def affine(weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
 
 
 class _Affine(torch.autograd.Function):
-    """The same operations as torch's own gradients of baddbmm, so the same bits."""
+    """The same operations as torch's own gradients of baddbmm, so the same bits. First derivatives only."""
 
     @staticmethod
     def forward(ctx, weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:  # type: ignore[override]
@@ -40,6 +41,7 @@ class _Affine(torch.autograd.Function):
         return out
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         weight, x = ctx.saved_tensors
         of_weight, of_bias, of_x = ctx.needs_input_grad

@@ -17,7 +17,7 @@ BASES = (tomllib.loads(TINY), *(tomllib.loads((folder() / f"{name}.toml").read_t
 TEXTS = ("says", "where", "title", "authors", "source", "measured")  # keys whose value is any text
 Tree = dict[str, Any]
 
-texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40).filter(str.strip)
 ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,12}", fullmatch=True)
 counts = st.integers(1, 2**62)
 rounds = counts.map(lambda n: 4 * n)  # whole numbers of every method's rounds, in both files

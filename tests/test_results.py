@@ -93,7 +93,11 @@ def test_the_docs_sensitivities_are_what_the_results_give(knowru: Suite, row: st
 
 @pytest.mark.parametrize(
     ("row", "method"),
-    [("MADDPG", "maddpg"), ("0.1", "knowru_alpha_0.1"), ("0.5 (KnowRU)", "knowru"), ("1", "knowru_alpha_1")],
+    [
+        ("MADDPG", "maddpg"),
+        ("0.5 (KnowRU)", "knowru"),
+        *((a, f"knowru_alpha_{a}") for a in ("0.1", "0.3", "0.7", "1")),
+    ],
 )
 def test_the_docs_alphas_are_what_the_results_give(knowru: Suite, row: str, method: str) -> None:
     evidence, experiment = Evidence(knowru, Selection(), RESULTS), knowru["experiment", "spread/alpha"]

@@ -3,12 +3,18 @@
 Axes: S seed, N agent.
 """
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
 from baselines.knowru import KnowRU
 from baselines.maddpg import MADDPG, InitializedMADDPG, evenly
 
+ROOT = Path(__file__).parent.parent.parent
 METHODS = [MADDPG, InitializedMADDPG, KnowRU]
 
 
@@ -120,3 +126,24 @@ def test_no_seed_is_left_over():
     assert evenly(1, 2) == [slice(0, 1)]
     assert evenly(5, 5) == [slice(0, 5)]
     assert evenly(3, 1) == [slice(0, 1), slice(1, 2), slice(2, 3)]
+
+
+@pytest.mark.parametrize("setting", ["MKL_CBWR=COMPATIBLE", "ONEDNN_MAX_CPU_ISA=SSE41"])
+def test_nor_where_the_two_libraries_differ(setting):
+    """products.py chooses a library by shape; on a processor where their last bits differ, company must not choose."""
+    name, _, value = setting.partition("=")
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        __file__,
+        "-k",
+        "nor_at_other_sizes",
+    ]
+    environment = os.environ | {name: value, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
