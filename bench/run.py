@@ -27,7 +27,8 @@ from baselines.specs import ALGORITHMS
 from baselines.streams import Streams, generator
 from bench.checkpoints import Checkpoint, append_replay, load_checkpoint, load_weights, save_checkpoint, save_weights
 from bench.curves import CurveLog
-from bench.envs import make
+from bench.envs import checked, make
+from bench.envs.scores import episode_scores
 from bench.explain import Problem
 from bench.plan import Cell, Run
 from bench.provenance import provenance
@@ -118,7 +119,9 @@ class Training:
         settings = job.cell.settings
         self.budget, self.limit = settings["budget"], settings["scenario"]["episode_limit"]
         self.device = torch.device(job.device)
-        self.environment = make(settings["scenario"]["family"], settings["scenario"]["params"], self.device)
+        family, self.metric = settings["scenario"]["family"], settings["scenario"]["metric"]
+        self.params = checked(family, settings["scenario"]["params"])
+        self.environment = make(family, self.params, self.device)
         self.streams = [Streams(run.seed, self.device) for run in runs]
         self.teachers = [_teacher_ref(store, run) for run in runs]
         self.learner = _learner(settings, self.environment, self.streams, self.device, self._teacher())
@@ -170,7 +173,7 @@ class Training:
         if losses:
             self.pending_losses.append(losses)
             self.first_update = self.first_update or self.episodes
-        for log, scores in zip(self.logs, step_rewards(rollout.rewards), strict=True):
+        for log, scores in zip(self.logs, self._scores(rollout), strict=True):
             log.add("training", scores)
         if self.episodes % self.budget["record_every"] == 0 or self.episodes >= self.budget["episodes"]:
             self._close_point()
@@ -207,7 +210,10 @@ class Training:
         """Episodes' scores [S, E] under the greedy policy, on a stream that only the seed and purpose decide."""
         generators = [generator(run.seed, purpose) for run in self.runs]
         rollout = play(self.environment, generators, episodes, self.limit, lambda obs, _: self.learner.greedy(obs))
-        return step_rewards(rollout.rewards)
+        return self._scores(rollout)
+
+    def _scores(self, rollout: Rollout) -> np.ndarray:
+        return episode_scores(self.metric, self.params, rollout.rewards).cpu().numpy()  # [S, E], float64
 
     # ----------------------------------------------------------------------------- checkpoints and records
 
@@ -360,11 +366,6 @@ def play(
         rewards=torch.stack(rewards, 2),
         terminated=torch.stack(terminated, 2),
     )
-
-
-def step_rewards(rewards: Tensor) -> np.ndarray:
-    """Rewards [S, E, T, N] -> each episode's mean over steps and agents [S, E], float64."""
-    return rewards.double().flatten(2).contiguous().mean(-1).cpu().numpy()
 
 
 def _learner(

@@ -21,7 +21,8 @@ from bench.plan import Plan, Run, Selection, make_plan
 from bench.run import Job, Stopped, run_job
 from bench.store import Record, Store, StoreError, numbers_hash
 from bench.suite import Suite
-from tests.conftest import ROOT
+from bench.suite.loading import parse
+from tests.conftest import ROOT, TINY
 
 
 @pytest.fixture(autouse=True)
@@ -346,3 +347,19 @@ def test_learning_is_real(knowru: Suite, tmp_path: Path) -> None:
         flipped = score("flipped")
     assert math.isfinite(flipped)
     assert flipped < bar
+
+
+def test_a_run_is_scored_in_its_scenarios_metric(tiny: Suite, tmp_path: Path) -> None:
+    """An episode's sum over 5 steps and 2 agents is 10 times its mean over them."""
+    summed = parse(TINY.replace('metric = "step_reward"', 'metric = "return_sum"').encode(), "tiny.toml")
+    finals = []
+    for suite, folder in ((tiny, "mean"), (summed, "sum")):
+        plan, store = make_plan(suite, Selection(only=("source",), seeds=(0,))), Store(tmp_path / folder)
+        store.open_for_writing()
+        (cell,) = plan.cells
+        run_job(Job(cell=cell, runs=plan.runs, suite_version=1, profile="full"), store, lambda: False, lambda _: None)
+        record = store.record(plan.runs[0].id)
+        assert record is not None
+        assert record.numbers.final is not None
+        finals.append((record.numbers.final, record.numbers.curves["training"].mean[0]))
+    assert finals[1] == pytest.approx([10 * score for score in finals[0]])

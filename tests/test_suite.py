@@ -89,6 +89,11 @@ def test_every_shipped_suite_is_sound() -> None:
             'applies_to = ["studnt"]',
             ["deviation[odd].applies_to", 'did you mean "student"'],
         ),
+        (
+            'metric = "step_reward"',
+            'metric = "ndcg"',
+            ["scenario[two].metric", '"ndcg"', '"step_reward", "return_sum"'],
+        ),
         ('where = "Sec. 1"', 'where = ""', ["claim[better].where", "some text"]),
         ("schema = 2", "schema = 3", ["schema", "3"]),
         ('profile.full.says = "all there is"', "", ["profile", '"full"']),

@@ -48,21 +48,21 @@ class Case:
 
 
 def claims(suite: Suite) -> Iterator[Finding]:
-    """Each claim in each of its experiments."""
+    """Each claim in each of its experiments; arithmetic inside the text once."""
     for claim in suite.claim:
         experiments = claim.experiments[:1] if isinstance(claim.test, Product) else claim.experiments
         for id_ in experiments:
-            found = _finding(suite, claim, suite["experiment", id_])
-            remarks = [id_] * (len(experiments) > 1) + [_margin(claim.margin)] * by_margin(claim.test)
-            yield replace(found, says=f"{claim.says} ({'; '.join(remarks)})" if remarks else claim.says)
+            found, many = _finding(suite, claim, suite["experiment", id_]), len(experiments) > 1
+            remarks = [id_] * many + [_margin(claim.margin)] * by_margin(claim.test)
+            says = f"{claim.says} ({'; '.join(remarks)})" if remarks else claim.says
+            yield replace(found, id=f"{claim.id}/{id_}" if many else claim.id, says=says)
 
 
 def _finding(suite: Suite, claim: Claim, experiment: Experiment) -> Finding:
-    many = len(claim.experiments) > 1 and not isinstance(claim.test, Product)
     empty = Finding(
         suite=suite.id,
         where=claim.where,
-        id=f"{claim.id}/{experiment.id}" if many else claim.id,
+        id=claim.id,
         says=claim.says,
         printed=_printed(claim),
         recomputed=None,

@@ -113,12 +113,14 @@ class Family:
     """module, environment: where the environment's class is, `environment(params, device=...)`.
 
     install: the command that brings the backend. scenarios: the parameters of each scenario, by its name.
+    metrics: what its episodes can be scored in (`scores`).
     """
 
     module: str
     environment: str
     install: str
     version: int
+    metrics: tuple[str, ...]
     scenarios: Mapping[str, type[Params]]
 
 
@@ -128,6 +130,7 @@ FAMILIES: Mapping[str, Family] = {
         environment="ParticleEnvironment",
         install="pip install torch",
         version=1,
+        metrics=("step_reward", "return_sum"),
         scenarios={
             "simple_adversary": SimpleAdversaryParams,
             "simple_push": SimplePushParams,

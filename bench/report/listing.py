@@ -51,15 +51,11 @@ def experiment_rows(suite: Suite) -> list[Row]:
         sets = [
             {"id": t.id, "scenarios": list(t.scenarios), "score_on": list(t.score_on or ())} for t in e.training_sets
         ]
+        all_wait = "; ".join(dict.fromkeys(waiting.values())) if len(waiting) == len(e.methods) else None
         rows.append(
             {"suite": suite.id, "id": e.id, "where": e.where, "says": e.says, "methods": list(e.methods)}
             | {"training_sets": sets, "seeds": e.seeds.value, "budget": str(e.budget)}
-            | {
-                "status": _status(
-                    "; ".join(dict.fromkeys(waiting.values())) if len(waiting) == len(e.methods) else None
-                )
-            }
-            | {"waiting": waiting}
+            | {"status": _status(all_wait), "waiting": waiting}
         )
     return rows
 

@@ -108,6 +108,9 @@ def _wrong_params(scenario: Scenario) -> Iterator[Problem]:
         mend = f"{_ABSENT}{nearest(scenario.family, FAMILIES)}"
         yield Problem(f"{key}.family", shown(scenario.family), listed(FAMILIES), mend)
         return
+    metrics = FAMILIES[scenario.family].metrics
+    if scenario.metric not in metrics:
+        yield Problem(f"{key}.metric", shown(scenario.metric), listed(metrics), "name one that its family scores in")
     scenarios = FAMILIES[scenario.family].scenarios
     model = scenarios.get(str(scenario.params.get("name")))
     if model is None:

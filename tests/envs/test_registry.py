@@ -90,7 +90,9 @@ def test_parameters_cannot_change():
 
 
 def _registered(monkeypatch: pytest.MonkeyPatch, module: str):
-    entry = Family(module, "Environment", "pip install absent", 1, {"simple_spread": SimpleSpreadParams})
+    entry = Family(
+        module, "Environment", "pip install absent", 1, ("step_reward",), {"simple_spread": SimpleSpreadParams}
+    )
     monkeypatch.setattr(bench.envs, "FAMILIES", {"absent": entry})
 
 

@@ -20,8 +20,9 @@ from baselines.knowru import KnowRU
 from baselines.learner import Layout, Rollout, Task, Teacher
 from baselines.maddpg import MADDPG
 from baselines.streams import Streams
-from bench.envs import make
-from bench.run import play, step_rewards
+from bench.envs import checked, make
+from bench.envs.scores import episode_scores
+from bench.run import play
 from bench.suite.loading import load
 
 ACTIONS, EPISODES, LIMIT = 5, 5000, 25  # of KnowRU's simple_spread tasks
@@ -52,7 +53,8 @@ class SuiteWork:
     """
 
     def __init__(self, agents: int, seeds: int, stored: int, method: str = "maddpg", device: str = "cpu"):
-        self.environment = make("particle", {"name": "simple_spread", "agents": agents, "dynamics": "openai"}, device)
+        self.params = checked("particle", {"name": "simple_spread", "agents": agents, "dynamics": "openai"})
+        self.environment = make("particle", self.params, device)
         self.streams = [Streams(seed, device) for seed in range(seeds)]
         self.learner = self._learner(method, device)
         for _ in range(0, stored, FILLING):
@@ -63,7 +65,7 @@ class SuiteWork:
         self.gflop = sum(operations for _, operations in products(agents, method == "knowru", device)) / 1e9
 
     def rollout(self) -> None:
-        step_rewards(self._play().rewards)
+        episode_scores("step_reward", self.params, self._play().rewards)
 
     def update(self) -> None:
         self.learner.learn(self.played, EPISODES // 2)
