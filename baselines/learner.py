@@ -1,19 +1,25 @@
 """What a learner is: the protocol between the harness and every method.
 
-Axes: S seed (lane), E environment copy, T time step, N agent, O observation entry, A action entry.
+Axes: S seed (lane), E environment copy, T time step, N agent, O observation entry, A action entry, X state entry;
+K task.
 
-A learner trains S seeds in lock-step. Seeds share no parameter, no random stream and no reduction, so that a seed's
-numbers do not depend on its companions. The harness plays one *round* (E copies of one episode under a frozen policy)
-and hands it over; the learner stores it and updates itself when its schedule says so.
+A learner trains S seeds in lock-step on K tasks (one, for most methods). Seeds share no parameter, no random stream and
+no reduction, so that a seed's numbers do not depend on its companions. In each round the harness takes the tasks in
+turn: it plays E copies of one episode of task k under a frozen policy and hands them over; the learner stores them and
+updates itself when its schedule says so; then comes task k + 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from torch import Tensor
+
+# A policy while a round is played: observations [S, E, N, O], available actions [S, E, N, A] (bool) and the time step
+# -> actions [S, E, N, A], one-hot or soft. It may remember earlier steps of its episodes, so steps come in order.
+Acting = Callable[[Tensor, Tensor, int], Tensor]
 
 
 @dataclass(frozen=True)
@@ -32,19 +38,25 @@ class Layout:
 class Teacher:
     """Trained policies to learn from.
 
-    weights: actor parameters by name, each leading with [S, N_teacher]; row s is the teacher of seed s.
+    weights: what the teacher's `Learner.policy` gave; row s is the teacher of seed s.
     layout: how the viewed observation enters the teacher's first layer.
     view: maps the student's observations [..., N, O] to what the teacher reads, [..., N, O_teacher].
+    hyperparameters: the teacher's own, which say how its network is built.
     """
 
     weights: Mapping[str, Tensor]
     layout: Layout
     view: Callable[[Tensor], Tensor]
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a learner may know of the task it trains on. episodes: the training budget."""
+    """What a learner may know of a task it trains on.
+
+    episodes: the training budget, in episodes of this task. state_size: X. common_reward: every agent is given the
+    team's reward.
+    """
 
     agents: int
     obs_size: int
@@ -53,23 +65,29 @@ class Task:
     episodes: int
     layout: Layout
     teacher: Teacher | None = None
+    state_size: int = 0
+    common_reward: bool = False
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """One round: E episodes of every seed, played under a frozen policy.
+    """One round of one task: E episodes of every seed, played under a frozen policy.
 
-    obs [S, E, T+1, N, O] float, actions [S, E, T, N, A] float, rewards [S, E, T, N] float, terminated [S, E, T] bool.
+    obs [S, E, T+1, N, O] float, avail_actions [S, E, T+1, N, A] bool, actions [S, E, T, N, A] float,
+    rewards [S, E, T, N] float, terminated [S, E, T] bool: the step ended in a terminal state (the time limit is none).
+    state [S, E, T+1, X] float; None: it is all agents' observations in a row.
     """
 
     obs: Tensor
     actions: Tensor
     rewards: Tensor
     terminated: Tensor
+    avail_actions: Tensor
+    state: Tensor | None = None
 
 
 class Replay(Protocol):
-    """An append-only log of episodes; the harness saves what is new since the last checkpoint."""
+    """An append-only log of one task's episodes; the harness saves what is new since the last checkpoint."""
 
     @property
     def episodes(self) -> int:
@@ -93,26 +111,26 @@ class Replay(Protocol):
 class Learner(Protocol):
     """Trains S seeds at once. Every tensor of `state` and `policy` leads with [S].
 
-    Constructor: `(task, hyperparameters, streams, device)`, with one `Streams` a seed.
+    Constructor: `(tasks, hyperparameters, streams, device)`, with K tasks and one `Streams` a seed.
+    copies: E, the episodes of each task in a round. replays: one for each task; none for a method that keeps none.
     """
 
     copies: int
-    replay: Replay
+    replays: Sequence[Replay]
 
-    def exploration_noise(self) -> Tensor:
-        """Noise of one round, [T, S, E, N, A]."""
+    def exploring(self, task: int, episodes_done: int) -> Acting:
+        """The policy for one round's training episodes of a task. episodes_done: of this task, before the round."""
         ...
 
-    def explore(self, obs: Tensor, noise: Tensor) -> Tensor:
-        """Training actions [S, E, N, A] for observations [S, E, N, O]."""
+    def greedy(self, task: int) -> Acting:
+        """The policy for evaluations on a task, for any number of copies. Draws from no stream."""
         ...
 
-    def greedy(self, obs: Tensor) -> Tensor:
-        """Evaluation actions [S, E, N, A]."""
-        ...
+    def learn(self, task: int, rollout: Rollout, episodes_done: int) -> dict[str, Tensor]:
+        """Store a task's round and update when due; losses by name, each [S], empty when no update was due.
 
-    def learn(self, rollout: Rollout, episodes_done: int) -> dict[str, Tensor]:
-        """Store the round and update when due; losses by name, each [S], empty when no update was due."""
+        episodes_done: of this task, this round's included. The last task's call ends the round.
+        """
         ...
 
     def policy(self) -> dict[str, Tensor]:
@@ -120,7 +138,7 @@ class Learner(Protocol):
         ...
 
     def state(self) -> dict[str, Tensor]:
-        """All that training needs to go on, but for replay and random streams."""
+        """All that training needs to go on, but for replays and random streams."""
         ...
 
     def load_state(self, state: Mapping[str, Tensor]) -> None: ...
