@@ -105,7 +105,10 @@ class KnowRU(MADDPG):
 
 
 class Algorithm(BaseModel):
-    """learner: "module:Class". teacher: whether a run needs a trained team to learn from. losses: what it reports."""
+    """learner: "module:Class". teacher: whether a run needs a trained team to learn from. losses: what it reports.
+
+    several_tasks: whether one run can learn more than one task.
+    """
 
     model_config = ConfigDict(frozen=True)
     learner: str
@@ -113,6 +116,7 @@ class Algorithm(BaseModel):
     hyperparameters: type[Hyperparameters]
     teacher: bool
     losses: tuple[str, ...]
+    several_tasks: bool = False
 
 
 MADDPG_LOSSES = ("critic", "actor", "q")
