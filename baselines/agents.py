@@ -119,10 +119,15 @@ def multi_task_q(agent: Mapping[str, Tensor], inputs: Tensor, task: int) -> Tens
     ReLU after E_k and after every layer of F: the paper names no activation, EPyMARL's agent has ReLU after every layer
     but the last. The parameters of other tasks are not read and get no gradient.
     """
-    embedding, body, head = (part(agent, name) for name in (f"E_{task}", "F", f"EA_{task}"))
-    e = mlp(embedding, columns(inputs)).relu()
-    c = mlp(body, e).relu()
-    return rows(mlp(head, c), inputs.shape[1:-1])
+    return mlp_q(task_layers(agent, task), inputs)
+
+
+def task_layers(agent: Mapping[str, Tensor], task: int) -> Parameters:
+    """E_k, F and EA_k as the layers of one MLP, of which task k's Q-values come: names as `mlp_q` has them."""
+    stack = [part(agent, name) for name in (f"E_{task}", "F", f"EA_{task}")]
+    layers = [(p[f"weight_{i}"], p[f"bias_{i}"]) for p in stack for i in range(len(p) // 2)]
+    weights = {f"weight_{i}": weight for i, (weight, _) in enumerate(layers)}
+    return weights | {f"bias_{i}": bias for i, (_, bias) in enumerate(layers)}
 
 
 def initial_state_embeddings(

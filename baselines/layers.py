@@ -85,7 +85,7 @@ def mlp(parameters: Mapping[str, Tensor], x: Tensor) -> Tensor:
     last = len(parameters) // 2 - 1
     for layer in range(last + 1):
         x = linear(parameters[f"weight_{layer}"], parameters[f"bias_{layer}"], x)
-        x = x if layer == last else x.relu()
+        x = x if layer == last else x.relu_()
     return x
 
 
