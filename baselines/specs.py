@@ -245,6 +245,24 @@ class MultiTaskQMIX(MultiTask):
     mixer: Literal["qmix"]  # type: ignore[assignment]
 
 
+class MKTMARL(MultiTask):
+    """Mai et al. 2023."""
+
+    distill_loss: Literal["kl"]
+    distill_temperature: Positive  # eq. 3: of the teacher's values
+    lambda_start: Fraction  # eq. 6: weight of the TD loss in the first epoch
+    lambda_end: Fraction  # and at the end of the annealing
+    lambda_schedule: Literal["linear", "constant"]
+    lambda_hold_epochs: Annotated[int, Field(ge=0)]  # last epochs, in which it stays at its end
+
+    @model_validator(mode="after")
+    def _is_constant_where_it_says_so(self) -> Self:
+        if self.lambda_schedule == "constant" and self.lambda_start != self.lambda_end:
+            got = f"got lambda_start = {self.lambda_start} and lambda_end = {self.lambda_end}"
+            raise ValueError(f'{got} with lambda_schedule = "constant"; allowed: the same, or the schedule "linear"')
+        return self
+
+
 class Algorithm(BaseModel):
     """learner: "module:Class". teacher: whether a run needs a trained team to learn from. losses: what it reports."""
 
@@ -306,5 +324,12 @@ ALGORITHMS = {
         hyperparameters=MultiTaskVDN,
         teacher=False,
         losses=("td",),
+    ),
+    "mkt_marl": Algorithm(
+        learner="baselines.mkt_marl:MKTMARL",
+        version=1,
+        hyperparameters=MKTMARL,
+        teacher=True,
+        losses=("td", "kl", "lambda"),
     ),
 }

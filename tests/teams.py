@@ -6,7 +6,7 @@ Axes: S seed, E environment copy, T time step, N agent, O observation entry, A a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -56,6 +56,15 @@ MULTI = {
     "separate_action_mapping": True,
     "separate_replay": True,
     "task_order": "one update a task, in turn",
+}
+
+DISTILLING = {
+    "distill_loss": "kl",
+    "distill_temperature": 1.0,
+    "lambda_start": 0.1,
+    "lambda_end": 0.95,
+    "lambda_schedule": "linear",
+    "lambda_hold_epochs": 160,
 }
 
 
@@ -172,3 +181,16 @@ def several(mixer: str = "qmix", **changes: Any) -> specs.MultiTask:
     kind = {"qmix": specs.MultiTaskQMIX, "vdn": specs.MultiTaskVDN}[mixer]
     values = SETTINGS | MULTI | {"mixer": mixer} | (MIXING | STATE if mixer == "qmix" else {}) | changes
     return kind.model_validate({name: value for name, value in values.items() if value is not None})
+
+
+def distilling(mixer: str = "qmix", **changes: Any) -> specs.MKTMARL:
+    """Hyperparameters of MKT-MARL; a change to None leaves a name out."""
+    values = SETTINGS | MULTI | DISTILLING | {"mixer": mixer} | (MIXING | STATE if mixer == "qmix" else {}) | changes
+    return specs.MKTMARL.model_validate({name: value for name, value in values.items() if value is not None})
+
+
+def taught(task: Task, seeds: Sequence[int], dtype: torch.dtype = torch.float32, **changes: Any) -> Task:
+    """The task with teachers that were drawn and not trained: of seed s the network that seed 100 + s starts with."""
+    h = single("vdn", **changes)
+    teachers = started(ValueDecomposition, [task], h, [100 + seed for seed in seeds], dtype).learner.policy()
+    return replace(task, teacher=Teacher(teachers, task.layout, lambda obs: obs, h.model_dump()))
