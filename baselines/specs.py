@@ -203,6 +203,66 @@ class QMIX(ValueDecomposition):
     mixer: Literal["qmix"]  # type: ignore[assignment]
 
 
+class MultiTask(ValueDecomposition):
+    """QMIX or VDN on several tasks with MKT-MARL's networks (Mai et al. 2023, eq. 1, 2 and 4)."""
+
+    use_rnn: Literal[False]  # type: ignore[assignment]
+    observation_embedding_width: Count  # units of E_k
+    separate_observation_embedding: Literal[True]
+    separate_action_mapping: Literal[True]
+    separate_state_embedding: Literal[True] | None = None  # QMIX
+    state_embedding_width: Count | None = None  # QMIX: units of SE_k
+    separate_replay: Literal[True]
+    task_order: Literal["one update a task, in turn"]
+
+    @model_validator(mode="after")
+    def _embeds_what_the_mixer_reads(self) -> Self:
+        for name in ("separate_state_embedding", "state_embedding_width"):
+            got = getattr(self, name)
+            if (got is None) == (self.mixer == "qmix"):
+                rule = "leave it out" if self.mixer == "vdn" else "give it"
+                raise ValueError(f'{name}: got {got} with mixer = "{self.mixer}"; {rule}')
+        return self
+
+    def _agent_weights(self, agents: int, obs_size: int, action_size: int) -> int:
+        """E_k, F and EA_k."""
+        inputs, width = obs_size + action_size * self.obs_last_action + agents * self.obs_agent_id, self.hidden_width
+        body = self.observation_embedding_width * width + (self.hidden_layers - 1) * width**2
+        return inputs * self.observation_embedding_width + body + width * action_size
+
+    def _mixing_weights(self, agents: int, state_size: int) -> int:
+        """SE_k, and the hypernetworks that read it."""
+        if self.state_embedding_width is None:
+            return 0
+        return state_size * self.state_embedding_width + super()._mixing_weights(agents, self.state_embedding_width)
+
+
+class MultiTaskVDN(MultiTask):
+    mixer: Literal["vdn"]  # type: ignore[assignment]
+
+
+class MultiTaskQMIX(MultiTask):
+    mixer: Literal["qmix"]  # type: ignore[assignment]
+
+
+class MKTMARL(MultiTask):
+    """Mai et al. 2023."""
+
+    distill_loss: Literal["kl"]
+    distill_temperature: Positive  # eq. 3: of the teacher's values
+    lambda_start: Fraction  # eq. 6: weight of the TD loss in the first epoch
+    lambda_end: Fraction  # and at the end of the annealing
+    lambda_schedule: Literal["linear", "constant"]
+    lambda_hold_epochs: Annotated[int, Field(ge=0)]  # last epochs, in which it stays at its end
+
+    @model_validator(mode="after")
+    def _is_constant_where_it_says_so(self) -> Self:
+        if self.lambda_schedule == "constant" and self.lambda_start != self.lambda_end:
+            got = f"got lambda_start = {self.lambda_start} and lambda_end = {self.lambda_end}"
+            raise ValueError(f'{got} with lambda_schedule = "constant"; allowed: the same, or the schedule "linear"')
+        return self
+
+
 class Algorithm(BaseModel):
     """learner: "module:Class". teacher: whether a run needs a trained team to learn from. losses: what it reports.
 
@@ -254,5 +314,26 @@ ALGORITHMS = {
         hyperparameters=VDN,
         teacher=False,
         losses=("td",),
+    ),
+    "qmix_multi": Algorithm(
+        learner="baselines.multi_task:MultiTaskValueDecomposition",
+        version=1,
+        hyperparameters=MultiTaskQMIX,
+        teacher=False,
+        losses=("td",),
+    ),
+    "vdn_multi": Algorithm(
+        learner="baselines.multi_task:MultiTaskValueDecomposition",
+        version=1,
+        hyperparameters=MultiTaskVDN,
+        teacher=False,
+        losses=("td",),
+    ),
+    "mkt_marl": Algorithm(
+        learner="baselines.mkt_marl:MKTMARL",
+        version=1,
+        hyperparameters=MKTMARL,
+        teacher=True,
+        losses=("td", "kl", "lambda"),
     ),
 }

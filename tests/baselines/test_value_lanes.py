@@ -15,6 +15,7 @@ from torch import Tensor
 from baselines import agents, mkt_marl, returns
 from baselines.layers import initial_linear
 from baselines.mixers import QMIX, VDN, Chosen
+from baselines.qmix import td_loss
 from baselines.schedules import epsilon_greedy
 from baselines.streams import Streams
 
@@ -105,7 +106,7 @@ def update(seeds: tuple[int, ...], z: Sizes, network: str, mixing: str, dtype: t
     one_step = returns.one_step_targets(standardised, terminated, target_q_tot, 0.99)
     td_lambda = returns.td_lambda_targets(standardised, terminated, mask, target_q_tot, 0.99, 0.6)
     loss_kl = mkt_marl.distillation_loss(teacher_q[:, :, :-1], q[:, :, :-1], avail[:, :, :-1], mask, 1.0)
-    loss_td = mkt_marl.td_loss(q_tot, one_step, mask) + mkt_marl.td_loss(q_tot, td_lambda, mask)
+    loss_td = td_loss(q_tot, one_step, mask) + td_loss(q_tot, td_lambda, mask)
     losses = mkt_marl.combined_loss(loss_kl, loss_td, 0.4)
     gradients = torch.autograd.grad(losses.sum(), list(leaves.values()))
     found = {"kl": loss_kl, "td": loss_td, "mean": moments.mean, "variance": moments.variance, "actions": actions}
