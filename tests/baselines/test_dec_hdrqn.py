@@ -310,8 +310,9 @@ def test_acting_remembers_its_episode():
     torch.manual_seed(0)
     run = toy(dtype=torch.float64)
     task = run.learner.tasks[0]
-    # Weights five times as large: choices then hang on what was seen before.
-    run.learner.load_state({n: 5 * p if n.startswith("agent.") else p for n, p in run.learner.state().items()})
+    # Large weights and no biases: choices then hang on what was seen before.
+    large = {n: torch.randn_like(p) * ("bias" not in n) for n, p in run.learner.policy().items()}
+    run.learner.load_state(run.learner.state() | {f"agent.{n}": p for n, p in large.items()})
     weights = run.learner.policy()
     obs = torch.randn(3, 5, task.episode_limit, task.agents, task.obs_size, dtype=torch.float64)
     free = torch.ones(3, 5, task.agents, task.action_size, dtype=torch.bool)
