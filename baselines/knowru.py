@@ -54,7 +54,7 @@ class KnowRU(MADDPG):
 
     def __init__(
         self,
-        task: Task,
+        tasks: Sequence[Task],
         hyperparameters: specs.KnowRU,
         streams: Sequence[Streams],
         device: torch.device | str,
@@ -62,7 +62,8 @@ class KnowRU(MADDPG):
         lanes_per_call: int | None = None,
         dtype: torch.dtype = torch.float32,
     ):
-        super().__init__(task, hyperparameters, streams, device, lanes_per_call=lanes_per_call, dtype=dtype)
+        super().__init__(tasks, hyperparameters, streams, device, lanes_per_call=lanes_per_call, dtype=dtype)
+        task = self.task
         if task.teacher is None:
             raise ValueError("KnowRU needs a teacher: task.teacher is None")
         self._settings, self._view = hyperparameters, task.teacher.view

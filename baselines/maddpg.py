@@ -17,7 +17,7 @@ from torch import Tensor
 
 from baselines import specs
 from baselines.distill import paired
-from baselines.learner import Rollout, Task
+from baselines.learner import Acting, Rollout, Task
 from baselines.nn import (
     Parameters,
     actor_logits,
@@ -45,6 +45,13 @@ def evenly(seeds: int, lanes: int) -> list[slice]:
     """
     groups = max(1, seeds // lanes)
     return [slice(*ends) for ends in pairwise(seeds * i // groups for i in range(groups + 1))]
+
+
+def only(tasks: Sequence[Task]) -> Task:
+    """The one task of a method that learns no more than one. Raises ValueError for several."""
+    if len(tasks) != 1:
+        raise ValueError(f"tasks: got {len(tasks)}; allowed: one, for a method that learns a single task")
+    return tasks[0]
 
 
 def gumbel(uniform: Tensor) -> Tensor:
@@ -97,7 +104,7 @@ class MADDPG:
 
     def __init__(
         self,
-        task: Task,
+        tasks: Sequence[Task],
         hyperparameters: specs.MADDPG,
         streams: Sequence[Streams],
         device: torch.device | str,
@@ -105,10 +112,12 @@ class MADDPG:
         lanes_per_call: int | None = None,
         dtype: torch.dtype = torch.float32,
     ):
+        task = only(tasks)
         self.task, self.hyperparameters = task, hyperparameters
         self._streams, self._device, self._dtype = streams, torch.device(device), dtype
         self.copies = hyperparameters.update_episodes
         self.replay = EpisodeReplay(task, hyperparameters.replay_size, streams, device, dtype)
+        self.replays = (self.replay,)
         self._slots = entry_slots(task.layout, device)
         self._playing: Parameters | None = None  # the actors as a rollout needs them, until they change
 
@@ -126,6 +135,14 @@ class MADDPG:
             for network in (self._actor, self._critic)
         )
 
+    def exploring(self, task: int, episodes_done: int) -> Acting:
+        """Soft samples under noise that is drawn for the whole round."""
+        noise = self.exploration_noise()
+        return lambda obs, _, t: self.explore(obs, noise[t])
+
+    def greedy(self, task: int) -> Acting:
+        return lambda obs, *_: self.likeliest(obs)
+
     def exploration_noise(self) -> Tensor:
         """Gumbel noise of one round, [T, S, E, N, A]."""
         task = self.task
@@ -140,12 +157,12 @@ class MADDPG:
         return sample.permute(0, 3, 1, 2)
 
     @torch.no_grad()
-    def greedy(self, obs: Tensor) -> Tensor:
+    def likeliest(self, obs: Tensor) -> Tensor:
         """The likeliest action as a one-hot vector, [S, E, N, A]."""
         logits = self._logits(obs)
         return torch.zeros_like(logits).scatter_(2, logits.argmax(2, keepdim=True), 1).permute(0, 3, 1, 2)
 
-    def learn(self, rollout: Rollout, episodes_done: int) -> dict[str, Tensor]:
+    def learn(self, task: int, rollout: Rollout, episodes_done: int) -> dict[str, Tensor]:
         """Losses [S], means over agents: "critic", "actor" (all that is minimised), "q" (in the actor's pass)."""
         self.replay.append(rollout)
         needed = max(self.hyperparameters.warmup_transitions, self.hyperparameters.batch_size)

@@ -72,7 +72,7 @@ class MKTMARL(MultiTaskValueDecomposition):
     """A `Learner`: QMIX or VDN on several tasks that also learns from one teacher a task.
 
     Reports besides "td" also "kl", eq. 3, and "lambda". At lambda = 1 it is `MultiTaskValueDecomposition` to the last
-    bit. Raises ValueError where a task has no teacher or one that does not fit it, or the hold is longer than a run.
+    bit. Raises ValueError where a task has no teacher or one that does not fit it.
     """
 
     def __init__(
@@ -87,13 +87,12 @@ class MKTMARL(MultiTaskValueDecomposition):
         super().__init__(tasks, hyperparameters, streams, device, dtype=dtype)
         self._distillation = hyperparameters
         self._teachers = [TaskTeacher.of(task, k, device, dtype) for k, task in enumerate(tasks)]
-        for k in range(len(tasks)):
-            self._annealing(k, 0)
 
     def _annealing(self, task: int, epochs_done: int) -> float:
         h = self._distillation
         epochs = self.tasks[task].episodes
-        return annealing_coefficient(h.lambda_start, h.lambda_end, epochs, h.lambda_hold_epochs, epochs_done)
+        hold = int(h.lambda_hold_share * epochs)
+        return annealing_coefficient(h.lambda_start, h.lambda_end, epochs, hold, epochs_done)
 
     def _objective(
         self, task: int, batch: EpisodeBatch, q: Tensor, loss_td: Tensor, episodes_done: int

@@ -253,7 +253,7 @@ class MKTMARL(MultiTask):
     lambda_start: Fraction  # eq. 6: weight of the TD loss in the first epoch
     lambda_end: Fraction  # and at the end of the annealing
     lambda_schedule: Literal["linear", "constant"]
-    lambda_hold_epochs: Annotated[int, Field(ge=0)]  # last epochs, in which it stays at its end
+    lambda_hold_share: Annotated[float, Field(ge=0, lt=1)]  # last share of the epochs, in which it stays at its end
 
     @model_validator(mode="after")
     def _is_constant_where_it_says_so(self) -> Self:
@@ -263,8 +263,66 @@ class MKTMARL(MultiTask):
         return self
 
 
+class DecHDRQN(Hyperparameters):
+    """Omidshafiei et al. 2017, as a baseline of Mai et al. 2023: distilled from teachers, without TD learning."""
+
+    observation_embedding_width: Count  # units of E_k, the layer that reads task k's observations
+    hidden_width: Count  # units of the layer between E_k and the LSTM
+    recurrent_width: Count  # units of the LSTM
+    parameter_sharing: Literal[True]  # one network for all agents
+    obs_agent_id: Literal[True]
+    obs_last_action: Literal[False]
+    separate_observation_embedding: Literal[True]
+    separate_action_mapping: Literal[True]
+    separate_replay: Literal[True]
+    task_order: Literal["one update a task, in turn"]
+    action_selector: Literal["epsilon_greedy"]
+    epsilon_start: Fraction
+    epsilon_end: Fraction
+    epsilon_anneal_steps: Annotated[int, Field(ge=0)]  # steps of the task
+    epsilon_evaluation: Annotated[float, Field(ge=0, le=0)]
+    optimizer: Literal["adam"]
+    lr: Positive
+    grad_clip: Positive  # largest norm of all gradients together
+    batch_size: Count  # traces, one of each of so many episodes
+    replay_size: Count  # episodes of each task
+    update_episodes: Count  # episodes of each task between two updates on it; they run as parallel copies
+    trace_steps: Count  # steps of a trace
+    trace_start: Literal["any window that meets the episode"]
+    trace_state: Literal["zeros"]  # what the LSTM starts a trace with
+    burn_in_steps: Literal[0]  # steps at a trace's start that the loss leaves out
+    trace_source: Literal["student"]  # whose episodes the traces are from
+    distill_loss: Literal["kl"]
+    distill_temperature: Positive  # divides the teacher's Q-values
+    loss_reduction: Literal["mean", "sum"]  # over the steps of all traces and over agents
+
+    @property
+    def round_episodes(self) -> int:
+        return self.update_episodes
+
+    def least(self, episode_limit: int) -> dict[str, tuple[float, float]]:
+        """The replay must hold a batch."""
+        return {"replay_size": (self.replay_size, self.batch_size)}
+
+    def cost(self, agents: int, obs_size: int, action_size: int, episode_limit: int, episodes: int) -> Cost:
+        """Matrix products of rollouts and updates, those of the teacher left out; replay and parameters, float32."""
+        width, inputs = self.recurrent_width, obs_size + agents
+        network = (inputs + self.hidden_width) * self.observation_embedding_width
+        network += 4 * width * (self.hidden_width + width) + width * action_size
+        rounds = episodes / self.update_episodes
+        samples = episodes * episode_limit + 3 * rounds * self.batch_size * self.trace_steps
+        row = agents * (4 * obs_size + action_size + 2) + 5
+        return Cost(
+            operations=2 * agents * samples * network,
+            bytes=float(min(episodes, self.replay_size) * (episode_limit + 1) * row + 16 * network),
+        )
+
+
 class Algorithm(BaseModel):
-    """learner: "module:Class". teacher: whether a run needs a trained team to learn from. losses: what it reports."""
+    """learner: "module:Class". teacher: whether a run needs a trained team to learn from. losses: what it reports.
+
+    several_tasks: whether one run can learn more than one task.
+    """
 
     model_config = ConfigDict(frozen=True)
     learner: str
@@ -272,6 +330,7 @@ class Algorithm(BaseModel):
     hyperparameters: type[Hyperparameters]
     teacher: bool
     losses: tuple[str, ...]
+    several_tasks: bool = False
 
 
 MADDPG_LOSSES = ("critic", "actor", "q")
@@ -317,6 +376,7 @@ ALGORITHMS = {
         hyperparameters=MultiTaskQMIX,
         teacher=False,
         losses=("td",),
+        several_tasks=True,
     ),
     "vdn_multi": Algorithm(
         learner="baselines.multi_task:MultiTaskValueDecomposition",
@@ -324,6 +384,7 @@ ALGORITHMS = {
         hyperparameters=MultiTaskVDN,
         teacher=False,
         losses=("td",),
+        several_tasks=True,
     ),
     "mkt_marl": Algorithm(
         learner="baselines.mkt_marl:MKTMARL",
@@ -331,5 +392,14 @@ ALGORITHMS = {
         hyperparameters=MKTMARL,
         teacher=True,
         losses=("td", "kl", "lambda"),
+        several_tasks=True,
+    ),
+    "dec_hdrqn": Algorithm(
+        learner="baselines.dec_hdrqn:DecHDRQN",
+        version=1,
+        hyperparameters=DecHDRQN,
+        teacher=True,
+        losses=("kl",),
+        several_tasks=True,
     ),
 }

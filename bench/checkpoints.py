@@ -116,7 +116,7 @@ def _read_replay(store: Store, run: str, first: int, episodes: int) -> dict[int,
             if start > first if reached is None else start != reached:
                 raise ValueError(f"{path}: starts at {start}, expected {first if reached is None else reached}")
             found[start], reached = load(path.read_bytes()), stop
-    if (reached or 0) != episodes:
+    if (first if reached is None else reached) != episodes:
         raise ValueError(f"replay of run {run}: ends at {reached}, expected {episodes}")
     return found
 

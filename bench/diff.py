@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from bench.store import Curve, Record, Store, StoreError, numbers_hash, read_record
+from bench.store import Curve, Record, Scores, Store, StoreError, numbers_hash, read_record
 
 ABSENT = None  # a setting that one side does not have
 
@@ -28,7 +29,10 @@ class Row:
 
 @dataclass(frozen=True)
 class CurveRow:
-    """A curve of both sides. first: the episodes at the first point that differs, None where none does."""
+    """A curve of both sides; where there are several scenarios, "<their number>/" leads its name.
+
+    first: the episodes at the first point that differs, None where none does.
+    """
 
     name: str
     points: tuple[int, int]
@@ -42,8 +46,7 @@ class Difference:
     runs: tuple[str, str]
     rows: tuple[Row, ...]
     curves: tuple[CurveRow, ...]
-    final: tuple[float | None, float | None]
-    final_difference: float | None  # b - a
+    finals: tuple[tuple[float | None, float | None], ...]  # of each scenario
     numbers_hash: tuple[str, str]
 
     @property
@@ -69,15 +72,19 @@ def find(store: Store, name: str) -> Record:
 
 def difference(a: Record, b: Record) -> Difference:
     """Everything that two records can be compared in, what is the same included."""
-    finals = a.numbers.final, b.numbers.final
+    sides = [*zip_longest(a.numbers.scores, b.numbers.scores)]
     return Difference(
         runs=(a.run, b.run),
         rows=tuple(_rows(a, b)),
-        curves=tuple(_curves(a.numbers.curves, b.numbers.curves)),
-        final=finals,
-        final_difference=finals[1] - finals[0] if finals[0] is not None and finals[1] is not None else None,
+        curves=tuple(curve for i in range(len(sides)) for curve in _scenario_curves(sides, i)),
+        finals=tuple((x.final if x else None, y.final if y else None) for x, y in sides),
         numbers_hash=(numbers_hash(a), numbers_hash(b)),
     )
+
+
+def _scenario_curves(sides: Sequence[tuple[Scores | None, Scores | None]], i: int) -> Iterator[CurveRow]:
+    first, second = ((side.curves if side else {}) for side in sides[i])
+    yield from _curves(first, second, f"{i}/" if len(sides) > 1 else "")
 
 
 def _rows(a: Record, b: Record) -> Iterator[Row]:
@@ -85,8 +92,9 @@ def _rows(a: Record, b: Record) -> Iterator[Row]:
         yield Row("run", key, getattr(a, key), getattr(b, key))
     for key in ("status", "reason"):
         yield Row("run", key, getattr(a, key), getattr(b, key))
-    for key in ("run", "weights"):
-        yield Row("run", f"teacher.{key}", *(getattr(r.teacher, key) if r.teacher else ABSENT for r in (a, b)))
+    for i, pair in enumerate(zip_longest(a.teachers, b.teachers)):
+        for key in ("run", "weights"):
+            yield Row("run", f"teachers[{i}].{key}", *(getattr(t, key) if t else ABSENT for t in pair))
     yield from _paired("settings", _flat(a.settings), _flat(b.settings))
     yield from _paired("packages", a.provenance.packages, b.provenance.packages)
     left, right = (r.provenance.model_dump(mode="json", exclude={"packages"}) for r in (a, b))
@@ -102,11 +110,13 @@ def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     """Nested tables as dotted keys."""
     flat: dict[str, Any] = {}
     for key, value in settings.items():
+        if isinstance(value, list):
+            value = {str(i): entry for i, entry in enumerate(value)}
         flat |= _flat(value, f"{before}{key}.") if isinstance(value, Mapping) else {f"{before}{key}": value}
     return flat
 
 
-def _curves(a: Mapping[str, Curve], b: Mapping[str, Curve]) -> Iterator[CurveRow]:
+def _curves(a: Mapping[str, Curve], b: Mapping[str, Curve], before: str) -> Iterator[CurveRow]:
     for name in dict.fromkeys([*a, *b]):
         sides = [[*zip(c.episodes, c.mean, c.sd, c.n, strict=True)] if c else [] for c in (a.get(name), b.get(name))]
         left, right = sides
@@ -115,4 +125,4 @@ def _curves(a: Mapping[str, Curve], b: Mapping[str, Curve]) -> Iterator[CurveRow
         rest = [side[at] if at < len(side) else None for side in sides]
         first = next((point[0] for point in rest if point is not None), None)
         means = [point[1] if point is not None else None for point in rest]
-        yield CurveRow(name, (len(left), len(right)), first, means[0], means[1])
+        yield CurveRow(f"{before}{name}", (len(left), len(right)), first, means[0], means[1])

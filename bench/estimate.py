@@ -15,7 +15,7 @@ from typing import Any, Literal
 from baselines.specs import ALGORITHMS, Cost
 from bench.checkpoints import read_progress
 from bench.envs import checked
-from bench.plan import Plan
+from bench.plan import Plan, scored
 from bench.schedule import makespan
 from bench.store import Record, Store
 
@@ -101,28 +101,27 @@ def forecast(
 
 
 def cost(settings: Mapping[str, Any], episodes: int | None = None) -> Cost:
-    """Operations and bytes of one run of a cell, or of so many of its episodes."""
-    scenario, budget = settings["scenario"], settings["budget"]
-    params = checked(scenario["family"], scenario["params"])
-    hyperparameters = ALGORITHMS[settings["algorithm"]["name"]].hyperparameters
-    return hyperparameters.model_validate(settings["hyperparameters"]).cost(
-        agents=len(params.obs_sizes),
-        obs_size=params.obs_size,
-        action_size=params.action_size,
-        episode_limit=scenario["episode_limit"],
-        episodes=budget["episodes"] if episodes is None else episodes,
-    )
+    """Operations and bytes of one run of a cell, or of so many of its episodes of each task."""
+    model = ALGORITHMS[settings["algorithm"]["name"]].hyperparameters
+    hyperparameters = model.model_validate(settings["hyperparameters"])
+    tasks = []
+    for s in (s for s in scored(settings) if s.trained):
+        params = checked(s.family, s.params)
+        sizes = len(params.obs_sizes), params.obs_size, params.action_size, s.episode_limit
+        tasks.append(hyperparameters.cost(*sizes, settings["budget"]["episodes"] if episodes is None else episodes))
+    return Cost(sum(t.operations for t in tasks), sum(t.bytes for t in tasks))
 
 
 def model_s(settings: Mapping[str, Any], episodes: int | None = None) -> float:
     """Modelled CPU seconds of one run of a cell, or of its first so many episodes with the evaluations among them."""
-    scenario, budget = settings["scenario"], settings["budget"]
-    whole = episodes is None
+    budget, whole = settings["budget"], episodes is None
     trained = budget["episodes"] if episodes is None else episodes
-    played = trained + (1 + trained // budget["evaluate_every"]) * budget["evaluation_episodes"]
-    played += budget["final_evaluation_episodes"] if whole else 0
-    agents = len(checked(scenario["family"], scenario["params"]).obs_sizes)
-    steps = played * scenario["episode_limit"] * agents
+    looked_at = (1 + trained // budget["evaluate_every"]) * budget["evaluation_episodes"]
+    looked_at += budget["final_evaluation_episodes"] if whole else 0
+    steps = 0
+    for s in scored(settings):
+        agents = len(checked(s.family, s.params).obs_sizes)
+        steps += (trained * s.trained + looked_at) * s.episode_limit * agents
     return cost(settings, trained).operations / RATE + steps * AGENT_STEP_S
 
 

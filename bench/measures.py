@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bench.plan import Cell, Plan, Selection, cells_of, make_plan
 from bench.stats import transfer
 from bench.stats.estimates import StatisticsError
-from bench.store import Found, Record, Store
+from bench.store import Found, Record, Scores, Store
 from bench.suite import (
     CurveMeasure,
     Experiment,
@@ -72,7 +72,7 @@ def standing(plan: Plan, records: Iterable[Record]) -> Standing:
     done = frozenset(record.run for record in own) - failed.keys()
     blocked: set[str] = set()
     for run in plan.runs:  # teachers come first
-        if run.id not in done | failed.keys() and run.teacher in failed.keys() | blocked:
+        if run.id not in done | failed.keys() and not (failed.keys() | blocked).isdisjoint(run.teachers):
             blocked.add(run.id)
     return Standing(done, failed, frozenset(blocked))
 
@@ -83,7 +83,7 @@ class Evidence:
     def __init__(self, suite: Suite, selection: Selection, store: Store):
         self.suite, self.selection, self.store = suite, selection, store
         self.plan: Plan = make_plan(suite, selection)
-        self._cells: dict[str, dict[str, Cell]] = {}  # experiment -> method -> cell
+        self._cells: dict[str, dict[tuple[str, str], Cell]] = {}  # by experiment, then by method and training set
         self._found = store.cells({cell.key for cell in self.plan.cells}, selection.seeds)
 
     @property
@@ -119,13 +119,19 @@ class Evidence:
                 lost.append(f"{blocked} of {len(ids)} seeds of {cell.label} wait for a teacher that failed")
         return lost
 
-    def cell(self, experiment: Experiment, method: str) -> Cell:
-        """The cell of a method in an experiment; another experiment or method may share its records. Raises NotRun."""
-        if why := self.suite.waits_for(experiment, method):
-            raise NotRun(f"{method} in {experiment.id} cannot run yet: {why}")
+    def cell(self, experiment: Experiment, method: str, scenario: str, group: str | None = None) -> Cell:
+        """The cell of a method in an experiment that is scored on a scenario. group: on this training set.
+
+        Another experiment or method may share its records. Raises NotRun.
+        """
+        sets = experiment.sets_of(scenario, group)
+        waiting = [why for t in sets if (why := self.suite.waits_for(experiment, method, t))]
+        if len(waiting) == len(sets):
+            why = "; ".join(dict.fromkeys(waiting)) or "no training set of it is scored on it"
+            raise NotRun(f"{method} on {scenario} in {experiment.id} cannot run yet: {why}")
         if experiment.id not in self._cells:
             self._cells[experiment.id] = cells_of(self.suite, self.selection, experiment)
-        return self._cells[experiment.id][method]
+        return next(c for t in sets if (c := self._cells[experiment.id].get((method, t.id))))
 
     def found(self, cell: Cell) -> Found:
         return self._found[cell.key]
@@ -135,91 +141,116 @@ class Evidence:
         records = self._found[cell.key].records
         return {seed: records[seed] for seed in sorted(records) if records[seed].status == "finished"}
 
-    def values(self, experiment: Experiment, quantity: str) -> Values:
-        """A quantity "method:measure" of every finished seed. Raises NotRun, StatisticsError."""
+    def values(self, experiment: Experiment, quantity: str, scenario: str, group: str | None = None) -> Values:
+        """A quantity "method:measure" of every finished seed in a scenario. Raises NotRun, StatisticsError."""
         home, method, name = self.suite.place(quantity, experiment)
-        cell = self.cell(self.suite["experiment", home], method)
-        records = self.finished(cell)
-        if not records:
-            raise NotRun(f"no finished run of {cell.label}")
+        cell = self.cell(self.suite["experiment", home], method, scenario, group if home == experiment.id else None)
+        scores = self.scores(cell, scenario)
         measure: Measure = self.suite["measure", name]
         if not isinstance(measure, CurveMeasure | Final):
             raise NotRun(f"the measure {name} is not taken from runs yet")
-        seeds = tuple(records)
+        seeds = tuple(scores)
         if isinstance(measure, FirstReach):
-            times = self._first_reach(experiment, measure, records)
+            times = self._first_reach(experiment, measure, scenario, group, scores.values())
             return Values(seeds, times.values, times.reached, cell)
-        values = np.array([one_number(measure, record) for record in records.values()])
+        values = np.array([one_number(measure, score) for score in scores.values()])
         return Values(seeds, values, np.ones(len(values), dtype=np.bool_), cell)
 
-    def final_scores(self, cell: Cell) -> Floats:
-        """The final evaluation of every finished seed of a cell [S]. Raises NotRun, StatisticsError."""
+    def scores(self, cell: Cell, scenario: str) -> dict[int, Score]:
+        """What every finished seed of a cell came to in a scenario. Raises NotRun."""
         records = self.finished(cell)
         if not records:
             raise NotRun(f"no finished run of {cell.label}")
-        return np.array([final_score(record) for record in records.values()])
+        return {seed: Score.of(record, cell.scenarios.index(scenario)) for seed, record in records.items()}
 
-    def threshold(self, experiment: Experiment, measure: FirstReach) -> float:
+    def final_scores(self, cell: Cell, scenario: str) -> Floats:
+        """The final evaluation of every finished seed of a cell in a scenario [S]. Raises NotRun, StatisticsError."""
+        return np.array([score.final for score in self.scores(cell, scenario).values()])
+
+    def threshold(self, experiment: Experiment, measure: FirstReach, scenario: str, group: str | None = None) -> float:
         """The level that a time to threshold asks for, in the scenario's metric."""
-        level = float(self.values(experiment, measure.level).values.mean())
-        return level - self.margin(experiment, measure.below, smaller=level)
+        level = float(self.values(experiment, measure.level, scenario, group).values.mean())
+        return level - self.margin(experiment, measure.below, level, scenario, group)
 
-    def margin(self, experiment: Experiment, margin: Margin | None, smaller: float) -> float:
+    def margin(
+        self, experiment: Experiment, margin: Margin | None, smaller: float, scenario: str, group: str | None = None
+    ) -> float:
         """A declared margin as a number, 0 where none is. smaller: the mean that a relative margin is a share of."""
         if margin is None:
             return 0.0
         if margin.absolute is not None:
             return margin.absolute
         if margin.share_of_budget is not None:
-            return margin.share_of_budget * self._budget(experiment)
+            return margin.share_of_budget * self._budget(experiment, scenario, group)
         if margin.relative is not None:
             return margin.relative * abs(smaller)
-        anchors = self.suite["scenario", experiment.training_set.scenarios[0]].anchors
+        anchors = self.suite["scenario", scenario].anchors
         return (margin.share_of_scale or 0.0) * (anchors.good - anchors.no_information)
 
-    def _budget(self, experiment: Experiment) -> int:
-        ready = next(m for m in experiment.methods if not self.suite.waits_for(experiment, m))
-        return self.cell(experiment, ready).settings["budget"]["episodes"]
+    def _budget(self, experiment: Experiment, scenario: str, group: str | None) -> int:
+        """Episodes of each task."""
+        sets = experiment.sets_of(scenario, group)
+        ready = next(m for m in experiment.methods if any(not self.suite.waits_for(experiment, m, t) for t in sets))
+        return self.cell(experiment, ready, scenario, group).settings["budget"]["episodes"]
 
     def _first_reach(
-        self, experiment: Experiment, measure: FirstReach, records: Mapping[int, Record]
+        self,
+        experiment: Experiment,
+        measure: FirstReach,
+        scenario: str,
+        group: str | None,
+        scores: Iterable[Score],
     ) -> transfer.Times:
-        curves = [series(record, measure.series) for record in records.values()]
+        curves = [score.series(measure.series) for score in scores]
         x, y = curves[0][0], np.stack([y for _, y in curves])
-        level = self.threshold(experiment, measure)
+        level = self.threshold(experiment, measure, scenario, group)
         smooth = transfer.moving_average(y, measure.smooth)
-        budget = self._budget(experiment)
+        budget = self._budget(experiment, scenario, group)
         return transfer.time_to_threshold(x[measure.smooth - 1 :], smooth, level, measure.hold, budget)
 
 
-def series(record: Record, name: str) -> tuple[Floats, Floats]:
-    """A record's curve: episodes done [P], mean [P]. Raises StatisticsError where there is none, or a hole in it."""
-    curve = record.numbers.curves.get(name)
-    if curve is None:
-        raise StatisticsError(f"run {record.run} has no curve {name}: there was no update within its budget")
-    means = [m for m in curve.mean if m is not None]
-    if len(means) < len(curve.mean):
-        raise StatisticsError(f"run {record.run}: the curve {name} is not finite everywhere")
-    return np.array(curve.episodes, dtype=float), np.array(means)
+@dataclass(frozen=True)
+class Score:
+    """What a run came to in one scenario. budget, first_update: in episodes of each task."""
+
+    run: str
+    scores: Scores
+    budget: int
+    first_update: int | None
+
+    @classmethod
+    def of(cls, record: Record, scenario: int) -> Score:
+        """scenario: its place in the cell's `scenarios`."""
+        budget = record.settings["budget"]["episodes"]
+        return cls(record.run, record.numbers.scores[scenario], budget, record.numbers.first_update)
+
+    @property
+    def final(self) -> float:
+        """The mean of the final evaluation. Raises StatisticsError."""
+        if self.scores.final is None:
+            raise StatisticsError(f"run {self.run}: its final score is not finite")
+        return self.scores.final
+
+    def series(self, name: str) -> tuple[Floats, Floats]:
+        """A curve: episodes done [P], mean [P]. Raises StatisticsError where there is none, or a hole in it."""
+        curve = self.scores.curves.get(name)
+        if curve is None:
+            raise StatisticsError(f"run {self.run} has no curve {name}: there was no update within its budget")
+        means = [m for m in curve.mean if m is not None]
+        if len(means) < len(curve.mean):
+            raise StatisticsError(f"run {self.run}: the curve {name} is not finite everywhere")
+        return np.array(curve.episodes, dtype=float), np.array(means)
 
 
-def final_score(record: Record) -> float:
-    """The mean of a run's final evaluation. Raises StatisticsError."""
-    if record.numbers.final is None:
-        raise StatisticsError(f"run {record.run}: its final score is not finite")
-    return record.numbers.final
-
-
-def one_number(measure: Measure, record: Record) -> float:
+def one_number(measure: Measure, score: Score) -> float:
     """A measure of a single run. Raises StatisticsError."""
     if isinstance(measure, Final):
-        return final_score(record)
+        return score.final
     if not isinstance(measure, CurveMeasure):
         raise TypeError(f"measure {measure.id} is no number of a single run")
-    x, y = series(record, measure.series)
-    budget = record.settings["budget"]["episodes"]
+    x, y = score.series(measure.series)
     if isinstance(measure, Window | Untrained):
-        start, stop = _window(measure, record, budget)
+        start, stop = _window(measure, score)
         return float(transfer.window_mean(x, y[None], start, stop)[0])
     if isinstance(measure, Fluctuation):
         return float(transfer.fluctuation(y[None])[0])
@@ -229,12 +260,12 @@ def one_number(measure: Measure, record: Record) -> float:
     raise TypeError(f"measure {measure.id} is no number of a single run")
 
 
-def _window(measure: Window | Untrained, record: Record, budget: int) -> tuple[float, float]:
+def _window(measure: Window | Untrained, score: Score) -> tuple[float, float]:
     """Episodes (start, stop]."""
-    first = record.numbers.first_update
+    first, budget = score.first_update, score.budget
     if isinstance(measure, Untrained) or measure.after == "first_update":
         if first is None:
-            raise StatisticsError(f"run {record.run} had no update within its budget")
+            raise StatisticsError(f"run {score.run} had no update within its budget")
         if isinstance(measure, Untrained):
             return 0.0, float(first)
         return first + measure.window[0] * budget, first + measure.window[1] * budget

@@ -21,7 +21,7 @@ def shards(plan: Plan, settled: set[str], jobs: int, lanes: int) -> list[Shard]:
 def urgency(plan: Plan, shard: Shard) -> tuple[int, int]:
     """Teachers first, then large shards."""
     ids = {run.id for run in shard}
-    return sum(run.teacher in ids for run in plan.runs), len(shard)
+    return sum(not ids.isdisjoint(run.teachers) for run in plan.runs), len(shard)
 
 
 def makespan(plan: Plan, left: Mapping[str, float], begun: set[str], jobs: int, lanes: int, start_s: float) -> float:
@@ -34,7 +34,8 @@ def makespan(plan: Plan, left: Mapping[str, float], begun: set[str], jobs: int, 
     running: list[tuple[float, Shard]] = []
     now, pending = 0.0, set(left)
     while waiting or running:
-        for shard in [s for s in waiting if not any(run.teacher in pending for run in s)][: jobs - len(running)]:
+        ready = [s for s in waiting if all(pending.isdisjoint(run.teachers) for run in s)]
+        for shard in ready[: jobs - len(running)]:
             waiting.remove(shard)
             running.append((now + start_s + sum(left[run.id] for run in shard), shard))
         now, ended = min(running, key=lambda item: item[0])

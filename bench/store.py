@@ -30,7 +30,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bench.explain import key_path
 from bench.plan import Note, digest
 
-RECORD_SCHEMA = 1
+RECORD_SCHEMA = 2
 WRITABLE, THERE = "make it writable", "bring the folder back"
 MENDS = {
     errno.ENOSPC: "make room there",
@@ -63,13 +63,23 @@ class Curve(Frozen):
     n: tuple[int, ...]
 
 
-class Numbers(Frozen):
-    """What must repeat. curves: "training", "evaluation", "loss/<name>"; returns: the final evaluation, per episode."""
+class Scores(Frozen):
+    """What a run came to in one scenario.
+
+    curves: "training", "evaluation", "loss/<name>"; a scenario that it was not trained on has "evaluation" alone.
+    returns: the final evaluation, per episode; final: their mean.
+    """
 
     curves: dict[str, Curve]
     returns: tuple[float | None, ...]
-    final: float | None  # their mean
-    first_update: int | None  # episodes done at the first update
+    final: float | None
+
+
+class Numbers(Frozen):
+    """What must repeat. scores: of each scenario, in the order of `plan.scored` (names are no part of the numbers)."""
+
+    scores: tuple[Scores, ...]
+    first_update: int | None  # episodes of each task done at the first update
     weights: str  # SHA-256 of the weights file
 
 
@@ -95,7 +105,7 @@ class TeacherRef(Frozen):
 class Record(Frozen):
     """One finished run, or one that failed and says why."""
 
-    schema_version: Literal[1] = RECORD_SCHEMA
+    schema_version: Literal[2] = RECORD_SCHEMA
     run: str
     cell: str
     suite: str
@@ -106,7 +116,7 @@ class Record(Frozen):
     profile: str
     seed: int
     settings: dict[str, Any]
-    teacher: TeacherRef | None
+    teachers: tuple[TeacherRef, ...]  # one for each task, or none
     notes: tuple[Note, ...]
     status: Literal["finished", "failed"]
     reason: str
@@ -303,22 +313,34 @@ def read_record(path: Path) -> Record:
     if not isinstance(body, Mapping):
         raise StoreError(f"{path}: not a record; {again}")
     body = dict(body)
-    stated, numbers = body.pop("content_hash", None), body.get("numbers_hash")
-    if stated != sha256(canonical(body)):
+    stated, numbers = body.pop("content_hash", None), body.pop("numbers_hash", None)
+    if stated != sha256(canonical(body | {"numbers_hash": numbers})):
         raise StoreError(f"{path}: content_hash does not match what the file holds: it was edited or damaged; {again}")
-    body.pop("numbers_hash", None)
+    if numbers != sha256(canonical(body.get("numbers"))):
+        raise StoreError(f"{path}: numbers_hash does not match the numbers; {again}")
+    body = upgraded(body)
     try:
         record = Record.model_validate(body)
     except ValidationError as error:
         first = error.errors()[0]
         raise StoreError(f"{path}: {key_path(first['loc'], body)}: {first['msg']}; {again}") from error
-    if numbers != numbers_hash(record):
-        raise StoreError(f"{path}: numbers_hash does not match the numbers; {again}")
     if record.cell != digest(record.settings):
         raise StoreError(f"{path}: cell: {record.cell} is not the hash of the settings; {again}")
     if path.stem != record.run:
         raise StoreError(f"{path}: holds the record of run {record.run}; {again}")
     return record
+
+
+def upgraded(body: dict[str, Any]) -> dict[str, Any]:
+    """A record's JSON in today's schema. Schema 1 knew one scenario and one teacher a run."""
+    if body.get("schema_version") != 1:
+        return body
+    numbers, teacher = body.get("numbers"), body.get("teacher")
+    if isinstance(numbers, Mapping) and "scores" not in numbers:
+        own = {key: numbers[key] for key in ("curves", "returns", "final") if key in numbers}
+        body = body | {"numbers": {k: v for k, v in numbers.items() if k not in own} | {"scores": [own]}}
+    others = {key: value for key, value in body.items() if key != "teacher"}
+    return others | {"schema_version": RECORD_SCHEMA, "teachers": [teacher] if teacher else []}
 
 
 def _no_number(name: str) -> float:

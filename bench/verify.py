@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.checkpoints import AGAIN
-from bench.plan import digest
+from bench.plan import run_id
 from bench.store import Record, Store, StoreError, read_record, sha256
 
 LEFT = "a finished run has left it there; delete it, or let the next bench run of the plan do it"
@@ -77,9 +77,8 @@ def _read(store: Store, records: dict[str, Record]) -> Iterator[Finding]:
         except StoreError as error:
             yield Finding("damaged", name, str(error).removeprefix(f"{path}: "))
             continue
-        teacher = record.teacher.run if record.teacher else None
-        if record.run != digest({"cell": record.cell, "seed": record.seed, "teacher": teacher}):
-            what = "run: the id is not the hash of cell, seed and teacher; delete it, and the run is made again"
+        if record.run != run_id(record.cell, record.seed, tuple(teacher.run for teacher in record.teachers)):
+            what = "run: the id is not the hash of cell, seed and teachers; delete it, and the run is made again"
             yield Finding("damaged", name, what)
             continue
         records[record.run] = record
@@ -87,7 +86,7 @@ def _read(store: Store, records: dict[str, Record]) -> Iterator[Finding]:
 
 def _required(records: Mapping[str, Record], present: Mapping[str, Path]) -> set[str]:
     """Runs whose weights must be here."""
-    return {r.teacher.run for r in records.values() if r.teacher} if present else set()
+    return {teacher.run for r in records.values() for teacher in r.teachers} if present else set()
 
 
 def _weights(store: Store, records: Mapping[str, Record], present: Mapping[str, Path]) -> Iterator[Finding]:
@@ -108,13 +107,13 @@ def _weights(store: Store, records: Mapping[str, Record], present: Mapping[str, 
 def _teachers(store: Store, records: Mapping[str, Record]) -> Iterable[Finding]:
     """Every student's teacher is here, finished, and has the weights that the student learned from."""
     for run, record in records.items():
-        if record.teacher is None:
-            continue
-        name, teacher = str(store.record_path(run).relative_to(store.root)), records.get(record.teacher.run)
-        if teacher is None or teacher.status != "finished":
-            what = f"teacher.run: no sound record of {record.teacher.run} that finished; copy it here"
-            yield Finding("missing", name, what)
-        elif teacher.numbers.weights != record.teacher.weights:
-            stated, held = record.teacher.weights[:12], teacher.numbers.weights[:12]
-            what = f"teacher.weights: learned from {stated}..., but the record of {teacher.run} states {held}..."
-            yield Finding("damaged", name, f"{what}; delete it, and the run is made again")
+        name = str(store.record_path(run).relative_to(store.root))
+        for i, named in enumerate(record.teachers):
+            key, teacher = f"teachers[{i}]", records.get(named.run)
+            if teacher is None or teacher.status != "finished":
+                what = f"{key}.run: no sound record of {named.run} that finished; copy it here"
+                yield Finding("missing", name, what)
+            elif teacher.numbers.weights != named.weights:
+                stated, held = named.weights[:12], teacher.numbers.weights[:12]
+                what = f"{key}.weights: learned from {stated}..., but the record of {teacher.run} states {held}..."
+                yield Finding("damaged", name, f"{what}; delete it, and the run is made again")

@@ -45,7 +45,7 @@ def uninterrupted(plan: Plan, folder: Path) -> dict[str, str]:
     """Numbers hashes by run id, from a process that nothing disturbs."""
     store = Store(folder)
     store.open_for_writing()
-    for cell in sorted(plan.cells, key=lambda cell: cell.teacher is not None):
+    for cell in sorted(plan.cells, key=lambda cell: bool(cell.teachers)):
         runs = tuple(run for run in plan.runs if run.cell == cell.key)
         run_job(Job(cell=cell, runs=runs, suite_version=1, profile="full"), store, lambda: False, lambda _: None)
     return recorded(folder)

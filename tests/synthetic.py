@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from bench.plan import Cell, Plan
-from bench.store import Curve, Numbers, Provenance, Record, Store, TeacherRef
+from bench.plan import Cell, Plan, Run
+from bench.store import Curve, Numbers, Provenance, Record, Scores, Store, TeacherRef
 
 Curves = Callable[[Cell, int], Sequence[float] | None]  # cell, seed -> training means, one a point; None: not run
 
@@ -17,18 +17,16 @@ def fill(store: Store, plan: Plan, curves: Curves, status: str = "finished") -> 
         cell = plan.cell(run.cell)
         means = curves(cell, run.seed)
         if means is not None:
-            store.write_record(_record(plan, cell, run.id, run.seed, run.teacher, tuple(means), status))
+            store.write_record(_record(plan, cell, run, tuple(means), status))
 
 
-def _record(
-    plan: Plan, cell: Cell, run: str, seed: int, teacher: str | None, means: tuple[float, ...], status: str
-) -> Record:
+def _record(plan: Plan, cell: Cell, run: Run, means: tuple[float, ...], status: str) -> Record:
     every = cell.settings["budget"]["record_every"]
     episodes = tuple(every * (i + 1) for i in range(len(means)))
     steps = tuple(e * cell.settings["scenario"]["episode_limit"] for e in episodes)
     curve = Curve(episodes=episodes, steps=steps, mean=means, sd=(0.0,) * len(means), n=(every,) * len(means))
     return Record(
-        run=run,
+        run=run.id,
         cell=cell.key,
         suite=plan.suite,
         suite_version=plan.suite_version,
@@ -36,14 +34,16 @@ def _record(
         method=cell.method,
         training_set=cell.training_set,
         profile=plan.profile,
-        seed=seed,
+        seed=run.seed,
         settings=cell.settings,
-        teacher=TeacherRef(run=teacher, weights="none") if teacher else None,
+        teachers=tuple(TeacherRef(run=teacher, weights="none") for teacher in run.teachers),
         notes=cell.notes,
         status="failed" if status == "failed" else "finished",
         reason="diverged at step 5" if status == "failed" else "",
         numbers=Numbers(
-            curves={"training": curve}, returns=(means[-1],), final=means[-1], first_update=every, weights="none"
+            scores=(Scores(curves={"training": curve}, returns=(means[-1],), final=means[-1]),),
+            first_update=every,
+            weights="none",
         ),
         provenance=Provenance(
             started="2026-11-20T00:00:00Z",

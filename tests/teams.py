@@ -64,7 +64,7 @@ DISTILLING = {
     "lambda_start": 0.1,
     "lambda_end": 0.95,
     "lambda_schedule": "linear",
-    "lambda_hold_epochs": 160,
+    "lambda_hold_share": 0.4,
 }
 
 

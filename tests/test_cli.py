@@ -54,7 +54,7 @@ def test_plan_shows_the_dag_what_is_left_and_what_it_costs(bench: Bench, tiny_fi
     assert sum(run["done"] for run in shown["runs"]) == 9
     assert shown["left_s"] > 0
     student = next(cell for cell in shown["cells"] if cell["method"] == "student")
-    assert student["teacher"] == next(c["key"] for c in shown["cells"] if c["training_set"] == "two")
+    assert student["teachers"] == [next(c["key"] for c in shown["cells"] if c["training_set"] == "two")]
 
 
 def test_check_prints_one_row_a_claim(bench: Bench, tiny_file: Path, results: Path) -> None:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA d
 
 
 def train_on_gpu(plan: Plan, store: Store, stop_after: int | None = None) -> dict[str, str]:
-    for cell in sorted(plan.cells, key=lambda cell: cell.teacher is not None):
+    for cell in sorted(plan.cells, key=lambda cell: bool(cell.teachers)):
         runs = tuple(r for r in plan.runs if r.cell == cell.key)
         job = Job(cell=cell, runs=runs, suite_version=1, profile="full", device="cuda", checkpoint_s=0.0)
         if stop_after is not None:
@@ -52,7 +52,7 @@ def test_before_the_first_update_cpu_and_gpu_evaluate_alike(tiny: Suite, tmp_pat
         run_job(job, store, lambda: False, quiet)
         record = store.record(plan.runs[0].id)
         assert record is not None
-        scores[device] = record.numbers.curves["evaluation"].mean[0]
+        scores[device] = record.numbers.scores[0].curves["evaluation"].mean[0]
     assert scores["cuda"] == pytest.approx(scores["cpu"], abs=1e-5)
 
 

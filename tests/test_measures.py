@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.measures import Evidence, one_number
+from bench.measures import Evidence, Score, one_number
 from bench.plan import Selection, make_plan
-from bench.store import Record, Store
+from bench.store import Store
 from bench.suite import Fluctuation, Margin, Suite, TimeOfBest, Untrained, Window
 from tests.synthetic import fill
 
@@ -24,36 +24,36 @@ def evidence(tiny: Suite, tmp_path: Path) -> Evidence:
 
 
 @pytest.fixture
-def record(evidence: Evidence) -> Record:
-    return evidence.records[0]
+def score(evidence: Evidence) -> Score:
+    return Score.of(evidence.records[0], 0)
 
 
 def window(start: float, stop: float, **more: Any) -> Window:
     return Window(id="w", says="w", kind="window", series="training", window=(start, stop), **more)
 
 
-def test_windows(record: Record) -> None:
+def test_windows(score: Score) -> None:
     """Shares of 16 episodes: (4, 8] holds the points at 6 and 8; after the first update at 2, (6, 10] 8, 10."""
-    assert one_number(window(0.25, 0.5), record) == pytest.approx((2 + 3) / 2)
-    assert one_number(window(0.25, 0.5, after="first_update"), record) == pytest.approx((3 + 4) / 2)
-    assert one_number(window(0.0, 1.0), record) == pytest.approx(np.mean(MEANS))
+    assert one_number(window(0.25, 0.5), score) == pytest.approx((2 + 3) / 2)
+    assert one_number(window(0.25, 0.5, after="first_update"), score) == pytest.approx((3 + 4) / 2)
+    assert one_number(window(0.0, 1.0), score) == pytest.approx(np.mean(MEANS))
 
 
-def test_untrained_ends_at_the_first_update(record: Record) -> None:
-    assert one_number(Untrained(id="u", says="u", kind="untrained", series="training"), record) == 0.0
+def test_untrained_ends_at_the_first_update(score: Score) -> None:
+    assert one_number(Untrained(id="u", says="u", kind="untrained", series="training"), score) == 0.0
 
 
-def test_time_of_best_is_when_the_smoothed_curve_is_highest(record: Record) -> None:
+def test_time_of_best_is_when_the_smoothed_curve_is_highest(score: Score) -> None:
     """The point of 9 is the sixth, at 12 episodes; means of two are highest at the seventh, (9 + 6) / 2 at 14."""
     best = TimeOfBest(id="b", says="b", kind="time_of_best", series="training", smooth=1)
-    assert one_number(best, record) == 12
-    assert one_number(best.model_copy(update={"smooth": 2}), record) == 14
+    assert one_number(best, score) == 12
+    assert one_number(best.model_copy(update={"smooth": 2}), score) == 14
 
 
-def test_fluctuation_drops_the_trend(record: Record) -> None:
+def test_fluctuation_drops_the_trend(score: Score) -> None:
     """Differences 1, 1, 1, 1, 5, -3, 1 have mean 1 and variance (16 + 16) / 7; halved, and the root."""
     noise = Fluctuation(id="f", says="f", kind="fluctuation", series="training")
-    assert one_number(noise, record) == pytest.approx((32 / 7 / 2) ** 0.5)
+    assert one_number(noise, score) == pytest.approx((32 / 7 / 2) ** 0.5)
 
 
 @pytest.mark.parametrize(
@@ -63,11 +63,11 @@ def test_fluctuation_drops_the_trend(record: Record) -> None:
 def test_margins(evidence: Evidence, margin: dict[str, float], expected: float) -> None:
     """A tenth of -4 - (-9); a quarter of 16 episodes; a tenth of |-7|."""
     experiment = evidence.suite["experiment", "target"]
-    assert evidence.margin(experiment, Margin(**margin), smaller=-7.0) == pytest.approx(expected)
+    assert evidence.margin(experiment, Margin(**margin), -7.0, "three") == pytest.approx(expected)
 
 
 def test_time_to_threshold_uses_level_smoothing_and_hold(evidence: Evidence) -> None:
     """The level is the mean 4 less .5; means of two are .5, 1.5, 2.5, 3.5, so it is reached at the fifth point."""
-    values = evidence.values(evidence.suite["experiment", "target"], "student:reach")
+    values = evidence.values(evidence.suite["experiment", "target"], "student:reach", "three")
     assert list(values.values) == [10.0] * 3
     assert values.reached.all()

@@ -28,8 +28,8 @@ def test_teachers_come_first_and_same_seed_pairs(tiny: Suite) -> None:
     seen: set[str] = set()
     by_id = {run.id: run for run in plan.runs}
     for run in plan.runs:
-        assert run.teacher is None or run.teacher in seen
-        assert run.teacher is None or by_id[run.teacher].seed == run.seed
+        assert seen.issuperset(run.teachers)
+        assert all(by_id[teacher].seed == run.seed for teacher in run.teachers)
         seen.add(run.id)
     assert len(seen) == len(plan.runs) == 12
 
@@ -145,7 +145,7 @@ def test_shards_split_a_plan_by_seed_and_leave_nothing_out(knowru: Suite) -> Non
         seeds = [{r.seed for r in part.runs} for part in parts]
         assert sum(map(len, seeds)) == 5
         for part in parts:
-            assert all(run.teacher is None or run.teacher in ids(part) for run in part.runs)
+            assert all(ids(part).issuperset(run.teachers) for run in part.runs)
             assert {(c.key, s) for c in part.cells for s in c.seeds} == {(r.cell, r.seed) for r in part.runs}
     assert {r.seed for r in sharded(whole, "2/2").runs} == {1, 5}
     assert sharded(whole, "") == whole

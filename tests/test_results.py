@@ -78,7 +78,7 @@ def test_the_docs_sensitivities_are_what_the_results_give(knowru: Suite, row: st
     student, baseline = SENSITIVITIES[row]
 
     def values(method: str, measure: str):
-        return evidence.values(experiment, f"{method}:{measure}").values
+        return evidence.values(experiment, f"{method}:{measure}", *experiment.scenarios).values
 
     expected = [
         difference_interval(values(student, "initial"), values(baseline, "initial"), 0.9),
@@ -104,16 +104,17 @@ def test_the_docs_alphas_are_what_the_results_give(knowru: Suite, row: str, meth
     lines = (ROOT / "docs/knowru.md").read_text().split("\n")
     (line,) = [line for line in lines if line.startswith(f"| {row} |") and line.count("|") == 5]
     for cell, measure in zip(line.split("|")[2:-1], ("initial", "overall", "asymptote"), strict=True):
-        i = mean_interval(evidence.values(experiment, f"{method}:{measure}").values)
+        i = mean_interval(evidence.values(experiment, f"{method}:{measure}", *experiment.scenarios).values)
         assert cell.strip() == f"{i.estimate:.1f} [{i.low:.1f}, {i.high:.1f}]"
 
 
 def test_alpha_zero_is_maddpg_to_the_last_bit(knowru: Suite) -> None:
     evidence, experiment = Evidence(knowru, Selection(), RESULTS), knowru["experiment", "spread/alpha"]
-    runs = [evidence.finished(evidence.cell(experiment, m)) for m in ("maddpg", "knowru_alpha_0")]
+    (scenario,) = experiment.scenarios
+    cells = [evidence.cell(experiment, method, scenario) for method in ("maddpg", "knowru_alpha_0")]
+    plain, zero = (evidence.scores(cell, scenario) for cell in cells)
     for seed in range(10):
-        returns = [r[seed].numbers.curves["training"].mean for r in runs]
-        assert returns[0] == returns[1]
+        assert plain[seed].scores.curves["training"].mean == zero[seed].scores.curves["training"].mean
 
 
 def test_published_runs_come_from_a_clean_tree(knowru: Suite) -> None:

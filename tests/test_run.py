@@ -47,7 +47,7 @@ def jobs_of(plan: Plan, lanes: int, checkpoint_s: float = 1e9) -> list[Job]:
         for i in range(0, len(runs), lanes):
             chunk = tuple(runs[i : i + lanes])
             jobs.append(Job(cell=cell, runs=chunk, suite_version=1, profile="full", checkpoint_s=checkpoint_s))
-    return sorted(jobs, key=lambda job: job.cell.teacher is not None)
+    return sorted(jobs, key=lambda job: bool(job.cell.teachers))
 
 
 def train(plan: Plan, store: Store, lanes: int, **options: Any) -> dict[str, str]:
@@ -98,22 +98,22 @@ def test_what_a_record_holds(plan: Plan, together: tuple[Store, dict[str, str]])
     student = next(r for r in plan.runs if plan.cell(r.cell).method == "student")
     record = finished(store, student.id)
     numbers = record.numbers
-    training, evaluation = numbers.curves["training"], numbers.curves["evaluation"]
+    (scores,) = numbers.scores
+    training, evaluation = scores.curves["training"], scores.curves["evaluation"]
     assert training.episodes == tuple(range(2, 17, 2))
     assert training.steps == tuple(range(10, 81, 10))
     assert set(training.n) == {2}
     assert evaluation.episodes == (0, 8, 16)
     assert set(evaluation.n) == {3}
-    assert len(numbers.returns) == 4
-    assert numbers.final == pytest.approx(np.mean([r for r in numbers.returns if r is not None]))
+    assert len(scores.returns) == 4
+    assert scores.final == pytest.approx(np.mean([r for r in scores.returns if r is not None]))
     assert numbers.first_update == 4  # the first round after 20 transitions of 5-step episodes
-    assert {"loss/critic", "loss/actor", "loss/reuse", "loss/alpha"} <= numbers.curves.keys()
-    alpha = [a for a in numbers.curves["loss/alpha"].mean if a is not None]
+    assert {"loss/critic", "loss/actor", "loss/reuse", "loss/alpha"} <= scores.curves.keys()
+    alpha = [a for a in scores.curves["loss/alpha"].mean if a is not None]
     assert alpha[0] == pytest.approx(0.5 - 0.48 * 4 / 16)
     assert alpha[-1] == pytest.approx(0.02)
-    assert record.teacher is not None
-    assert record.teacher.run == student.teacher
-    assert record.teacher.weights == finished(store, record.teacher.run).numbers.weights
+    assert tuple(teacher.run for teacher in record.teachers) == student.teachers
+    assert [t.weights for t in record.teachers] == [finished(store, t.run).numbers.weights for t in record.teachers]
     assert record.provenance.packages["torch"] == torch.__version__
     assert record.provenance.lanes == 5
     assert not list(store.checkpoints.iterdir())
@@ -129,7 +129,7 @@ def test_methods_are_evaluated_and_trained_on_the_same_episodes(
         for r in plan.runs
         if r.seed == 0 and plan.cell(r.cell).training_set == "three"
     }
-    base, student = records["base"].numbers.curves, records["student"].numbers.curves
+    base, student = (records[m].numbers.scores[0].curves for m in ("base", "student"))
     assert base["evaluation"].mean[0] == student["evaluation"].mean[0]
     assert base["training"].mean[0] == student["training"].mean[0]
     assert base["training"].mean[-1] != student["training"].mean[-1]
@@ -146,7 +146,7 @@ def test_stopped_and_resumed_in_other_company_is_the_same(
     for lanes in (5, 1, 2, 3, 1, 2, 5, 1, 3, 2, 1, 4):
         for job in jobs_of(plan, lanes):
             calls = iter(range(100))
-            if not all(run.teacher is None or store.finished(run.teacher) for run in job.runs):
+            if not all(store.finished(teacher) for run in job.runs for teacher in run.teachers):
                 continue
             try:
                 run_job(job, store, lambda calls=calls: next(calls) == rounds - 1, quiet)
@@ -245,7 +245,7 @@ def test_a_diverged_run_is_recorded_as_failed_and_its_students_wait(tiny: Suite,
         record = store.record(run)
         assert record is not None
         assert (record.status, record.reason) == ("failed", "diverged at step 20")
-        assert None in record.numbers.curves["loss/critic"].mean
+        assert None in record.numbers.scores[0].curves["loss/critic"].mean
 
 
 def test_only_the_students_of_a_failed_teacher_wait(
@@ -265,18 +265,18 @@ def test_only_the_students_of_a_failed_teacher_wait(
     monkeypatch.setattr(local._Pool, "_start", start)
     outcome = execute(plan, store, Options(jobs=1), quiet)
     assert set(outcome.failed) == {teacher.id}
-    assert outcome.blocked == {run.id for run in plan.runs if run.teacher == teacher.id}
+    assert outcome.blocked == {run.id for run in plan.runs if teacher.id in run.teachers}
     assert len(outcome.finished) == 12 - 3
 
 
 def test_a_teacher_whose_weights_changed_is_named(plan: Plan, tmp_path: Path) -> None:
     store = new_store(tmp_path / "teacher")
     teachers, students = (
-        [j for j in jobs_of(plan, 3) if (j.cell.teacher is not None) is student] for student in (False, True)
+        [j for j in jobs_of(plan, 3) if bool(j.cell.teachers) is student] for student in (False, True)
     )
     for job in teachers:
         run_job(job, store, lambda: False, quiet)
-    taught = students[0].runs[0].teacher
+    taught = students[0].runs[0].teachers[0]
     assert taught is not None
     store.weights_path(taught).write_bytes(b"other weights")
     with pytest.raises(StoreError, match=taught):
@@ -289,7 +289,7 @@ def test_a_teacher_whose_weights_are_lost_is_made_again(tiny: Suite, tmp_path: P
     store, plan = new_store(tmp_path / "lost"), make_plan(tiny, Selection(seeds=(0,)))
     expected = train(plan, store, lanes=1)
     teacher = next(run for run in plan.runs if plan.cell(run.cell).label == "base on two")
-    student = next(run for run in plan.runs if run.teacher == teacher.id)
+    student = next(run for run in plan.runs if teacher.id in run.teachers)
     content = store.weights_path(teacher.id).read_bytes()
     if loss == "gone":
         store.weights_path(teacher.id).unlink()
@@ -338,7 +338,7 @@ def test_learning_is_real(knowru: Suite, tmp_path: Path) -> None:
     def score(folder: str) -> float:
         store = new_store(tmp_path / folder)
         run_job(job, store, lambda: False, quiet)
-        finals = [finished(store, r.id).numbers.final for r in runs]
+        finals = [finished(store, r.id).numbers.scores[0].final for r in runs]
         return float(np.mean([f for f in finals if f is not None]))
 
     assert score("learns") > bar
@@ -360,6 +360,6 @@ def test_a_run_is_scored_in_its_scenarios_metric(tiny: Suite, tmp_path: Path) ->
         run_job(Job(cell=cell, runs=plan.runs, suite_version=1, profile="full"), store, lambda: False, lambda _: None)
         record = store.record(plan.runs[0].id)
         assert record is not None
-        assert record.numbers.final is not None
-        finals.append((record.numbers.final, record.numbers.curves["training"].mean[0]))
+        assert record.numbers.scores[0].final is not None
+        finals.append((record.numbers.scores[0].final, record.numbers.scores[0].curves["training"].mean[0]))
     assert finals[1] == pytest.approx([10 * score for score in finals[0]])

@@ -18,6 +18,7 @@ from bench.store import (
     Numbers,
     Provenance,
     Record,
+    Scores,
     Store,
     StoreError,
     canonical,
@@ -44,11 +45,13 @@ def record(run: str = "a" * 16, seed: int = 0, mean: float = -1.25, **changes: A
         "profile": "full",
         "seed": seed,
         "settings": SETTINGS,
-        "teacher": None,
+        "teachers": (),
         "notes": (),
         "status": "finished",
         "reason": "",
-        "numbers": Numbers(curves={"training": curve}, returns=(-1.0,), final=-1.0, first_update=2, weights="w"),
+        "numbers": Numbers(
+            scores=(Scores(curves={"training": curve}, returns=(-1.0,), final=-1.0),), first_update=2, weights="w"
+        ),
         "provenance": Provenance(
             started="2026-11-20T00:00:00Z",
             wall_s=1.0,
@@ -85,8 +88,12 @@ def test_numbers_hash_covers_numbers_and_nothing_else() -> None:
     later = record().provenance.model_copy(update={"wall_s": 9.0})
     assert numbers_hash(record(provenance=later, profile="nightly")) == base
     assert numbers_hash(record(mean=-1.2500000000000002)) != base
-    for change in ({"returns": (-1.5,)}, {"weights": "other"}, {"first_update": 4}, {"final": -2.0}):
-        assert numbers_hash(record(numbers=record().numbers.model_copy(update=change))) != base, change
+    numbers = record().numbers
+    for change in ({"returns": (-1.5,)}, {"final": -2.0}):
+        scores = (numbers.scores[0].model_copy(update=change),)
+        assert numbers_hash(record(numbers=numbers.model_copy(update={"scores": scores}))) != base, change
+    for change in ({"weights": "other"}, {"first_update": 4}):
+        assert numbers_hash(record(numbers=numbers.model_copy(update=change))) != base, change
 
 
 def test_a_failed_record_is_not_finished(store: Store) -> None:

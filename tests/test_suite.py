@@ -309,7 +309,7 @@ def altered(*path: str | int, **keys: Any) -> str:
         (altered("experiment", 0, recording=None), ["experiment[source].recording", "nothing", "a recording"]),
         (
             altered("experiment", 0, training_sets=[{"id": "all", "scenarios": ["two", "three"]}]),
-            ["experiment[source].training_sets", "1 training set(s), 2 scenario(s)", "say in waits_for"],
+            ["experiment[source].training_sets", "2 scenarios in", 'one, for "base"', "say in waits_for"],
         ),
         (altered(repeat=[{"id": "r", "where": "T", "says": "s", "methods": ["base"], "tables": ["9"]}]), ["repeat[r]"]),
         (

@@ -33,7 +33,7 @@ def trained(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
     store = Store(tmp_path_factory.mktemp("trained"))
     store.open_for_writing()
-    for cell in sorted(plan.cells, key=lambda cell: cell.teacher is not None):
+    for cell in sorted(plan.cells, key=lambda cell: bool(cell.teachers)):
         runs = tuple(run for run in plan.runs if run.cell == cell.key)
         run_job(Job(cell=cell, runs=runs, suite_version=1, profile="full"), store, lambda: False, lambda _: None)
     return store.root
@@ -73,9 +73,9 @@ def other_weights(store: Store, record: Record) -> None:
         (lambda s, r: flip(s.record_path(r.run)), "damaged", "not a whole JSON file"),
         (lambda s, r: flip(s.weights_path(r.run)), "damaged", "is not the record's"),
         (lambda s, r: s.weights_path(r.run).unlink(), "missing", "names the run as its teacher"),
-        (lambda s, r: s.record_path(r.run).unlink(), "missing", "teacher.run: no sound record"),
+        (lambda s, r: s.record_path(r.run).unlink(), "missing", "teachers[0].run: no sound record"),
         (lambda s, r: s.record_path(r.run).rename(s.record_path("0" * 16)), "damaged", "holds the record of run"),
-        (other_weights, "damaged", "teacher.weights: learned from"),
+        (other_weights, "damaged", "teachers[0].weights: learned from"),
         (lambda s, r: s.write_record(r.model_copy(update={"seed": 7})), "damaged", "run: the id is not the hash"),
         (lambda s, r: s.write_record(r.model_copy(update={"settings": {}})), "damaged", "cell: "),
         (
@@ -154,7 +154,7 @@ def test_a_run_differs_from_itself_in_nothing(plan: Plan, store: Store) -> None:
     assert found.same_numbers
     assert all(row.same for row in found.rows)
     assert {curve.first for curve in found.curves} == {None}
-    assert found.final_difference == 0
+    assert [a == b for a, b in found.finals] == [True]
 
 
 def test_where_two_runs_part(plan: Plan, store: Store) -> None:
@@ -170,9 +170,8 @@ def test_where_two_runs_part(plan: Plan, store: Store) -> None:
     assert curves["training"].first == 6  # the same weights up to the first update after 4 episodes
     assert curves["training"].a != curves["training"].b
     assert (curves["loss/reuse"].points[0], curves["loss/reuse"].a) == (0, None)
-    assert base.numbers.final is not None
-    assert student.numbers.final is not None
-    assert found.final_difference == student.numbers.final - base.numbers.final
+    assert found.finals == ((base.numbers.scores[0].final, student.numbers.scores[0].final),)
+    assert found.finals[0][0] != found.finals[0][1]
     assert not found.same_numbers
 
 

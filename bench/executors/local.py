@@ -111,7 +111,8 @@ class _Pool:
     def _take_stock(self) -> None:
         """Which runs have a record, which are to be made; what killed processes left of the former is removed."""
         leftovers = self.store.leftovers()
-        for teacher in sorted({r.teacher for r in self.plan.runs if r.teacher and not self.store.settled(r.id)}):
+        students = [run for run in self.plan.runs if run.teachers and not self.store.settled(run.id)]
+        for teacher in sorted({teacher for run in students for teacher in run.teachers}):
             if self.store.forget_without_weights(teacher):
                 self.report(
                     {"event": "remark", "says": f"run {teacher} is made again: a student needs its lost weights"}
@@ -142,9 +143,9 @@ class _Pool:
         now, left = time.monotonic(), []
         for whole in self.waiting:
             lost = self.outcome.failed.keys() | self.outcome.blocked
-            self.outcome.blocked |= {run.id for run in whole if run.teacher in lost}
-            shard = tuple(run for run in whole if run.teacher not in lost)
-            ready = all(run.teacher is None or run.teacher in self.outcome.finished for run in shard)
+            self.outcome.blocked |= {run.id for run in whole if not lost.isdisjoint(run.teachers)}
+            shard = tuple(run for run in whole if lost.isdisjoint(run.teachers))
+            ready = all(self.outcome.finished.issuperset(run.teachers) for run in shard)
             if not shard:
                 continue
             if ready and len(self.workers) < self.options.jobs and self.not_before.get(shard[0].id, 0) <= now:

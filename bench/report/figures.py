@@ -9,28 +9,25 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from bench.measures import Evidence, series
+from bench.measures import Evidence, NotRun
 from bench.stats.estimates import StatisticsError
 from bench.stats.intervals import mean_interval
-from bench.suite import Experiment
+from bench.suite import Experiment, Scenario
 
 # Okabe & Ito (2008): told apart with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 
 
-def learning_curves(evidence: Evidence, experiment: Experiment, folder: Path) -> list[Path]:
-    """Draw an experiment's training curves; the files written, none where nothing has finished."""
+def learning_curves(evidence: Evidence, experiment: Experiment, scenario: Scenario, folder: Path) -> list[Path]:
+    """Draw an experiment's training curves in a scenario; the files written, none where nothing has finished."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
     drawn = 0
-    ready = [m for m in experiment.methods if not evidence.suite.waits_for(experiment, m)]
-    for method, colour in zip(ready, itertools.cycle(COLOURS), strict=False):
-        records = evidence.finished(evidence.cell(experiment, method))
+    for method, colour in zip(experiment.methods, itertools.cycle(COLOURS), strict=False):
         try:
-            curves = [series(record, "training") for record in records.values()]
-        except StatisticsError:
-            continue
-        if not curves:
+            scores = evidence.scores(evidence.cell(experiment, method, scenario.id), scenario.id)
+            curves = [score.series("training") for score in scores.values()]
+        except (NotRun, StatisticsError):
             continue
         x, y = curves[0][0], np.stack([y for _, y in curves])
         axes.plot(x, y.T, color=colour, alpha=0.2, linewidth=0.5)
@@ -42,7 +39,6 @@ def learning_curves(evidence: Evidence, experiment: Experiment, folder: Path) ->
         drawn += 1
     if not drawn:
         return []
-    scenario = evidence.suite["scenario", experiment.training_set.scenarios[0]]
     if scenario.anchors:
         for name in ("random", "no_information", "good"):
             axes.axhline(getattr(scenario.anchors, name), color="grey", linewidth=0.8, linestyle=":")
@@ -50,9 +46,16 @@ def learning_curves(evidence: Evidence, experiment: Experiment, folder: Path) ->
             place = {"xy": (1, level), "xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom"}
             label = name.replace("_", " ") + " script"
             axes.annotate(label, xytext=(-4, 1), textcoords="offset points", fontsize="x-small", color="grey", **place)
-    axes.set(xlabel="training episodes", ylabel="step reward (training)", title=f"{evidence.suite.id}: {experiment.id}")
+    several = len(experiment.scenarios) > 1
+    name = experiment.id + (f", {scenario.id}" if several else "")
+    axes.set(
+        xlabel="training episodes",
+        ylabel=f"{scenario.metric.replace('_', ' ')} (training)",
+        title=f"{evidence.suite.id}: {name}",
+    )
     axes.legend(frameon=False)
-    return [_save(figure, folder / f"curves-{experiment.id.replace('/', '-')}{suffix}") for suffix in (".svg", ".png")]
+    stem = f"curves-{experiment.id}" + (f"-{scenario.id}" if several else "")
+    return [_save(figure, folder / f"{stem.replace('/', '-')}{suffix}") for suffix in (".svg", ".png")]
 
 
 def _save(figure: Figure, path: Path) -> Path:

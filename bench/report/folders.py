@@ -47,11 +47,11 @@ def difference_table(found: Difference) -> Table:
 def difference_lines(found: Difference) -> list[str]:
     """Where the numbers part, and how many settings differ."""
     lines = [_curve_line(curve) for curve in found.curves]
-    a, b = found.final
-    apart = "the same" if a == b else f"{_text(a)} and {_text(b)}"
-    if a != b and found.final_difference is not None:
-        apart += f", second - first = {found.final_difference:.6g}"
-    lines.append(f"final evaluation: {apart}")
+    for a, b in found.finals:
+        apart = "the same" if a == b else f"{_text(a)} and {_text(b)}"
+        if a != b and a is not None and b is not None:
+            apart += f", second - first = {b - a:.6g}"
+        lines.append(f"final evaluation: {apart}")
     lines.append(
         "numbers_hash: " + ("equal" if found.same_numbers else "{:.12}... and {:.12}...".format(*found.numbers_hash))
     )

@@ -42,7 +42,12 @@ def plan_json(planned: Plan, now: Standing, expected: Forecast, jobs: int) -> di
     costs = expected.cells
     cells = [
         cell.model_dump(mode="json", exclude={"notes"})
-        | {"cpu_s": costs[cell.key].cpu_s, "bytes": costs[cell.key].bytes, "basis": costs[cell.key].basis}
+        | {
+            "teachers": list(cell.teachers),
+            "cpu_s": costs[cell.key].cpu_s,
+            "bytes": costs[cell.key].bytes,
+            "basis": costs[cell.key].basis,
+        }
         for cell in planned.cells
     ]
     runs = [

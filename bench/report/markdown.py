@@ -114,18 +114,21 @@ def _curves(evidence: Evidence, experiments: Sequence[Experiment], folder: Path)
     yield ""
     yield "## Learning curves"
     for experiment in experiments:
-        files = learning_curves(evidence, experiment, folder)
-        yield ""
-        if files:
+        scenarios = [evidence.suite["scenario", id_] for id_ in experiment.scenarios]
+        drawn = [(s, learning_curves(evidence, experiment, s, folder)) for s in scenarios]
+        for scenario, files in ((s, files) for s, files in drawn if files):
             svg, png = files
-            yield f"{experiment.id}: {experiment.says}. Thin: every seed; bold: mean with its 95% interval."
+            name = experiment.id if len(scenarios) == 1 else f"{experiment.id}, {scenario.id}"
             yield ""
-            yield f"![learning curves of {experiment.id}]({svg.name})"
+            yield f"{name}: {experiment.says}. Thin: every seed; bold: mean with its 95% interval."
+            yield ""
+            yield f"![learning curves of {name}]({svg.name})"
             yield ""
             yield f"[PNG]({png.name})"
-        else:
+        if not any(files for _, files in drawn):
             reasons = dict.fromkeys(evidence.suite.waits_for(experiment, m) for m in experiment.methods)
             why = "cannot run yet: " + "; ".join(filter(None, reasons)) if all(reasons) else "no finished run"
+            yield ""
             yield f"{experiment.id}: {why}."
 
 

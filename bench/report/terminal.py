@@ -95,7 +95,7 @@ def plan_table(plan: Plan, now: Standing, expected: Forecast) -> Table:
         ids = {run.id for run in plan.runs if run.cell == cell.key}
         failed = len(ids & now.failed.keys())
         left = len(ids - now.done) - failed
-        teacher = plan.cell(cell.teacher).label if cell.teacher else ""
+        teacher = ", ".join(plan.cell(key).label for key in cell.teachers)
         counts_ = (str(len(ids)), str(len(ids & now.done)), str(failed), str(left))
         table.add_row(
             cell.label,
@@ -147,9 +147,9 @@ class RunProgress:
     def __init__(self, console: Console, plan: Plan, done: Set[str], seconds_left: SecondsLeft):
         """done: runs that are there already."""
         self.console, self.plan = console, plan
-        settings = {cell.key: cell.settings for cell in plan.cells}
-        self._episodes = {r.id: settings[r.cell]["budget"]["episodes"] for r in plan.runs}
-        self._limits = {r.id: settings[r.cell]["scenario"]["episode_limit"] for r in plan.runs}
+        cells = {cell.key: cell for cell in plan.cells}
+        self._episodes = {r.id: cells[r.cell].settings["budget"]["episodes"] for r in plan.runs}
+        self._steps_of_round = {r.id: cells[r.cell].round_steps for r in plan.runs}
         self._done, self._lost, self._seconds_left = set(done), set[str](), seconds_left
         self._at: dict[str, int] = {}
         self._progress: dict[str, Progress] = {}
@@ -161,7 +161,7 @@ class RunProgress:
         if self.console.is_terminal:
             columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%")]
             bar = Bar(*columns, TimeElapsedColumn(), TextColumn("{task.fields[rest]}"), console=self.console)
-            total = sum(self._episodes[r] * self._limits[r] for r in self._episodes if r not in self._done)
+            total = sum(self._episodes[r] * self._steps_of_round[r] for r in self._episodes if r not in self._done)
             self._task = bar.add_task("training", total=total or 1, rest="")
             bar.start()
             self._bar = bar
@@ -184,7 +184,7 @@ class RunProgress:
             self.console.print(event["says"], markup=False)
         elif kind == "failed":
             self._advance(event["run"], self._episodes[event["run"]])  # nothing of it is left to do
-            self._lost |= {event["run"], *(r.id for r in self.plan.runs if r.teacher == event["run"])}
+            self._lost |= {event["run"], *(r.id for r in self.plan.runs if event["run"] in r.teachers)}
             self.console.print(f"failed: run {event['run']}: {event['reason']}", markup=False, soft_wrap=True)
         elif kind == "started" and self._bar is None:
             total = len(self.plan.runs)
@@ -195,13 +195,13 @@ class RunProgress:
     def _advance(self, run: str, episodes: int) -> None:
         """The first report of a resumed run is where it was, not what was done now."""
         before = self._at.setdefault(run, episodes)
-        self._steps += max(0, episodes - before) * self._limits[run]
+        self._steps += max(0, episodes - before) * self._steps_of_round[run]
         self._at[run] = max(before, episodes)
 
     def _draw(self) -> None:
         if self._bar is None or self._task is None:
             return
-        now = sum(self._at[r] * self._limits[r] for r in self._at)
+        now = sum(self._at[r] * self._steps_of_round[r] for r in self._at)
         rate = self._steps / max(1e-9, time.monotonic() - self._began)
         left = duration(self._seconds_left(self._progress, self._done | self._lost))
         cells = {r.cell for r in self.plan.runs}

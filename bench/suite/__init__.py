@@ -6,7 +6,6 @@ file, `contradictions` finds what no single entry shows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property, partial
 from typing import Annotated, Any
 
@@ -114,13 +113,19 @@ class Suite(Model):
             merged |= method.hyperparameters
         return merged
 
-    def teacher_of(self, experiment: Experiment, method_id: str) -> tuple[Experiment, str] | None:
-        """The experiment and method whose runs teach this method, if it needs a teacher."""
-        algorithm = ALGORITHMS.get(self["method", method_id].algorithm)
-        if algorithm is None or not algorithm.teacher or experiment.teachers is None:
-            return None
-        teachers = experiment.teachers
-        return self["experiment", teachers.experiment], teachers.instead.get(method_id, teachers.method)
+    def teaching(
+        self, experiment: Experiment, t: TrainingSet, method_id: str
+    ) -> tuple[tuple[Experiment, TrainingSet, str], ...]:
+        """Whose runs teach a method, if it needs teachers: experiment, training set and method, for each of its tasks.
+
+        A task for which the teachers' experiment has no training set is left out; `contradictions` refuses that.
+        """
+        algorithm, teachers = ALGORITHMS.get(self["method", method_id].algorithm), experiment.teachers
+        if algorithm is None or not algorithm.teacher or teachers is None:
+            return ()
+        home, method = self["experiment", teachers.experiment], teachers.instead.get(method_id, teachers.method)
+        taught = [home.taught_on(scenario) for scenario in t.scenarios]
+        return tuple((home, own, method) for own in taught if own is not None)
 
     def place(self, quantity: str, experiment: Experiment) -> tuple[str, str, str]:
         """Whose runs a quantity is read off: the experiment that it names, else this one, or that of its teachers.
@@ -139,13 +144,18 @@ class Suite(Model):
                 return home.id, method, measure
         return experiment.id, method, measure
 
-    def waits_for(self, experiment: Experiment, method_id: str, on: Sequence[str] | None = None) -> str:
-        """What is missing before this method can run in this experiment; nothing where it can. on: these scenarios."""
-        parts = [self["scenario", id_] for id_ in (experiment.scenarios if on is None else on)]
+    def waits_for(self, experiment: Experiment, method_id: str, t: TrainingSet | None = None) -> str:
+        """What is missing before a method can run on a training set; nothing where it can. None: on any of them."""
+        missing = [self._missing(experiment, method_id, own) for own in ((t,) if t else experiment.training_sets)]
+        return "; ".join(dict.fromkeys(why for reasons in missing for why in reasons)) if all(missing) else ""
+
+    def _missing(self, experiment: Experiment, method_id: str, t: TrainingSet) -> list[str]:
+        parts = [self["scenario", id_] for id_ in t.scored]
         reasons = [p.waits_for for p in (self["method", method_id], experiment, *parts) if p.waits_for]
-        if not reasons and (teaching := self.teacher_of(experiment, method_id)):
-            reasons += [f"its teacher: {why}" for why in [self.waits_for(*teaching)] if why]
-        return "; ".join(dict.fromkeys(reasons))
+        if reasons:
+            return reasons
+        taught = [self.waits_for(e, m, own) for e, own, m in self.teaching(experiment, t, method_id)]
+        return [f"its teacher: {why}" for why in taught if why]
 
     def members(self, id_: str) -> tuple[str, ...]:
         """The scenarios that an id stands for: a set's, or the scenario itself."""
@@ -181,5 +191,4 @@ class Suite(Model):
 
 def _budget(experiment: Experiment, group: str | None, scenario: str) -> Budget:
     """What a scenario is trained for: its training set's own budget, else the experiment's."""
-    sets = [t for t in experiment.training_sets if scenario in t.scenarios and group in (None, t.id)]
-    return next((t.budget for t in sets if t.budget), experiment.budget)
+    return next((t.budget for t in experiment.sets_of(scenario, group) if t.budget), experiment.budget)

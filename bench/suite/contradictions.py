@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import ValidationError
 
@@ -19,6 +19,7 @@ from bench.suite import (
     Scenario,
     Setting,
     Suite,
+    TrainingSet,
     quantities,
     split,
 )
@@ -68,22 +69,33 @@ def _wrong_waiting(suite: Suite) -> Iterator[Problem]:
             mend = "remove waits_for, and give the environment's params"
             yield Problem(f"scenario[{s.id}].waits_for", shown(s.waits_for), "nothing: it can run", mend)
     for m in suite.method:
-        if m.waits_for and m.algorithm in ALGORITHMS:
-            mend = "remove waits_for; its hyperparameters are then checked"
+        if m.waits_for and m.algorithm in ALGORITHMS and not _refused_settings(suite, m):
+            mend = "remove waits_for; the algorithm takes its hyperparameters"
             yield Problem(f"method[{m.id}].waits_for", shown(m.waits_for), "nothing: it can run", mend)
     for e in suite.experiment:
-        if not all(suite.waits_for(e, m) for m in e.methods):
-            yield from _unfit(e)
+        for t in e.training_sets:
+            if ready := [m for m in e.methods if not suite.waits_for(e, m, t)]:
+                yield from _unfit(suite, e, t, ready)
 
 
-def _unfit(e: Experiment) -> Iterator[Problem]:
-    """What the harness cannot run of an experiment whose methods and scenarios it has."""
-    t, key, mend = e.training_sets[0], f"experiment[{e.id}]", "say in waits_for what is missing, or split it"
-    if len(e.training_sets) > 1 or len(t.scenarios) > 1 or t.score_on or t.budget:
-        got = f"{len(e.training_sets)} training set(s), {len(e.scenarios)} scenario(s)"
-        yield Problem(f"{key}.training_sets", got, "one of one scenario, where runs are to be made", mend)
-    if e.budget.episodes is None:
-        yield Problem(f"{key}.budget", str(e.budget), "episodes, where runs are to be made", mend)
+def _refused_settings(suite: Suite, m: Method) -> bool:
+    """Whether its algorithm, as it is here, does not take a method's settings."""
+    return any(wrong_hyperparameters(m.id, m.algorithm, suite.settings(m.id)))
+
+
+def _unfit(suite: Suite, e: Experiment, t: TrainingSet, ready: Sequence[str]) -> Iterator[Problem]:
+    """What the harness cannot run of a training set whose methods and scenarios it has."""
+    key, mend = f"experiment[{e.id}]", "say in waits_for what is missing, or split it"
+    one = [m for m in ready if not ALGORITHMS[suite["method", m].algorithm].several_tasks]
+    if len(t.scenarios) > 1 and one:
+        got = f"{len(t.scenarios)} scenarios in {shown(t.id)}"
+        yield Problem(f"{key}.training_sets", got, f"one, for {listed(one)}", mend)
+    if len(t.scenarios) > 1 and len(t.scored) > len(t.scenarios):
+        got = f"{shown(t.id)} is scored on other scenarios than it is trained on"
+        yield Problem(f"{key}.training_sets", got, "score_on with a single training scenario", mend)
+    if (budget := t.budget or e.budget).task_episodes is None:
+        allowed = "episodes, or epochs with epoch_episodes, where runs are to be made"
+        yield Problem(f"{key}.budget", str(budget), allowed, mend)
     if e.recording is None:
         yield Problem(f"{key}.recording", "nothing", "a recording, where runs are to be made", mend)
 
@@ -154,11 +166,11 @@ def _wrong_budgets(suite: Suite) -> Iterator[Problem]:
     found: dict[Problem, None] = {}
     for profile in suite.profile.values():
         for e in suite.experiment:
-            limit = suite["scenario", e.training_set.scenarios[0]].steps
-            for m in (m for m in e.methods if not suite.waits_for(e, m)):
+            for m, t in ((m, t) for m in e.methods for t in e.training_sets if not suite.waits_for(e, m, t)):
                 model = ALGORITHMS[suite["method", m].algorithm].hyperparameters
                 values = model.model_validate({name: s.value for name, s in suite.settings(m).items()})
-                found |= dict.fromkeys(wrong_budget(e.id, m, values, limit, e.episodes(profile.budget)))
+                for limit in {suite["scenario", s].steps for s in t.scenarios}:
+                    found |= dict.fromkeys(wrong_budget(e.id, m, values, limit, e.episodes(t, profile.budget)))
     yield from found
 
 
@@ -196,10 +208,7 @@ def _wrong_casts(suite: Suite) -> Iterator[Problem]:
             mend = "add teachers = { experiment, method, pairing }"
             yield Problem(f"experiment[{e.id}].teachers", "nothing", f"teachers for {listed(students)}", mend)
         for student in students if e.teachers else []:
-            experiment, teacher = suite.teacher_of(e, student) or (e, "")
-            if teacher not in experiment.methods:
-                mend = f'add it to the methods of experiment "{experiment.id}", or name another teacher'
-                yield Problem(f"experiment[{e.id}].teachers", shown(teacher), listed(experiment.methods), mend)
+            yield from _wrong_teachers(suite, e, student)
         if e.baseline and e.baseline not in e.methods:
             yield Problem(f"experiment[{e.id}].baseline", shown(e.baseline), listed(e.methods), "name one of them")
     for c in suite.claim:
@@ -211,15 +220,29 @@ def _wrong_casts(suite: Suite) -> Iterator[Problem]:
                     yield Problem(f"claim[{c.id}].test", shown(method), listed(there), mend)
 
 
+def _wrong_teachers(suite: Suite, e: Experiment, student: str) -> Iterator[Problem]:
+    """A teacher that its experiment does not run, and tasks that no training set of it teaches."""
+    for t in (t for t in e.training_sets if not suite.waits_for(e, student, t)):
+        teaching = suite.teaching(e, t, student)
+        if len(teaching) < len(t.scenarios):
+            mend = "add a training set of each of its scenarios alone to the teachers' experiment"
+            yield Problem(f"experiment[{e.id}].teachers", shown(t.id), "training sets whose tasks are taught", mend)
+        for home, _, teacher in teaching[:1]:
+            if teacher not in home.methods:
+                mend = f'add it to the methods of experiment "{home.id}", or name another teacher'
+                yield Problem(f"experiment[{e.id}].teachers", shown(teacher), listed(home.methods), mend)
+
+
 def missing_scales(suite: Suite) -> Iterator[Problem]:
     """Scenarios without anchors although something that can be run has a share of their scale."""
     below = {m.id for m in suite.measure if isinstance(m, FirstReach) and m.below.share_of_scale}
-    ready = {e.id for e in suite.experiment if any(not suite.waits_for(e, m) for m in e.methods)}
     used = {id_: f'claim "{c.id}"' for c in suite.claim for id_ in c.experiments if _scaled(c, below)}
     if suite.transfer and suite.transfer.time_to_threshold in below:
         used |= {e.id: "the transfer metric time_to_threshold" for e in suite.experiment if e.baseline}
-    used = {id_: user for id_, user in used.items() if id_ in ready}
-    needed = {suite["experiment", id_].training_set.scenarios[0]: user for id_, user in used.items()}
+    needed: dict[str, str] = {}
+    for e in (e for e in suite.experiment if e.id in used):
+        running = [t for t in e.training_sets if any(not suite.waits_for(e, m, t) for m in e.methods)]
+        needed |= {scenario: used[e.id] for t in running for scenario in t.scored}
     for id_, user in needed.items():
         if suite["scenario", id_].anchors is None:
             mend = f"measure them: bench anchors {suite.id}"

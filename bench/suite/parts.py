@@ -107,9 +107,10 @@ class Seeds(Model):
 class Budget(Model):
     """How long a run trains, in one unit; `unknown` where nothing is stated and nothing can be inferred."""
 
-    episodes: Count | None = None
+    episodes: Count | None = None  # of each task
     steps: Count | None = None  # environment steps
     epochs: Count | None = None  # as the paper defines them
+    epoch_episodes: Count | None = None  # episodes of each task in an epoch, where that is known
     updates: Count | None = None  # gradient updates
     unknown: Literal[True] | None = None
     source: Text
@@ -119,7 +120,14 @@ class Budget(Model):
     def _one_unit(self) -> Budget:
         if sum(getattr(self, unit) is not None for unit in (*BUDGET_UNITS, "unknown")) != 1:
             raise ValueError(f"exactly one of {', '.join(BUDGET_UNITS)}, unknown")
+        if self.epoch_episodes and not self.epochs:
+            raise ValueError("epoch_episodes: allowed beside epochs alone")
         return self
+
+    @property
+    def task_episodes(self) -> int | None:
+        """Episodes of each task, where the budget says how many."""
+        return self.epochs * self.epoch_episodes if self.epochs and self.epoch_episodes else self.episodes
 
     @property
     def unit(self) -> str:
@@ -131,7 +139,7 @@ class Budget(Model):
 
 
 class Recording(Model):
-    """What is looked at, in episodes: a training point, a greedy evaluation, and how many episodes one takes."""
+    """What is looked at, in episodes of each task: a training point, a greedy evaluation, how long that is."""
 
     record_every: Count
     evaluate_every: Count
@@ -157,6 +165,11 @@ class TrainingSet(Model):
     score_on: SomeIds | None = None
     budget: Budget | None = None  # where it is not the experiment's
 
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """What its runs are scored on: the scenarios they are trained on, then the others of score_on."""
+        return tuple(dict.fromkeys((*self.scenarios, *(self.score_on or ()))))
+
 
 class Teachers(Model):
     """Whose runs the students learn from. instead: other teachers for some students."""
@@ -181,18 +194,27 @@ class Experiment(Model):
     waits_for: Text | None = None
 
     @property
-    def training_set(self) -> TrainingSet:
-        """The training set of an experiment that can run here: it has one."""
-        return self.training_sets[0]
-
-    @property
     def scenarios(self) -> tuple[str, ...]:
         """What its runs are scored on, each once, in the file's order."""
-        return tuple(dict.fromkeys(s for t in self.training_sets for s in (*t.scenarios, *(t.score_on or ()))))
+        return tuple(dict.fromkeys(s for t in self.training_sets for s in t.scored))
 
-    def episodes(self, change: BudgetChange | None = None) -> dict[str, int]:
-        """Budget and recording of an experiment that can run, as one table of numbers, under a profile's change."""
-        own = {**self.budget.model_dump(), **(self.recording.model_dump() if self.recording else {})}
+    def sets_of(self, scenario: str, group: str | None = None) -> list[TrainingSet]:
+        """The training sets that are scored on a scenario. group: the one of this id alone."""
+        return [t for t in self.training_sets if scenario in t.scored and group in (None, t.id)]
+
+    def taught_on(self, scenario: str) -> TrainingSet | None:
+        """Where the teacher of a task learns: the only training set, else the one of this scenario alone."""
+        if len(self.training_sets) == 1:
+            return self.training_sets[0]
+        return next((t for t in self.training_sets if t.scenarios == (scenario,)), None)
+
+    def episodes(self, t: TrainingSet, change: BudgetChange | None = None) -> dict[str, int]:
+        """Budget and recording of a training set that can run, as one table of numbers, under a profile's change.
+
+        In episodes of each task.
+        """
+        own = self.recording.model_dump() if self.recording else {}
+        own["episodes"] = (t.budget or self.budget).task_episodes
         numbers = {key: own[key] for key in BudgetChange.model_fields}
         return numbers | (change.model_dump(exclude_none=True) if change else {})
 

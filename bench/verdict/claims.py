@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from dataclasses import replace
 
 from bench.measures import Evidence, NotRun, Values
+from bench.plan import Cell
 from bench.stats import decisions
 from bench.stats.decisions import Decision
 from bench.stats.estimates import StatisticsError
@@ -30,11 +32,7 @@ ON_RUNS = (Ordering, NotGreater, Equivalence, Ratio)  # kinds of tests
 
 def judge_claim(evidence: Evidence, claim: Claim, experiment: Experiment) -> Verdict:
     """The verdict on a claim in one experiment."""
-    suite = evidence.suite
-    read = dict.fromkeys(suite.place(q, experiment)[:2] for q in quantities(claim.test))
-    cells = [
-        evidence.cell(suite["experiment", e], m) for e, m in read if not suite.waits_for(suite["experiment", e], m)
-    ]
+    cells = _cells(evidence, claim, experiment)
     verdict = Verdict(
         id=claim.id,
         kind=claim.test.kind,
@@ -57,6 +55,17 @@ def judge_claim(evidence: Evidence, claim: Claim, experiment: Experiment) -> Ver
     return replace(verdict, reason="; ".join([verdict.reason, *evidence.losses(cells)]))
 
 
+def _cells(evidence: Evidence, claim: Claim, experiment: Experiment) -> list[Cell]:
+    """The cells that a claim is about, those that can run."""
+    suite, found = evidence.suite, {}
+    for home, method, _ in (suite.place(q, experiment) for q in quantities(claim.test)):
+        for scenario in (s for id_ in suite.scope(claim, experiment) for s in suite.members(id_)):
+            with contextlib.suppress(NotRun):
+                cell = evidence.cell(suite["experiment", home], method, scenario)
+                found[cell.key] = cell
+    return list(found.values())
+
+
 def _printed(claim: Claim) -> float | None:
     """The number that the claim's sentence prints, percent as a share; none where it prints no or several."""
     if isinstance(claim.test, Ratio):
@@ -75,7 +84,11 @@ def decide(evidence: Evidence, claim: Claim, experiment: Experiment) -> Decision
     test = claim.test
     if not isinstance(test, ON_RUNS):
         raise NotRun(f"a test of kind {test.kind} is not judged on runs yet")
-    values = {q: evidence.values(experiment, q) for q in quantities(test)}
+    scope = evidence.suite.scope(claim, experiment)
+    if len(scope) != 1:
+        raise NotRun("claims about several scenarios are not judged on runs yet")
+    (scenario,) = scope
+    values = {q: evidence.values(experiment, q, scenario) for q in quantities(test)}
     if isinstance(test, Ratio):
         above, below = values[test.numerator], values[test.denominator]
         return decisions.ratio(above.values, below.values, test.printed, test.tolerance)
@@ -84,19 +97,19 @@ def decide(evidence: Evidence, claim: Claim, experiment: Experiment) -> Decision
         if isinstance(test, Equivalence)
         else list(itertools.product(test.greater, test.less))
     )
-    found = [_compare(evidence, claim, experiment, values[a], values[b]) for a, b in pairs]
+    found = [_compare(evidence, claim, experiment, scenario, values[a], values[b]) for a, b in pairs]
     names = [f"{a} against {b}" for a, b in pairs]
     if len(found) == 1:
         return replace(found[0], reason=f"{names[0]}: {found[0].reason}")
     return decisions.conjunction(found, names)
 
 
-def _compare(evidence: Evidence, claim: Claim, experiment: Experiment, a: Values, b: Values) -> Decision:
+def _compare(evidence: Evidence, claim: Claim, experiment: Experiment, scenario: str, a: Values, b: Values) -> Decision:
     """One pair of quantities: paired where both are read off the same runs, else independent."""
     if not (a.reached.any() or b.reached.any()):
         raise StatisticsError("no run of either method reached the threshold within the budget")
     paired = a.cell.key == b.cell.key
-    margin = evidence.margin(experiment, claim.margin, smaller=float(b.values.mean()))
+    margin = evidence.margin(experiment, claim.margin, float(b.values.mean()), scenario)
     clearly = isinstance(claim.test, Ordering) and claim.test.clearly
     rule = {
         Ordering: decisions.clearly_greater if clearly else decisions.ordering,

@@ -31,9 +31,6 @@ def judge_printed(evidence: Evidence, value: Printed) -> Verdict:
         says=f"{value.metric} of {value.method} on {value.scenario} is {value.text}",
         printed=None if value.value is None else float(value.exact),
     )
-    home = suite["experiment", suite.place(f"{value.method}:final", experiment)[0]]
-    if why := suite.waits_for(home, value.method, suite.members(value.scenario)):
-        return replace(verdict, reason=f"{value.method} on {value.scenario} cannot run yet: {why}")
     try:
         cells = _cells(evidence, experiment, value)
     except NotRun as missing:
@@ -60,14 +57,18 @@ def _cells(evidence: Evidence, experiment: Experiment, value: Printed) -> list[C
         raise NotRun("averages over scenarios are not taken from runs yet")
     methods = [rule.student, rule.teacher] if isinstance(rule, Retained) else [value.method]
     homes = [suite.place(f"{m}:final", experiment)[:2] for m in methods]
-    return [evidence.cell(suite["experiment", id_], method) for id_, method in homes]
+    group = suite["published", value.table].group
+    return [
+        evidence.cell(suite["experiment", id_], method, value.scenario, group if id_ == experiment.id else None)
+        for id_, method in homes
+    ]
 
 
 def _decide(evidence: Evidence, experiment: Experiment, value: Printed, cells: list[Cell]) -> Decision:
     if value.protocol != "greedy":
         raise NotRun(f"the protocol {value.protocol} has no final score")
-    scores = [evidence.final_scores(cell) for cell in cells]
-    margin = evidence.margin(experiment, value.margin, smaller=float(value.exact))
+    scores = [evidence.final_scores(cell, value.scenario) for cell in cells]
+    margin = evidence.margin(experiment, value.margin, float(value.exact), value.scenario)
     if value.derived:
         return decisions.ratio(scores[0], scores[1], float(value.exact), margin)
     spread = float(value.spread) / value.share if value.spread is not None and value.spread_type == "std" else None

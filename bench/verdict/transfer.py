@@ -17,6 +17,7 @@ class TransferMetric:
     """A student against the baseline. interval: of their difference or ratio, as `scale` says; None: undefined."""
 
     experiment: str
+    scenario: str
     metric: str
     method: str
     baseline: str
@@ -33,19 +34,22 @@ def transfer_metrics(evidence: Evidence, experiment: Experiment) -> list[Transfe
     if named is None or experiment.baseline is None:
         return []
     return [
-        _metric(evidence, experiment, metric, measure, method)
+        _metric(evidence, experiment, metric, measure, method, scenario)
         for method in experiment.methods
         if method != experiment.baseline and not evidence.suite.waits_for(experiment, method)
+        for scenario in experiment.scenarios
         for metric, measure in named
     ]
 
 
-def _metric(evidence: Evidence, experiment: Experiment, metric: str, measure: str, method: str) -> TransferMetric:
+def _metric(
+    evidence: Evidence, experiment: Experiment, metric: str, measure: str, method: str, scenario: str
+) -> TransferMetric:
     baseline = experiment.baseline or ""
     scale: Literal["difference", "ratio"] = "ratio" if metric in ("time_to_threshold", "area") else "difference"
-    empty = TransferMetric(experiment.id, metric, method, baseline, None, None, scale, None, "")
+    empty = TransferMetric(experiment.id, scenario, metric, method, baseline, None, None, scale, None, "")
     try:
-        ours, theirs = (evidence.values(experiment, f"{m}:{measure}") for m in (method, baseline))
+        ours, theirs = (evidence.values(experiment, f"{m}:{measure}", scenario) for m in (method, baseline))
     except (NotRun, StatisticsError) as reason:
         return replace(empty, remark=str(reason))
     row = replace(empty, student_mean=float(ours.values.mean()), baseline_mean=float(theirs.values.mean()))
@@ -55,7 +59,7 @@ def _metric(evidence: Evidence, experiment: Experiment, metric: str, measure: st
         shares = f"reached by {ours.reached.mean():.0%} and {theirs.reached.mean():.0%} of seeds"
         return replace(row, interval=interval, remark="; ".join(filter(None, (shares, interval.reason))))
     if metric == "area":
-        anchors = evidence.suite["scenario", experiment.training_set.scenarios[0]].anchors
+        anchors = evidence.suite["scenario", scenario].anchors
         if anchors is None:
             return replace(row, remark="the scenario has no anchors")
         interval = transfer.area_ratio(ours.values, theirs.values, anchors.random)

@@ -59,7 +59,7 @@ class Run:
             rollout = toy_round(self)
             self.rollouts.append(rollout)
             episodes = len(self.rollouts) * self.learner.copies
-            self.losses.append(self.learner.learn(rollout, episodes))
+            self.losses.append(self.learner.learn(0, rollout, episodes))
         return self
 
     def lane(self, lane: int) -> dict[str, Tensor]:
@@ -91,7 +91,13 @@ def toy_round(run: Run) -> Rollout:
     )
     terminated = torch.zeros(len(run.streams), copies, task.episode_limit, dtype=torch.bool)
     terminated[:, :, -1] = torch.stack(ends)
-    return Rollout(torch.stack(obs, 2), torch.stack(actions, 2), rewards, terminated)
+    return all_available(torch.stack(obs, 2), torch.stack(actions, 2), rewards, terminated)
+
+
+def all_available(obs: Tensor, actions: Tensor, rewards: Tensor, terminated: Tensor) -> Rollout:
+    """A rollout in which every action is available at every step."""
+    avail_actions = torch.ones(*obs.shape[:-1], actions.shape[-1], dtype=torch.bool)
+    return Rollout(obs, actions, rewards, terminated, avail_actions)
 
 
 def toy_task(agents: int = 3, obs_size: int = 4, width: int = 6) -> Task:
@@ -104,7 +110,7 @@ def toy_teacher(seeds: Sequence[int], task: Task, agents: int, hidden: int, dtyp
     """Untrained actors of other seeds, that read the observation entries in the opposite order."""
     settings = specs.MADDPG(**MADDPG_SETTINGS | {"hidden_width": hidden})
     streams = [Streams(1000 + seed) for seed in seeds]
-    weights = MADDPG(replace(task, agents=agents), settings, streams, "cpu", dtype=dtype).policy()
+    weights = MADDPG([replace(task, agents=agents)], settings, streams, "cpu", dtype=dtype).policy()
     return Teacher(weights, task.layout, lambda obs: obs.flip(-1))
 
 
@@ -131,9 +137,9 @@ def start() -> Callable[..., Run]:
             task = replace(task, teacher=toy_teacher(seeds, task, teacher_agents, hidden, dtype))
         if issubclass(method, KnowRU):
             settings = specs.KnowRU.model_validate(MADDPG_SETTINGS | KNOWRU_SETTINGS | changed)
-            return Run(method(task, settings, streams, "cpu", **options), task, streams, [], [])
+            return Run(method([task], settings, streams, "cpu", **options), task, streams, [], [])
         settings = specs.MADDPG.model_validate(MADDPG_SETTINGS | changed)
-        return Run(method(task, settings, streams, "cpu", **options), task, streams, [], [])
+        return Run(method([task], settings, streams, "cpu", **options), task, streams, [], [])
 
     return start_run
 
@@ -158,7 +164,7 @@ def learned_score(start: Callable[..., Run]) -> Callable[[type[MADDPG]], float]:
             noise = learner.exploration_noise()
             actions = torch.stack([learner.explore(obs[:, :, t], noise[t]) for t in range(5)], 2)
             rewards = (obs[:, :, :-1] * actions).sum(-1).mean(-1, keepdim=True).expand(-1, -1, -1, 2)
-            learner.learn(Rollout(obs, actions, rewards, torch.zeros(2, 4, 5, dtype=torch.bool)), episode)
+            learner.learn(0, all_available(obs, actions, rewards, torch.zeros(2, 4, 5, dtype=torch.bool)), episode)
         return learner
 
     def score(method: type[MADDPG]) -> float:
@@ -167,6 +173,6 @@ def learned_score(start: Callable[..., Run]) -> Callable[[type[MADDPG]], float]:
             teacher = Teacher(learner.policy(), task.layout, lambda obs: obs)
             learner = trained(method, replace(task, teacher=teacher, episodes=200))
         seen = torch.eye(3).view(1, 3, 1, 3).expand(2, 3, 2, 3)
-        return (learner.greedy(seen) * seen).sum(-1).mean().item()
+        return (learner.likeliest(seen) * seen).sum(-1).mean().item()
 
     return score

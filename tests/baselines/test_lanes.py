@@ -63,7 +63,7 @@ def test_other_seeds_do_not_notice_when_one_seeds_rewards_change(start, method):
         rollout = run.rollouts[-1]
         rollout.rewards[2] += bonus
         for _ in range(3):
-            run.losses.append(run.learner.learn(rollout, 10))
+            run.losses.append(run.learner.learn(0, rollout, 10))
     plain, changed = (run.learner.state() for run in runs)
     for name, tensor in plain.items():
         assert torch.equal(tensor[[0, 1, 3, 4]], changed[name][[0, 1, 3, 4]])

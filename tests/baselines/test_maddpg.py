@@ -74,7 +74,7 @@ def test_actions_are_soft_in_training_and_one_hot_in_evaluation(start):
     assert actions.shape == (5, 2, 3, 3)
     torch.testing.assert_close(actions.sum(-1), torch.ones(5, 2, 3))
     assert ((actions > 0) & (actions < 1)).all()
-    greedy = run.learner.greedy(obs)
+    greedy = run.learner.likeliest(obs)
     assert greedy.sum(-1).eq(1).all()
     assert greedy.amax(-1).eq(1).all()
     calm = run.learner.explore(obs, torch.zeros_like(noise[0]))

@@ -125,11 +125,6 @@ def test_a_teacher_of_another_task_is_refused():
         started(MKTMARL, [other], distilling(), (0,))
 
 
-def test_a_run_shorter_than_the_hold_is_refused_at_once():
-    with pytest.raises(ValueError, match="hold_epochs 160 leaves nothing of 100 epochs"):
-        started(MKTMARL, [taught(toy_task(episodes=100), (0,))], distilling(), (0,))
-
-
 def test_a_constant_lambda_has_one_value():
     with pytest.raises(ValueError, match=r'lambda_start = 0.1 and lambda_end = 0.95 with lambda_schedule = "constant"'):
         distilling(lambda_schedule="constant")

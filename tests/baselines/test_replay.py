@@ -27,6 +27,7 @@ def numbered(first: int, episodes: int, seeds: int = 2) -> Rollout:
         steps[..., None, None].expand(-1, -1, -1, N, A) + 0.5,
         steps[..., None] + torch.tensor([0.25, 0.75]),
         terminated,
+        torch.ones(seeds, episodes, T + 1, N, A, dtype=torch.bool),
     )
 
 
@@ -60,7 +61,11 @@ def test_a_seeds_samples_are_its_own():
     together, alone = replay(10_000), replay(10_000, seeds=(1,))
     rollout = numbered(0, 6)
     together.append(rollout)
-    alone.append(Rollout(rollout.obs[1:], rollout.actions[1:], rollout.rewards[1:], rollout.terminated[1:]))
+    alone.append(
+        Rollout(
+            rollout.obs[1:], rollout.actions[1:], rollout.rewards[1:], rollout.terminated[1:], rollout.avail_actions[1:]
+        )
+    )
     both, one = together.sample(50, slice(0, 2)), alone.sample(50, slice(0, 1))
     assert torch.equal(both.joint[1], one.joint[0])
     assert torch.equal(both.rewards[1], one.rewards[0])

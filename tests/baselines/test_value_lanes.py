@@ -53,6 +53,8 @@ def q_values(network: str, parameters: Mapping[str, Tensor], obs: Tensor) -> Ten
         return agents.mlp_q(parameters, inputs)
     if network == "gru":
         return agents.recurrent_q(parameters, inputs)[0]
+    if network == "lstm":
+        return agents.multi_task_lstm_q(parameters, inputs, 1)[0]
     return agents.multi_task_q(parameters, inputs, 1)
 
 
@@ -63,6 +65,8 @@ def initial_agent(network: str, z: Sizes, lanes: list[Streams], dtype: torch.dty
     if network == "gru":
         return agents.initial_recurrent((entries, z.hidden, z.actions), lanes, "cpu", dtype)
     sizes = ((entries + 2, entries), (2, z.actions))
+    if network == "lstm":
+        return agents.initial_multi_task_lstm(*sizes, (z.hidden, z.hidden, z.hidden), lanes, "cpu", dtype)
     return agents.initial_multi_task(*sizes, z.hidden, 2, z.hidden, lanes, "cpu", dtype)
 
 
@@ -117,7 +121,8 @@ def update(seeds: tuple[int, ...], z: Sizes, network: str, mixing: str, dtype: t
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("sizes", [MPE, ODD, NARROW, WIDE], ids=["mpe", "odd", "narrow", "wide"])
 @pytest.mark.parametrize(
-    ("network", "mixing"), [("mlp", "qmix2"), ("mlp", "vdn"), ("gru", "qmix1"), ("gru", "qmix2"), ("multi", "qmix2")]
+    ("network", "mixing"),
+    [("mlp", "qmix2"), ("mlp", "vdn"), ("gru", "qmix1"), ("gru", "qmix2"), ("multi", "qmix2"), ("lstm", "vdn")],
 )
 def test_one_update_of_a_seed_is_the_same_in_any_company(network, mixing, sizes, dtype):
     """Bit for bit, alone and anywhere among 2 to 5 seeds."""
@@ -130,7 +135,7 @@ def test_one_update_of_a_seed_is_the_same_in_any_company(network, mixing, sizes,
         assert not differing, (seeds, differing)
 
 
-@pytest.mark.parametrize("network", ["mlp", "gru", "multi"])
+@pytest.mark.parametrize("network", ["mlp", "gru", "multi", "lstm"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_q_values_of_a_rollout_are_the_same_in_any_company(network, dtype):
     """For every number of environment copies and agents from 1 to 40 samples, in one step."""

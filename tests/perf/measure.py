@@ -60,7 +60,7 @@ class SuiteWork:
         for _ in range(0, stored, FILLING):
             self.learner.replay.append(random_rollout(agents, seeds, FILLING, device))
         self.played = self._play()
-        self.learner.learn(self.played, stored)
+        self.learner.learn(0, self.played, stored)
         self._products = [run for run, _ in products(agents, method == "knowru", device)]
         self.gflop = sum(operations for _, operations in products(agents, method == "knowru", device)) / 1e9
 
@@ -68,29 +68,28 @@ class SuiteWork:
         episode_scores("step_reward", self.params, self._play().rewards)
 
     def update(self) -> None:
-        self.learner.learn(self.played, EPISODES // 2)
+        self.learner.learn(0, self.played, EPISODES // 2)
 
     def products(self) -> None:
         for run in self._products:
             run()
 
     def _play(self) -> Rollout:
-        noise, streams = self.learner.exploration_noise(), [stream["environment"] for stream in self.streams]
-        act = self.learner.explore
-        return play(self.environment, streams, self.learner.copies, LIMIT, lambda obs, t: act(obs, noise[t]))
+        streams = [stream["environment"] for stream in self.streams]
+        return play(self.environment, streams, self.learner.copies, LIMIT, self.learner.exploring(0, 0))
 
     def _learner(self, method: str, device: str) -> MADDPG:
         n, layout_agents = self.environment.agents, max(self.environment.agents, LAYOUT_AGENTS)
         layout = Layout(self.environment.layout_width(layout_agents), self.environment.observation_slots(layout_agents))
         task = Task(n, self.environment.obs_size, ACTIONS, LIMIT, EPISODES, layout)
         base = specs.MADDPG.model_validate(hyperparameters("maddpg", n))
-        maddpg = MADDPG(task, base, self.streams, device)
+        maddpg = MADDPG([task], base, self.streams, device)
         if method == "maddpg":
             return maddpg
         teacher = Teacher(maddpg.policy(), layout, lambda obs: obs)
         task = Task(n, task.obs_size, ACTIONS, LIMIT, EPISODES, layout, teacher)
         settings = specs.KnowRU.model_validate(hyperparameters("knowru", n))
-        return KnowRU(task, settings, self.streams, device)
+        return KnowRU([task], settings, self.streams, device)
 
 
 def random_rollout(agents: int, seeds: int, episodes: int, device: str) -> Rollout:
@@ -100,6 +99,7 @@ def random_rollout(agents: int, seeds: int, episodes: int, device: str) -> Rollo
         torch.rand(*lead, LIMIT, agents, ACTIONS, device=device),
         torch.randn(*lead, LIMIT, agents, device=device),
         torch.zeros(*lead, LIMIT, dtype=torch.bool, device=device),
+        torch.ones(*lead, LIMIT + 1, agents, ACTIONS, dtype=torch.bool, device=device),
     )
 
 

@@ -41,7 +41,7 @@ def test_damaged_records(tiny: Suite, tmp_path: Path) -> None:
     torch.set_num_threads(1)
     plan, store = make_plan(tiny, Selection(seeds=(0,))), Store(tmp_path)
     store.open_for_writing()
-    for cell in sorted(plan.cells, key=lambda cell: cell.teacher is not None):
+    for cell in sorted(plan.cells, key=lambda cell: bool(cell.teachers)):
         runs = tuple(run for run in plan.runs if run.cell == cell.key)
         run_job(Job(cell=cell, runs=runs, suite_version=1, profile="full"), store, lambda: False, lambda _: None)
     paths = sorted((tmp_path / "records").iterdir())

@@ -1,0 +1,101 @@
+"""Suite x profile -> a DAG of cells and runs, teachers before students."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from bench.explain import Problem, shown
+from bench.plan.cells import Cell, Note, Plan, Run, Scored, Selection, Waiting, digest, run_id, scored
+from bench.plan.resolving import COMMAND_LINE, Resolver, refused
+from bench.suite import Experiment, Suite, SuiteError
+
+__all__ = [
+    "COMMAND_LINE",
+    "Cell",
+    "Note",
+    "Plan",
+    "Run",
+    "Scored",
+    "Selection",
+    "Waiting",
+    "cells_of",
+    "digest",
+    "make_plan",
+    "run_id",
+    "scored",
+    "selected",
+    "sharded",
+]
+
+
+def make_plan(suite: Suite, selection: Selection) -> Plan:
+    """The runs that a selection asks for, with the teachers they need. Raises SuiteError."""
+    if selection.profile not in suite.profile:
+        raise refused("--profile", selection.profile, suite.profile)
+    resolver = Resolver(suite, selection)
+    waiting: list[Waiting] = []
+    for experiment in selected(suite, selection.only):
+        for method in experiment.methods:
+            for t in experiment.training_sets:
+                if why := suite.waits_for(experiment, method, t):
+                    place = {"experiment": experiment.id, "method": method, "training_set": t.id}
+                    waiting.append(Waiting(**place, waits_for=why))
+                else:
+                    resolver.cell(experiment, t, method)
+    cells = tuple(resolver.cells.values())
+    return Plan(
+        suite=suite.id,
+        suite_version=suite.version,
+        profile=selection.profile,
+        cells=cells,
+        runs=tuple(_runs(cells)),
+        waiting=tuple(waiting),
+    )
+
+
+def sharded(plan: Plan, shard: str) -> Plan:
+    """Part "i/n" of a plan: every n-th of its seeds, from the i-th on, with all their cells. Raises SuiteError.
+
+    A student learns from the teacher of its own seed, so no shard waits for another and their folders merge by copying.
+    """
+    if not shard:
+        return plan
+    seeds = sorted({run.seed for run in plan.runs})
+    parts = [int(part) for part in shard.split("/")] if re.fullmatch(r"[0-9]{1,6}/[0-9]{1,6}", shard) else [0, 0]
+    index, count = parts
+    if not 1 <= index <= count <= len(seeds):
+        allowed = f"i/n with 1 <= i <= n <= {len(seeds)}, the plan's seeds: a seed is never split"
+        raise SuiteError(COMMAND_LINE, [Problem("--shard", shown(shard), allowed, "e.g. --shard 1/2, --shard 2/2")])
+    own = set(seeds[index - 1 :: count])
+    cells = (cell.model_copy(update={"seeds": tuple(s for s in cell.seeds if s in own)}) for cell in plan.cells)
+    runs = tuple(run for run in plan.runs if run.seed in own)
+    return plan.model_copy(update={"cells": tuple(c for c in cells if c.seeds), "runs": runs, "shard": shard})
+
+
+def cells_of(suite: Suite, selection: Selection, experiment: Experiment) -> dict[tuple[str, str], Cell]:
+    """An experiment's cells that can run, by method and training set, with the notes that apply. Raises SuiteError."""
+    return {
+        (method, t.id): Resolver(suite, selection).cell(experiment, t, method)
+        for method in experiment.methods
+        for t in experiment.training_sets
+        if not suite.waits_for(experiment, method, t)
+    }
+
+
+def selected(suite: Suite, only: Iterable[str]) -> list[Experiment]:
+    """Experiments by id; all where none is named. Raises SuiteError."""
+    ids = [e.id for e in suite.experiment]
+    for name in only:
+        if name not in ids:
+            raise refused("--only", name, ids)
+    return [e for e in suite.experiment if not only or e.id in only]
+
+
+def _runs(cells: Iterable[Cell]) -> Iterator[Run]:
+    ids: dict[tuple[str, int], str] = {}
+    for cell in cells:
+        for seed in cell.seeds:
+            teachers = tuple(ids[teacher, seed] for teacher in cell.teachers)
+            ids[cell.key, seed] = run_id(cell.key, seed, teachers)
+            yield Run(id=ids[cell.key, seed], cell=cell.key, seed=seed, teachers=teachers)

@@ -1,0 +1,157 @@
+"""Cells and runs, as a plan, a record and a report know them. A run's id is a hash of all that can change its numbers.
+
+A cell is a method on a training set; a run is a cell with a seed. Two experiments that ask for the same numbers share
+the run: names are not part of its id, resolved settings are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+PLAN_FORMAT = 1  # of the hashed settings; bumped when the harness itself changes the numbers of every run
+DeviationClass = Literal["substitute", "reduced", "changed", "assumed", "erratum"]
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Note(Frozen):
+    """A deviation as a record and a verdict carry it."""
+
+    id: str
+    class_: DeviationClass
+    says: str
+
+
+class Selection(Frozen):
+    """What part of a suite is asked for. seeds: None asks for the profile's. settings: `--set` entries."""
+
+    profile: str = "full"
+    only: tuple[str, ...] = ()
+    seeds: tuple[int, ...] | None = None
+    settings: tuple[str, ...] = ()
+
+
+class Scored(Frozen):
+    """A scenario as a cell's settings have it. trained: else the team is only scored on it.
+
+    teacher: the key of the cell that teaches this task.
+    """
+
+    family: str
+    version: int
+    params: dict[str, Any]
+    episode_limit: int
+    metric: str
+    trained: bool = True
+    teacher: str | None = None
+
+
+class Cell(Frozen):
+    """One method on one training set, resolved. key: a hash of its settings, the same for all its seeds.
+
+    scenarios: what it is scored on, by the names of the suite, in the order of `scored`; those it is trained on first.
+    """
+
+    key: str
+    suite: str
+    experiment: str
+    method: str
+    training_set: str
+    scenarios: tuple[str, ...]
+    settings: dict[str, Any]
+    seeds: tuple[int, ...]
+    notes: tuple[Note, ...]
+
+    @property
+    def label(self) -> str:
+        return f"{self.method} on {self.training_set}"
+
+    @property
+    def scored(self) -> tuple[Scored, ...]:
+        return scored(self.settings)
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """The keys of the cells that teach it, one for each task it is trained on."""
+        return tuple(s.teacher for s in self.scored if s.teacher is not None)
+
+    @property
+    def steps(self) -> int:
+        """Environment steps that training takes, in all tasks."""
+        return self.settings["budget"]["episodes"] * self.round_steps
+
+    @property
+    def round_steps(self) -> int:
+        """Environment steps of one episode of each task."""
+        return sum(s.episode_limit for s in self.scored if s.trained)
+
+
+class Run(Frozen):
+    """One cell x seed. id: a hash of the cell's settings, the seed and the teacher's run id."""
+
+    id: str
+    cell: str
+    seed: int
+    teachers: tuple[str, ...] = ()  # the teachers' run ids, one for each task
+
+
+class Waiting(Frozen):
+    """A method on a training set that cannot run here yet. waits_for: what is missing."""
+
+    experiment: str
+    method: str
+    training_set: str
+    waits_for: str
+
+
+class Plan(Frozen):
+    """Cells and runs in an order in which teachers come first. shard: "i/n" where it is a part, else nothing.
+
+    waiting: what was asked for and cannot run here yet.
+    """
+
+    suite: str
+    suite_version: int
+    profile: str
+    cells: tuple[Cell, ...]
+    runs: tuple[Run, ...]
+    shard: str = ""
+    waiting: tuple[Waiting, ...] = ()
+
+    def cell(self, key: str) -> Cell:
+        return next(cell for cell in self.cells if cell.key == key)
+
+
+def digest(value: Any) -> str:
+    """Sixteen hex digits of the SHA-256 of a value's canonical JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def scored(settings: Mapping[str, Any]) -> tuple[Scored, ...]:
+    """The scenarios of a cell's settings. A cell of one scenario has it under "scenario", with "teacher" beside it."""
+    if "scenario" in settings:
+        return (Scored(**settings["scenario"], teacher=settings["teacher"]),)
+    return tuple(Scored.model_validate(s) for s in settings["scenarios"])
+
+
+def cell_settings(scenarios: tuple[Scored, ...], others: Mapping[str, Any]) -> dict[str, Any]:
+    """`scored`'s inverse: what a cell's key is the hash of. others: algorithm, hyperparameters, budget."""
+    if len(scenarios) == 1:
+        (one,) = scenarios
+        own = one.model_dump(exclude={"trained", "teacher"})
+        return {"format": PLAN_FORMAT, "scenario": own, **others, "teacher": one.teacher}
+    return {"format": PLAN_FORMAT, "scenarios": [s.model_dump() for s in scenarios], **others}
+
+
+def run_id(cell: str, seed: int, teachers: tuple[str, ...]) -> str:
+    """A run's id. A single teacher stands under "teacher", as does none."""
+    taught = {"teachers": list(teachers)} if len(teachers) > 1 else {"teacher": teachers[0] if teachers else None}
+    return digest({"cell": cell, "seed": seed, **taught})

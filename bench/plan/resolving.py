@@ -1,0 +1,165 @@
+"""From a suite's entries to cells: settings resolved, teachers first, every deviation noted."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from baselines.specs import ALGORITHMS
+from bench.envs import FAMILIES
+from bench.explain import Problem, listed, nearest, shown
+from bench.plan.cells import Cell, Note, Scored, Selection, cell_settings, digest
+from bench.suite import BudgetChange, Experiment, Setting, Suite, SuiteError, TrainingSet
+from bench.suite.contradictions import wrong_budget, wrong_hyperparameters
+
+COMMAND_LINE = "(command line)"  # what errors call a request that is in no file
+
+
+class Resolver:
+    """Collects cells, teachers before students, each once, with the seeds that anything needs."""
+
+    def __init__(self, suite: Suite, selection: Selection):
+        self.suite, self.selection = suite, selection
+        self.cells: dict[str, Cell] = {}
+        self.changes = [_parse_setting(text) for text in selection.settings]
+        self._check_changes()
+
+    def cell(self, experiment: Experiment, t: TrainingSet, method: str, needed: Iterable[int] = ()) -> Cell:
+        """The cell, registered with its experiment's seeds and those that its students need."""
+        seeds = tuple(sorted({*self._seeds(experiment), *needed}))
+        taught = self.suite.teaching(experiment, t, method)
+        teachers = tuple(self.cell(*teaching, needed=seeds) for teaching in taught)
+        settings = self._settings(experiment, t, method, tuple(c.key for c in teachers))
+        key = digest(settings)
+        if key in self.cells:
+            seeds = tuple(sorted({*self.cells[key].seeds, *seeds}))
+            self.cells[key] = self.cells[key].model_copy(update={"seeds": seeds})
+        else:
+            inherited = [note for teacher in teachers for note in teacher.notes]
+            self.cells[key] = Cell(
+                key=key,
+                suite=self.suite.id,
+                experiment=experiment.id,
+                method=method,
+                training_set=t.id,
+                scenarios=t.scored,
+                settings=settings,
+                seeds=seeds,
+                notes=tuple(dict.fromkeys([*self._notes(experiment, t, method), *inherited])),
+            )
+        return self.cells[key]
+
+    def _seeds(self, experiment: Experiment) -> tuple[int, ...]:
+        if self.selection.seeds is not None:
+            return self.selection.seeds
+        return tuple(range(self.suite.profile[self.selection.profile].seeds or experiment.seeds.value))
+
+    def _settings(
+        self, experiment: Experiment, t: TrainingSet, method_id: str, teachers: tuple[str, ...]
+    ) -> dict[str, Any]:
+        """Everything but the seed that can change a run's numbers."""
+        algorithm = self.suite["method", method_id].algorithm
+        change = self.suite.profile[self.selection.profile].budget
+        budget = experiment.episodes(t, change) | self._changed_budget()
+        hyperparameters = {name: s.value for name, s in self._hyperparameters(method_id).items()}
+        model = ALGORITHMS[algorithm].hyperparameters.model_validate(hyperparameters)
+        for scenario in t.scenarios:
+            steps = self.suite["scenario", scenario].steps
+            if problems := list(wrong_budget(experiment.id, method_id, model, steps, budget)):
+                raise SuiteError(COMMAND_LINE, problems)
+        scenarios = tuple(self._scored(t, id_, teachers) for id_ in t.scored)
+        algorithm_ = {"name": algorithm, "version": ALGORITHMS[algorithm].version}
+        return cell_settings(scenarios, {"algorithm": algorithm_, "hyperparameters": hyperparameters, "budget": budget})
+
+    def _scored(self, t: TrainingSet, scenario_id: str, teachers: tuple[str, ...]) -> Scored:
+        scenario, trained = self.suite["scenario", scenario_id], scenario_id in t.scenarios
+        return Scored(
+            family=scenario.family,
+            version=FAMILIES[scenario.family].version,
+            params=scenario.params,
+            episode_limit=scenario.steps,
+            metric=scenario.metric,
+            trained=trained,
+            teacher=teachers[t.scenarios.index(scenario_id)] if trained and teachers else None,
+        )
+
+    def _hyperparameters(self, method_id: str) -> dict[str, Setting]:
+        settings = self.suite.settings(method_id)
+        for owner, name, value in self.changes:
+            if owner in (None, method_id) and name in settings:
+                settings[name] = Setting(value=value, source="--set")
+        algorithm = self.suite["method", method_id].algorithm
+        problems = list(wrong_hyperparameters(method_id, algorithm, settings))
+        if problems:
+            raise SuiteError(COMMAND_LINE, problems)
+        return settings
+
+    def _changed_budget(self) -> dict[str, Any]:
+        changed = {name: value for owner, name, value in self.changes if owner == "budget"}
+        for name, value in changed.items():
+            if type(value) is not int or value < 1:
+                problem = Problem(f"--set budget.{name}", shown(value), "a whole number >= 1", "correct the value")
+                raise SuiteError(COMMAND_LINE, [problem])
+        return changed
+
+    def _check_changes(self) -> None:
+        """Every `--set` names a budget key, a method's hyperparameter, or a hyperparameter of some method."""
+        names = {m.id: list(self.suite.settings(m.id)) for m in self.suite.method}
+        budget = list(BudgetChange.model_fields)
+        for owner, name, _ in self.changes:
+            if owner is None:
+                allowed = sorted({n for own in names.values() for n in own})
+            elif owner == "budget" or owner in names:
+                allowed = budget if owner == "budget" else names[owner]
+            else:
+                raise refused("--set", owner, ["budget", *names])
+            if name not in allowed:
+                raise refused(f"--set {owner or ''}{'.' if owner else ''}{name}", name, allowed)
+
+    def _notes(self, experiment: Experiment, t: TrainingSet, method_id: str) -> Iterator[Note]:
+        """Declared deviations, a reduced budget, changed settings, and what the suite file assumes."""
+        suite = self.suite
+        applies = {experiment.id, *t.scored, *(m.id for m in suite.lineage(method_id))}
+        for d in suite.deviation:
+            if applies & {*d.applies_to}:
+                yield Note(id=d.id, class_=d.class_, says=d.says)
+        own, reduced = experiment.episodes(t), experiment.episodes(t, suite.profile[self.selection.profile].budget)
+        if own != reduced:
+            says = f"profile {self.selection.profile}: {reduced['episodes']} of {own['episodes']} episodes"
+            yield Note(id="profile", class_="reduced", says=says)
+        for text in self.selection.settings:
+            owner, name, _ = _parse_setting(text)
+            if owner in ("budget", method_id) or (owner is None and name in suite.settings(method_id)):
+                yield Note(id="--set", class_="changed", says=text)
+        if experiment.seeds.kind == "assumed":
+            says = f"{experiment.seeds.value} seeds, unless --seeds chooses others: {experiment.seeds.source}"
+            yield Note(id="seeds", class_="assumed", says=says)
+        if (budget := t.budget or experiment.budget).kind == "assumed":
+            yield Note(id="budget", class_="assumed", says=f"{budget}: {budget.source}")
+        if experiment.recording and experiment.recording.kind == "assumed":
+            points = f"a training point every {experiment.recording.record_every} episodes"
+            yield Note(id="recording", class_="assumed", says=f"{points}: {experiment.recording.source}")
+        for name, setting in suite.settings(method_id).items():
+            if setting.kind == "assumed":
+                yield Note(id=name, class_="assumed", says=f"{name} = {setting.value}: {setting.source}")
+
+
+def refused(key: str, got: str, allowed: Iterable[str]) -> SuiteError:
+    """A request on the command line that names something that is not there."""
+    names = list(allowed)
+    return SuiteError(COMMAND_LINE, [Problem(key, shown(got), listed(names), f"name one of them{nearest(got, names)}")])
+
+
+def _parse_setting(text: str) -> tuple[str | None, str, Any]:
+    """`method.key=value`, `budget.key=value` or `key=value` -> (owner, key, value); values are read as TOML."""
+    key, separator, value = text.partition("=")
+    if not separator or not key.strip() or not value.strip():
+        problem = Problem("--set", shown(text), "[METHOD.|budget.]KEY=VALUE", "e.g. --set maddpg.lr=0.005")
+        raise SuiteError(COMMAND_LINE, [problem])
+    owner, dot, name = key.strip().rpartition(".")
+    try:
+        parsed = tomllib.loads(f"value = {value.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()
+    return (owner if dot else None), name, parsed
