@@ -19,6 +19,12 @@ from baselines.learner import Layout, Rollout, Task, Teacher
 from baselines.streams import Streams
 from tests.distilled import SETTINGS, TEACHER, linear_of, toy
 
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
 # ------------------------------------------------------------------------------------------------ lanes
 
 
