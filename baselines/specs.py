@@ -311,11 +311,8 @@ class DecHDRQN(Hyperparameters):
         network += 4 * width * (self.hidden_width + width) + width * action_size
         rounds = episodes / self.update_episodes
         samples = episodes * episode_limit + 3 * rounds * self.batch_size * self.trace_steps
-        row = agents * (4 * obs_size + action_size + 2) + 5
-        return Cost(
-            operations=2 * agents * samples * network,
-            bytes=float(min(episodes, self.replay_size) * (episode_limit + 1) * row + 16 * network),
-        )
+        held = min(episodes, self.replay_size) * (episode_limit + 1) * (agents * (4 * obs_size + action_size + 2) + 5)
+        return Cost(operations=2 * agents * samples * network, bytes=float(held + 16 * network))
 
 
 class Algorithm(BaseModel):
