@@ -148,7 +148,7 @@ class Evidence:
             self._cells[experiment.id] = cells_of(self.suite, self.selection, experiment)
         return self._cells[experiment.id][method, sets[0].id]
 
-    def parts(self, experiment: Experiment, quantity: str, place: Place) -> tuple[tuple[Cell, str], ...]:
+    def parts(self, experiment: Experiment, quantity: str, place: Place) -> list[tuple[Cell, str]]:
         """What a quantity is read off in a place: cells, each with a scenario; several where the place is a set.
 
         Raises NotRun.
@@ -158,7 +158,7 @@ class Evidence:
             raise NotRun(f"which scenarios {place.scenario} averages is not stated")
         home, method, _ = self.suite.place(quantity, experiment)
         group = place.group if home == experiment.id else None
-        return tuple((self.cell(self.suite["experiment", home], method, s, group), s) for s in scenarios)
+        return [(self.cell(self.suite["experiment", home], method, s, group), s) for s in scenarios]
 
     def found(self, cell: Cell) -> Found:
         if cell.key not in self._found:  # a claim may compare with a cell that the selection leaves out
