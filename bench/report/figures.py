@@ -55,10 +55,10 @@ def learning_curves(evidence: Evidence, experiment: Experiment, scenario: Scenar
     )
     axes.legend(frameon=False)
     stem = f"curves-{experiment.id}" + (f"-{scenario.id}" if several else "")
-    return [_save(figure, folder / f"{stem.replace('/', '-')}{suffix}") for suffix in (".svg", ".png")]
+    return [save(figure, folder / f"{stem.replace('/', '-')}{suffix}") for suffix in (".svg", ".png")]
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def save(figure: Figure, path: Path) -> Path:
     """The same figure gives the same bytes: no date, no random ids."""
     with mpl.rc_context({"svg.hashsalt": "marl-distill-bench"}):
         figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else {"Software": None})
