@@ -157,7 +157,7 @@ def _cells(done: Check) -> Iterator[str]:
     yield "## Cells"
     yield ""
     yield "Final scores of fresh seeds. Trend: one bar a night, lowest to highest. Against a reference: how much higher"
-    yield f"the last {WINDOW} seeds after it are, p of the exact rank-sum test, the level it had to reach, seeds of each."
+    yield f"the last {WINDOW} seeds after it are, p of the exact rank-sum test, the level it had to reach, both counts."
     yield ""
     head = ("cell", "scenario", "trend", "last night of it", "seeds", "mean", "against accepted", "against pinned")
     yield from table(head, (row for e in done.evidence for row in _cell_rows(done, e)))
