@@ -171,7 +171,7 @@ def night_section(histories: int) -> list[str]:
         "",
         "Slow drift: one of "
         f"{nights.SETTINGS[1].cells} cells loses so many standard deviations a night for 60 nights, and the baseline "
-        "is accepted anew every 6. Seen: percent of histories; nights: the median until its first alarm, 60 where there is none.",
+        "is accepted anew every 6. Seen: percent of histories; nights: the median until its first alarm, 60 for none.",
         "",
         *table(["drift a night", "against", "seen", "nights"], drifts),
     ]
