@@ -183,9 +183,9 @@ def test_an_unknown_class_forgives_other_bits(work: Path) -> None:
 def test_a_learner_that_breaks_is_a_failed_run(work: Path, tmp_path: Path) -> None:
     packages = tree(tmp_path / "tree")
     file = packages / "baselines/qmix.py"
-    file.write_text(
-        file.read_text().replace("return reduced((targets", "raise RuntimeError('broken')\n    return reduced((t")
-    )
+    text, line = file.read_text(), "    return reduced((targets"
+    assert text.count(line) == 1
+    file.write_text(text.replace(line, f"    raise RuntimeError('broken')\n{line}"))
     done = nightly(packages, work, "tiny.toml", "--canary-only")
     assert done.returncode == 3, done.stdout
     assert "a run failed: canary tiny: team on two (teams): seed 0: RuntimeError: broken" in done.stdout
