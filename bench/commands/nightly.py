@@ -51,7 +51,9 @@ def check_(
     budget: Annotated[str, typer.Option(help="time for the night, e.g. 90s, 60m, 2h")] = "60m",
     baseline: Baseline = BASELINE,
     results: Fresh = RESULTS,
-    canary_only: Annotated[bool, typer.Option("--canary-only", help="canaries alone; writes nothing")] = False,
+    canary_only: Annotated[
+        bool, typer.Option("--canary-only", help="canaries alone; writes nothing but --out")
+    ] = False,
     night: Annotated[str, typer.Option(help="the night's date, which its seeds follow from; default: today, UTC")] = "",
     jobs: Annotated[int | None, typer.Option(min=1, help="processes at once; default: one a core")] = None,
     out: Annotated[Path | None, typer.Option(help="reports; default: RESULTS/nightly/NIGHT")] = None,
