@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from bench.commands.options import INTERRUPTED, RESULTS, Json, cores, print_json
+from bench.commands.options import INTERRUPTED, RESULTS, RUNS_FAILED, Json, cores, print_json
 from bench.explain import Problem, shown
 from bench.nightly import stored
 from bench.nightly.checking import change, check, fresh_evidence, refreshed
@@ -72,6 +72,8 @@ def check_(
         print(done.headline, canary_line(done), platform_line(done), *finding_lines(done.findings), sep="\n")
     if store is None and out is not None:
         print(f"report: {write_night(done, (), (), out)}", file=sys.stderr)
+    if done.played and done.played.broken:  # nothing can be written there any more
+        raise typer.Exit(RUNS_FAILED)
     if store is not None:
         append(store.root, recorded(done))
         path = write_night(done, *nights(store.root), out or store.root / "nightly" / str(day))
