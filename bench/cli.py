@@ -29,6 +29,7 @@ VERBS = (
     judging.report,
     folders.verify,
     folders.diff,
+    folders.opponent,
 )
 
 app = typer.Typer(

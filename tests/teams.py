@@ -6,14 +6,16 @@ Axes: S seed, E environment copy, T time step, N agent, O observation entry, A a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 from baselines import specs
 from baselines.episodes import played
-from baselines.learner import Layout, Rollout, Task
+from baselines.hyperparameters import Hyperparameters
+from baselines.learner import Layout, Learner, Rollout, Task, Teacher
 from baselines.qmix import ValueDecomposition
 from baselines.streams import Streams
 
@@ -48,20 +50,98 @@ SETTINGS = {
 }
 MIXING = {"mixing_width": 8, "hypernetwork_layers": 2, "hypernetwork_width": 8}
 
+STATE = {"separate_state_embedding": True, "state_embedding_width": 6}
+MULTI = {
+    "observation_embedding_width": 12,
+    "separate_observation_embedding": True,
+    "separate_action_mapping": True,
+    "separate_replay": True,
+    "task_order": "one update a task, in turn",
+}
 
-def toy_task(agents: int = 2, obs: int = 3, actions: int = 4, limit: int = 5, **changes: object) -> Task:
-    values = {"agents": agents, "obs_size": obs, "action_size": actions, "episode_limit": limit, "episodes": 400}
-    return Task(**values | {"layout": Layout(obs, tuple(range(obs)))} | changes)
+DISTILLING = {
+    "distill_loss": "kl",
+    "distill_temperature": 1.0,
+    "lambda_start": 0.1,
+    "lambda_end": 0.95,
+    "lambda_schedule": "linear",
+    "lambda_hold_share": 0.4,
+}
 
 
-def single(mixer: str = "qmix", **changes: object) -> specs.ValueDecomposition:
+PPO = {
+    "use_rnn": False,
+    "critic_use_rnn": False,
+    "hidden_layers": 2,
+    "hidden_width": 16,
+    "parameter_sharing": True,
+    "obs_agent_id": True,
+    "obs_last_action": False,
+    "obs_individual_obs": False,
+    "critic_agent_id": True,
+    "action_selector": "sample",
+    "evaluation_action_selector": "best",
+    "optimizer": "adam",
+    "lr": 0.005,
+    "gamma": 0.9,
+    "td_steps": 2,
+    "time_limit_terminal": False,
+    "standardise_rewards": True,
+    "value_normalisation": False,
+    "advantage_critic": "online",
+    "standardise_advantages": False,
+    "update_episodes": 3,
+    "update_passes": 3,
+    "clip": 0.2,
+    "clip_values": False,
+    "entropy_weight": 0.01,
+    "grad_clip": 0.5,
+    "tau": 0.1,
+}
+MULTI_PPO = {
+    "observation_embedding_width": 12,
+    "state_embedding_width": 10,
+    "separate_observation_embedding": True,
+    "separate_action_mapping": True,
+    "separate_state_embedding": True,
+    "separate_value_head": False,
+    "separate_replay": True,
+    "task_order": "one update a task, in turn",
+}
+
+
+class TeamLearner(Learner, Protocol):
+    """A learner that says what it learns."""
+
+    tasks: Sequence[Task]
+
+
+L = TypeVar("L", bound=TeamLearner)
+
+
+def toy_task(
+    agents: int = 2,
+    obs: int = 3,
+    actions: int = 4,
+    limit: int = 5,
+    *,
+    episodes: int = 400,
+    state_size: int = 0,
+    common_reward: bool = False,
+    teacher: Teacher | None = None,
+) -> Task:
+    layout = Layout(obs, tuple(range(obs)))
+    return Task(agents, obs, actions, limit, episodes, layout, teacher, state_size, common_reward)
+
+
+def single(mixer: str = "qmix", **changes: Any) -> specs.ValueDecomposition:
     """Hyperparameters of a single-task learner; a change to None leaves a name out."""
     kind = {"qmix": specs.QMIX, "vdn": specs.VDN}[mixer]
     values = SETTINGS | {"mixer": mixer} | (MIXING if mixer == "qmix" else {}) | changes
     return kind.model_validate({name: value for name, value in values.items() if value is not None})
 
 
-def toy_rollout(learner: ValueDecomposition, task: int, streams: Sequence[Streams], episodes_done: int) -> Rollout:
+def toy_rollout(learner: TeamLearner, task: int, streams: Sequence[Streams], episodes_done: int) -> Rollout:
     """A round: observations drift with the actions, some actions are missing, some episodes end early.
 
     The reward is how well the agents' actions match the signs that they see; after an end everything is noise.
@@ -102,16 +182,16 @@ def _draws(task: Task, shape: tuple[int, int], generator: torch.Generator) -> tu
 
 
 @dataclass
-class TeamRun:
+class TeamRun(Generic[L]):
     """A learner, its seeds and what it has gone through."""
 
-    learner: ValueDecomposition
+    learner: L
     streams: list[Streams]
     rounds: int = 0
     seen: list[dict[str, Tensor]] = field(default_factory=list)
     rollouts: list[list[Rollout]] = field(default_factory=list)
 
-    def play(self, rounds: int) -> TeamRun:
+    def play(self, rounds: int) -> TeamRun[L]:
         """Rounds over all tasks."""
         for _ in range(rounds):
             done = self.rounds * self.learner.copies
@@ -131,12 +211,12 @@ class TeamRun:
 
 
 def started(
-    kind: type[ValueDecomposition],
+    kind: type[L],
     tasks: Sequence[Task],
-    hyperparameters: specs.ValueDecomposition,
+    hyperparameters: Hyperparameters,
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
     dtype: torch.dtype = torch.float32,
-) -> TeamRun:
+) -> TeamRun[L]:
     streams = [Streams(seed) for seed in seeds]
     return TeamRun(kind(tasks, hyperparameters, streams, "cpu", dtype=dtype), streams)  # type: ignore[arg-type]
 
@@ -145,3 +225,34 @@ def assert_same(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> None:
     assert ours.keys() == theirs.keys()
     differing = [name for name, tensor in ours.items() if not torch.equal(tensor, theirs[name])]
     assert not differing, differing
+
+
+def several(mixer: str = "qmix", **changes: Any) -> specs.MultiTask:
+    """Hyperparameters of a multi-task learner; a change to None leaves a name out."""
+    kind = {"qmix": specs.MultiTaskQMIX, "vdn": specs.MultiTaskVDN}[mixer]
+    values = SETTINGS | MULTI | {"mixer": mixer} | (MIXING | STATE if mixer == "qmix" else {}) | changes
+    return kind.model_validate({name: value for name, value in values.items() if value is not None})
+
+
+def distilling(mixer: str = "qmix", **changes: Any) -> specs.MKTMARL:
+    """Hyperparameters of MKT-MARL; a change to None leaves a name out."""
+    values = SETTINGS | MULTI | DISTILLING | {"mixer": mixer} | (MIXING | STATE if mixer == "qmix" else {}) | changes
+    return specs.MKTMARL.model_validate({name: value for name, value in values.items() if value is not None})
+
+
+def ppo(**changes: Any) -> specs.MAPPO:
+    """Hyperparameters of MAPPO; a change to None leaves a name out."""
+    return specs.MAPPO.model_validate({name: x for name, x in (PPO | changes).items() if x is not None})
+
+
+def several_ppo(**changes: Any) -> specs.MultiTaskMAPPO:
+    """Hyperparameters of MAPPO on several tasks; a change to None leaves a name out."""
+    values = PPO | MULTI_PPO | changes
+    return specs.MultiTaskMAPPO.model_validate({name: x for name, x in values.items() if x is not None})
+
+
+def taught(task: Task, seeds: Sequence[int], dtype: torch.dtype = torch.float32, **changes: Any) -> Task:
+    """The task with teachers that were drawn and not trained: of seed s the network that seed 100 + s starts with."""
+    h = single("vdn", **changes)
+    teachers = started(ValueDecomposition, [task], h, [100 + seed for seed in seeds], dtype).learner.policy()
+    return replace(task, teacher=Teacher(teachers, task.layout, lambda obs: obs, h.model_dump()))

@@ -36,7 +36,7 @@ def test_a_seeds_numbers_do_not_depend_on_its_companions(mixer, changes):
 
 def test_nor_at_the_sizes_of_the_particle_tasks():
     sizes = {"hidden_width": 64, "mixing_width": 32, "hypernetwork_width": 64, "batch_size": 32, "replay_size": 40}
-    h, task = single(**sizes, update_episodes=32), toy_task(2, 11, 5, 25)
+    h, task = single("qmix", **sizes, update_episodes=32), toy_task(2, 11, 5, 25)
     alone = started(ValueDecomposition, [task], h, (3,)).play(2)
     assert_same(started(ValueDecomposition, [task], h, (1, 0, 3, 2, 4)).play(2).lane(2), alone.lane(0))
 
@@ -177,6 +177,7 @@ def test_what_follows_the_end_changes_nothing():
     other.rewards[:, :, 4:] = 100.0
     other.terminated[:, :, 4:] ^= True
     other.avail_actions[:, :, 5:] = False
+    losses = []
     for _ in range(10):
         losses = [run.learner.learn(0, seen, 6) for run, seen in zip(runs, (rollout, other), strict=True)]
     assert torch.equal(losses[0]["td"], losses[1]["td"])
@@ -231,3 +232,16 @@ def test_a_replay_smaller_than_a_batch_is_refused():
 def test_settings_must_fit_together(changes, says):
     with pytest.raises(ValueError, match=says):
         single(**changes)
+
+
+@pytest.mark.parametrize("use_rnn", [False, True])
+def test_an_episode_remembers_nothing_of_the_one_before(use_rnn):
+    """One policy, two episodes that look alike: the same actions, which without memory would be others."""
+    learner = started(ValueDecomposition, [toy_task()], single(use_rnn=use_rnn, obs_last_action=True), (0, 1)).learner
+    obs = torch.randn(5, 2, 50, 2, 3, generator=torch.Generator().manual_seed(0))
+    avail = torch.ones(2, 50, 2, 4, dtype=torch.bool)
+    act = learner.greedy(0)
+    first, second = ([act(obs[t], avail, t) for t in range(5)] for _ in range(2))
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(first, second, strict=True))
+    alone = [learner.greedy(0)(obs[t], avail, 0) for t in range(5)]
+    assert not all(torch.equal(ours, theirs) for ours, theirs in zip(first, alone, strict=True))
