@@ -23,6 +23,7 @@ ROOMS = [
     ["bench.run", "bench.verdict", "bench.estimate", "bench.verify", "bench.diff"],
     ["bench.executors"],
     ["bench.report"],
+    ["bench.site"],
     ["bench.commands"],
     ["bench.cli"],
     ["bench.__main__"],
