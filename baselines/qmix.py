@@ -21,7 +21,7 @@ from baselines.agents import agent_inputs, initial_recurrent, mlp_q, recurrent_q
 from baselines.episodes import EpisodeBatch, WholeEpisodes
 from baselines.layers import initial_linear, named, part
 from baselines.learner import Acting, Rollout, Task
-from baselines.masks import available_q, reduced
+from baselines.masks import Reduction, available_q, reduced
 from baselines.mixers import QMIX, VDN, Chosen, Mixer
 from baselines.nn import Parameters
 from baselines.optim import TeamAdam, same_in_all
@@ -34,6 +34,11 @@ COUNTED = ("updates", "episodes", "epochs", "last_target_update")
 def team_q(agent: Mapping[str, Tensor], inputs: Tensor, use_rnn: bool) -> Tensor:
     """Q_i [S, B, T, N, A] of whole sequences of inputs [S, B, T, N, I]."""
     return recurrent_q(agent, inputs)[0] if use_rnn else mlp_q(agent, inputs)
+
+
+def td_loss(q_tot: Tensor, targets: Tensor, mask: Tensor, reduction: Reduction = "mean") -> Tensor:
+    """MKT-MARL's eq. 5: (y^tot - Q_tot)^2, without a half, over the steps played: [S, B, T] x2, mask bool -> [S]."""
+    return reduced((targets.detach() - q_tot).square(), mask, reduction)
 
 
 def last_actions(actions: Tensor) -> Tensor:
@@ -148,10 +153,10 @@ class ValueDecomposition:
         return loss_td, {}
 
     def _td_loss(self, task: int, batch: EpisodeBatch, inputs: Tensor, q: Tensor) -> Tensor:
-        """Mean (or sum) over the steps played of (y - Q_tot)^2, no half: [S]."""
+        """`td_loss` of the batch: [S]."""
         q_tot = self._q_tot(self._adam.leaves, task, self._taken(batch, q))
         targets = self._targets(task, batch, inputs, q.detach())
-        return reduced((targets - q_tot).square(), batch.mask, self.hyperparameters.loss_reduction)
+        return td_loss(q_tot, targets, batch.mask, self.hyperparameters.loss_reduction)
 
     @torch.no_grad()
     def _targets(self, task: int, batch: EpisodeBatch, inputs: Tensor, q: Tensor) -> Tensor:

@@ -203,6 +203,121 @@ class QMIX(ValueDecomposition):
     mixer: Literal["qmix"]  # type: ignore[assignment]
 
 
+class MultiTask(ValueDecomposition):
+    """QMIX or VDN on several tasks with MKT-MARL's networks (Mai et al. 2023, eq. 1, 2 and 4)."""
+
+    use_rnn: Literal[False]  # type: ignore[assignment]
+    observation_embedding_width: Count  # units of E_k
+    separate_observation_embedding: Literal[True]
+    separate_action_mapping: Literal[True]
+    separate_state_embedding: Literal[True] | None = None  # QMIX
+    state_embedding_width: Count | None = None  # QMIX: units of SE_k
+    separate_replay: Literal[True]
+    task_order: Literal["one update a task, in turn"]
+
+    @model_validator(mode="after")
+    def _embeds_what_the_mixer_reads(self) -> Self:
+        for name in ("separate_state_embedding", "state_embedding_width"):
+            got = getattr(self, name)
+            if (got is None) == (self.mixer == "qmix"):
+                rule = "leave it out" if self.mixer == "vdn" else "give it"
+                raise ValueError(f'{name}: got {got} with mixer = "{self.mixer}"; {rule}')
+        return self
+
+    def _agent_weights(self, agents: int, obs_size: int, action_size: int) -> int:
+        """E_k, F and EA_k."""
+        inputs, width = obs_size + action_size * self.obs_last_action + agents * self.obs_agent_id, self.hidden_width
+        body = self.observation_embedding_width * width + (self.hidden_layers - 1) * width**2
+        return inputs * self.observation_embedding_width + body + width * action_size
+
+    def _mixing_weights(self, agents: int, state_size: int) -> int:
+        """SE_k, and the hypernetworks that read it."""
+        if self.state_embedding_width is None:
+            return 0
+        return state_size * self.state_embedding_width + super()._mixing_weights(agents, self.state_embedding_width)
+
+
+class MultiTaskVDN(MultiTask):
+    mixer: Literal["vdn"]  # type: ignore[assignment]
+
+
+class MultiTaskQMIX(MultiTask):
+    mixer: Literal["qmix"]  # type: ignore[assignment]
+
+
+class MKTMARL(MultiTask):
+    """Mai et al. 2023."""
+
+    distill_loss: Literal["kl"]
+    distill_temperature: Positive  # eq. 3: of the teacher's values
+    lambda_start: Fraction  # eq. 6: weight of the TD loss in the first epoch
+    lambda_end: Fraction  # and at the end of the annealing
+    lambda_schedule: Literal["linear", "constant"]
+    lambda_hold_share: Annotated[float, Field(ge=0, lt=1)]  # last share of the epochs, in which it stays at its end
+
+    @model_validator(mode="after")
+    def _is_constant_where_it_says_so(self) -> Self:
+        if self.lambda_schedule == "constant" and self.lambda_start != self.lambda_end:
+            got = f"got lambda_start = {self.lambda_start} and lambda_end = {self.lambda_end}"
+            raise ValueError(f'{got} with lambda_schedule = "constant"; allowed: the same, or the schedule "linear"')
+        return self
+
+
+class DecHDRQN(Hyperparameters):
+    """Omidshafiei et al. 2017, as a baseline of Mai et al. 2023: distilled from teachers, without TD learning."""
+
+    observation_embedding_width: Count  # units of E_k, the layer that reads task k's observations
+    hidden_width: Count  # units of the layer between E_k and the LSTM
+    recurrent_width: Count  # units of the LSTM
+    parameter_sharing: Literal[True]  # one network for all agents
+    obs_agent_id: Literal[True]
+    obs_last_action: Literal[False]
+    separate_observation_embedding: Literal[True]
+    separate_action_mapping: Literal[True]
+    separate_replay: Literal[True]
+    task_order: Literal["one update a task, in turn"]
+    action_selector: Literal["epsilon_greedy"]
+    epsilon_start: Fraction
+    epsilon_end: Fraction
+    epsilon_anneal_steps: Annotated[int, Field(ge=0)]  # steps of the task
+    epsilon_evaluation: Annotated[float, Field(ge=0, le=0)]
+    optimizer: Literal["adam"]
+    lr: Positive
+    grad_clip: Positive  # largest norm of all gradients together
+    batch_size: Count  # traces, one of each of so many episodes
+    replay_size: Count  # episodes of each task
+    update_episodes: Count  # episodes of each task between two updates on it; they run as parallel copies
+    trace_steps: Count  # steps of a trace
+    trace_start: Literal["any window that meets the episode"]
+    trace_state: Literal["zeros"]  # what the LSTM starts a trace with
+    burn_in_steps: Literal[0]  # steps at a trace's start that the loss leaves out
+    trace_source: Literal["student"]  # whose episodes the traces are from
+    distill_loss: Literal["kl"]
+    distill_temperature: Positive  # divides the teacher's Q-values
+    loss_reduction: Literal["mean", "sum"]  # over the steps of all traces and over agents
+
+    @property
+    def round_episodes(self) -> int:
+        return self.update_episodes
+
+    def least(self, episode_limit: int) -> dict[str, tuple[float, float]]:
+        """The replay must hold a batch."""
+        return {"replay_size": (self.replay_size, self.batch_size)}
+
+    def cost(self, agents: int, obs_size: int, action_size: int, episode_limit: int, episodes: int) -> Cost:
+        """Matrix products of rollouts and updates, those of the teacher left out; replay and parameters, float32."""
+        width, inputs = self.recurrent_width, obs_size + agents
+        network = (inputs + self.hidden_width) * self.observation_embedding_width
+        network += 4 * width * (self.hidden_width + width) + width * action_size
+        rounds = episodes / self.update_episodes
+        samples = episodes * episode_limit + 3 * rounds * self.batch_size * self.trace_steps
+        row = agents * (4 * obs_size + action_size + 2) + 5
+        return Cost(
+            operations=2 * agents * samples * network,
+            bytes=float(min(episodes, self.replay_size) * (episode_limit + 1) * row + 16 * network),
+        )
+
+
 class Algorithm(BaseModel):
     """learner: "module:Class". teacher: whether a run needs a trained team to learn from. losses: what it reports.
 
@@ -254,5 +369,37 @@ ALGORITHMS = {
         hyperparameters=VDN,
         teacher=False,
         losses=("td",),
+    ),
+    "qmix_multi": Algorithm(
+        learner="baselines.multi_task:MultiTaskValueDecomposition",
+        version=1,
+        hyperparameters=MultiTaskQMIX,
+        teacher=False,
+        losses=("td",),
+        several_tasks=True,
+    ),
+    "vdn_multi": Algorithm(
+        learner="baselines.multi_task:MultiTaskValueDecomposition",
+        version=1,
+        hyperparameters=MultiTaskVDN,
+        teacher=False,
+        losses=("td",),
+        several_tasks=True,
+    ),
+    "mkt_marl": Algorithm(
+        learner="baselines.mkt_marl:MKTMARL",
+        version=1,
+        hyperparameters=MKTMARL,
+        teacher=True,
+        losses=("td", "kl", "lambda"),
+        several_tasks=True,
+    ),
+    "dec_hdrqn": Algorithm(
+        learner="baselines.dec_hdrqn:DecHDRQN",
+        version=1,
+        hyperparameters=DecHDRQN,
+        teacher=True,
+        losses=("kl",),
+        several_tasks=True,
     ),
 }

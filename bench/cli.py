@@ -30,6 +30,7 @@ VERBS = (
     folders.verify,
     folders.diff,
     publishing.leaderboard,
+    folders.opponent,
 )
 
 app = typer.Typer(

@@ -6,14 +6,15 @@ Axes: S seed, E environment copy, T time step, N agent, O observation entry, A a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from baselines import specs
 from baselines.episodes import played
-from baselines.learner import Layout, Rollout, Task
+from baselines.learner import Layout, Rollout, Task, Teacher
 from baselines.qmix import ValueDecomposition
 from baselines.streams import Streams
 
@@ -48,13 +49,41 @@ SETTINGS = {
 }
 MIXING = {"mixing_width": 8, "hypernetwork_layers": 2, "hypernetwork_width": 8}
 
+STATE = {"separate_state_embedding": True, "state_embedding_width": 6}
+MULTI = {
+    "observation_embedding_width": 12,
+    "separate_observation_embedding": True,
+    "separate_action_mapping": True,
+    "separate_replay": True,
+    "task_order": "one update a task, in turn",
+}
 
-def toy_task(agents: int = 2, obs: int = 3, actions: int = 4, limit: int = 5, **changes: object) -> Task:
-    values = {"agents": agents, "obs_size": obs, "action_size": actions, "episode_limit": limit, "episodes": 400}
-    return Task(**values | {"layout": Layout(obs, tuple(range(obs)))} | changes)
+DISTILLING = {
+    "distill_loss": "kl",
+    "distill_temperature": 1.0,
+    "lambda_start": 0.1,
+    "lambda_end": 0.95,
+    "lambda_schedule": "linear",
+    "lambda_hold_share": 0.4,
+}
 
 
-def single(mixer: str = "qmix", **changes: object) -> specs.ValueDecomposition:
+def toy_task(
+    agents: int = 2,
+    obs: int = 3,
+    actions: int = 4,
+    limit: int = 5,
+    *,
+    episodes: int = 400,
+    state_size: int = 0,
+    common_reward: bool = False,
+    teacher: Teacher | None = None,
+) -> Task:
+    layout = Layout(obs, tuple(range(obs)))
+    return Task(agents, obs, actions, limit, episodes, layout, teacher, state_size, common_reward)
+
+
+def single(mixer: str = "qmix", **changes: Any) -> specs.ValueDecomposition:
     """Hyperparameters of a single-task learner; a change to None leaves a name out."""
     kind = {"qmix": specs.QMIX, "vdn": specs.VDN}[mixer]
     values = SETTINGS | {"mixer": mixer} | (MIXING if mixer == "qmix" else {}) | changes
@@ -145,3 +174,23 @@ def assert_same(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> None:
     assert ours.keys() == theirs.keys()
     differing = [name for name, tensor in ours.items() if not torch.equal(tensor, theirs[name])]
     assert not differing, differing
+
+
+def several(mixer: str = "qmix", **changes: Any) -> specs.MultiTask:
+    """Hyperparameters of a multi-task learner; a change to None leaves a name out."""
+    kind = {"qmix": specs.MultiTaskQMIX, "vdn": specs.MultiTaskVDN}[mixer]
+    values = SETTINGS | MULTI | {"mixer": mixer} | (MIXING | STATE if mixer == "qmix" else {}) | changes
+    return kind.model_validate({name: value for name, value in values.items() if value is not None})
+
+
+def distilling(mixer: str = "qmix", **changes: Any) -> specs.MKTMARL:
+    """Hyperparameters of MKT-MARL; a change to None leaves a name out."""
+    values = SETTINGS | MULTI | DISTILLING | {"mixer": mixer} | (MIXING | STATE if mixer == "qmix" else {}) | changes
+    return specs.MKTMARL.model_validate({name: value for name, value in values.items() if value is not None})
+
+
+def taught(task: Task, seeds: Sequence[int], dtype: torch.dtype = torch.float32, **changes: Any) -> Task:
+    """The task with teachers that were drawn and not trained: of seed s the network that seed 100 + s starts with."""
+    h = single("vdn", **changes)
+    teachers = started(ValueDecomposition, [task], h, [100 + seed for seed in seeds], dtype).learner.policy()
+    return replace(task, teacher=Teacher(teachers, task.layout, lambda obs: obs, h.model_dump()))

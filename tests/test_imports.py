@@ -20,7 +20,7 @@ ROOMS = [
     ["bench.schedule"],
     ["bench.store"],
     ["bench.curves", "bench.checkpoints", "bench.provenance", "bench.measures"],
-    ["bench.run", "bench.verdict", "bench.estimate", "bench.verify", "bench.diff"],
+    ["bench.run", "bench.verdict", "bench.estimate", "bench.verify", "bench.diff", "bench.opponents"],
     ["bench.executors"],
     ["bench.report"],
     ["bench.site"],

@@ -36,7 +36,7 @@ def test_a_seeds_numbers_do_not_depend_on_its_companions(mixer, changes):
 
 def test_nor_at_the_sizes_of_the_particle_tasks():
     sizes = {"hidden_width": 64, "mixing_width": 32, "hypernetwork_width": 64, "batch_size": 32, "replay_size": 40}
-    h, task = single(**sizes, update_episodes=32), toy_task(2, 11, 5, 25)
+    h, task = single("qmix", **sizes, update_episodes=32), toy_task(2, 11, 5, 25)
     alone = started(ValueDecomposition, [task], h, (3,)).play(2)
     assert_same(started(ValueDecomposition, [task], h, (1, 0, 3, 2, 4)).play(2).lane(2), alone.lane(0))
 
@@ -177,6 +177,7 @@ def test_what_follows_the_end_changes_nothing():
     other.rewards[:, :, 4:] = 100.0
     other.terminated[:, :, 4:] ^= True
     other.avail_actions[:, :, 5:] = False
+    losses = []
     for _ in range(10):
         losses = [run.learner.learn(0, seen, 6) for run, seen in zip(runs, (rollout, other), strict=True)]
     assert torch.equal(losses[0]["td"], losses[1]["td"])
