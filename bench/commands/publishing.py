@@ -17,7 +17,9 @@ from bench.suite.loading import available, load
 
 def leaderboard(
     out: Annotated[Path, typer.Option(help="the folder of the site; a site that is there is replaced")] = Path("site"),
-    suite: Annotated[list[str] | None, typer.Option(help="a suite's name or file; may be repeated; default: all")] = None,
+    suite: Annotated[
+        list[str] | None, typer.Option(help="a suite's name or file; may be repeated; default: all")
+    ] = None,
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:

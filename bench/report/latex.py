@@ -34,13 +34,13 @@ def escaped(text: str) -> str:
     return "".join(SPECIAL.get(c, c if c.isprintable() and ord(c) < LATIN_END else _named(c)) for c in text)
 
 
-def latex_table(
-    caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], wide: int | None = None
-) -> list[str]:
+def latex_table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], wide: int | None = None) -> list[str]:
     """A longtable with booktabs' rules, its columns sharing the line; wide: a column of three shares."""
     shares = [3 if i == wide else 1 for i in range(len(head))]
     unit = TEXT_WIDTH / sum(shares)
-    columns = "".join(rf">{{\raggedright\arraybackslash}}p{{\dimexpr {unit * s:.4f}\linewidth-2\tabcolsep}}" for s in shares)
+    columns = "".join(
+        rf">{{\raggedright\arraybackslash}}p{{\dimexpr {unit * s:.4f}\linewidth-2\tabcolsep}}" for s in shares
+    )
     top = " & ".join(map(escaped, head)) + r" \\"
     return [
         "",

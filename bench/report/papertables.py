@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.measures import Evidence, NotRun
-from bench.stats.estimates import StatisticsError
-from bench.stats.intervals import Interval, mean_interval
-from bench.suite import Experiment, Printed, Published
+from bench.suite import Experiment, Printed, Published, Suite
 from bench.verdict import Verdict
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A printed value. ours: the mean of our seeds with its 95% interval, None where there is none."""
+    """A printed value and the verdict on it, which holds ours."""
 
     printed: Printed
     verdict: Verdict
-    ours: Interval | None
 
 
 @dataclass(frozen=True)
@@ -32,35 +28,17 @@ class PaperTable:
     entries: tuple[tuple[Entry, ...], ...]
 
 
-def paper_tables(
-    evidence: Evidence, experiments: Iterable[Experiment], verdicts: Iterable[Verdict]
-) -> list[PaperTable]:
+def paper_tables(suite: Suite, experiments: Iterable[Experiment], verdicts: Iterable[Verdict]) -> list[PaperTable]:
     """Every table of these experiments. verdicts: what `judge` says of them."""
     asked = {e.id for e in experiments}
     by_id = {v.id: v for v in verdicts if v.kind == "published"}
     values: dict[str, list[Entry]] = {}
-    for value in evidence.suite.printed:
+    for value in suite.printed:
         if value.experiment in asked:
-            entry = Entry(value, by_id[value.id], ours(evidence, value))
-            values.setdefault(value.table, []).append(entry)
-    tables = (table for table in evidence.suite.published if table.id in values)
-    methods = {m.id for m in evidence.suite.method}
+            values.setdefault(value.table, []).append(Entry(value, by_id[value.id]))
+    tables = (table for table in suite.published if table.id in values)
+    methods = {m.id for m in suite.method}
     return [_shaped(table, values[table.id], table.columns[0] in methods) for table in tables]
-
-
-def ours(evidence: Evidence, value: Printed) -> Interval | None:
-    """What our seeds give where a single cell's final score is printed."""
-    if value.derived or value.value is None or value.protocol != "greedy":
-        return None
-    suite = evidence.suite
-    experiment = suite["experiment", value.experiment]
-    home, method, _ = suite.place(f"{value.method}:final", experiment)
-    group = suite["published", value.table].group if home == experiment.id else None
-    try:
-        cell = evidence.cell(suite["experiment", home], method, value.scenario, group)
-        return mean_interval(evidence.final_scores(cell, value.scenario))
-    except (NotRun, StatisticsError):
-        return None
 
 
 def _shaped(table: Published, entries: Sequence[Entry], columns_are_methods: bool) -> PaperTable:

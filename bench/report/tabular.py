@@ -18,7 +18,19 @@ from bench.verdict import Verdict
 
 CLAIM_HEAD = ("claim", "place", "in", "found [90% interval]", "verdict", "seeds", "would decide", "deviations")
 COLUMNS = (
-    *("kind", "id", "where", "experiment", "scenario", "group", "method", "metric", "says", "printed", "printed_spread"),
+    *(
+        "kind",
+        "id",
+        "where",
+        "experiment",
+        "scenario",
+        "group",
+        "method",
+        "metric",
+        "says",
+        "printed",
+        "printed_spread",
+    ),
     *("spread_type", "printed_seeds", "ours", "ours_low", "ours_high", "found", "found_low", "found_high", "verdict"),
     *("reason", "seeds", "seeds_to_decide", "deviations"),
 )
@@ -35,7 +47,7 @@ def markdown(tables: Sequence[PaperTable], claims: Sequence[Verdict]) -> str:
         lines += [*markdown_table(head, rows), ""]
     if claims:
         lines += ["## Claims", "", *markdown_table(CLAIM_HEAD, map(_claim, claims)), ""]
-    return "\n".join(lines)
+    return "\n".join(map(_without_markup, lines))
 
 
 def latex(tables: Sequence[PaperTable], claims: Sequence[Verdict]) -> str:
@@ -76,7 +88,7 @@ def json_text(tables: Sequence[PaperTable], claims: Sequence[Verdict]) -> str:
 
 FORMATS: Mapping[str, Callable[[Sequence[PaperTable], Sequence[Verdict]], str]] = {
     "md": markdown,
-    "tex": latex,
+    "latex": latex,
     "csv": csv_text,
     "json": json_text,
 }
@@ -91,8 +103,8 @@ def _cell(entry: Entry) -> str:
     if entry.printed.value is None:
         return "dash"
     text = f"{entry.printed.text}; "
-    if entry.ours is not None:
-        text += number(entry.ours.estimate) + interval(entry.ours.low, entry.ours.high) + "; "
+    if (ours := entry.verdict.ours) is not None:
+        text += number(ours.estimate) + interval(ours.low, ours.high) + "; "
     decide = seeds_to_decide(entry.verdict)
     return f"{text}{entry.verdict.verdict}" + (f", {decide} seeds would decide" if decide else "")
 
@@ -119,13 +131,18 @@ def _row(v: Verdict) -> dict[str, Any]:
 
 
 def _printed(own: PaperTable, entry: Entry) -> dict[str, Any]:
-    value, ours = entry.printed, entry.ours
+    value, ours = entry.printed, entry.verdict.ours
     spread = None if value.spread is None else float(value.spread) / value.share
     return plain(
         {"group": own.table.group, "metric": own.table.metric, "printed_spread": spread}
         | {"spread_type": value.spread_type, "printed_seeds": value.seeds}
         | {"ours": ours and ours.estimate, "ours_low": ours and ours.low, "ours_high": ours and ours.high}
     )
+
+
+def _without_markup(line: str) -> str:
+    """A line in which readers of Markdown find no HTML and no link, whoever chose its words."""
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace("](", "]&#40;")
 
 
 def _inert(value: Any) -> Any:

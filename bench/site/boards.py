@@ -79,7 +79,10 @@ class Board:
     @property
     def compared(self) -> int:
         """In how many places two methods or more have a finished run."""
-        return sum(sum(final.seeds > 0 for final in column) > 1 for column in zip(*(row.finals for row in self.rows), strict=True))
+        return sum(
+            sum(final.seeds > 0 for final in column) > 1
+            for column in zip(*(row.finals for row in self.rows), strict=True)
+        )
 
     @property
     def finished(self) -> int:
@@ -96,9 +99,9 @@ def boards(evidence: Evidence, reduced: bool) -> list[Board]:
 
 
 def main_board(found: Sequence[Board], kind: str) -> Board | None:
-    """The one for an overview: that compares in most places, then of which most was run, then the first."""
+    """The one for an overview: that compares in most places, then of which most was run, then the largest."""
     own = [board for board in found if board.kind == kind]
-    return max(own, key=lambda b: (b.compared, b.finished), default=None)
+    return max(own, key=lambda b: (b.compared, b.finished, len(b.rows) * len(b.places)), default=None)
 
 
 class _Group:
@@ -134,7 +137,7 @@ class _Group:
 
     def _substitute(self, method: str, place: Place) -> bool:
         cell = self.cell(method, place)
-        return cell is not None and any(note.class_ == APART for note in cell.notes)
+        return cell is not None and any(note.class_ == APART for note in cell.notes_on(place.scenario))
 
     def _board(self, kind: str, methods: Sequence[str], places: Sequence[Place]) -> Board:
         runs = [any(self.cell(m, p) for m in methods) for p in places]
@@ -144,7 +147,9 @@ class _Group:
         found = {m: self._cell_scores(m, [*itertools.compress(places, counted)]) for m in methods}
         complete = {m: scores for m, scores in found.items() if not isinstance(scores, str)}
         draws = np.random.default_rng(_entropy(self.evidence, kind, places))
-        ranks = dict(zip(complete, rank_intervals([*complete.values()], draws), strict=True)) if len(complete) > 1 else {}
+        ranks = (
+            dict(zip(complete, rank_intervals([*complete.values()], draws), strict=True)) if len(complete) > 1 else {}
+        )
         rows = tuple(self._row(m, finals[m], found[m], ranks.get(m)) for m in methods)
         return Board(kind, tuple(e.id for e in self.experiments), tuple(places), counted, rows)
 
@@ -161,10 +166,14 @@ class _Group:
             own = next(t for t in experiment.training_sets if t.id == place.training_set)
             return Final(None, None, 0, 0, f"waits for {suite.waits_for(experiment, method, own)}")
         try:
-            scores = self.evidence.final_scores(cell, place.scenario)
+            scores = self._scores(cell, place.scenario)
         except (NotRun, StatisticsError) as why:
             return Final(cell.key, None, 0, len(cell.seeds), str(why))
         return Final(cell.key, mean_interval(scores), len(scores), len(cell.seeds), "")
+
+    def _scores(self, cell: Cell, scenario: str) -> Floats:
+        """The final evaluation of every finished seed [S]. Raises NotRun, StatisticsError."""
+        return np.array([score.final for score in self.evidence.scores(cell, scenario).values()])
 
     def _cell_scores(self, method: str, places: Sequence[Place]) -> list[Floats] | str:
         """The method's cells, [S] each, whose equal mean is the mean over places; or why there is none.
@@ -180,7 +189,7 @@ class _Group:
             try:
                 if cell is None:
                     raise NotRun("waits")
-                raw = self.evidence.final_scores(cell, place.scenario)
+                raw = self._scores(cell, place.scenario)
             except (NotRun, StatisticsError):
                 missing.append(place.scenario)
                 continue
@@ -206,7 +215,9 @@ def scaled(scenario: Scenario, scores: Floats) -> Floats:
 
 def _entropy(evidence: Evidence, kind: str, places: Sequence[Place]) -> int:
     """Its own stream for every board, whatever other boards there are."""
-    name = "/".join([evidence.suite.id, evidence.selection.profile, kind, *(f"{p.experiment}:{p.scenario}" for p in places)])
+    name = "/".join(
+        [evidence.suite.id, evidence.selection.profile, kind, *(f"{p.experiment}:{p.scenario}" for p in places)]
+    )
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
 
 

@@ -75,7 +75,10 @@ def homes_of(evidence: Evidence) -> dict[str, list[tuple[Experiment, str]]]:
 
 
 def cell_page(
-    evidence: Evidence, cell: Cell, homes: Sequence[tuple[Experiment, str]], verdicts: Mapping[tuple[str, str], Sequence[Verdict]]
+    evidence: Evidence,
+    cell: Cell,
+    homes: Sequence[tuple[Experiment, str]],
+    verdicts: Mapping[tuple[str, str], Sequence[Verdict]],
 ) -> CellPage:
     """verdicts: by experiment and method."""
     suite, records = evidence.suite, evidence.found(cell).records

@@ -29,7 +29,9 @@ def panel(scenario: Scenario, scores: Mapping[int, Scores]) -> dict[str, Any]:
         "scenario": scenario.id,
         "metric": scenario.metric.replace("_", " "),
         "levels": _levels(scenario),
-        "series": [_series(name, {s: own.curves[name] for s, own in scores.items() if name in own.curves}) for name in names],
+        "series": [
+            _series(name, {s: own.curves[name] for s, own in scores.items() if name in own.curves}) for name in names
+        ],
     }
 
 

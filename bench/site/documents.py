@@ -47,8 +47,10 @@ def html(markdown: str) -> str:
             token.children = _linked(token.children)
         elif token.type == "table_open":
             token.attrSet("class", "text")
-    return reader.renderer.render(tokens, reader.options, {}).replace("<table", SCROLL + "<table").replace(
-        "</table>", "</table></div>"
+    return (
+        reader.renderer.render(tokens, reader.options, {})
+        .replace("<table", SCROLL + "<table")
+        .replace("</table>", "</table></div>")
     )
 
 

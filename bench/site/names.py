@@ -30,5 +30,6 @@ def badge(suite: str) -> str:
     return f"badges/{file_name(suite)}.svg"
 
 
-def tables_file(suite: str, profile: str, suffix: str) -> str:
-    return suite_page(suite, profile).removesuffix(".html") + f".{suffix}"
+def tables_file(suite: str, profile: str, form: str) -> str:
+    """form: of `bench report --format`."""
+    return suite_page(suite, profile).removesuffix("html") + {"latex": "tex"}.get(form, form)

@@ -111,7 +111,7 @@ def suite_page(evidence: Evidence, findings: Sequence[Finding]) -> SuitePage:
         main={kind: board for kind in ("reference", APART, "reduced") if (board := main_board(found, kind))},
         verdicts=tuple(verdicts),
         stands=tuple(family_lines(verdicts)),
-        tables=tuple(paper_tables(evidence, suite.experiment, verdicts)),
+        tables=tuple(paper_tables(suite, suite.experiment, verdicts)),
         untestable=tuple(c for c in suite.claim if isinstance(c.test, Untestable)),
         transfer=tuple(metric for e in suite.experiment for metric in transfer_metrics(evidence, e)),
         cells=tuple(_cells(evidence, verdicts)),

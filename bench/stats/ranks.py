@@ -66,5 +66,7 @@ def _resampled(cells: Sequence[Floats], generator: np.random.Generator, repetiti
 def _ranks(values: Floats) -> NDArray[np.intp]:
     """1 + how many are greater. [B, M] -> [B, M]."""
     ordered = np.sort(values, axis=1)
-    greater = [values.shape[1] - np.searchsorted(row, own, side="right") for row, own in zip(ordered, values, strict=True)]
+    greater = [
+        values.shape[1] - np.searchsorted(row, own, side="right") for row, own in zip(ordered, values, strict=True)
+    ]
     return 1 + np.array(greater).reshape(values.shape)

@@ -60,7 +60,14 @@
       ctx.moveTo(bbox.left, y);
       ctx.lineTo(bbox.left + bbox.width, y);
       ctx.stroke();
-      ctx.fillText(LEVELS[name], bbox.left + bbox.width - 4 * pixels, y - 3 * pixels);
+      const at = [LEVELS[name], bbox.left + bbox.width - 4 * pixels, y - 4 * pixels];
+      ctx.save();
+      ctx.setLineDash([]);
+      ctx.strokeStyle = colour("page");
+      ctx.lineWidth = 4 * pixels; // a halo, so that the words stand out from the curves
+      ctx.strokeText(...at);
+      ctx.restore();
+      ctx.fillText(...at);
     }
     ctx.restore();
   }
@@ -120,7 +127,7 @@
     /* A box for each seed, so that any can be looked at alone. */
     boxes() {
       const legend = document.createElement("legend");
-      legend.textContent = "Seeds";
+      legend.textContent = "Seeds shown";
       this.choices.replaceChildren(legend);
       this.series.seeds.forEach((seed, index) => {
         const box = document.createElement("input");
