@@ -11,15 +11,12 @@ import typer
 from bench.commands.options import BAD_USAGE, NOTHING_RUN, RESULTS, Json, Results, print_json
 from bench.site.archive import Archive
 from bench.site.build import SiteError, build
-from bench.suite import SuiteError
 from bench.suite.loading import available, load
 
 
 def leaderboard(
     out: Annotated[Path, typer.Option(help="the folder of the site; a site that is there is replaced")] = Path("site"),
-    suite: Annotated[
-        list[str] | None, typer.Option(help="a suite's name or file; may be repeated; default: all")
-    ] = None,
+    suite: Annotated[list[str] | None, typer.Option(help="a suite's name or file; may be repeated")] = None,
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:

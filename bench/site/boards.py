@@ -79,10 +79,8 @@ class Board:
     @property
     def compared(self) -> int:
         """In how many places two methods or more have a finished run."""
-        return sum(
-            sum(final.seeds > 0 for final in column) > 1
-            for column in zip(*(row.finals for row in self.rows), strict=True)
-        )
+        columns = zip(*(row.finals for row in self.rows), strict=True)
+        return sum(sum(final.seeds > 0 for final in column) > 1 for column in columns)
 
     @property
     def finished(self) -> int:

@@ -1,4 +1,4 @@
-"""Writes the site: into a new folder beside the old one, then in its place, so that no page of it is ever half there."""
+"""Writes the site: into a new folder beside the old one, then in its place, so that no page is ever half there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frozen values -> HTML and SVG, by the templates beside this file. Every text is escaped; there is no way around it."""
+"""Frozen values -> HTML and SVG, by the templates beside this file. Every text is escaped: only `documents` makes HTML."""
 
 from __future__ import annotations
 

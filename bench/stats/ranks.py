@@ -2,10 +2,10 @@
 
 Axes: M method, B repetition, S seed, C cell.
 
-A bare rank hides that seeds decide it. Here the seeds of every cell are drawn anew, all methods are ranked each time, and
-a method's interval is the middle share of its ranks. Cells are drawn by themselves, n - 1 of n seeds (Rao & Wu 1988), as
-in `bench.stats.bootstrap`. Methods that are equal share ranks that no number of seeds parts, so an interval says between
-which ranks a method stands, and is no test of any pair.
+A bare rank hides that seeds decide it. Here the seeds of every cell are drawn anew, all methods are ranked each time,
+and a method's interval is the middle share of its ranks. Cells are drawn by themselves, n - 1 of n seeds (Rao & Wu
+1988), as in `bench.stats.bootstrap`. An interval says between which ranks a method stands, and is no test of any pair:
+between methods that are equal no number of seeds decides.
 """
 
 from collections.abc import Sequence
@@ -63,10 +63,8 @@ def _resampled(cells: Sequence[Floats], generator: np.random.Generator, repetiti
     return total / len(cells)
 
 
-def _ranks(values: Floats) -> NDArray[np.intp]:
+def _ranks(values: NDArray[np.floating]) -> NDArray[np.intp]:
     """1 + how many are greater. [B, M] -> [B, M]."""
-    ordered = np.sort(values, axis=1)
-    greater = [
-        values.shape[1] - np.searchsorted(row, own, side="right") for row, own in zip(ordered, values, strict=True)
-    ]
+    rows = zip(np.sort(values, axis=1), values, strict=True)
+    greater = [values.shape[1] - np.searchsorted(ordered, own, side="right") for ordered, own in rows]
     return 1 + np.array(greater).reshape(values.shape)

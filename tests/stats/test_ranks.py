@@ -43,7 +43,7 @@ def test_the_same_generator_gives_the_same_intervals() -> None:
 
 
 def test_interval_holds_the_true_rank_of_methods_that_differ() -> None:
-    """Five methods half a standard deviation apart, 5 seeds each: the true rank lies inside at least 95% of the time."""
+    """Five methods half a standard deviation apart, 5 seeds each: the true rank lies inside."""
     draw, held = np.random.default_rng(1), []
     for _ in range(200):
         methods = [[draw.normal(0.5 * m, 1.0, 5)] for m in range(5)]
