@@ -30,6 +30,14 @@ columns = ["base", "student"]
 "three" = "-7 -9.9"
 "odd" = "-5 -"
 """
+WORSE = BETTER.replace("student", "x").replace("base", "student").replace("x", "base")
+ON_TWO = 'scenarios = ["two"]\n'
+CLAIMS = (  # not comparable, for one task is a substitute; reproduced; not reproduced; reproduced
+    claim(BETTER),
+    claim(BETTER, ON_TWO).replace('id = "c"', 'id = "c/two"'),
+    claim(WORSE, ON_TWO).replace('id = "c"', 'id = "c/worse"'),
+    claim(BETTER.replace("final", "early"), ON_TWO).replace('id = "c"', 'id = "c/early"'),
+)
 LEVELS = {
     "single": {"two": -4.0, "three": -6.0, "odd": -4.5},
     "base": {"two": -4.5, "three": -7.0, "odd": -5.0},
@@ -46,7 +54,7 @@ says = '''{HOSTILE} and {BREAKING}'''
 
 def made_suite() -> Suite:
     """Several scenarios, a printed table, a claim, a substitute; texts that would run if they were not escaped."""
-    return suite_of(TABLE, claim(BETTER), SUBSTITUTE, EXTRA)
+    return suite_of(TABLE, *CLAIMS, SUBSTITUTE, EXTRA)
 
 
 def hostile_suite() -> Suite:
