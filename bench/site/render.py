@@ -1,4 +1,4 @@
-"""Frozen values -> HTML and SVG, by the templates beside this file. Only `documents` makes HTML; the rest is escaped."""
+"""Frozen values -> HTML and SVG by the templates beside this file. Only `documents` makes HTML; all else is escaped."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from bench.plan import Selection
 from bench.site.boards import Board, boards, main_board
 from bench.stats.ranks import Rank
 from tests.made_site import made_suite, record_all
-from tests.several import evidence_of, everywhere, suite_of
+from tests.several import everywhere, evidence_of, suite_of
 
 pytestmark = pytest.mark.usefixtures("several_tasks")
 
