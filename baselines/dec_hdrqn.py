@@ -19,11 +19,11 @@ import torch
 from torch import Tensor
 
 from baselines import specs
-from baselines.agents import Carried, agent_inputs, initial_multi_task_lstm, mlp_q, multi_task_lstm_q
+from baselines.agents import Carried, agent_inputs, initial_multi_task_lstm, multi_task_lstm_q
 from baselines.episodes import WholeEpisodes
-from baselines.learner import Rollout, Task, Teacher
+from baselines.learner import Rollout, Task
 from baselines.masks import available_q
-from baselines.mkt_marl import distillation_loss
+from baselines.mkt_marl import TaskTeacher, distillation_loss
 from baselines.nn import Parameters, detached
 from baselines.optim import TeamAdam
 from baselines.schedules import epsilon_greedy, linear
@@ -49,21 +49,6 @@ def traces(x: Tensor, index: Tensor) -> Tensor:
     """Steps index [S, B, L] of x [S, B, T, ...]: [S, B, L, ...]."""
     place = index.view(*index.shape, *(1,) * (x.dim() - 3)).expand(*index.shape, *x.shape[3:])
     return x.gather(2, place)
-
-
-def readable(task: int, teacher: Teacher | None) -> Teacher:
-    """The teacher of a task: an MLP that reads one step's observation. Raises ValueError for none, and for another."""
-    if teacher is None:
-        raise ValueError(
-            f"task {task}: Dec-HDRQN distils and needs a teacher, got none; train a team on the task first"
-        )
-    memory = [name for name in ("use_rnn", "obs_last_action") if teacher.hyperparameters[name]]
-    if memory:
-        raise ValueError(
-            f"task {task}: the teacher has {' and '.join(memory)} = true; allowed: false, as a trace of a few steps "
-            "does not hold what such a teacher remembers"
-        )
-    return teacher
 
 
 class Playing:
@@ -92,8 +77,7 @@ class Playing:
 class DecHDRQN:
     """A `Learner`: one update of the whole network after each task's round, once a batch of its episodes is stored.
 
-    dtype: of parameters, replay and noise. Raises ValueError for a task without a teacher, or with one that it cannot
-    read.
+    dtype: of parameters, replay and noise. Raises ValueError where a task has no teacher or one that does not fit it.
     """
 
     def __init__(
@@ -109,7 +93,7 @@ class DecHDRQN:
         self.tasks, self.hyperparameters = tasks, h
         self._streams, self._device, self._dtype = streams, torch.device(device), dtype
         self.copies = h.update_episodes
-        self._teachers = [readable(k, task.teacher) for k, task in enumerate(tasks)]
+        self._teachers = [TaskTeacher.of(task, k, device, dtype) for k, task in enumerate(tasks)]
         self.replays = [WholeEpisodes(task, h.replay_size, streams, device, dtype) for task in tasks]
         self._agent = initial_multi_task_lstm(
             [task.obs_size + task.agents for task in tasks],
@@ -139,11 +123,11 @@ class DecHDRQN:
             return {}
         batch = replay.sample(h.batch_size)
         index, mask = trace_steps(batch.mask.sum(-1), self._uniform("update", h.batch_size), h.trace_steps)
-        obs, avail_actions = traces(batch.obs, index), traces(batch.avail_actions, index)
-        q, _ = multi_task_lstm_q(self._adam.leaves, agent_inputs(obs), task)
-        loss = distillation_loss(
-            self._teacher_q(task, obs), q, avail_actions, mask, h.distill_temperature, h.loss_reduction
+        q, _ = multi_task_lstm_q(self._adam.leaves, agent_inputs(traces(batch.obs, index)), task)
+        teacher_q, avail_actions = (
+            traces(x, index) for x in (self._teachers[task].q_values(batch), batch.avail_actions)
         )
+        loss = distillation_loss(teacher_q, q, avail_actions, mask, h.distill_temperature, h.loss_reduction)
         self._adam.step(loss)
         return {"kl": loss.detach()}
 
@@ -160,13 +144,6 @@ class DecHDRQN:
         for name, p in self._agent.items():
             p.copy_(state[f"agent.{name}"])
         self._adam.load_state({n.removeprefix("adam."): p for n, p in state.items() if n.startswith("adam.")})
-
-    @torch.no_grad()
-    def _teacher_q(self, task: int, obs: Tensor) -> Tensor:
-        """What a task's teacher makes of the student's observations: [S, B, L, N, O] -> [S, B, L, N, A]."""
-        teacher = self._teachers[task]
-        weights = {name: p.to(self._device, self._dtype) for name, p in teacher.weights.items()}
-        return mlp_q(weights, agent_inputs(teacher.view(obs), agent_id=teacher.hyperparameters["obs_agent_id"]))
 
     def _uniform(self, purpose: str, *shape: int) -> Tensor:
         """Uniform from [0, 1), [S, *shape], each seed's from its own stream."""

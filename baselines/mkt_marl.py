@@ -122,7 +122,7 @@ class TaskTeacher:
         """The teacher that a task brings. Raises ValueError without one, or where sizes do not fit."""
         teacher = task.teacher
         if teacher is None:
-            raise ValueError(f"MKT-MARL needs a teacher a task: task {number} of this training set has none")
+            raise ValueError(f"distillation needs a teacher a task: task {number} of this training set has none")
         weights = {name: weight.to(device, dtype) for name, weight in teacher.weights.items()}
         use_rnn, agent_id, last_action = (
             bool(teacher.hyperparameters[name]) for name in ("use_rnn", "obs_agent_id", "obs_last_action")

@@ -1,4 +1,4 @@
-"""A made-up site with everything on it: verdicts of several kinds, a substitute, a reduced budget, and hostile texts."""
+"""A made-up site with everything on it: verdicts of each kind, a substitute, a reduced budget, hostile texts."""
 
 from __future__ import annotations
 

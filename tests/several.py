@@ -167,7 +167,7 @@ def evidence_of(suite: Suite, folder: Path, levels: Levels, status: str = "finis
 
 def verdicts(suite: Suite, folder: Path, levels: Levels, **selection: object) -> dict[str, Verdict]:
     """By id."""
-    evidence = evidence_of(suite, folder, levels, **selection)
+    evidence = evidence_of(suite, folder, levels, "finished", **selection)
     return {v.id: v for v in judge(evidence, suite.experiment)}
 
 

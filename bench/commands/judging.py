@@ -29,10 +29,17 @@ from bench.report.machine import check_json
 from bench.report.markdown import write_report
 from bench.report.papertables import paper_tables
 from bench.report.tabular import FORMATS
-from bench.report.terminal import counts_line, deviation_lines, family_lines, transfer_table, verdict_table
+from bench.report.terminal import (
+    aggregate_table,
+    counts_line,
+    deviation_lines,
+    family_lines,
+    transfer_table,
+    verdict_table,
+)
 from bench.store import StoreError, write_atomically
 from bench.suite import SuiteError
-from bench.verdict import TransferMetric, Verdict, judge, transfer_metrics
+from bench.verdict import Aggregate, TransferMetric, Verdict, aggregates, judge, transfer_metrics
 
 
 def check(
@@ -106,15 +113,20 @@ def _print_tables(evidence: Evidence, form: str, out: Path | None) -> None:
         raise StoreError(f"{out} cannot be written: {error.strerror}") from error
 
 
-def judged(evidence: Evidence) -> tuple[list[Verdict], list[TransferMetric]]:
+def judged(evidence: Evidence) -> tuple[list[Verdict], list[TransferMetric], list[Aggregate]]:
     experiments = selected(evidence.suite, evidence.selection.only)
-    return judge(evidence, experiments), [metric for e in experiments for metric in transfer_metrics(evidence, e)]
+    metrics = [metric for e in experiments for metric in transfer_metrics(evidence, e)]
+    return judge(evidence, experiments), metrics, [a for e in experiments for a in aggregates(evidence, e)]
 
 
-def show_check(evidence: Evidence, verdicts: list[Verdict], transfer: list[TransferMetric]) -> None:
+def show_check(
+    evidence: Evidence, verdicts: list[Verdict], transfer: list[TransferMetric], aggregated: list[Aggregate]
+) -> None:
     console = terminal()
     if transfer:
         console.print(transfer_table(transfer))
+    if aggregated:
+        console.print(aggregate_table(aggregated))
     console.print(verdict_table(verdicts))
     print(*deviation_lines(verdicts), sep="\n")
     print(counts_line(verdicts))
@@ -126,11 +138,14 @@ def show_check(evidence: Evidence, verdicts: list[Verdict], transfer: list[Trans
         print(f"not counted: {problem}", file=sys.stderr)
 
 
-def save_report(evidence: Evidence, verdicts: list[Verdict], transfer: list[TransferMetric]) -> Path:
+def save_report(
+    evidence: Evidence, verdicts: list[Verdict], transfer: list[TransferMetric], aggregated: list[Aggregate]
+) -> Path:
     """The path of the report, in the results folder. Raises StoreError where it cannot be written."""
     suite, selection, root = evidence.suite, evidence.selection, evidence.store.root
     name = "-".join([suite.id, selection.profile, *(e.replace("/", "-") for e in selection.only)])
     try:
-        return write_report(evidence, selected(suite, selection.only), verdicts, transfer, root / "report" / name)
+        experiments = selected(suite, selection.only)
+        return write_report(evidence, experiments, verdicts, transfer, aggregated, root / "report" / name)
     except OSError as error:
         raise StoreError(f"report in {root} cannot be written: {error.strerror}") from error

@@ -27,6 +27,17 @@ class PaperTable:
     columns_are: str  # "methods" or "scenarios"
     entries: tuple[tuple[Entry, ...], ...]
 
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """The columns, with what the paper's header prints above them."""
+        budgets = self.table.budgets or [""] * len(self.columns)
+        return tuple(f"{name} ({b})" if b else name for name, b in zip(self.columns, budgets, strict=True))
+
+    @property
+    def lines(self) -> list[tuple[str, tuple[Entry, ...]]]:
+        """Each row's name and entries."""
+        return list(zip(self.rows, self.entries, strict=True))
+
 
 def paper_tables(suite: Suite, experiments: Iterable[Experiment], verdicts: Iterable[Verdict]) -> list[PaperTable]:
     """Every table of these experiments. verdicts: what `judge` says of them."""

@@ -11,9 +11,10 @@ from typing import Any
 from bench import __version__
 from bench.report.latex import escaped, latex_table
 from bench.report.machine import plain
-from bench.report.markdown import table as markdown_table
 from bench.report.numbers import classes, found, interval, number, seeds_to_decide
 from bench.report.papertables import Entry, PaperTable
+from bench.report.tables import printed_tables
+from bench.report.tables import table as markdown_table
 from bench.verdict import Verdict
 
 CLAIM_HEAD = ("claim", "place", "in", "found [90% interval]", "verdict", "seeds", "would decide", "deviations")
@@ -39,15 +40,10 @@ LEGEND = "Each cell: printed; ours with its 95% interval; verdict on the printed
 
 def markdown(tables: Sequence[PaperTable], claims: Sequence[Verdict]) -> str:
     """Tables as the paper prints them, then the claims."""
-    lines: list[str] = []
-    for own in tables:
-        lines += [f"## {_title(own)}", "", LEGEND, ""]
-        head = ["", *own.columns]
-        rows = ([row, *(_cell(e) for e in entries)] for row, entries in zip(own.rows, own.entries, strict=True))
-        lines += [*markdown_table(head, rows), ""]
+    lines = [*printed_tables(tables)][1:]  # a file begins with words
     if claims:
-        lines += ["## Claims", "", *markdown_table(CLAIM_HEAD, map(_claim, claims)), ""]
-    return "\n".join(map(_without_markup, lines))
+        lines += [*([""] if lines else []), "## Claims", "", *markdown_table(CLAIM_HEAD, map(_claim, claims))]
+    return "".join(f"{_without_markup(line)}\n" for line in lines)
 
 
 def latex(tables: Sequence[PaperTable], claims: Sequence[Verdict]) -> str:
@@ -61,8 +57,8 @@ def latex(tables: Sequence[PaperTable], claims: Sequence[Verdict]) -> str:
         r"\begin{document}\footnotesize",
     ]
     for own in tables:
-        cells = ([row, *(_cell(e) for e in entries)] for row, entries in zip(own.rows, own.entries, strict=True))
-        lines += latex_table(f"{_title(own)}. {LEGEND}", ["", *own.columns], cells)
+        cells = ([row, *map(_cell, entries)] for row, entries in own.lines)
+        lines += latex_table(f"{_title(own)}. {LEGEND}", ["", *own.heads], cells)
     if claims:
         lines += latex_table("Claims", CLAIM_HEAD, map(_claim, claims), wide=0)
     if not tables and not claims:

@@ -1,260 +1,28 @@
-"""Dec-HDRQN on toy tasks of different sizes.
+"""Dec-HDRQN: seeds in company, continuation, acting, masks and teachers.
 
-Axes: S seed, E environment copy, B batch of episodes, T time step, N agent, O observation entry, A action; L step of a
-trace.
+Axes: S seed, E environment copy, T time step, N agent, O observation entry, A action.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import LSTM, Linear
+from torch.nn import LSTM
 from torch.nn.functional import one_hot
 
 from baselines import specs
-from baselines.dec_hdrqn import DecHDRQN, trace_steps, traces
-from baselines.layers import initial_linear
+from baselines.dec_hdrqn import DecHDRQN
 from baselines.learner import Layout, Rollout, Task, Teacher
 from baselines.streams import Streams
-
-SETTINGS = {
-    "observation_embedding_width": 7,
-    "hidden_width": 6,
-    "recurrent_width": 5,
-    "parameter_sharing": True,
-    "obs_agent_id": True,
-    "obs_last_action": False,
-    "separate_observation_embedding": True,
-    "separate_action_mapping": True,
-    "separate_replay": True,
-    "task_order": "one update a task, in turn",
-    "action_selector": "epsilon_greedy",
-    "epsilon_start": 1.0,
-    "epsilon_end": 0.1,
-    "epsilon_anneal_steps": 40,
-    "epsilon_evaluation": 0.0,
-    "optimizer": "adam",
-    "lr": 0.01,
-    "grad_clip": 0.05,
-    "batch_size": 4,
-    "replay_size": 8,
-    "update_episodes": 2,
-    "trace_steps": 3,
-    "trace_start": "any window that meets the episode",
-    "trace_state": "zeros",
-    "burn_in_steps": 0,
-    "trace_source": "student",
-    "distill_loss": "kl",
-    "distill_temperature": 0.5,
-    "loss_reduction": "mean",
-}
-TEACHER = {"use_rnn": False, "obs_last_action": False, "obs_agent_id": True}
-SIZES = ((3, 4, 3, 6), (2, 5, 4, 5))  # N, O, A, T of two tasks
+from tests.distilled import SETTINGS, TEACHER, linear_of, toy
 
 
-def toy_teacher(seeds: Sequence[int], agents: int, obs_size: int, action_size: int, dtype: torch.dtype) -> Teacher:
-    """An untrained MLP of other seeds, scaled up so that it prefers some action."""
-    streams = [Streams(1000 + seed) for seed in seeds]
-    weights = initial_linear([obs_size + agents, 9, action_size], streams, "cpu", dtype)
-    return Teacher(
-        {name: 4 * p for name, p in weights.items()}, Layout(obs_size, tuple(range(obs_size))), lambda x: x, TEACHER
-    )
-
-
-@dataclass
-class Toy:
-    """A learner on toy tasks, and what it has gone through. Some episodes end early, some actions are unavailable."""
-
-    learner: DecHDRQN
-    streams: list[Streams]
-    rounds: int = 0
-    seen: dict[str, Tensor] = field(default_factory=dict)  # by name [S, ...]
-
-    def play(self, rounds: int) -> Toy:
-        for _ in range(rounds):
-            for k in range(len(self.learner.tasks)):
-                rollout = self.rollout(k)
-                losses = self.learner.learn(k, rollout, (self.rounds + 1) * self.learner.copies)
-                self.seen |= {f"{self.rounds}.{k}.{name}": loss for name, loss in losses.items()}
-                self.seen |= {f"{self.rounds}.{k}.obs": rollout.obs, f"{self.rounds}.{k}.actions": rollout.actions}
-            self.rounds += 1
-        return self
-
-    def rollout(self, k: int) -> Rollout:
-        """One round of a task; each seed's world is computed alone, and moves with the actions."""
-        task, dtype = self.learner.tasks[k], self.learner.policy()["F.weight_0"].dtype
-        copies, limit = self.learner.copies, task.episode_limit
-        shape = (copies, task.agents, task.obs_size)
-        obs = [torch.stack([torch.randn(shape, generator=s["environment"], dtype=dtype) for s in self.streams])]
-        avail = torch.stack(
-            [
-                torch.rand(copies, limit + 1, task.agents, task.action_size, generator=s["environment"]) < 0.7
-                for s in self.streams
-            ]
-        )
-        avail[..., 0] = True
-        terminated = torch.stack([torch.rand(copies, limit, generator=s["environment"]) < 0.1 for s in self.streams])
-        policy, actions = self.learner.exploring(k, self.rounds * copies), []
-        push = torch.linspace(-1, 1, task.action_size, dtype=dtype)
-        for t in range(limit):
-            actions.append(policy(obs[-1], avail[:, :, t], t))
-            moved = [0.8 * x + (a * push).sum(-1, keepdim=True) for x, a in zip(obs[-1], actions[-1], strict=True)]
-            obs.append(torch.stack(moved))
-        rewards = torch.zeros(len(self.streams), copies, limit, task.agents)
-        return Rollout(torch.stack(obs, 2), torch.stack(actions, 2), rewards, terminated, avail)
-
-    def lane(self, lane: int) -> dict[str, Tensor]:
-        """All that a seed has come to, by name."""
-        return {name: x[lane] for name, x in (self.learner.state() | self.seen).items()}
-
-
-def toy(seeds: Sequence[int] = (0, 1, 2), dtype: torch.dtype = torch.float32, **changed: object) -> Toy:
-    tasks = [
-        Task(n, o, a, limit, 1000, Layout(o, tuple(range(o))), toy_teacher(seeds, n, o, a, dtype))
-        for n, o, a, limit in SIZES
-    ]
-    streams = [Streams(seed) for seed in seeds]
-    h = specs.DecHDRQN.model_validate(SETTINGS | changed)
-    return Toy(DecHDRQN(tasks, h, streams, "cpu", dtype=dtype), streams)
-
-
-# ------------------------------------------------------------------------------------------------- traces
-
-
-def test_every_window_that_meets_the_episode_is_as_likely():
-    """An episode of 5 steps has 7 windows of 3 steps; those at its ends are shorter."""
-    uniform = (torch.arange(7) + 0.5).unsqueeze(0) / 7
-    index, inside = trace_steps(torch.full((1, 7), 5), uniform, 3)
-    found = [i[m].tolist() for i, m in zip(index[0], inside[0], strict=True)]
-    assert found == [[0], [0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4], [4]]
-    assert index.max() == 4
-
-
-@pytest.mark.parametrize("length", [1, 2, 5, 10_000])
-def test_traces_stay_in_their_episode(length):
-    """Also at the largest number below 1, whose product may round up."""
-    uniform = torch.tensor([[0.0, 0.3, math.nextafter(1.0, 0.0)]], dtype=torch.float64).float().clamp(max=1 - 2**-24)
-    index, inside = trace_steps(torch.full((1, 3), length), uniform, 4)
-    assert inside[..., 0].all()
-    assert index.min() >= 0
-    assert index.max() < length
-    assert index[0, 0, 0] == 0
-    assert index[0, 2].max() == length - 1
-
-
-def test_traces_are_an_episodes_steps():
-    x = torch.arange(2 * 3 * 6 * 2).view(2, 3, 6, 2)
-    index = torch.tensor([[[0, 1], [4, 5], [2, 2]], [[1, 2], [3, 4], [0, 0]]])
-    found = traces(x, index)
-    for s in range(2):
-        for b in range(3):
-            assert torch.equal(found[s, b], x[s, b, index[s, b]])
-
-
-# ------------------------------------------------------------------------------------------- one update
-
-
-class PlainLearner:
-    """One seed in torch.nn modules and plain loops over episodes, agents and steps; float64."""
-
-    def __init__(self, lane: int, run: Toy):
-        self.h, self.tasks, self.lane = run.learner.hyperparameters, run.learner.tasks, lane
-        self.streams = Streams(run.streams[lane].seed)
-        weights = {name: p[lane].clone() for name, p in run.learner.policy().items()}
-        self.lstm = LSTM(self.h.hidden_width, self.h.recurrent_width, batch_first=True).double()
-        self.lstm.load_state_dict(
-            {f"{n.removeprefix('lstm.')}_l0": p for n, p in weights.items() if n.startswith("lstm.")}
-        )
-        names = ["F", *(f"{part}_{k}" for k in range(len(self.tasks)) for part in ("E", "EA"))]
-        self.layers = {name: linear_of(weights[f"{name}.weight_0"], weights[f"{name}.bias_0"]) for name in names}
-        self.parameters = [*self.lstm.parameters(), *(p for layer in self.layers.values() for p in layer.parameters())]
-        self.adam = torch.optim.Adam(self.parameters, self.h.lr)
-        self.stored: list[list[Mapping[str, Tensor]]] = [[] for _ in self.tasks]
-
-    def learn(self, k: int, rollout: Rollout) -> float | None:
-        for e in range(rollout.obs.shape[1]):
-            names = ("obs", "avail_actions", "terminated")
-            self.stored[k].append({name: getattr(rollout, name)[self.lane, e] for name in names})
-        if len(self.stored[k]) < self.h.batch_size:
-            return None
-        place = torch.randperm(len(self.stored[k]), generator=self.streams["replay"])[: self.h.batch_size]
-        uniform = torch.rand(self.h.batch_size, generator=self.streams["update"], dtype=torch.float64)
-        terms = [
-            term
-            for index, u in zip(place.tolist(), uniform.tolist(), strict=True)
-            for term in self.trace_terms(k, self.stored[k][index], u)
-        ]
-        loss = torch.stack(terms).mean() if self.h.loss_reduction == "mean" else torch.stack(terms).sum()
-        self.adam.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.parameters, self.h.grad_clip)
-        self.adam.step()
-        return loss.item()
-
-    def trace_terms(self, k: int, episode: Mapping[str, Tensor], uniform: float) -> list[Tensor]:
-        """KL terms of one trace, one for each step and agent."""
-        ended = episode["terminated"].nonzero().flatten().tolist()
-        length = ended[0] + 1 if ended else self.tasks[k].episode_limit
-        windows = [range(first, first + self.h.trace_steps) for first in range(1 - self.h.trace_steps, length)]
-        steps = [t for t in windows[int(uniform * len(windows))] if 0 <= t < length]
-        terms = []
-        for i in range(self.tasks[k].agents):
-            identity = one_hot(torch.tensor(i), self.tasks[k].agents).double()
-            x = torch.stack([torch.cat([episode["obs"][t, i], identity]) for t in steps])
-            e = self.layers[f"E_{k}"](x).relu()
-            q = self.layers[f"EA_{k}"](self.lstm(self.layers["F"](e).relu().unsqueeze(0))[0][0])
-            for t, own_x, own_q in zip(steps, x, q, strict=True):
-                avail = episode["avail_actions"][t, i]
-                p = (self.teacher_q(k, own_x)[avail] / self.h.distill_temperature).softmax(0)
-                terms.append((p * (p.log() - own_q[avail].log_softmax(0))).sum())
-        return terms
-
-    def teacher_q(self, k: int, x: Tensor) -> Tensor:
-        teacher = self.tasks[k].teacher
-        assert teacher is not None
-        w0, b0, w1, b1 = (teacher.weights[name][self.lane] for name in ("weight_0", "bias_0", "weight_1", "bias_1"))
-        return w1 @ (w0 @ x + b0).relu() + b1
-
-    def weights(self) -> dict[str, Tensor]:
-        named = {f"lstm.{name.removesuffix('_l0')}": p for name, p in self.lstm.named_parameters()}
-        for name, layer in self.layers.items():
-            named |= {f"{name}.weight_0": layer.weight, f"{name}.bias_0": layer.bias}
-        return {name: p.detach() for name, p in named.items()}
-
-
-def linear_of(weight: Tensor, bias: Tensor) -> Linear:
-    layer = Linear(weight.shape[1], weight.shape[0]).double()
-    layer.load_state_dict({"weight": weight, "bias": bias})
-    return layer
-
-
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
-def test_updates_equal_a_plain_loop(reduction):
-    run = toy(dtype=torch.float64, replay_size=100, loss_reduction=reduction)
-    start = {name: p.clone() for name, p in run.learner.policy().items()}
-    plain = [PlainLearner(lane, run) for lane in range(3)]
-    updates = 0
-    for _ in range(6):
-        for k in range(2):
-            rollout = run.rollout(k)
-            losses = run.learner.learn(k, rollout, (run.rounds + 1) * 2)
-            for lane, learner in enumerate(plain):
-                expected = learner.learn(k, rollout)
-                assert ("kl" in losses) == (expected is not None)
-                if expected is not None:
-                    assert losses["kl"][lane].item() == pytest.approx(expected, abs=1e-12)
-                    updates += 1
-        run.rounds += 1
-    assert updates == 2 * 3 * 5
-    for name, p in run.learner.policy().items():
-        assert (p - start[name]).abs().max() > 1e-3, name
-        for lane, learner in enumerate(plain):
-            torch.testing.assert_close(p[lane], learner.weights()[name], rtol=0, atol=1e-10)
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
 
 
 # ------------------------------------------------------------------------------------------------ lanes
@@ -436,28 +204,15 @@ def test_it_learns_two_tasks_from_perfect_teachers():
     assert min(trained) > 0.95
 
 
-@pytest.mark.parametrize(
-    ("teacher", "says"),
-    [
-        (lambda _: None, "task 1: Dec-HDRQN distils and needs a teacher, got none"),
-        (lambda t: replace(t, hyperparameters=TEACHER | {"use_rnn": True}), "task 1: the teacher has use_rnn = true"),
-        (
-            lambda t: replace(t, hyperparameters=TEACHER | {"use_rnn": True, "obs_last_action": True}),
-            "use_rnn and obs_last_action = true; allowed: false",
-        ),
-    ],
-)
-def test_teachers_that_cannot_teach_are_refused(teacher: Callable[[Teacher | None], Teacher | None], says: str):
-    tasks = list(toy().learner.tasks)
-    tasks[1] = replace(tasks[1], teacher=teacher(tasks[1].teacher))
-    h = specs.DecHDRQN.model_validate(SETTINGS)
-    with pytest.raises(ValueError, match=says):
-        DecHDRQN(tasks, h, [Streams(0)], "cpu")
+def test_a_task_without_a_teacher_is_refused():
+    first, second = toy().learner.tasks
+    with pytest.raises(ValueError, match="needs a teacher a task: task 1"):
+        DecHDRQN([first, replace(second, teacher=None)], specs.DecHDRQN.model_validate(SETTINGS), [Streams(0)], "cpu")
 
 
 def test_the_teacher_reads_its_own_view_of_the_observation():
     """A view that swaps two entries is as good as a teacher whose weights are swapped."""
-    losses = []
+    losses: list[Tensor] = []
     swap = torch.tensor([1, 0, 2, 3])
     for way in ("view", "weights"):
         run = toy(batch_size=2)

@@ -232,3 +232,16 @@ def test_a_replay_smaller_than_a_batch_is_refused():
 def test_settings_must_fit_together(changes, says):
     with pytest.raises(ValueError, match=says):
         single(**changes)
+
+
+@pytest.mark.parametrize("use_rnn", [False, True])
+def test_an_episode_remembers_nothing_of_the_one_before(use_rnn):
+    """One policy, two episodes that look alike: the same actions, which without memory would be others."""
+    learner = started(ValueDecomposition, [toy_task()], single(use_rnn=use_rnn, obs_last_action=True), (0, 1)).learner
+    obs = torch.randn(5, 2, 50, 2, 3, generator=torch.Generator().manual_seed(0))
+    avail = torch.ones(2, 50, 2, 4, dtype=torch.bool)
+    act = learner.greedy(0)
+    first, second = ([act(obs[t], avail, t) for t in range(5)] for _ in range(2))
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(first, second, strict=True))
+    alone = [learner.greedy(0)(obs[t], avail, 0) for t in range(5)]
+    assert not all(torch.equal(ours, theirs) for ours, theirs in zip(first, alone, strict=True))

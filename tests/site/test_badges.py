@@ -1,5 +1,6 @@
 """Badges: what they say, and that they are sound SVG whatever the suite is called."""
 
+import itertools
 from xml.etree import ElementTree
 
 from bench.site.badges import PAD, parts
@@ -26,7 +27,7 @@ def test_what_a_badge_says() -> None:
 
 def test_parts_lie_side_by_side() -> None:
     found = parts("knowru", 2, NONE | {"reproduced": 9})
-    for left, right in zip(found, found[1:], strict=False):
+    for left, right in itertools.pairwise(found):
         assert right.x == left.x + left.width
     assert all(part.width > 2 * PAD for part in found)
 
