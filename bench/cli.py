@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from bench import __version__
-from bench.commands import folders, judging, nightly, runs, suites
+from bench.commands import folders, judging, nightly, publishing, runs, suites
 from bench.commands.options import BAD_USAGE, RUNS_FAILED
 from bench.store import StoreError, storage_problem
 from bench.suite import SuiteError
@@ -29,6 +29,7 @@ VERBS = (
     judging.report,
     folders.verify,
     folders.diff,
+    publishing.leaderboard,
     folders.opponent,
 )
 

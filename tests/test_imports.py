@@ -24,6 +24,7 @@ ROOMS = [
     ["bench.executors"],
     ["bench.nightly"],
     ["bench.report"],
+    ["bench.site"],
     ["bench.commands"],
     ["bench.cli"],
     ["bench.__main__"],
