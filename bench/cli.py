@@ -1,8 +1,8 @@
 """The command line, put together. Each verb stands in `commands`.
 
-Exit codes: 0 done, whatever the verdicts say; 1 only from verify, where the folder is not sound, and where --fail-on
-asks for it; 2 bad usage or a bad suite file; 3 runs failed, or the results folder could not be written any more;
-4 nothing was run; 130 interrupted.
+Exit codes: 0 done, whatever the verdicts say; 1 only from verify, where the folder is not sound, from nightly, where it
+is worse than its baseline, and where --fail-on asks for it; 2 bad usage or a bad suite file; 3 runs failed, or the
+results folder could not be written any more; 4 nothing was run; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from bench import __version__
-from bench.commands import folders, judging, runs, suites
+from bench.commands import folders, judging, nightly, runs, suites
 from bench.commands.options import BAD_USAGE, RUNS_FAILED
 from bench.store import StoreError, storage_problem
 from bench.suite import SuiteError
@@ -40,6 +40,7 @@ app = typer.Typer(
 )
 for verb in VERBS:
     app.command()(verb)
+app.add_typer(nightly.app, name="nightly")
 
 
 @app.callback(invoke_without_command=True)

@@ -22,6 +22,7 @@ ROOMS = [
     ["bench.curves", "bench.checkpoints", "bench.provenance", "bench.measures"],
     ["bench.run", "bench.verdict", "bench.estimate", "bench.verify", "bench.diff", "bench.opponents"],
     ["bench.executors"],
+    ["bench.nightly"],
     ["bench.report"],
     ["bench.commands"],
     ["bench.cli"],
