@@ -1,4 +1,4 @@
-"""The agents' network Q_i, shared by a team: MLP or GRU, and MKT-MARL's multi-task form (its Fig. 4).
+"""The agents' network Q_i, shared by a team: MLP or GRU, and MKT-MARL's multi-task form (its Fig. 4), MLP or LSTM.
 
 Axes: S seed, B batch of episodes, T time step, N agent, O observation entry, A action, I input entry, H hidden unit,
 X state entry. B stands for environment copies in a rollout, with T = 1. Q-values are [S, B, T, N, A] views whose memory
@@ -20,7 +20,9 @@ from baselines.layers import (
     gru_cell,
     initial_gru,
     initial_linear,
+    initial_lstm,
     linear,
+    lstm_cell,
     mlp,
     named,
     part,
@@ -28,6 +30,8 @@ from baselines.layers import (
 )
 from baselines.nn import Parameters
 from baselines.streams import Streams
+
+Carried = tuple[Tensor, Tensor]  # an LSTM's hidden state and cell, [S, H, M] each: a column for each (B, N), filled up
 
 
 def agent_inputs(obs: Tensor, last_actions: Tensor | None = None, actions: int = 0, agent_id: bool = True) -> Tensor:
@@ -119,10 +123,64 @@ def multi_task_q(agent: Mapping[str, Tensor], inputs: Tensor, task: int) -> Tens
     ReLU after E_k and after every layer of F: the paper names no activation, EPyMARL's agent has ReLU after every layer
     but the last. The parameters of other tasks are not read and get no gradient.
     """
-    embedding, body, head = (part(agent, name) for name in (f"E_{task}", "F", f"EA_{task}"))
-    e = mlp(embedding, columns(inputs)).relu()
-    c = mlp(body, e).relu()
-    return rows(mlp(head, c), inputs.shape[1:-1])
+    return mlp_q(task_layers(agent, task), inputs)
+
+
+def task_layers(agent: Mapping[str, Tensor], task: int) -> Parameters:
+    """E_k, F and EA_k as the layers of one MLP, of which task k's Q-values come: names as `mlp_q` has them."""
+    stack = [part(agent, name) for name in (f"E_{task}", "F", f"EA_{task}")]
+    layers = [(p[f"weight_{i}"], p[f"bias_{i}"]) for p in stack for i in range(len(p) // 2)]
+    weights = {f"weight_{i}": weight for i, (weight, _) in enumerate(layers)}
+    return weights | {f"bias_{i}": bias for i, (_, bias) in enumerate(layers)}
+
+
+def initial_multi_task_lstm(
+    input_sizes: Sequence[int],
+    action_sizes: Sequence[int],
+    widths: tuple[int, int, int],
+    streams: Sequence[Streams],
+    device: torch.device | str,
+    dtype: torch.dtype,
+) -> Parameters:
+    """Parameters of `multi_task_lstm_q` for K tasks: E_0.*, ..., F.*, lstm.*, EA_0.*, ...
+
+    input_sizes, action_sizes: I and A of each task. widths: of E_k's output, of F's, and H.
+    """
+    embedding_width, hidden_width, recurrent_width = widths
+    parameters: Parameters = {}
+    for k, size in enumerate(input_sizes):
+        parameters |= named(f"E_{k}", initial_linear([size, embedding_width], streams, device, dtype))
+    parameters |= named("F", initial_linear([embedding_width, hidden_width], streams, device, dtype))
+    parameters |= named("lstm", initial_lstm(hidden_width, recurrent_width, streams, device, dtype))
+    for k, size in enumerate(action_sizes):
+        parameters |= named(f"EA_{k}", initial_linear([recurrent_width, size], streams, device, dtype))
+    return parameters
+
+
+def multi_task_lstm_q(
+    agent: Mapping[str, Tensor], inputs: Tensor, task: int, carried: Carried | None = None
+) -> tuple[Tensor, Carried]:
+    """Q_i = EA_k(LSTM(F(E_k(inputs)))) for task k, and what the LSTM carries to the next step.
+
+    inputs [S, B, T, N, I_k], carried: what the call for the steps before gave, None for zeros -> Q_i [S, B, T, N, A_k],
+    carried. ReLU after E_k and F, each one Linear. The parameters of other tasks are not read and get no gradient.
+    """
+    seeds, batch, time, agents, _ = inputs.shape
+    lines = batch * agents
+    x = columns(pad(inputs.transpose(1, 2).flatten(2, 3), (0, 0, 0, -lines % WHOLE_REGISTERS)))
+    x = mlp(part(agent, "F"), mlp(part(agent, f"E_{task}"), x).relu()).relu()
+    lstm = part(agent, "lstm")
+    gates = linear(lstm["weight_ih"], lstm["bias_ih"], x).unflatten(-1, (time, -1))
+    if carried is None:
+        zeros = x.new_zeros(seeds, lstm["weight_hh"].shape[-1], gates.shape[-1])
+        carried = zeros, zeros
+    hidden, cell = carried
+    states = []
+    for t in range(time):
+        hidden, cell = lstm_cell(gates[:, :, t], linear(lstm["weight_hh"], lstm["bias_hh"], hidden), cell)
+        states.append(hidden)
+    q = mlp(part(agent, f"EA_{task}"), torch.stack(states, 2).flatten(2)).unflatten(-1, (time, -1))[..., :lines]
+    return q.unflatten(-1, (batch, agents)).permute(0, 3, 2, 4, 1), (hidden, cell)
 
 
 def initial_state_embeddings(

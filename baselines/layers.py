@@ -52,6 +52,15 @@ def initial_gru(
     return _uniform({name: (shape, hidden) for name, shape in shapes.items()}, streams, device, dtype)
 
 
+def initial_lstm(
+    inputs: int, hidden: int, streams: Sequence[Streams], device: torch.device | str, dtype: torch.dtype
+) -> Parameters:
+    """torch.nn.LSTMCell's defaults: all uniform in +-1/sqrt(H). Its names, its rows (input, forget, cell, output)."""
+    shapes = {"weight_ih": (4 * hidden, inputs), "weight_hh": (4 * hidden, hidden)}
+    shapes |= {"bias_ih": (4 * hidden,), "bias_hh": (4 * hidden,)}
+    return _uniform({name: (shape, hidden) for name, shape in shapes.items()}, streams, device, dtype)
+
+
 def columns(x: Tensor) -> Tensor:
     """Samples as columns: [S, ..., in] -> [S, in, M], contiguous, M filled up with zeros to `WHOLE_REGISTERS`.
 
@@ -85,7 +94,7 @@ def mlp(parameters: Mapping[str, Tensor], x: Tensor) -> Tensor:
     last = len(parameters) // 2 - 1
     for layer in range(last + 1):
         x = linear(parameters[f"weight_{layer}"], parameters[f"bias_{layer}"], x)
-        x = x if layer == last else x.relu()
+        x = x if layer == last else x.relu_()
     return x
 
 
@@ -98,6 +107,17 @@ def gru_cell(gates_ih: Tensor, gates_hh: Tensor, hidden: Tensor) -> Tensor:
     reset, update = (i_r + h_r).sigmoid(), (i_z + h_z).sigmoid()
     new = (i_n + reset * h_n).tanh()
     return (1 - update) * new + update * hidden
+
+
+def lstm_cell(gates_ih: Tensor, gates_hh: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+    """torch.nn.LSTMCell: c' = f c + i g and h' = o tanh(c') with i, f, o sigmoids and g a tanh of their gates.
+
+    gates_ih, gates_hh [S, 4H, M]: what the input's and the hidden state's weights make, biases included; c [S, H, M].
+    Gives h', c'.
+    """
+    i, f, g, o = (gates_ih + gates_hh).chunk(4, 1)
+    cell = f.sigmoid() * cell + i.sigmoid() * g.tanh()
+    return o.sigmoid() * cell.tanh(), cell
 
 
 def part(parameters: Mapping[str, Tensor], prefix: str) -> Parameters:

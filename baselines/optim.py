@@ -1,6 +1,6 @@
 """Adam on stacked parameters, clipping and target updates, with no reduction over seeds or agents.
 
-Axes: S seed, N agent. Every parameter and gradient leads with [S, N].
+Axes: S seed, N agent, P parameter tensor. Every parameter and gradient leads with [S, N], a team's with [S].
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 ADAM_EPSILON = 1e-8  # TensorFlow 1's default, which openai/maddpg (3ceefa0) kept
+CLIP_EPSILON = 1e-6  # torch.nn.utils.clip_grad_norm_
 BETA1, BETA2 = 0.9, 0.999  # both libraries' defaults
 MOMENTS = ("exp_avg", "exp_avg_sq")  # torch.optim.Adam's names
 
@@ -26,11 +27,42 @@ def clip_by_norm(gradient: Tensor, limit: float) -> Tensor:
     return gradient.mul_(factor.view(*norm.shape, *(1,) * (gradient.dim() - 2)))
 
 
+def clip_by_global_norm(gradients: Sequence[Tensor], limit: float) -> Tensor:
+    """Scale in place all of a seed's gradients by one factor, limit / (norm + 1e-6) and at most 1; the norms [S].
+
+    Each gradient is contiguous and leads with [S]; the norm is over all of them together, for each seed alone:
+    torch.nn.utils.clip_grad_norm_, which EPyMARL and PyMARL2 call.
+    """
+    norms = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=-1) for g in gradients], -1)  # [S, P]
+    norm = torch.linalg.vector_norm(norms, dim=-1)
+    factor = (limit / (norm + CLIP_EPSILON)).clamp(max=1)
+    for gradient in gradients:
+        gradient.mul_(factor.view(-1, *(1,) * (gradient.dim() - 1)))
+    return norm
+
+
+@torch.no_grad()
+def adam_step(leaf: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, lr: float, step: int) -> None:
+    """Adam's `step`-th step of one tensor and its moments, in place: torch's foreach Adam, operation by operation."""
+    mean.lerp_(gradient, 1 - BETA1)
+    square.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
+    divisor = square.sqrt().div_((1 - BETA2**step) ** 0.5).add_(ADAM_EPSILON)
+    leaf.addcdiv_(mean, divisor, value=-lr / (1 - BETA1**step))
+
+
 @torch.no_grad()
 def soft_update(target: Mapping[str, Tensor], online: Mapping[str, Tensor], tau: float) -> None:
     """Target <- (1 - tau) target + tau online, in place."""
     for name, p in target.items():
         p.lerp_(online[name], tau)
+
+
+def same_in_all(counts: Tensor, counted: str) -> int:
+    """The number that all seeds share, of counts [S]. Raises ValueError where they differ."""
+    found = counts.unique()
+    if len(found) != 1:
+        raise ValueError(f"seeds in one group must have taken equally many {counted}, got {found.tolist()}")
+    return int(found[0])
 
 
 class LaneAdam:
@@ -54,17 +86,9 @@ class LaneAdam:
         leaves = list(self.leaves[group].values())
         gradients = [clip_by_norm(g, self._grad_clip) for g in torch.autograd.grad(loss.sum(), leaves)]
         self._steps[group] += 1
-        self._descend(leaves, gradients, self.groups[group], self._steps[group])
-
-    @torch.no_grad()
-    def _descend(self, leaves: list[Tensor], gradients: list[Tensor], lanes: slice, step: int) -> None:
-        mean_share, square_share = 1 - BETA1, 1 - BETA2
-        size, root = -self._lr / (1 - BETA1**step), (1 - BETA2**step) ** 0.5
-        means, squares = ([moment[lanes] for moment in self._moments[name].values()] for name in MOMENTS)
-        for leaf, gradient, mean, square in zip(leaves, gradients, means, squares, strict=True):
-            mean.lerp_(gradient, mean_share)
-            square.mul_(BETA2).addcmul_(gradient, gradient, value=square_share)
-            leaf.addcdiv_(mean, square.sqrt().div_(root).add_(ADAM_EPSILON), value=size)
+        means, squares = ([p[self.groups[group]] for p in self._moments[name].values()] for name in MOMENTS)
+        for tensors in zip(leaves, gradients, means, squares, strict=True):
+            adam_step(*tensors, self._lr, self._steps[group])
 
     def state(self) -> dict[str, Tensor]:
         """Copies of Adam's moments by parameter name, and "step" [S], float; all lead with [S]."""
@@ -79,10 +103,44 @@ class LaneAdam:
         Raises ValueError where seeds that share a group have taken different numbers of steps.
         """
         for group, lanes in enumerate(self.groups):
-            steps = state["step"][lanes].unique()
-            if len(steps) != 1:
-                raise ValueError(f"seeds in one group must have taken equally many Adam steps, got {steps.tolist()}")
-            self._steps[group] = int(steps[0])
+            self._steps[group] = same_in_all(state["step"][lanes], "Adam steps")
+        for moment, named in self._moments.items():
+            for name, p in named.items():
+                p.copy_(state[f"{moment}.{name}"])
+
+
+class TeamAdam:
+    """Adam for S teams, all of a team's networks in one step under one gradient norm.
+
+    What a loss does not reach (the other tasks' layers) is left alone, its moments too, and each tensor counts its own
+    steps: as torch.optim.Adam does after zero_grad(set_to_none=True). Leaves share the stacked parameters' memory.
+    """
+
+    def __init__(self, parameters: Mapping[str, Tensor], lr: float, grad_clip: float):
+        self.leaves = {name: p.detach().requires_grad_() for name, p in parameters.items()}
+        self._moments = {moment: {n: torch.zeros_like(p) for n, p in parameters.items()} for moment in MOMENTS}
+        self._steps = dict.fromkeys(parameters, 0)
+        self._lr, self._grad_clip = lr, grad_clip
+
+    def step(self, loss: Tensor) -> None:
+        """One step down `loss` [S]; no team appears in another's entry."""
+        found = torch.autograd.grad(loss.sum(), list(self.leaves.values()), allow_unused=True)
+        gradients = {n: g.contiguous() for n, g in zip(self.leaves, found, strict=True) if g is not None}
+        clip_by_global_norm(list(gradients.values()), self._grad_clip)
+        means, squares = (self._moments[moment] for moment in MOMENTS)
+        for name, gradient in gradients.items():
+            self._steps[name] += 1
+            adam_step(self.leaves[name], gradient, means[name], squares[name], self._lr, self._steps[name])
+
+    def state(self) -> dict[str, Tensor]:
+        """Copies of the moments and "step.*" [S], float, by parameter name; all lead with [S]."""
+        moments = {f"{moment}.{n}": p.clone() for moment, named in self._moments.items() for n, p in named.items()}
+        steps = {f"step.{n}": torch.full((len(p),), float(self._steps[n])) for n, p in self.leaves.items()}
+        return moments | steps
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take up `state`. Raises ValueError where seeds have taken different numbers of steps."""
+        self._steps = {name: same_in_all(state[f"step.{name}"], "Adam steps") for name in self.leaves}
         for moment, named in self._moments.items():
             for name, p in named.items():
                 p.copy_(state[f"{moment}.{name}"])

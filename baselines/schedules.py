@@ -27,6 +27,5 @@ def epsilon_greedy(q: Tensor, avail_actions: Tensor, epsilon: float, noise: Tens
     q [S, E, N, A], avail_actions the same (bool). noise [S, E, N, 1 + A], uniform from [0, 1): the first entry decides
     whether to explore, the available action with the largest of the others is then taken.
     """
-    best = available_q(q, avail_actions).argmax(-1)
-    anything = available_q(noise[..., 1:], avail_actions).argmax(-1)
-    return torch.where(noise[..., 0] < epsilon, anything, best)
+    scores = torch.where(noise[..., :1] < epsilon, noise[..., 1:], q)
+    return available_q(scores, avail_actions).argmax(-1)

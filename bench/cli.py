@@ -32,6 +32,7 @@ VERBS = (
     exchange.import_,
     folders.verify,
     folders.diff,
+    folders.opponent,
 )
 
 app = typer.Typer(

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from bench.envs.anchors import measure_anchors
 from bench.suite import Scenario, Suite
-from bench.suite.loading import load
-from tests.conftest import Bench
+from bench.suite.loading import load, opponents
+from tests.conftest import ROOT, Bench
 
 SEEDS, EPISODES = 4, 150
 
 
-@pytest.mark.parametrize("id_", ["mpe/speaker_listener", "mpe/push", "mpe/adversary"])
+@pytest.mark.parametrize(
+    "id_", ["mpe/speaker_listener", "mpe/push", "mpe/adversary", "mpe/adversary/b", "mpe/adversary/c"]
+)
 def test_the_anchors_of_mkt_marl_can_be_measured_again(id_: str) -> None:
-    """5,000 episodes against the file's 20,000, the adversary's with the stand-in that the file names."""
+    """5,000 episodes against the file's 20,000, the adversaries' with the opponents that the file names."""
     scenario: Scenario = load("mkt_marl")["scenario", id_]
     assert scenario.anchors is not None
-    assert "--opponent greedy_script" in scenario.anchors.measured
     chosen = scenario.family, scenario.params, scenario.steps, scenario.metric
-    measured = measure_anchors(*chosen, SEEDS, 1250, opponent="greedy_script")
+    measured = measure_anchors(*chosen, SEEDS, 1250, folder=opponents())
     for name, score in measured.items():
         stated = getattr(scenario.anchors, name)
         assert score["mean"] == pytest.approx(stated, abs=5 * score["sd"] / SEEDS**0.5 + 0.05), name
@@ -48,14 +52,17 @@ def test_bench_anchors_prints_them(bench: Bench) -> None:
     assert "adversary/IV: not measured: both sides learn" in done.stderr
 
 
-def test_bench_anchors_needs_a_stand_in_for_a_pretrained_opponent(bench: Bench) -> None:
-    few = ("anchors", "mkt_marl", "--seeds", "3", "--episodes", "2")
-    done = bench(*few)
+def test_bench_anchors_against_an_opponent_or_a_stand_in(bench: Bench, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere.toml"
+    named = (ROOT / "suites/mkt_marl.toml").read_text()
+    elsewhere.write_text(re.sub('opponent_sha256 = "[0-9a-f]{64}"', f'opponent_sha256 = "{"0" * 64}"', named))
+    done = bench("anchors", elsewhere, "--seeds", "3", "--episodes", "2")
     assert done.returncode == 2
-    for words in ("scenario[mpe/adversary]", "got 'pretrained' and no weights", "give --opponent"):
+    for words in ("scenario[mpe/adversary]", f"{'0' * 64}.safetensors: No such file", "give --opponent"):
         assert words in done.stderr
+    few = ("anchors", "mkt_marl", "--seeds", "3", "--episodes", "2")
     wrong = bench(*few, "--opponent", "greedy")
     assert wrong.returncode == 2
     assert 'did you mean "greedy_script"' in wrong.stderr
     ids = [line.partition(":")[0] for line in bench(*few, "--opponent", "greedy_script").stdout.splitlines()]
-    assert ids == ["mpe/speaker_listener", "mpe/push", "mpe/adversary"]
+    assert ids == ["mpe/speaker_listener", "mpe/push", "mpe/adversary", "mpe/adversary/b", "mpe/adversary/c"]

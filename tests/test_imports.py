@@ -21,7 +21,7 @@ ROOMS = [
     ["bench.store"],
     ["bench.curves", "bench.checkpoints", "bench.provenance", "bench.measures"],
     ["bench.exchange"],
-    ["bench.run", "bench.verdict", "bench.estimate", "bench.verify", "bench.diff"],
+    ["bench.run", "bench.verdict", "bench.estimate", "bench.verify", "bench.diff", "bench.opponents"],
     ["bench.executors"],
     ["bench.report"],
     ["bench.commands"],

@@ -29,7 +29,7 @@ def verdicts(knowru: Suite) -> dict[str, list[Verdict]]:
 def test_every_hash_of_the_published_results_holds() -> None:
     checked = verify(RESULTS)
     assert not checked.findings
-    assert checked.finished == 210
+    assert checked.finished == sum(1 for _ in RESULTS.root.glob("records/*.json"))
 
 
 def cells(verdict: Verdict) -> str:

@@ -1,4 +1,4 @@
-"""verify and diff: results folders as they lie on disk."""
+"""verify, diff and opponent: results folders as they lie on disk."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from bench.commands.options import NOT_SOUND, NOTHING_RUN, RESULTS, Json, Results, print_json, terminal
 from bench.diff import difference, find
+from bench.opponents import opponent_of
 from bench.report.folders import (
     difference_json,
     difference_lines,
@@ -18,6 +19,7 @@ from bench.report.folders import (
     verified_lines,
 )
 from bench.store import Store
+from bench.suite.loading import folder
 from bench.verify import verify as verified
 
 
@@ -52,3 +54,23 @@ def diff(
         return
     terminal().print(difference_table(found))
     print(*difference_lines(found), sep="\n")
+
+
+def opponent(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="a run's id, the start of it, or a record's file")],
+    agent: Annotated[int, typer.Option(min=0, help="which agent of the team, from 0 on; adversaries come first")] = 0,
+    results: Results = RESULTS,
+    out: Annotated[
+        Path | None, typer.Option(help="the folder to write it to; default: opponents/ beside the suite files")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Take one agent of a finished run's team as an opponent, for a scenario's opponent_sha256."""
+    store = Store(results)
+    found = opponent_of(store, find(store, run), agent)
+    path = found.write(out or folder() / "opponents")  # where a run looks for it
+    if as_json:
+        print_json({"path": str(path), **found.origin})
+        return
+    print(f"{path}: {found.origin['agent_name']} of run {found.origin['run']}, seed {found.origin['seed']}")
+    print(f'in a scenario: opponent = "pretrained", opponent_sha256 = "{found.sha256}"')

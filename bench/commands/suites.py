@@ -18,7 +18,7 @@ from bench.report.listing import KINDS, listing_table
 from bench.report.machine import validation_json
 from bench.report.terminal import validation_line
 from bench.suite import Suite, SuiteError
-from bench.suite.loading import available, load
+from bench.suite.loading import available, load, opponents
 from bench.suite.loading import schema as json_schema
 
 STAND_INS = ("random", "greedy_script")  # opponents that need no weights
@@ -104,11 +104,13 @@ def anchors(
     measured = {}
     for s in scenarios:
         try:
-            measured[s.id] = measure_anchors(s.family, s.params, s.steps, s.metric, seeds, episodes, opponent)
+            measured[s.id] = measure_anchors(
+                s.family, s.params, s.steps, s.metric, seeds, episodes, opponent, opponents()
+            )
         except NoScale as error:
             print(f"{s.id}: not measured: {error}", file=sys.stderr)
         except OpponentMissing as error:
-            mend = "give --opponent, to measure against a stand-in"
+            mend = "put the opponent's file there, or give --opponent, to measure against a stand-in"
             raise SuiteError(suite, [Problem(f"scenario[{s.id}]", str(error), listed(STAND_INS), mend)]) from error
     if as_json:
         print_json(measured)

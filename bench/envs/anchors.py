@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from bench.envs import checked
 from bench.envs.params import SimpleAdversaryParams
 from bench.envs.particle import goal_scripts, scripts
 from bench.envs.particle.environment import ParticleParams
+from bench.envs.particle.opponents import named_opponent
 from bench.envs.particle.scripts import Script, measure, random_script
 
 FIRST_SEED = 1_000_000  # apart from the seeds of runs, which count from 0
@@ -40,11 +42,13 @@ def measure_anchors(
     seeds: int,
     episodes: int,
     opponent: str | None = None,
+    folder: Path | None = None,
 ) -> dict[str, dict[str, float]]:
     """Mean and standard deviation over seeds of each script's score in a metric, by script. One torch thread.
 
-    opponent: who stands in for a pretrained opponent, "random" or "greedy_script"; without it, OpponentMissing. Raises
-    NoScale where both sides of a contest learn: what a side's script reaches depends on the other's.
+    opponent: who stands in for a pretrained opponent, "random" or "greedy_script". folder: where trained opponents are;
+    without either, or without the file, OpponentMissing. Raises NoScale where both sides of a contest learn: what a
+    side's script reaches depends on the other's.
     """
     torch.set_num_threads(1)
     chosen = range(FIRST_SEED, FIRST_SEED + seeds)
@@ -56,12 +60,14 @@ def measure_anchors(
         raise NoScale(f"no scripts for {scenario!r}; there are some for {', '.join(GOOD)}")
     if isinstance(scenario, SimpleAdversaryParams) and scenario.controlled == "all":
         raise NoScale("both sides learn, and what a side's script reaches depends on the other's")
+    weights = named_opponent(scenario.model_dump(), folder) if folder else None
     policies = {
         "random": random_script([torch.Generator().manual_seed(2 * seed + 1) for seed in chosen]),
         "no_information": NO_INFORMATION[scenario.name],
         "good": GOOD[scenario.name],
     }
     scores = {
-        name: measure(scenario, script, chosen, episodes, episode_limit, metric) for name, script in policies.items()
+        name: measure(scenario, script, chosen, episodes, episode_limit, metric, weights)
+        for name, script in policies.items()
     }
     return {name: {"mean": float(s.mean()), "sd": float(s.std())} for name, s in scores.items()}

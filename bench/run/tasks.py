@@ -6,7 +6,6 @@ import functools
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,11 +14,11 @@ from baselines.learner import Layout, Learner, Task, Teacher
 from baselines.specs import ALGORITHMS
 from baselines.streams import Streams
 from bench.checkpoints import load_weights
-from bench.envs import Environment, OpponentWeights, Params, checked, make
-from bench.envs.particle.opponents import load_opponent
+from bench.envs import Environment, Params, checked, make
+from bench.envs.particle.opponents import named_opponent
 from bench.plan import Cell, Run, Scored, scored
 from bench.store import Record, Store, StoreError, TeacherRef
-from bench.suite.loading import folder
+from bench.suite.loading import opponents
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ def places(cell: Cell, device: torch.device) -> list[Place]:
     found = []
     for i, own in enumerate(cell.scored):
         params = checked(own.family, own.params)
-        environment = make(own.family, params, device, _opponent(own))
+        environment = make(own.family, params, device, named_opponent(own.params, opponents()))
         found.append(Place(own, params, environment, i if own.trained else 0))
     return found
 
@@ -111,14 +110,3 @@ def _record(store: Store, run: str) -> Record:
     if record is None:
         raise StoreError(f"{store.record_path(run)}: the teacher's record has vanished")
     return record
-
-
-def opponent_path(sha256: str) -> Path:
-    """Where the trained opponent of this content is kept, beside the suite files."""
-    return folder() / "opponents" / f"{sha256}.safetensors"
-
-
-def _opponent(own: Scored) -> OpponentWeights | None:
-    """The opponent that a scenario names by its content. Raises OpponentMissing where it is not here."""
-    sha256 = own.params.get("opponent_sha256")
-    return load_opponent(opponent_path(sha256), sha256) if sha256 else None

@@ -69,13 +69,18 @@ def _wrong_waiting(suite: Suite) -> Iterator[Problem]:
             mend = "remove waits_for, and give the environment's params"
             yield Problem(f"scenario[{s.id}].waits_for", shown(s.waits_for), "nothing: it can run", mend)
     for m in suite.method:
-        if m.waits_for and m.algorithm in ALGORITHMS:
-            mend = "remove waits_for; its hyperparameters are then checked"
+        if m.waits_for and m.algorithm in ALGORITHMS and not _refused_settings(suite, m):
+            mend = "remove waits_for; the algorithm takes its hyperparameters"
             yield Problem(f"method[{m.id}].waits_for", shown(m.waits_for), "nothing: it can run", mend)
     for e in suite.experiment:
         for t in e.training_sets:
             if ready := [m for m in e.methods if not suite.waits_for(e, m, t)]:
                 yield from _unfit(suite, e, t, ready)
+
+
+def _refused_settings(suite: Suite, m: Method) -> bool:
+    """Whether its algorithm, as it is here, does not take a method's settings."""
+    return any(wrong_hyperparameters(m.id, m.algorithm, suite.settings(m.id)))
 
 
 def _unfit(suite: Suite, e: Experiment, t: TrainingSet, ready: Sequence[str]) -> Iterator[Problem]:

@@ -45,6 +45,11 @@ def folder() -> Path:
     return inside if inside.is_dir() else package.parent / "suites"
 
 
+def opponents() -> Path:
+    """Where trained opponents are, named by their content: what a scenario's opponent_sha256 names."""
+    return folder() / "opponents"
+
+
 def available() -> list[str]:
     return sorted(path.stem for path in folder().glob("*.toml"))
 

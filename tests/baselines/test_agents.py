@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import GRUCell, Linear, Module, ReLU, Sequential
+from torch.nn import LSTM, GRUCell, Linear, Module, ReLU, Sequential
 
 from baselines import agents
 from baselines.layers import initial_linear, part
@@ -158,6 +158,44 @@ def test_multi_task_shapes_follow_the_paper():
         "EA_0.weight_0": (2, H),
         "EA_1.weight_0": (4, H),
     }
+
+
+def test_multi_task_lstm_equals_a_plain_loop_and_leaves_other_tasks_alone():
+    """On the second of three tasks, each with other sizes, with torch's LSTM from zeros."""
+    torch.manual_seed(0)
+    agent = learned(agents.initial_multi_task_lstm((5, I, 9), (2, A, 4), (7, 6, H), streams(), "cpu", torch.float64))
+    inputs = torch.randn(S, B, T, N, I, dtype=torch.float64)
+    q, _ = agents.multi_task_lstm_q(agent, inputs, 1)
+    assert q.shape == (S, B, T, N, A)
+    read = {name: p for name, p in agent.items() if name.split(".")[0] in ("E_1", "F", "lstm", "EA_1")}
+    expected, modules = torch.empty_like(q), []
+    for s in range(S):
+        embed, body, head = (plain_mlp(part(agent, name), s) for name in ("E_1", "F", "EA_1"))
+        recurrent = part(agent, "lstm")
+        lstm = loaded(LSTM(6, H, batch_first=True), recurrent, {f"{name}_l0": name for name in recurrent}, s)
+        modules.append([embed, body, lstm, head])
+        for i in range(N):
+            expected[s, :, :, i] = head(lstm(body(embed(inputs[s, :, :, i]).relu()).relu())[0])
+    torch.testing.assert_close(q, expected, rtol=0, atol=1e-14)
+    assert_gradients_agree(q, read, expected, modules)
+    others = [p for name, p in agent.items() if name not in read]
+    gradients = torch.autograd.grad(agents.multi_task_lstm_q(agent, inputs, 1)[0].sum(), others, allow_unused=True)
+    assert len(others) == 8
+    assert all(gradient is None for gradient in gradients)
+
+
+def test_multi_task_lstm_step_by_step_is_the_whole_sequence():
+    torch.manual_seed(0)
+    agent = agents.initial_multi_task_lstm((I,), (A,), (7, 6, H), streams(), "cpu", torch.float64)
+    inputs = torch.randn(S, B, T, N, I, dtype=torch.float64)
+    whole, end = agents.multi_task_lstm_q(agent, inputs, 0)
+    carried, steps = None, []
+    for t in range(T):
+        q, carried = agents.multi_task_lstm_q(agent, inputs[:, :, t : t + 1], 0, carried)
+        steps.append(q)
+    torch.testing.assert_close(torch.cat(steps, 2), whole, rtol=0, atol=1e-14)
+    assert carried is not None
+    torch.testing.assert_close(carried, end, rtol=0, atol=1e-14)
 
 
 def test_state_embedding_is_one_linear_layer():

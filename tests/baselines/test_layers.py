@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch.nn import GRUCell, Linear
+from torch.nn import LSTM, GRUCell, Linear, LSTMCell
 
 from baselines import layers
 from baselines.streams import Streams, derived_seed
@@ -28,6 +28,38 @@ def test_initial_gru_draws_what_torch_draws():
         torch.manual_seed(derived_seed(seed, "initialisation"))
         for name, p in GRUCell(5, 6).named_parameters():
             torch.testing.assert_close(parameters[name][s], p.data, rtol=1e-6, atol=1e-7)
+
+
+def test_initial_lstm_draws_what_torch_draws():
+    parameters = layers.initial_lstm(5, 6, streams(4, 9), "cpu", torch.float32)
+    for s, seed in enumerate((4, 9)):
+        torch.manual_seed(derived_seed(seed, "initialisation"))
+        for name, p in LSTMCell(5, 6).named_parameters():
+            torch.testing.assert_close(parameters[name][s], p.data, rtol=1e-6, atol=1e-7)
+
+
+def test_lstm_cell_is_torchs():
+    """Three steps, in values and gradients, from a state of its own."""
+    torch.manual_seed(0)
+    parameters = layers.initial_lstm(5, 6, streams(1, 2), "cpu", torch.float64)
+    parameters = {name: p.requires_grad_() for name, p in parameters.items()}
+    x, h, c = (torch.randn(2, *shape, dtype=torch.float64) for shape in ((3, 5, 7), (6, 7), (6, 7)))
+    hidden, cell, ours = h, c, []
+    for t in range(3):
+        gates_ih = layers.linear(parameters["weight_ih"], parameters["bias_ih"], x[:, t])
+        gates_hh = layers.linear(parameters["weight_hh"], parameters["bias_hh"], hidden)
+        hidden, cell = layers.lstm_cell(gates_ih, gates_hh, cell)
+        ours.append(hidden)
+    gradients = torch.autograd.grad(torch.stack(ours).sin().sum() + cell.sin().sum(), list(parameters.values()))
+    for s in range(2):
+        lstm = LSTM(5, 6).double()
+        lstm.load_state_dict({f"{name}_l0": p[s].detach() for name, p in parameters.items()})
+        y, (_, last) = lstm(x[s].mT, (h[s].mT.unsqueeze(0).contiguous(), c[s].mT.unsqueeze(0).contiguous()))
+        torch.testing.assert_close(torch.stack(ours)[:, s].mT, y, rtol=0, atol=1e-14)
+        torch.testing.assert_close(cell[s].mT, last[0], rtol=0, atol=1e-14)
+        theirs = torch.autograd.grad(y.sin().sum() + last.sin().sum(), list(lstm.parameters()))
+        for a, b in zip(gradients, theirs, strict=True):
+            torch.testing.assert_close(a[s], b, rtol=0, atol=1e-12)
 
 
 def test_a_seed_starts_the_same_in_any_company():

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from baselines import mkt_marl
+from baselines.qmix import td_loss
 
 S, B, T, N, A = 2, 3, 4, 2, 5
 
@@ -107,8 +108,8 @@ def test_td_loss_has_no_half_and_counts_what_was_played():
     q_tot = torch.tensor([[[1.0, 5.0], [2.0, 9.0]]], requires_grad=True)
     targets = torch.tensor([[[3.0, 6.0], [2.0, 0.0]]], requires_grad=True)
     mask = torch.tensor([[[True, True], [True, False]]])
-    assert mkt_marl.td_loss(q_tot, targets, mask).tolist() == pytest.approx([(4 + 1 + 0) / 3])
-    losses = mkt_marl.td_loss(q_tot, targets, mask, "sum")
+    assert td_loss(q_tot, targets, mask).tolist() == pytest.approx([(4 + 1 + 0) / 3])
+    losses = td_loss(q_tot, targets, mask, "sum")
     assert losses.tolist() == [5]
     of_q, of_targets = torch.autograd.grad(losses.sum(), (q_tot, targets), allow_unused=True)
     assert of_q.tolist() == [[[-4, -2], [0, 0]]]

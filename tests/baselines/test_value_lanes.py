@@ -15,6 +15,7 @@ from torch import Tensor
 from baselines import agents, mkt_marl, returns
 from baselines.layers import initial_linear
 from baselines.mixers import QMIX, VDN, Chosen
+from baselines.qmix import td_loss
 from baselines.schedules import epsilon_greedy
 from baselines.streams import Streams
 
@@ -52,6 +53,8 @@ def q_values(network: str, parameters: Mapping[str, Tensor], obs: Tensor) -> Ten
         return agents.mlp_q(parameters, inputs)
     if network == "gru":
         return agents.recurrent_q(parameters, inputs)[0]
+    if network == "lstm":
+        return agents.multi_task_lstm_q(parameters, inputs, 1)[0]
     return agents.multi_task_q(parameters, inputs, 1)
 
 
@@ -62,6 +65,8 @@ def initial_agent(network: str, z: Sizes, lanes: list[Streams], dtype: torch.dty
     if network == "gru":
         return agents.initial_recurrent((entries, z.hidden, z.actions), lanes, "cpu", dtype)
     sizes = ((entries + 2, entries), (2, z.actions))
+    if network == "lstm":
+        return agents.initial_multi_task_lstm(*sizes, (z.hidden, z.hidden, z.hidden), lanes, "cpu", dtype)
     return agents.initial_multi_task(*sizes, z.hidden, 2, z.hidden, lanes, "cpu", dtype)
 
 
@@ -105,7 +110,7 @@ def update(seeds: tuple[int, ...], z: Sizes, network: str, mixing: str, dtype: t
     one_step = returns.one_step_targets(standardised, terminated, target_q_tot, 0.99)
     td_lambda = returns.td_lambda_targets(standardised, terminated, mask, target_q_tot, 0.99, 0.6)
     loss_kl = mkt_marl.distillation_loss(teacher_q[:, :, :-1], q[:, :, :-1], avail[:, :, :-1], mask, 1.0)
-    loss_td = mkt_marl.td_loss(q_tot, one_step, mask) + mkt_marl.td_loss(q_tot, td_lambda, mask)
+    loss_td = td_loss(q_tot, one_step, mask) + td_loss(q_tot, td_lambda, mask)
     losses = mkt_marl.combined_loss(loss_kl, loss_td, 0.4)
     gradients = torch.autograd.grad(losses.sum(), list(leaves.values()))
     found = {"kl": loss_kl, "td": loss_td, "mean": moments.mean, "variance": moments.variance, "actions": actions}
@@ -116,7 +121,8 @@ def update(seeds: tuple[int, ...], z: Sizes, network: str, mixing: str, dtype: t
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("sizes", [MPE, ODD, NARROW, WIDE], ids=["mpe", "odd", "narrow", "wide"])
 @pytest.mark.parametrize(
-    ("network", "mixing"), [("mlp", "qmix2"), ("mlp", "vdn"), ("gru", "qmix1"), ("gru", "qmix2"), ("multi", "qmix2")]
+    ("network", "mixing"),
+    [("mlp", "qmix2"), ("mlp", "vdn"), ("gru", "qmix1"), ("gru", "qmix2"), ("multi", "qmix2"), ("lstm", "vdn")],
 )
 def test_one_update_of_a_seed_is_the_same_in_any_company(network, mixing, sizes, dtype):
     """Bit for bit, alone and anywhere among 2 to 5 seeds."""
@@ -129,7 +135,7 @@ def test_one_update_of_a_seed_is_the_same_in_any_company(network, mixing, sizes,
         assert not differing, (seeds, differing)
 
 
-@pytest.mark.parametrize("network", ["mlp", "gru", "multi"])
+@pytest.mark.parametrize("network", ["mlp", "gru", "multi", "lstm"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_q_values_of_a_rollout_are_the_same_in_any_company(network, dtype):
     """For every number of environment copies and agents from 1 to 40 samples, in one step."""

@@ -8,9 +8,9 @@ An opponent reads what an adversary sees and nothing else, and acts in one-hot o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError
@@ -122,6 +122,15 @@ def make_opponent(
         named = f"got weights of SHA-256 {weights.sha256}; allowed: {params.opponent_sha256}"
         raise OpponentMissing(f"{key}: {named}; give the file that opponent_sha256 names, {mend}")
     return Pretrained(weights, params, device)
+
+
+def named_opponent(params: Mapping[str, Any], folder: Path) -> OpponentWeights | None:
+    """The weights that a scenario's parameters name by their hash, from a folder; None where they name none.
+
+    Raises OpponentMissing where they are not there.
+    """
+    sha256 = params.get("opponent_sha256")
+    return load_opponent(folder / f"{sha256}.safetensors", sha256) if sha256 else None
 
 
 def load_opponent(path: Path, sha256: str | None = None) -> OpponentWeights:

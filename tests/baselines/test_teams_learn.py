@@ -1,0 +1,114 @@
+"""Teams learn small tasks, all of them, and sooner from perfect teachers. Every agent is to name what it sees.
+
+Axes: S seed, E environment copy, T time step, N agent, O observation entry, A action; K task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from baselines.learner import Rollout, Task, Teacher
+from baselines.mkt_marl import MKTMARL
+from baselines.multi_task import MultiTaskValueDecomposition
+from baselines.qmix import ValueDecomposition
+from tests.teams import TeamRun, distilling, several, single, started, toy_task
+
+SEEDS, WIDTH = (0, 1, 2), 16
+TASKS = [toy_task(2, 3, 3, 4), toy_task(2, 6, 5, 2)]
+UNEQUAL = [TASKS[0], toy_task(3, 6, 5, 2)]
+LEARNING = {
+    "update_episodes": 4,
+    "batch_size": 32,
+    "lr": 0.01,
+    "replay_size": 200,
+    "epsilon_anneal_steps": 400,
+    "target_update_interval": 20,
+    "hidden_width": WIDTH,
+    "grad_clip": 10.0,
+}
+
+
+def situations(task: Task, copies: int, run: TeamRun) -> tuple[Tensor, Tensor]:
+    """What is to be named, [S, E, T+1, N], and what is seen of it: a one-hot vector, and noise in further entries."""
+    named, seen = [], []
+    for stream in run.streams:
+        g = stream["environment"]
+        shape = (copies, task.episode_limit + 1, task.agents)
+        named.append(torch.randint(task.action_size, shape, generator=g))
+        noise = torch.randn(*shape, task.obs_size - task.action_size, generator=g)
+        seen.append(torch.cat([one_hot(named[-1], task.action_size).float(), noise], -1))
+    return torch.stack(named), torch.stack(seen)
+
+
+def trained(run: TeamRun, rounds: int) -> TeamRun:
+    """The reward is the share of agents that named it."""
+    for _ in range(rounds):
+        done = run.rounds * run.learner.copies
+        for k, task in enumerate(run.learner.tasks):
+            named, obs = situations(task, run.learner.copies, run)
+            avail = torch.ones(*named.shape, task.action_size, dtype=torch.bool)
+            act = run.learner.exploring(k, done)
+            actions = torch.stack([act(obs[:, :, t], avail[:, :, t], t) for t in range(task.episode_limit)], 2)
+            rewards = (actions.argmax(-1) == named[:, :, :-1]).float() / task.agents
+            ends = torch.zeros(rewards.shape[:3], dtype=torch.bool)
+            run.learner.learn(k, Rollout(obs, actions, rewards, ends, avail), done + run.learner.copies)
+        run.rounds += 1
+    return run
+
+
+def scores(run: TeamRun) -> Tensor:
+    """The share that greedy agents name, [K, S]; at random 1 / A."""
+    found = []
+    for k, task in enumerate(run.learner.tasks):
+        named, obs = situations(task, 100, run)
+        avail = torch.ones(*named[:, :, 0].shape, task.action_size, dtype=torch.bool)
+        right = run.learner.greedy(k)(obs[:, :, 0], avail, 0).argmax(-1) == named[:, :, 0]
+        found.append(right.float().mean((-2, -1)))
+    return torch.stack(found)
+
+
+def perfect(task: Task) -> Task:
+    """With teachers that value by 8 what is to be named and the rest by 0."""
+    weights = {}
+    for layer, (inputs, outputs) in enumerate(((task.obs_size, WIDTH), (WIDTH, WIDTH), (WIDTH, task.action_size))):
+        through = torch.zeros(outputs, inputs)
+        through[range(task.action_size), range(task.action_size)] = 2.0
+        weights[f"weight_{layer}"] = through.expand(len(SEEDS), -1, -1)
+        weights[f"bias_{layer}"] = torch.zeros(len(SEEDS), outputs)
+    h = single("vdn", obs_agent_id=False).model_dump()
+    return replace(task, teacher=Teacher(weights, task.layout, lambda obs: obs, h))
+
+
+def runs(tasks: Sequence[Task], mixer: str) -> tuple[TeamRun, TeamRun]:
+    """TD alone, and distillation alone."""
+    constant = {"lambda_start": 0.0, "lambda_end": 0.0, "lambda_schedule": "constant"}
+    td = started(MultiTaskValueDecomposition, tasks, several(mixer, **LEARNING), SEEDS)
+    taught = [perfect(task) for task in tasks]
+    return td, started(MKTMARL, taught, distilling(mixer, **LEARNING | constant), SEEDS)
+
+
+@pytest.mark.parametrize(("mixer", "use_rnn"), [("qmix", False), ("vdn", False), ("qmix", True)])
+def test_one_task_is_learnt(mixer, use_rnn):
+    """Random is 1/5; every seed ends above 9 in 10."""
+    run = started(ValueDecomposition, [TASKS[1]], single(mixer, use_rnn=use_rnn, **LEARNING), SEEDS)
+    assert (scores(run) < 0.6).all()
+    assert (scores(trained(run, 150)) > 0.9).all()
+
+
+@pytest.mark.parametrize(("mixer", "tasks"), [("qmix", TASKS), ("vdn", UNEQUAL)])
+def test_all_tasks_are_learnt_and_sooner_from_teachers(mixer, tasks):
+    """Random is 1/3 and 1/5; every seed ends above 9 in 10 on both. After 50 rounds the worst seed of those that learn
+    from teachers alone is ahead by .15 on the larger task; seen were .54 with QMIX and .29 with VDN.
+    """
+    td, distilled = runs(tasks, mixer)
+    assert all((scores(run) < 0.7).all() for run in (td, distilled))
+    early = [scores(trained(run, 50)).amin(-1) for run in (distilled, td)]
+    assert early[0][1] > early[1][1] + 0.15
+    assert (scores(trained(distilled, 50)) > 0.9).all()
+    assert (scores(trained(td, 200)) > 0.9).all()

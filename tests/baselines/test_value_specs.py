@@ -1,0 +1,69 @@
+"""The suites' hyperparameters of value decomposition fit the learners."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from baselines.specs import ALGORITHMS, MKTMARL, MultiTaskQMIX
+from bench.suite import Suite
+from tests.conftest import ROOT
+from tests.teams import distilling, several, single
+
+METHODS = ["qmix_teacher", "qmix_multi", "vdn_multi", "mkt_marl", "mkt_marl_lambda_0", "mkt_marl_lambda_0.5"]
+
+
+def written() -> Suite:
+    """The suite as it is written, whether or not its experiments can run."""
+    return Suite.model_validate(tomllib.loads((ROOT / "suites" / "mkt_marl.toml").read_text("utf-8")))
+
+
+@pytest.mark.parametrize("method", [*METHODS, "mkt_marl_reverse", "mkt_marl_vdn"])
+def test_the_suite_states_every_value_that_a_learner_needs(method):
+    suite = written()
+    model = ALGORITHMS[suite["method", method].algorithm].hyperparameters
+    values = model.model_validate({name: setting.value for name, setting in suite.settings(method).items()})
+    assert values.round_episodes == 1
+
+
+def test_the_variants_differ_where_the_paper_says():
+    suite = written()
+
+    def values(method: str) -> MKTMARL:
+        return MKTMARL.model_validate({name: setting.value for name, setting in suite.settings(method).items()})
+
+    own = values("mkt_marl").model_dump()
+    for method, changed in (
+        ("mkt_marl_lambda_0", (0, 0)),
+        ("mkt_marl_lambda_0.5", (0.5, 0.5)),
+        ("mkt_marl_reverse", (0.95, 0.1)),
+    ):
+        other = values(method).model_dump()
+        assert (other["lambda_start"], other["lambda_end"]) == changed
+        assert {n for n in own if own[n] != other[n]} <= {"lambda_start", "lambda_end", "lambda_schedule"}
+    assert values("mkt_marl_vdn").mixer == "vdn"
+
+
+def test_an_update_costs_its_products():
+    """By hand: 3 steps of 2 episodes, 2 agents, 3 observations and 4 actions, ids among the inputs; 4 passes, 2 an
+    operation pair. VDN, widths 16: (5 + 4) * 16 + 16^2 = 400 an agent. Updates: from the 2nd episode to the 10th.
+    """
+    vdn = single("vdn", batch_size=2, update_episodes=1, replay_size=8)
+    assert vdn.cost(2, 3, 4, 2, 10).operations == 9 * 2 * 4 * (3 * 2) * 2 * 400
+    assert vdn.cost(2, 3, 4, 2, 1).operations == 0
+    assert vdn.cost(2, 3, 4, 2, 10).bytes == 8 * 3 * (2 * (12 + 4 + 2) + 5) + 16 * 400
+    qmix = single("qmix", batch_size=2, update_episodes=1, replay_size=8)
+    mixing = 2 * 6 * 8 + 8 * (3 * 8) + (2 * 6 + 1) * 8  # |W1| and |w_final| by 8 units; b1; V
+    assert qmix.cost(2, 3, 4, 2, 10).operations == 9 * 2 * 4 * (3 * 2) * (2 * 400 + mixing)
+
+
+def test_a_multi_task_update_costs_its_embeddings_too():
+    """E_k 5 x 12, F 12 x 16 and 16 x 16, EA_k 16 x 4; SE_k 6 x 6 and the mixer on it."""
+    h = several(batch_size=2, update_episodes=1)
+    agent, mixing = 5 * 12 + 12 * 16 + 16 * 16 + 16 * 4, 6 * 6 + 2 * 6 * 8 + 8 * 24 + 13 * 8
+    assert h.cost(2, 3, 4, 2, 10).operations == 9 * 2 * 4 * 6 * (2 * agent + mixing)
+    assert isinstance(h, MultiTaskQMIX)
+    assert (
+        distilling(batch_size=2, update_episodes=1).cost(2, 3, 4, 2, 10).operations == h.cost(2, 3, 4, 2, 10).operations
+    )
