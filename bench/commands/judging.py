@@ -23,7 +23,14 @@ from bench.measures import Evidence
 from bench.plan import selected
 from bench.report.machine import check_json
 from bench.report.markdown import write_report
-from bench.report.terminal import counts_line, deviation_lines, family_lines, transfer_table, verdict_table
+from bench.report.terminal import (
+    counts_line,
+    deviation_lines,
+    family_lines,
+    print_table,
+    transfer_table,
+    verdict_table,
+)
 from bench.store import StoreError
 from bench.verdict import TransferMetric, Verdict, judge, transfer_metrics
 
@@ -74,8 +81,8 @@ def judged(evidence: Evidence) -> tuple[list[Verdict], list[TransferMetric]]:
 def show_check(evidence: Evidence, verdicts: list[Verdict], transfer: list[TransferMetric]) -> None:
     console = terminal()
     if transfer:
-        console.print(transfer_table(transfer))
-    console.print(verdict_table(verdicts))
+        print_table(console, transfer_table(transfer))
+    print_table(console, verdict_table(verdicts))
     print(*deviation_lines(verdicts), sep="\n")
     print(counts_line(verdicts))
     for line in family_lines(verdicts):

@@ -50,7 +50,7 @@ def to_npz(found: dict[str, NDArray[np.float64]]) -> bytes:
     with zipfile.ZipFile(content, "w") as archive:
         for method, values in found.items():
             with archive.open(zipfile.ZipInfo(f"{method}.npy"), "w") as file:
-                np.lib.format.write_array(file, values, allow_pickle=False)
+                np.lib.format.write_array(file, values)
     return content.getvalue()
 
 

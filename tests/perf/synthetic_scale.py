@@ -82,9 +82,11 @@ def suite_text(methods: int, scenarios: int, seeds: int, points: int) -> str:
                 "smooth": 2,
                 "hold": 1,
             },
+            {"id": "early", "says": "the first tenth", "kind": "window", "series": "training", "window": [0.0, 0.1]},
+            {"id": "late", "says": "the last tenth", "kind": "window", "series": "training", "window": [0.9, 1.0]},
             {"id": "final", "says": "at the end", "kind": "final"},
         ],
-        "transfer": {"jump_start": "overall", "time_to_threshold": "reach", "asymptote": "overall", "area": "overall"},
+        "transfer": {"jump_start": "early", "time_to_threshold": "reach", "asymptote": "late", "area": "overall"},
         "published": [
             {
                 "id": "table-1",
