@@ -34,6 +34,7 @@ from bench.report.terminal import (
     counts_line,
     deviation_lines,
     family_lines,
+    print_table,
     transfer_table,
     verdict_table,
 )
@@ -127,7 +128,7 @@ def show_check(
         console.print(transfer_table(transfer))
     if aggregated:
         console.print(aggregate_table(aggregated))
-    console.print(verdict_table(verdicts))
+    print_table(console, verdict_table(verdicts))
     print(*deviation_lines(verdicts), sep="\n")
     print(counts_line(verdicts))
     for line in family_lines(verdicts):
