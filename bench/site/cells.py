@@ -55,7 +55,6 @@ class CellPage:
     hyperparameters: tuple[Row, ...]
     notes: tuple[Note, ...]
     verdicts: tuple[Verdict, ...]
-    charts: tuple[dict[str, Any], ...]
 
     @property
     def state(self) -> str:
@@ -100,7 +99,6 @@ def cell_page(
         hyperparameters=tuple(_hyperparameters(suite.settings(cell.method), cell)),
         notes=cell.notes,
         verdicts=tuple(dict.fromkeys(v for name in names for v in verdicts.get(name, ()))),
-        charts=tuple(_charts(suite, cell, finished)),
     )
 
 
@@ -119,9 +117,13 @@ def _scored(suite: Suite, cell: Cell, index: int, finished: Mapping[int, Record]
     return Scored(scenario.id, scenario.says, scenario.metric, cell.scored[index].trained, finals, mean)
 
 
-def _charts(suite: Suite, cell: Cell, finished: Mapping[int, Record]) -> Iterable[dict[str, Any]]:
-    for index, id_ in enumerate(cell.scenarios) if finished else ():
-        yield panel(suite["scenario", id_], {s: r.numbers.scores[index] for s, r in finished.items()})
+def charts(suite: Suite, page: CellPage) -> list[dict[str, Any]]:
+    """A chart's curves for each scenario; none where nothing has finished."""
+    return [
+        panel(suite["scenario", id_], {r.seed: r.numbers.scores[index] for r in page.finished})
+        for index, id_ in enumerate(page.cell.scenarios)
+        if page.finished
+    ]
 
 
 def _protocol(evidence: Evidence, cell: Cell) -> Iterable[Row]:

@@ -5,6 +5,7 @@ Axes: S seed, P curve point.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -20,6 +21,7 @@ from bench.suite import Scenario
 Floats = NDArray[np.float64]
 LEVEL = 0.95
 DIGITS = 5  # significant ones: more than any screen shows
+MOST_PLACES = 22  # the highest power of ten that a float holds exactly
 
 
 def panel(scenario: Scenario, scores: Mapping[int, Scores]) -> dict[str, Any]:
@@ -72,7 +74,13 @@ def _rows(values: Floats) -> list[list[float | None]]:
 
 
 def _row(values: Floats) -> list[float | None]:
-    return [float(f"{v:.{DIGITS}g}") if np.isfinite(v) else None for v in values.tolist()]
+    """Rounded to DIGITS significant digits; powers of ten are exact, so that each is the float nearest its digits."""
+    known = np.isfinite(values) & (values != 0)
+    places = np.zeros(len(values))
+    places[known] = DIGITS - 1 - np.floor(np.log10(np.abs(values[known])))
+    up, down = 10.0 ** np.clip(places, 0, MOST_PLACES), 10.0 ** np.clip(-places, 0, MOST_PLACES)
+    rounded = np.rint(values * up / down) * down / up
+    return [None if math.isnan(v) else v for v in rounded.tolist()]
 
 
 @lru_cache

@@ -15,9 +15,9 @@ from bench.audit import HOLDS
 from bench.report.audit import WORDS
 from bench.report.numbers import METRICS, classes, effect, found, interval, number, seeds_to_decide
 from bench.site import badges, names
-from bench.site.cells import CellPage
+from bench.site.cells import CellPage, charts
 from bench.site.documents import DOCUMENTS, Document
-from bench.site.suites import Overview, SuitePage, cpu_seconds, tally
+from bench.site.suites import Overview, SuitePage, cpu_seconds, tally, versions
 from bench.stats.intervals import Interval
 from bench.verdict import CODES
 
@@ -67,6 +67,7 @@ class Renderer:
             "seeds_to_decide": seeds_to_decide,
             "cpu_seconds": cpu_seconds,
             "tally": tally,
+            "versions": versions,
         }
 
     def overview(self, shown: Overview) -> str:
@@ -77,7 +78,7 @@ class Renderer:
         return self._page("suite.html", "../", page=page, others=others, paged={c.cell.key for c in page.cells})
 
     def cell(self, page: SuitePage, cell: CellPage) -> str:
-        return self._page("cell.html", "../../", page=page, own=cell, charts={"panels": cell.charts})
+        return self._page("cell.html", "../../", page=page, own=cell, charts={"panels": charts(page.suite, cell)})
 
     def audit(self, page: SuitePage) -> str:
         return self._page("audit.html", "../", page=page)

@@ -13,6 +13,7 @@ from bench.report.papertables import PaperTable, paper_tables
 from bench.report.terminal import family_lines
 from bench.site.boards import APART, Board, Row, boards, main_board, needs
 from bench.site.cells import CellPage, cell_page, homes_of
+from bench.store import Record
 from bench.suite import Claim, Suite, Untestable
 from bench.verdict import CODES, TransferMetric, Verdict, counts, judge, transfer_metrics
 
@@ -144,6 +145,11 @@ def overview(pages: Sequence[SuitePage]) -> Overview:
 def cpu_seconds(page: CellPage) -> float | None:
     """Of a seed, the median."""
     return statistics.median(r.provenance.cpu_s for r in page.finished) if page.finished else None
+
+
+def versions(record: Record) -> str:
+    """The packages of a run."""
+    return ", ".join(f"{name} {version}" for name, version in sorted(record.provenance.packages.items()))
 
 
 def tally(verdicts: Sequence[Verdict]) -> list[tuple[str, int]]:
