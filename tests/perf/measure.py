@@ -19,6 +19,7 @@ from baselines import specs
 from baselines.knowru import KnowRU
 from baselines.learner import Layout, Rollout, Task, Teacher
 from baselines.maddpg import MADDPG
+from baselines.qmix import ValueDecomposition
 from baselines.streams import Streams
 from bench.envs import checked, make
 from bench.envs.scores import episode_scores
@@ -90,6 +91,39 @@ class SuiteWork:
         task = Task(n, task.obs_size, ACTIONS, LIMIT, EPISODES, layout, teacher)
         settings = specs.KnowRU.model_validate(hyperparameters("knowru", n))
         return KnowRU([task], settings, self.streams, device)
+
+
+class TeamWork:
+    """The suite's own qmix_teacher on speaker-listener: `rollout` is a round of all seeds, `update` an update of them.
+
+    stored: episodes in each seed's replay beforehand.
+    """
+
+    def __init__(self, seeds: int, stored: int, device: str = "cpu"):
+        suite = load("mkt_marl")
+        scenario, settings = suite["scenario", "mpe/speaker_listener"], suite.settings("qmix_teacher")
+        self.params, self.limit = checked(scenario.family, scenario.params), scenario.steps
+        self.environment = make(scenario.family, self.params, device)
+        self.streams = [Streams(seed, device) for seed in range(seeds)]
+        agents, obs, actions = self.environment.agents, self.environment.obs_size, self.environment.action_size
+        layout, state = Layout(obs, tuple(range(obs))), self.params.state_size
+        task = Task(agents, obs, actions, self.limit, 2 * stored, layout, state_size=state, common_reward=True)
+        values = specs.QMIX.model_validate({name: setting.value for name, setting in settings.items()})
+        self.learner = ValueDecomposition([task], values, self.streams, device)
+        played = self._play()
+        while self.learner.replays[0].episodes < stored:
+            self.learner.replays[0].append(played)
+        self.played = played
+
+    def rollout(self) -> None:
+        episode_scores("return_sum", self.params, self._play().rewards)
+
+    def update(self) -> None:
+        self.learner.learn(0, self.played, self.learner.replays[0].episodes)
+
+    def _play(self) -> Rollout:
+        streams = [stream["environment"] for stream in self.streams]
+        return play(self.environment, streams, self.learner.copies, self.limit, self.learner.exploring(0, 0))
 
 
 def random_rollout(agents: int, seeds: int, episodes: int, device: str) -> Rollout:

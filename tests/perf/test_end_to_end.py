@@ -18,10 +18,10 @@ OURS, NAIVE = "ours, 5 seeds in lanes", "naive"
 CODES = {
     OURS: {"allocator": True, "seeds": SEEDS},
     "ours without the allocator settings": {"allocator": False, "seeds": SEEDS},
-    NAIVE: {"allocator": False, "naive": True, "own_batches": True},
-    "naive with the allocator settings": {"allocator": True, "naive": True, "own_batches": True},
-    "naive, one batch for all agents": {"allocator": False, "naive": True},
-    "naive, one batch, allocator settings": {"allocator": True, "naive": True},
+    NAIVE: {"allocator": False, "kind": "naive_own_batches"},
+    "naive with the allocator settings": {"allocator": True, "kind": "naive_own_batches"},
+    "naive, one batch for all agents": {"allocator": False, "kind": "naive"},
+    "naive, one batch, allocator settings": {"allocator": True, "kind": "naive"},
 }
 
 

@@ -15,8 +15,9 @@ import torch
 
 from bench.executors.local import ENVIRONMENT
 from tests.conftest import ROOT
-from tests.perf.measure import SuiteWork, milliseconds
+from tests.perf.measure import SuiteWork, TeamWork, milliseconds
 from tests.perf.naive import NaiveMADDPG
+from tests.perf.naive_qmix import NaiveQMIX
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -24,7 +25,8 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 class Worker:
     """One process at work. allocator: whether it gets the settings that `bench run` starts its processes with.
 
-    SuiteWork's arguments, or for naive=True NaiveMADDPG's, go by name.
+    kind: "maddpg" or "knowru" (arguments of SuiteWork), "naive", "naive_own_batches", "qmix", "naive_qmix" or
+    "naive_qmix_whole".
     """
 
     def __init__(self, allocator: bool, **arguments: object):
@@ -70,24 +72,34 @@ def at_once(workers: Sequence[Worker], part: str) -> float:
     return sum([worker.answer() for worker in workers]) / len(workers)
 
 
+def _parts(options: argparse.Namespace) -> dict[str, Callable[[], object]]:
+    match options.kind:
+        case "naive" | "naive_own_batches":
+            naive = NaiveMADDPG(options.agents, seed=0, own_batches=options.kind == "naive_own_batches")
+            naive.replay.fill(options.stored * 25)
+            return {"rollout": naive.episode, "update": naive.update}
+        case "naive_qmix" | "naive_qmix_whole":
+            plain = NaiveQMIX(seed=0, whole=options.kind == "naive_qmix_whole")
+            plain.fill(options.stored)
+            return {"rollout": plain.episode, "update": plain.update}
+        case "qmix":
+            team = TeamWork(options.seeds, options.stored, options.device)
+            return {"rollout": team.rollout, "update": team.update}
+        case _:
+            work = SuiteWork(options.agents, options.seeds, options.stored, options.kind, options.device)
+            return {"rollout": work.rollout, "update": work.update, "products": work.products}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--naive", default="False")
-    parser.add_argument("--own_batches", default="False")
+    parser.add_argument("--kind", default="maddpg")
     parser.add_argument("--agents", type=int)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--stored", type=int)
-    parser.add_argument("--method", default="maddpg")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    if options.naive == "True":
-        naive = NaiveMADDPG(options.agents, seed=0, own_batches=options.own_batches == "True")
-        naive.replay.fill(options.stored * 25)
-        parts = {"rollout": naive.episode, "update": naive.update}
-    else:
-        work = SuiteWork(options.agents, options.seeds, options.stored, options.method, options.device)
-        parts = {"rollout": work.rollout, "update": work.update, "products": work.products}
+    parts = _parts(options)
     for run in parts.values():
         run()
     for line in sys.stdin:
