@@ -47,12 +47,15 @@ class Play:
         if t == 0:
             self._begin(obs, avail_actions.shape[-1])
         q = self._recurrent_q(obs) if self._use_rnn else self._mlp_q(obs)
-        if self._noise is None:
-            chosen = q.masked_fill(~avail_actions, -torch.inf).argmax(-1)
-        else:
-            chosen = epsilon_greedy(q, avail_actions, self._epsilon, self._noise[t])
+        chosen = self._chosen(q, avail_actions, t)
         self._last = chosen if self._last_action else None
         return self._one_hot[chosen]
+
+    def _chosen(self, q: Tensor, avail_actions: Tensor, t: int) -> Tensor:
+        """Action numbers [S, E, N] of q [S, E, N, A]."""
+        if self._noise is None:
+            return q.masked_fill(~avail_actions, -torch.inf).argmax(-1)
+        return epsilon_greedy(q, avail_actions, self._epsilon, self._noise[t])
 
     def _begin(self, obs: Tensor, actions: int) -> None:
         """Lay out the inputs as columns [S, I, M]: observation, last action (none yet), agent id."""

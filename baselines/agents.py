@@ -128,7 +128,12 @@ def multi_task_q(agent: Mapping[str, Tensor], inputs: Tensor, task: int) -> Tens
 
 def task_layers(agent: Mapping[str, Tensor], task: int) -> Parameters:
     """E_k, F and EA_k as the layers of one MLP, of which task k's Q-values come: names as `mlp_q` has them."""
-    stack = [part(agent, name) for name in (f"E_{task}", "F", f"EA_{task}")]
+    return joined_layers(agent, (f"E_{task}", "F", f"EA_{task}"))
+
+
+def joined_layers(parameters: Mapping[str, Tensor], names: Sequence[str]) -> Parameters:
+    """Several MLPs, by the prefixes of their parameters, as the layers of one."""
+    stack = [part(parameters, name) for name in names]
     layers = [(p[f"weight_{i}"], p[f"bias_{i}"]) for p in stack for i in range(len(p) // 2)]
     weights = {f"weight_{i}": weight for i, (weight, _) in enumerate(layers)}
     return weights | {f"bias_{i}": bias for i, (_, bias) in enumerate(layers)}

@@ -5,7 +5,7 @@ rewards [S, B, T]. terminated [S, B, T] bool: the step ended in a terminal state
 terminal state unless the caller says so in `terminated`: what comes after it counts by its value. mask [S, B, T] bool:
 the steps that were played; a time limit before T is a step whose successor is not in the mask.
 Values of states carry one step more, [S, B, T+1]. Targets and advantages carry no gradient.
-GAE takes [S, B, T, N] as well, if all its arguments have that shape.
+GAE and n-step returns take [S, B, T, N] as well, if all their arguments have that shape.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from baselines.masks import available_q
+from baselines.masks import available_q, reduced
 
 INITIAL_COUNT = 1e-4  # weight of the initial mean 0 and variance 1, in rewards: EPyMARL d661753, `epsilon`
+VALUE_DECAY = 0.99999  # on-policy b5c1e75, `ValueNorm`: beta,
+LEAST_WEIGHT, LEAST_VARIANCE = 1e-5, 1e-2  # epsilon and the clamp of the variance
 
 
 @torch.no_grad()
@@ -58,6 +60,26 @@ def td_lambda_targets(
         later = rewards[:, :, t] + gamma * ahead.masked_fill(terminated[:, :, t], 0)
         returns.append(later)
     return torch.stack(returns[::-1], 2).masked_fill(~mask, 0)
+
+
+@torch.no_grad()
+def n_step_returns(
+    rewards: Tensor, terminated: Tensor, mask: Tensor, values: Tensor, gamma: float, steps: int
+) -> Tensor:
+    """r_t + ... + gamma^(n-1) r_t+n-1 + gamma^n V_t+n [S, B, T], 0 where nothing was played; values [S, B, T+1].
+
+    Fewer rewards where the episode ends sooner: a terminal state has no value, and after a time limit that of the last
+    state that was seen counts. EPyMARL (23379c2, `nstep_returns` with `add_value_last_step`) has the same, except that
+    it adds the value after step T where that state is terminal too, and none after a time limit before T.
+    """
+    played_next = _played_next(mask)
+    ahead = values[:, :, 1:]
+    returns = torch.zeros_like(rewards)
+    for _ in range(steps):
+        returns = rewards + gamma * ahead.masked_fill(terminated, 0)
+        later = torch.cat([returns[:, :, 1:], values[:, :, -1:]], 2)
+        ahead = torch.where(played_next, later, values[:, :, 1:])
+    return returns.masked_fill(~mask, 0)
 
 
 @torch.no_grad()
@@ -111,6 +133,45 @@ class RewardMoments:
         """r-hat of MKT-MARL's eq. 5: (r - mean) / sqrt(variance), [S, B, T]; no epsilon, as in EPyMARL."""
         shape = (-1, 1, 1)
         return ((rewards - self.mean.view(shape)) / self.variance.sqrt().view(shape)).to(rewards.dtype)
+
+
+@dataclass(frozen=True)
+class ValueMoments:
+    """Decaying mean and mean square of a task's returns, of each seed alone: three tensors [S], float64.
+
+    on-policy's `ValueNorm` (marlbenchmark/on-policy b5c1e75), in float64 and without steps that were not played.
+    """
+
+    mean: Tensor
+    square: Tensor
+    weight: Tensor  # of all that was seen; mean and square are to be divided by it
+
+    @classmethod
+    def initial(cls, seeds: int, device: torch.device | str = "cpu") -> ValueMoments:
+        return cls(*torch.zeros(3, seeds, dtype=torch.float64, device=device))
+
+    def updated(self, returns: Tensor, mask: Tensor) -> ValueMoments:
+        """With the returns [S, B, T, N] of the steps in mask [S, B, T] (bool), which count as one observation."""
+        new, share = returns.double(), 1 - VALUE_DECAY
+        mean, square = (reduced(x, mask, "mean") for x in (new, new.square()))
+        olds = self.mean, self.square, self.weight
+        return ValueMoments(*(o * VALUE_DECAY + share * x for o, x in zip(olds, (mean, square, 1.0), strict=True)))
+
+    def normalised(self, returns: Tensor) -> Tensor:
+        """What a critic learns: (x - mean) / deviation, [S, B, T, N]."""
+        mean, deviation = self._moments()
+        return ((returns - mean) / deviation).to(returns.dtype)
+
+    def denormalised(self, values: Tensor) -> Tensor:
+        """The way back, [S, B, T, N]."""
+        mean, deviation = self._moments()
+        return (values * deviation + mean).to(values.dtype)
+
+    def _moments(self) -> tuple[Tensor, Tensor]:
+        weight = self.weight.clamp(min=LEAST_WEIGHT)
+        mean = self.mean / weight
+        variance = (self.square / weight - mean.square()).clamp(min=LEAST_VARIANCE)
+        return mean.view(-1, 1, 1, 1), variance.sqrt().view(-1, 1, 1, 1)
 
 
 def _played_next(mask: Tensor) -> Tensor:

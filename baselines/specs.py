@@ -6,40 +6,12 @@ A version is bumped when the algorithm's numbers change: it enters every run's i
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Positive = Annotated[float, Field(gt=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one run takes: operations (two a multiply-add) and bytes held."""
-
-    operations: float
-    bytes: float
-
-
-class Hyperparameters(BaseModel, ABC):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
-
-    @property
-    @abstractmethod
-    def round_episodes(self) -> int:
-        """Episodes that are played together, under one policy; a budget is a whole number of rounds."""
-
-    def least(self, episode_limit: int) -> dict[str, tuple[float, float]]:
-        """Hyperparameters that the episode's length bounds: by name, the value and the least that it may be."""
-        return {}
-
-    @abstractmethod
-    def cost(self, agents: int, obs_size: int, action_size: int, episode_limit: int, episodes: int) -> Cost:
-        """Operations and bytes of one run of so many episodes."""
+from baselines.hyperparameters import Cost, Count, Fraction, Hyperparameters, Positive, layered_weights
+from baselines.ppo_specs import MAPPO, MultiTaskMAPPO
 
 
 class MADDPG(Hyperparameters):
@@ -179,10 +151,9 @@ class ValueDecomposition(Hyperparameters):
         return Cost(operations=float(updates * update), bytes=float(held + 4 * 4 * (agent + mixing)))
 
     def _agent_weights(self, agents: int, obs_size: int, action_size: int) -> int:
-        """Multiply-adds of the agents' network for one sample; a GRU has three gates on each side."""
+        """Multiply-adds of the agents' network for one sample."""
         inputs = obs_size + action_size * self.obs_last_action + agents * self.obs_agent_id
-        hidden = 6 * self.hidden_width**2 if self.use_rnn else (self.hidden_layers - 1) * self.hidden_width**2
-        return (inputs + action_size) * self.hidden_width + hidden
+        return layered_weights(inputs, action_size, self.hidden_width, self.hidden_layers, self.use_rnn)
 
     def _mixing_weights(self, agents: int, state_size: int) -> int:
         """Multiply-adds of the mixer's hypernetworks for one step."""
@@ -331,6 +302,7 @@ class Algorithm(BaseModel):
 
 
 MADDPG_LOSSES = ("critic", "actor", "q")
+PPO_LOSSES = ("policy", "value", "entropy")
 ALGORITHMS = {
     "maddpg": Algorithm(
         learner="baselines.maddpg:MADDPG",
@@ -389,6 +361,21 @@ ALGORITHMS = {
         hyperparameters=MKTMARL,
         teacher=True,
         losses=("td", "kl", "lambda"),
+        several_tasks=True,
+    ),
+    "mappo": Algorithm(
+        learner="baselines.mappo:MAPPO",
+        version=1,
+        hyperparameters=MAPPO,
+        teacher=False,
+        losses=PPO_LOSSES,
+    ),
+    "mappo_multi": Algorithm(
+        learner="baselines.multi_task_mappo:MultiTaskMAPPO",
+        version=1,
+        hyperparameters=MultiTaskMAPPO,
+        teacher=False,
+        losses=PPO_LOSSES,
         several_tasks=True,
     ),
     "dec_hdrqn": Algorithm(

@@ -5,8 +5,9 @@ Axes: S seed, P curve point.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +24,16 @@ from bench.suite import (
     Fluctuation,
     Margin,
     Measure,
+    Place,
     Suite,
     TimeOfBest,
     Untrained,
     Window,
+    split,
 )
 
 Floats = NDArray[np.float64]
+FINAL = Final(id="final", says="the final evaluation", kind="final")
 
 
 class NotRun(Exception):
@@ -38,12 +42,19 @@ class NotRun(Exception):
 
 @dataclass(frozen=True)
 class Values:
-    """A quantity of every seed that has a finished run. reached: whether a time was reached, or censored."""
+    """A quantity of every seed that has a finished run. reached: whether a time was reached, or censored.
+
+    cells: those it was read off, several where it is averaged over scenarios that were trained apart.
+    """
 
     seeds: tuple[int, ...]
     values: Floats  # [S]
     reached: NDArray[np.bool_]  # [S]
-    cell: Cell
+    cells: tuple[Cell, ...]
+
+    def same_runs(self, other: Values) -> bool:
+        """Whether both were read off the same runs, seed by seed."""
+        return {c.key for c in self.cells} == {c.key for c in other.cells}
 
     @property
     def times(self) -> transfer.Times:
@@ -122,39 +133,76 @@ class Evidence:
     def cell(self, experiment: Experiment, method: str, scenario: str, group: str | None = None) -> Cell:
         """The cell of a method in an experiment that is scored on a scenario. group: on this training set.
 
-        Another experiment or method may share its records. Raises NotRun.
+        Another experiment or method may share its records. Raises NotRun, also where several training sets are scored
+        on it and none is named.
         """
         sets = experiment.sets_of(scenario, group)
         waiting = [why for t in sets if (why := self.suite.waits_for(experiment, method, t))]
         if len(waiting) == len(sets):
             why = "; ".join(dict.fromkeys(waiting)) or "no training set of it is scored on it"
             raise NotRun(f"{method} on {scenario} in {experiment.id} cannot run yet: {why}")
+        if len(sets) > 1:
+            several = ", ".join(t.id for t in sets)
+            raise NotRun(f"{experiment.id} scores {scenario} in several training sets, and none is named: {several}")
         if experiment.id not in self._cells:
             self._cells[experiment.id] = cells_of(self.suite, self.selection, experiment)
-        return next(c for t in sets if (c := self._cells[experiment.id].get((method, t.id))))
+        return self._cells[experiment.id][method, sets[0].id]
+
+    def parts(self, experiment: Experiment, quantity: str, place: Place) -> list[tuple[Cell, str]]:
+        """What a quantity is read off in a place: cells, each with a scenario; several where the place is a set.
+
+        Raises NotRun.
+        """
+        scenarios = self.suite.members(place.scenario)
+        if not scenarios:
+            raise NotRun(f"which scenarios {place.scenario} averages is not stated")
+        home, method, _ = self.suite.place(quantity, experiment)
+        group = place.group if home == experiment.id else None
+        return [(self.cell(self.suite["experiment", home], method, s, group), s) for s in scenarios]
 
     def found(self, cell: Cell) -> Found:
+        if cell.key not in self._found:  # a claim may compare with a cell that the selection leaves out
+            self._found |= self.store.cells({cell.key}, self.selection.seeds)
         return self._found[cell.key]
 
     def finished(self, cell: Cell) -> dict[int, Record]:
         """Finished runs by seed."""
-        records = self._found[cell.key].records
+        records = self.found(cell).records
         return {seed: records[seed] for seed in sorted(records) if records[seed].status == "finished"}
 
     def values(self, experiment: Experiment, quantity: str, scenario: str, group: str | None = None) -> Values:
-        """A quantity "method:measure" of every finished seed in a scenario. Raises NotRun, StatisticsError."""
-        home, method, name = self.suite.place(quantity, experiment)
-        cell = self.cell(self.suite["experiment", home], method, scenario, group if home == experiment.id else None)
+        """A quantity "method:measure" of every finished seed in a scenario; in a set its mean over the scenarios.
+
+        Raises NotRun, StatisticsError.
+        """
+        measure: Measure = self.suite["measure", split(quantity)[2]]
+        place = Place(scenario, group)
+        parts = self.parts(experiment, quantity, place)
+        if not isinstance(measure, FirstReach):
+            return self._mean(measure, parts, place)
+        if len(parts) > 1:
+            raise NotRun(f"the measure {measure.id} is a time, which has no mean over scenarios")
+        cell, _ = parts[0]
         scores = self.scores(cell, scenario)
-        measure: Measure = self.suite["measure", name]
+        times = self._first_reach(experiment, measure, scenario, group, scores.values())
+        return Values(tuple(scores), times.values, times.reached, (cell,))
+
+    def finals(self, experiment: Experiment, method: str, scenario: str, group: str | None = None) -> Values:
+        """The final evaluation of every finished seed: what tables print. Raises NotRun, StatisticsError."""
+        place = Place(scenario, group)
+        return self._mean(FINAL, self.parts(experiment, f"{method}:{FINAL.id}", place), place)
+
+    def _mean(self, measure: Measure, parts: Sequence[tuple[Cell, str]], place: Place) -> Values:
+        """A measure's mean over the parts, of every seed that finished all of them."""
         if not isinstance(measure, CurveMeasure | Final):
-            raise NotRun(f"the measure {name} is not taken from runs yet")
-        seeds = tuple(scores)
-        if isinstance(measure, FirstReach):
-            times = self._first_reach(experiment, measure, scenario, group, scores.values())
-            return Values(seeds, times.values, times.reached, cell)
-        values = np.array([one_number(measure, score) for score in scores.values()])
-        return Values(seeds, values, np.ones(len(values), dtype=np.bool_), cell)
+            raise NotRun(f"the measure {measure.id} is not taken from runs yet")
+        scores = [self.scores(cell, scenario) for cell, scenario in parts]
+        seeds = tuple(seed for seed in scores[0] if all(seed in one for one in scores))
+        if not seeds:
+            raise NotRun(f"no seed finished in every scenario of {place}")
+        values = np.array([[one_number(measure, one[seed]) for one in scores] for seed in seeds]).mean(axis=1)
+        cells = tuple({cell.key: cell for cell, _ in parts}.values())
+        return Values(seeds, values, np.ones(len(values), dtype=np.bool_), cells)
 
     def scores(self, cell: Cell, scenario: str) -> dict[int, Score]:
         """What every finished seed of a cell came to in a scenario. Raises NotRun."""
@@ -162,10 +210,6 @@ class Evidence:
         if not records:
             raise NotRun(f"no finished run of {cell.label}")
         return {seed: Score.of(record, cell.scenarios.index(scenario)) for seed, record in records.items()}
-
-    def final_scores(self, cell: Cell, scenario: str) -> Floats:
-        """The final evaluation of every finished seed of a cell in a scenario [S]. Raises NotRun, StatisticsError."""
-        return np.array([score.final for score in self.scores(cell, scenario).values()])
 
     def threshold(self, experiment: Experiment, measure: FirstReach, scenario: str, group: str | None = None) -> float:
         """The level that a time to threshold asks for, in the scenario's metric."""
@@ -175,23 +219,30 @@ class Evidence:
     def margin(
         self, experiment: Experiment, margin: Margin | None, smaller: float, scenario: str, group: str | None = None
     ) -> float:
-        """A declared margin as a number, 0 where none is. smaller: the mean that a relative margin is a share of."""
+        """A declared margin as a number, 0 where none is. smaller: the mean that a relative margin is a share of.
+
+        The scale of a set is the mean of its scenarios'. Raises NotRun.
+        """
         if margin is None:
             return 0.0
         if margin.absolute is not None:
             return margin.absolute
         if margin.share_of_budget is not None:
-            return margin.share_of_budget * self._budget(experiment, scenario, group)
+            return margin.share_of_budget * self.budget(experiment, scenario, group)
         if margin.relative is not None:
             return margin.relative * abs(smaller)
-        anchors = self.suite["scenario", scenario].anchors
-        return (margin.share_of_scale or 0.0) * (anchors.good - anchors.no_information)
+        anchors = {id_: self.suite["scenario", id_].anchors for id_ in self.suite.members(scenario)}
+        if missing := [id_ for id_, one in anchors.items() if one is None]:
+            raise NotRun(f"the margin is a share of a scale, and {', '.join(missing)} has no anchors")
+        return (margin.share_of_scale or 0.0) * fmean(a.good - a.no_information for a in anchors.values())
 
-    def _budget(self, experiment: Experiment, scenario: str, group: str | None) -> int:
+    def budget(self, experiment: Experiment, scenario: str, group: str | None = None) -> int:
         """Episodes of each task."""
-        sets = experiment.sets_of(scenario, group)
-        ready = next(m for m in experiment.methods if any(not self.suite.waits_for(experiment, m, t) for t in sets))
-        return self.cell(experiment, ready, scenario, group).settings["budget"]["episodes"]
+        first = self.suite.members(scenario)[0]
+        sets = experiment.sets_of(first, group)
+        ready = (m for m in experiment.methods if any(not self.suite.waits_for(experiment, m, t) for t in sets))
+        method = next(ready, experiment.methods[0])
+        return self.cell(experiment, method, first, group).settings["budget"]["episodes"]
 
     def _first_reach(
         self,
@@ -205,7 +256,7 @@ class Evidence:
         x, y = curves[0][0], np.stack([y for _, y in curves])
         level = self.threshold(experiment, measure, scenario, group)
         smooth = transfer.moving_average(y, measure.smooth)
-        budget = self._budget(experiment, scenario, group)
+        budget = self.budget(experiment, scenario, group)
         return transfer.time_to_threshold(x[measure.smooth - 1 :], smooth, level, measure.hold, budget)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from baselines.specs import ALGORITHMS
 from bench.cli import main
 from bench.suite import Suite
 from bench.suite.loading import load
@@ -174,6 +175,13 @@ def tiny_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def tiny(tiny_file: Path) -> Suite:
     return load(str(tiny_file))
+
+
+@pytest.fixture
+def several_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the algorithms at hand could learn several tasks: plans and verdicts do not care."""
+    for name in ("maddpg", "knowru"):
+        monkeypatch.setitem(ALGORITHMS, name, ALGORITHMS[name].model_copy(update={"several_tasks": True}))
 
 
 @pytest.fixture(scope="session")

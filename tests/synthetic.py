@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from bench.plan import Cell, Plan, Run
 from bench.store import Curve, Numbers, Provenance, Record, Scores, Store, TeacherRef
 
-Curves = Callable[[Cell, int], Sequence[float] | None]  # cell, seed -> training means, one a point; None: not run
+# cell, seed -> means, one a point, for all its scenarios or by scenario; None: not run
+Curves = Callable[[Cell, int], Sequence[float] | Mapping[str, Sequence[float]] | None]
 
 
 def fill(store: Store, plan: Plan, curves: Curves, status: str = "finished") -> None:
-    """Write a record for every run that `curves` gives means for."""
+    """Write a record for every run that `curves` gives means for; training and evaluation go the same way."""
     store.open_for_writing()
     for run in plan.runs:
         cell = plan.cell(run.cell)
         means = curves(cell, run.seed)
         if means is not None:
-            store.write_record(_record(plan, cell, run, tuple(means), status))
+            by_scenario = means if isinstance(means, Mapping) else dict.fromkeys(cell.scenarios, means)
+            store.write_record(_record(plan, cell, run, by_scenario, status))
 
 
-def _record(plan: Plan, cell: Cell, run: Run, means: tuple[float, ...], status: str) -> Record:
+def _scores(cell: Cell, means: Sequence[float], steps_an_episode: int) -> Scores:
     every = cell.settings["budget"]["record_every"]
     episodes = tuple(every * (i + 1) for i in range(len(means)))
-    steps = tuple(e * cell.settings["scenario"]["episode_limit"] for e in episodes)
-    curve = Curve(episodes=episodes, steps=steps, mean=means, sd=(0.0,) * len(means), n=(every,) * len(means))
+    steps = tuple(e * steps_an_episode for e in episodes)
+    curve = Curve(episodes=episodes, steps=steps, mean=tuple(means), sd=(0.0,) * len(means), n=(every,) * len(means))
+    return Scores(curves={"training": curve, "evaluation": curve}, returns=(means[-1],), final=means[-1])
+
+
+def _record(plan: Plan, cell: Cell, run: Run, means: Mapping[str, Sequence[float]], status: str) -> Record:
+    scored = zip(cell.scenarios, cell.scored, strict=True)
     return Record(
         run=run.id,
         cell=cell.key,
@@ -41,8 +48,8 @@ def _record(plan: Plan, cell: Cell, run: Run, means: tuple[float, ...], status: 
         status="failed" if status == "failed" else "finished",
         reason="diverged at step 5" if status == "failed" else "",
         numbers=Numbers(
-            scores=(Scores(curves={"training": curve}, returns=(means[-1],), final=means[-1]),),
-            first_update=every,
+            scores=tuple(_scores(cell, means[name], s.episode_limit) for name, s in scored),
+            first_update=cell.settings["budget"]["record_every"],
             weights="none",
         ),
         provenance=Provenance(

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 from baselines import specs
 from baselines.episodes import played
-from baselines.learner import Layout, Rollout, Task, Teacher
+from baselines.hyperparameters import Hyperparameters
+from baselines.learner import Layout, Learner, Rollout, Task, Teacher
 from baselines.qmix import ValueDecomposition
 from baselines.streams import Streams
 
@@ -68,6 +69,56 @@ DISTILLING = {
 }
 
 
+PPO = {
+    "use_rnn": False,
+    "critic_use_rnn": False,
+    "hidden_layers": 2,
+    "hidden_width": 16,
+    "parameter_sharing": True,
+    "obs_agent_id": True,
+    "obs_last_action": False,
+    "obs_individual_obs": False,
+    "critic_agent_id": True,
+    "action_selector": "sample",
+    "evaluation_action_selector": "best",
+    "optimizer": "adam",
+    "lr": 0.005,
+    "gamma": 0.9,
+    "td_steps": 2,
+    "time_limit_terminal": False,
+    "standardise_rewards": True,
+    "value_normalisation": False,
+    "advantage_critic": "online",
+    "standardise_advantages": False,
+    "update_episodes": 3,
+    "update_passes": 3,
+    "clip": 0.2,
+    "clip_values": False,
+    "entropy_weight": 0.01,
+    "grad_clip": 0.5,
+    "tau": 0.1,
+}
+MULTI_PPO = {
+    "observation_embedding_width": 12,
+    "state_embedding_width": 10,
+    "separate_observation_embedding": True,
+    "separate_action_mapping": True,
+    "separate_state_embedding": True,
+    "separate_value_head": False,
+    "separate_replay": True,
+    "task_order": "one update a task, in turn",
+}
+
+
+class TeamLearner(Learner, Protocol):
+    """A learner that says what it learns."""
+
+    tasks: Sequence[Task]
+
+
+L = TypeVar("L", bound=TeamLearner)
+
+
 def toy_task(
     agents: int = 2,
     obs: int = 3,
@@ -90,7 +141,7 @@ def single(mixer: str = "qmix", **changes: Any) -> specs.ValueDecomposition:
     return kind.model_validate({name: value for name, value in values.items() if value is not None})
 
 
-def toy_rollout(learner: ValueDecomposition, task: int, streams: Sequence[Streams], episodes_done: int) -> Rollout:
+def toy_rollout(learner: TeamLearner, task: int, streams: Sequence[Streams], episodes_done: int) -> Rollout:
     """A round: observations drift with the actions, some actions are missing, some episodes end early.
 
     The reward is how well the agents' actions match the signs that they see; after an end everything is noise.
@@ -131,16 +182,16 @@ def _draws(task: Task, shape: tuple[int, int], generator: torch.Generator) -> tu
 
 
 @dataclass
-class TeamRun:
+class TeamRun(Generic[L]):
     """A learner, its seeds and what it has gone through."""
 
-    learner: ValueDecomposition
+    learner: L
     streams: list[Streams]
     rounds: int = 0
     seen: list[dict[str, Tensor]] = field(default_factory=list)
     rollouts: list[list[Rollout]] = field(default_factory=list)
 
-    def play(self, rounds: int) -> TeamRun:
+    def play(self, rounds: int) -> TeamRun[L]:
         """Rounds over all tasks."""
         for _ in range(rounds):
             done = self.rounds * self.learner.copies
@@ -160,12 +211,12 @@ class TeamRun:
 
 
 def started(
-    kind: type[ValueDecomposition],
+    kind: type[L],
     tasks: Sequence[Task],
-    hyperparameters: specs.ValueDecomposition,
+    hyperparameters: Hyperparameters,
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
     dtype: torch.dtype = torch.float32,
-) -> TeamRun:
+) -> TeamRun[L]:
     streams = [Streams(seed) for seed in seeds]
     return TeamRun(kind(tasks, hyperparameters, streams, "cpu", dtype=dtype), streams)  # type: ignore[arg-type]
 
@@ -187,6 +238,17 @@ def distilling(mixer: str = "qmix", **changes: Any) -> specs.MKTMARL:
     """Hyperparameters of MKT-MARL; a change to None leaves a name out."""
     values = SETTINGS | MULTI | DISTILLING | {"mixer": mixer} | (MIXING | STATE if mixer == "qmix" else {}) | changes
     return specs.MKTMARL.model_validate({name: value for name, value in values.items() if value is not None})
+
+
+def ppo(**changes: Any) -> specs.MAPPO:
+    """Hyperparameters of MAPPO; a change to None leaves a name out."""
+    return specs.MAPPO.model_validate({name: x for name, x in (PPO | changes).items() if x is not None})
+
+
+def several_ppo(**changes: Any) -> specs.MultiTaskMAPPO:
+    """Hyperparameters of MAPPO on several tasks; a change to None leaves a name out."""
+    values = PPO | MULTI_PPO | changes
+    return specs.MultiTaskMAPPO.model_validate({name: x for name, x in values.items() if x is not None})
 
 
 def taught(task: Task, seeds: Sequence[int], dtype: torch.dtype = torch.float32, **changes: Any) -> Task:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.checkpoints import append_replay, load_checkpoint, load_weights, save_checkpoint, save_weights
-from bench.plan import digest
+from bench.plan import Note, digest
 from bench.store import (
     Curve,
     Numbers,
@@ -254,3 +255,60 @@ def test_a_file_for_people_says_the_same(tree: Any) -> None:
 
 def test_a_curve_stands_on_one_line() -> None:
     assert readable({"b": [1, -2.5e-7, None], "a": ["x"]}) == b'{\n "a": [\n  "x"\n ],\n "b": [1, -2.5e-07, null]\n}\n'
+
+
+def schema_1(teacher: dict[str, str] | None) -> dict[str, Any]:
+    """A record as the first schema had it: one scenario and one teacher a run, notes without scenarios."""
+    body = record(notes=(Note(id="odd", class_="erratum", says="a sign"),)).model_dump(mode="json")
+    (scores,) = body["numbers"].pop("scores")
+    body["numbers"] |= scores
+    body["notes"] = [{"id": "odd", "class_": "erratum", "says": "a sign"}]
+    del body["teachers"]
+    return body | {"schema_version": 1, "teacher": teacher}
+
+
+def written(store: Store, body: dict[str, Any]) -> Path:
+    """The body as a file with both hashes."""
+    whole = body | {"numbers_hash": sha256(canonical(body["numbers"]))}
+    path = store.record_path(body["run"])
+    write_atomically(path, readable(whole | {"content_hash": sha256(canonical(whole))}))
+    return path
+
+
+@pytest.mark.parametrize("teacher", [None, {"run": "b" * 16, "weights": "w"}])
+def test_a_record_of_schema_1_is_read(store: Store, teacher: dict[str, str] | None) -> None:
+    written(store, schema_1(teacher))
+    found = store.record("a" * 16)
+    assert found is not None
+    assert found.schema_version == 2
+    assert found.numbers == record().numbers
+    assert [t.model_dump() for t in found.teachers] == ([teacher] if teacher else [])
+    assert found.notes == (Note(id="odd", class_="erratum", says="a sign", scenarios=None),)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda body: body["numbers"].pop("curves"), "numbers.scores"),
+        (lambda body: body["numbers"].update(final="high"), "numbers.scores"),
+        (lambda body: body.update(teacher={"run": "b"}), "teachers"),
+        (lambda body: body.update(schema_version=3), "schema_version"),
+        (lambda body: body.update(numbers=[1]), "numbers"),
+    ],
+)
+def test_a_damaged_record_of_schema_1_is_named(
+    store: Store, change: Callable[[dict[str, Any]], Any], named: str
+) -> None:
+    body = schema_1(None)
+    change(body)
+    path = written(store, body)
+    with pytest.raises(StoreError, match=f"{path.name}: {named}"):
+        store.record("a" * 16)
+    assert not store.finished("a" * 16)
+
+
+def test_an_edited_record_of_schema_1_is_named(store: Store) -> None:
+    path = written(store, schema_1(None))
+    path.write_bytes(path.read_bytes().replace(b"-1.25", b"-1.35"))
+    with pytest.raises(StoreError, match="content_hash"):
+        store.record("a" * 16)

@@ -124,7 +124,7 @@ def test_check_json_has_families(tmp_path: Path) -> None:
     suite = suite_with(TABLE)
     verdicts(suite, tmp_path, {"base": -8.05, "student": -6.0})
     evidence = Evidence(suite, Selection(), Store(tmp_path))
-    shown = check_json(evidence, judge(evidence, suite.experiment), [])
+    shown = check_json(evidence, judge(evidence, suite.experiment), [], [])
     assert [f["name"] for f in shown["families"]] == ["printed values", "headline claims"]
 
 

@@ -23,9 +23,16 @@ from bench.measures import Evidence
 from bench.plan import selected
 from bench.report.machine import check_json
 from bench.report.markdown import write_report
-from bench.report.terminal import counts_line, deviation_lines, family_lines, transfer_table, verdict_table
+from bench.report.terminal import (
+    aggregate_table,
+    counts_line,
+    deviation_lines,
+    family_lines,
+    transfer_table,
+    verdict_table,
+)
 from bench.store import StoreError
-from bench.verdict import TransferMetric, Verdict, judge, transfer_metrics
+from bench.verdict import Aggregate, TransferMetric, Verdict, aggregates, judge, transfer_metrics
 
 
 def check(
@@ -66,15 +73,20 @@ def report(
         print(f"report: {path}")
 
 
-def judged(evidence: Evidence) -> tuple[list[Verdict], list[TransferMetric]]:
+def judged(evidence: Evidence) -> tuple[list[Verdict], list[TransferMetric], list[Aggregate]]:
     experiments = selected(evidence.suite, evidence.selection.only)
-    return judge(evidence, experiments), [metric for e in experiments for metric in transfer_metrics(evidence, e)]
+    metrics = [metric for e in experiments for metric in transfer_metrics(evidence, e)]
+    return judge(evidence, experiments), metrics, [a for e in experiments for a in aggregates(evidence, e)]
 
 
-def show_check(evidence: Evidence, verdicts: list[Verdict], transfer: list[TransferMetric]) -> None:
+def show_check(
+    evidence: Evidence, verdicts: list[Verdict], transfer: list[TransferMetric], aggregated: list[Aggregate]
+) -> None:
     console = terminal()
     if transfer:
         console.print(transfer_table(transfer))
+    if aggregated:
+        console.print(aggregate_table(aggregated))
     console.print(verdict_table(verdicts))
     print(*deviation_lines(verdicts), sep="\n")
     print(counts_line(verdicts))
@@ -86,11 +98,14 @@ def show_check(evidence: Evidence, verdicts: list[Verdict], transfer: list[Trans
         print(f"not counted: {problem}", file=sys.stderr)
 
 
-def save_report(evidence: Evidence, verdicts: list[Verdict], transfer: list[TransferMetric]) -> Path:
+def save_report(
+    evidence: Evidence, verdicts: list[Verdict], transfer: list[TransferMetric], aggregated: list[Aggregate]
+) -> Path:
     """The path of the report, in the results folder. Raises StoreError where it cannot be written."""
     suite, selection, root = evidence.suite, evidence.selection, evidence.store.root
     name = "-".join([suite.id, selection.profile, *(e.replace("/", "-") for e in selection.only)])
     try:
-        return write_report(evidence, selected(suite, selection.only), verdicts, transfer, root / "report" / name)
+        experiments = selected(suite, selection.only)
+        return write_report(evidence, experiments, verdicts, transfer, aggregated, root / "report" / name)
     except OSError as error:
         raise StoreError(f"report in {root} cannot be written: {error.strerror}") from error

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 PLAN_FORMAT = 1  # of the hashed settings; bumped when the harness itself changes the numbers of every run
-DeviationClass = Literal["substitute", "reduced", "changed", "assumed", "erratum"]
+DeviationClass = Literal["substitute", "reduced", "changed", "assumed", "erratum", "shared"]
 
 
 class Frozen(BaseModel):
@@ -22,11 +22,12 @@ class Frozen(BaseModel):
 
 
 class Note(Frozen):
-    """A deviation as a record and a verdict carry it."""
+    """A deviation as a record and a verdict carry it. scenarios: those it is about; None: all that the run did."""
 
     id: str
     class_: DeviationClass
     says: str
+    scenarios: tuple[str, ...] | None = None
 
 
 class Selection(Frozen):
@@ -76,6 +77,27 @@ class Cell(Frozen):
     @property
     def scored(self) -> tuple[Scored, ...]:
         return scored(self.settings)
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """The scenarios that it is trained on, by the names of the suite."""
+        return tuple(name for name, s in zip(self.scenarios, self.scored, strict=True) if s.trained)
+
+    def notes_on(self, scenario: str) -> tuple[Note, ...]:
+        """The deviations of what the team does in one of its scenarios, as they stand beside a verdict.
+
+        Those of the run; those of this scenario, or of all that it was trained on where this is not among it. A
+        substitute for another of its tasks is told as class "shared": the same network learned it.
+        """
+        found: list[Note] = []
+        for note in self.notes:
+            if note.scenarios is None or scenario in note.scenarios or scenario not in self.trained:
+                found.append(note.model_copy(update={"scenarios": None}))
+            elif note.class_ == "substitute":
+                tasks = ", ".join(name for name in self.trained if name in note.scenarios)
+                says = f"the team was also trained on a substitute task, {tasks}: {note.says}"
+                found.append(Note(id=note.id, class_="shared", says=says))
+        return tuple(dict.fromkeys(found))
 
     @property
     def teachers(self) -> tuple[str, ...]:

@@ -36,7 +36,8 @@ class Resolver:
             seeds = tuple(sorted({*self.cells[key].seeds, *seeds}))
             self.cells[key] = self.cells[key].model_copy(update={"seeds": seeds})
         else:
-            inherited = [note for teacher in teachers for note in teacher.notes]
+            taught = zip(teachers, t.scenarios, strict=False)  # no teachers, or one a task
+            inherited = [_of_task(note, task) for teacher, task in taught for note in teacher.notes]
             self.cells[key] = Cell(
                 key=key,
                 suite=self.suite.id,
@@ -120,10 +121,14 @@ class Resolver:
     def _notes(self, experiment: Experiment, t: TrainingSet, method_id: str) -> Iterator[Note]:
         """Declared deviations, a reduced budget, changed settings, and what the suite file assumes."""
         suite = self.suite
-        applies = {experiment.id, *t.scored, *(m.id for m in suite.lineage(method_id))}
+        whole = {experiment.id, *(m.id for m in suite.lineage(method_id))}
+        scenarios = {s.id for s in suite.scenario}
         for d in suite.deviation:
-            if applies & {*d.applies_to}:
+            about = tuple(dict.fromkeys(s for id_ in d.applies_to for s in suite.members(id_) if s in scenarios))
+            if whole & {*d.applies_to}:
                 yield Note(id=d.id, class_=d.class_, says=d.says)
+            elif {*about} & {*t.scored}:
+                yield Note(id=d.id, class_=d.class_, says=d.says, scenarios=about)
         own, reduced = experiment.episodes(t), experiment.episodes(t, suite.profile[self.selection.profile].budget)
         if own != reduced:
             says = f"profile {self.selection.profile}: {reduced['episodes']} of {own['episodes']} episodes"
@@ -143,6 +148,12 @@ class Resolver:
         for name, setting in suite.settings(method_id).items():
             if setting.kind == "assumed":
                 yield Note(id=name, class_="assumed", says=f"{name} = {setting.value}: {setting.source}")
+
+
+def _of_task(note: Note, task: str) -> Note:
+    """A teacher's deviation as its student carries it: what is about some scenarios is about the task it teaches."""
+    elsewhere = note.scenarios is not None and task not in note.scenarios
+    return note.model_copy(update={"scenarios": (task,)}) if elsewhere else note
 
 
 def refused(key: str, got: str, allowed: Iterable[str]) -> SuiteError:

@@ -3,42 +3,72 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.measures import Evidence, NotRun
+from bench.measures import Evidence, Floats, NotRun
 from bench.stats.estimates import StatisticsError
 from bench.stats.intervals import mean_interval
-from bench.suite import Experiment, Scenario
+from bench.suite import Experiment, Place, Scenario
 
 # Okabe & Ito (2008): told apart with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
+Curves = tuple[Floats, Floats]
 
 
-def learning_curves(evidence: Evidence, experiment: Experiment, scenario: Scenario, folder: Path) -> list[Path]:
-    """Draw an experiment's training curves in a scenario; the files written, none where nothing has finished."""
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    axes = figure.add_subplot()
-    drawn = 0
-    for method, colour in zip(experiment.methods, itertools.cycle(COLOURS), strict=False):
+def learning_curves(evidence: Evidence, experiment: Experiment, place: Place, folder: Path) -> list[Path]:
+    """Draw an experiment's training curves in a place, and below them evaluations, if the paper prints greedy scores.
+
+    The files written, none where nothing has finished.
+    """
+    greedy = any(value.protocol == "greedy" for value in evidence.suite.printed)
+    found = [(name, _curves(evidence, experiment, place, name)) for name in ("training", "evaluation")[: 1 + greedy]]
+    panels = [(name, curves) for name, curves in found if curves]
+    if not panels:
+        return []
+    figure = Figure(figsize=(8, 4.5 * len(panels)), layout="constrained")
+    several = len([p for s in experiment.scenarios for p in experiment.places(s)]) > 1
+    title = f"{evidence.suite.id}: {experiment.id}" + (f", {place}" if several else "")
+    scenario = evidence.suite["scenario", place.scenario]
+    for row, (name, curves) in enumerate(panels):
+        axes = figure.add_subplot(len(panels), 1, row + 1)
+        _draw(axes, scenario, curves, dict(zip(experiment.methods, itertools.cycle(COLOURS), strict=False)))
+        metric = scenario.metric.replace("_", " ")
+        axes.set(xlabel="training episodes", ylabel=f"{metric} ({name})", title="" if row else title)
+        axes.legend(frameon=False)
+    parts = [experiment.id, *([place.scenario, place.group] if several else [])]
+    stem = "curves-" + "-".join(part.replace("/", "-") for part in parts if part)
+    return [save(figure, folder / f"{stem}{suffix}") for suffix in (".svg", ".png")]
+
+
+def _curves(evidence: Evidence, experiment: Experiment, place: Place, name: str) -> dict[str, Curves]:
+    """By method, where it has finished runs with such a curve: episodes [P], scores [S, P]."""
+    found: dict[str, Curves] = {}
+    for method in experiment.methods:
         try:
-            scores = evidence.scores(evidence.cell(experiment, method, scenario.id), scenario.id)
-            curves = [score.series("training") for score in scores.values()]
+            scores = evidence.scores(evidence.cell(experiment, method, *place), place.scenario)
+            curves = [score.series(name) for score in scores.values()]
         except (NotRun, StatisticsError):
             continue
-        x, y = curves[0][0], np.stack([y for _, y in curves])
+        found[method] = curves[0][0], np.stack([y for _, y in curves])
+    return found
+
+
+def _draw(axes: Axes, scenario: Scenario, curves: Mapping[str, Curves], colours: Mapping[str, str]) -> None:
+    """Curves, and the scenario's scale."""
+    for method, (x, y) in curves.items():
+        colour = colours[method]
         axes.plot(x, y.T, color=colour, alpha=0.2, linewidth=0.5)
         intervals = [mean_interval(y[:, p]) for p in range(len(x))]
         ends = [(i.low, i.high) for i in intervals if i.low is not None and i.high is not None]
         if len(ends) == len(x):  # else fewer than three seeds
             axes.fill_between(x, *np.transpose(ends), color=colour, alpha=0.2)
         axes.plot(x, y.mean(0), color=colour, linewidth=1.8, label=f"{method} ({len(y)} seeds)")
-        drawn += 1
-    if not drawn:
-        return []
     if scenario.anchors:
         for name in ("random", "no_information", "good"):
             axes.axhline(getattr(scenario.anchors, name), color="grey", linewidth=0.8, linestyle=":")
@@ -46,16 +76,6 @@ def learning_curves(evidence: Evidence, experiment: Experiment, scenario: Scenar
             place = {"xy": (1, level), "xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom"}
             label = name.replace("_", " ") + " script"
             axes.annotate(label, xytext=(-4, 1), textcoords="offset points", fontsize="x-small", color="grey", **place)
-    several = len(experiment.scenarios) > 1
-    name = experiment.id + (f", {scenario.id}" if several else "")
-    axes.set(
-        xlabel="training episodes",
-        ylabel=f"{scenario.metric.replace('_', ' ')} (training)",
-        title=f"{evidence.suite.id}: {name}",
-    )
-    axes.legend(frameon=False)
-    stem = f"curves-{experiment.id}" + (f"-{scenario.id}" if several else "")
-    return [save(figure, folder / f"{stem.replace('/', '-')}{suffix}") for suffix in (".svg", ".png")]
 
 
 def save(figure: Figure, path: Path) -> Path:

@@ -12,7 +12,7 @@ from bench.executors.local import Outcome
 from bench.measures import Evidence, Standing
 from bench.plan import Plan
 from bench.suite import Suite, SuiteError
-from bench.verdict import TransferMetric, Verdict, counts, families
+from bench.verdict import Aggregate, TransferMetric, Verdict, counts, families
 
 
 def validation_json(name: str, found: Suite | SuiteError) -> dict[str, Any]:
@@ -22,7 +22,9 @@ def validation_json(name: str, found: Suite | SuiteError) -> dict[str, Any]:
     return {"suite": name, "version": None, "problems": [dataclasses.asdict(p) for p in found.problems]}
 
 
-def check_json(evidence: Evidence, verdicts: list[Verdict], transfer: list[TransferMetric]) -> dict[str, Any]:
+def check_json(
+    evidence: Evidence, verdicts: list[Verdict], transfer: list[TransferMetric], aggregated: list[Aggregate]
+) -> dict[str, Any]:
     """What `bench check --json` prints."""
     return {
         "suite": evidence.suite.id,
@@ -32,6 +34,7 @@ def check_json(evidence: Evidence, verdicts: list[Verdict], transfer: list[Trans
         "counts": counts(verdicts),
         "families": [dataclasses.asdict(f) for f in families(verdicts)],
         "transfer": [_plain(dataclasses.asdict(t)) for t in transfer],
+        "aggregates": [_plain(dataclasses.asdict(a)) for a in aggregated],
         "damaged": list(evidence.damaged),
         "failed": evidence.standing.failed,
     }

@@ -9,11 +9,22 @@ from pathlib import Path
 from bench.measures import Evidence
 from bench.plan import Note
 from bench.report.figures import learning_curves
-from bench.report.numbers import METRICS, classes, effect, found, number, seeds_to_decide
+from bench.report.numbers import (
+    METRICS,
+    classes,
+    effect,
+    estimate,
+    found,
+    improvements,
+    number,
+    seeds_to_decide,
+    several_scenarios,
+)
+from bench.report.tables import paper_tables, table
 from bench.report.terminal import family_lines
 from bench.store import Record, write_atomically
 from bench.suite import Experiment
-from bench.verdict import TransferMetric, Verdict, counts
+from bench.verdict import Aggregate, TransferMetric, Verdict, counts
 
 
 def write_report(
@@ -21,6 +32,7 @@ def write_report(
     experiments: Sequence[Experiment],
     verdicts: Sequence[Verdict],
     transfer: Sequence[TransferMetric],
+    aggregated: Sequence[Aggregate],
     folder: Path,
 ) -> Path:
     """Write report.md and its figures into a folder; the path of report.md."""
@@ -28,7 +40,9 @@ def write_report(
     parts = [
         *_head(evidence),
         *_verdicts(verdicts),
+        *paper_tables(evidence.suite, experiments, verdicts),
         *_transfer(transfer),
+        *_aggregates(aggregated),
         *_curves(evidence, experiments, folder),
         *_deviations(verdicts),
         *_provenance(evidence),
@@ -36,12 +50,6 @@ def write_report(
     path = folder / "report.md"
     write_atomically(path, ("\n".join(parts) + "\n").encode())
     return path
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A Markdown table; bars and line ends inside cells are escaped."""
-    lines = [head, ["---"] * len(head), *rows]
-    return ["| " + " | ".join(c.replace("|", "\\|").replace("\n", " ") for c in line) + " |" for line in lines]
 
 
 def _head(evidence: Evidence) -> Iterator[str]:
@@ -73,14 +81,14 @@ def _verdicts(verdicts: Sequence[Verdict]) -> Iterator[str]:
         yield ""
         yield f"{line}."
     yield ""
-    head = ("claim", "place", "in", "found [90% interval]", "verdict", "why", "seeds", "would decide", "deviations")
-    yield from table(
-        head,
-        (
-            (v.says, v.where, v.experiment, found(v), v.verdict, v.reason, str(v.seeds), seeds_to_decide(v), classes(v))
-            for v in verdicts
-        ),
-    )
+    several = several_scenarios(verdicts)
+    head = ("claim", "place", "in", *["scenario"] * several, "found [90% interval]", "verdict", "why", "seeds")
+    yield from table((*head, "would decide", "deviations"), (_verdict_row(v, several) for v in verdicts))
+
+
+def _verdict_row(v: Verdict, several: bool) -> tuple[str, ...]:
+    place = (v.says, v.where, v.experiment, *[v.scenario] * several)
+    return (*place, found(v), v.verdict, v.reason, str(v.seeds), seeds_to_decide(v), classes(v))
 
 
 def _transfer(metrics: Sequence[TransferMetric]) -> Iterator[str]:
@@ -91,34 +99,48 @@ def _transfer(metrics: Sequence[TransferMetric]) -> Iterator[str]:
     yield ""
     yield "Differences and ratios (x) of the method against the baseline, with 95% intervals."
     yield ""
-    head = ("in", "method", "metric", "method's mean", "baseline", "baseline's mean", "difference or ratio", "remark")
-    yield from table(
-        head,
-        (
-            (
-                m.experiment,
-                m.method,
-                METRICS[m.metric],
-                number(m.student_mean),
-                m.baseline,
-                number(m.baseline_mean),
-                effect(m),
-                m.remark,
-            )
-            for m in metrics
-        ),
-    )
+    several = several_scenarios(metrics)
+    head = ("in", *["scenario"] * several, "method", "metric", "method's mean", "baseline", "baseline's mean")
+    yield from table((*head, "difference or ratio", "remark"), (_metric_row(m, several) for m in metrics))
+
+
+def _metric_row(m: TransferMetric, several: bool) -> tuple[str, ...]:
+    place = (m.experiment, *[m.scenario] * several)
+    means = (number(m.student_mean), m.baseline, number(m.baseline_mean))
+    return (*place, m.method, METRICS[m.metric], *means, effect(m), m.remark)
+
+
+def _aggregates(found: Sequence[Aggregate]) -> Iterator[str]:
+    if not found:
+        return
+    yield ""
+    yield "## Aggregates"
+    yield ""
+    yield "Final scores over the scenarios that every method here has run, normalised by their anchors: 0 is the"
+    yield "random policy, 1 the good script. The numbers are rliable-compatible. The 95% intervals are Student's or"
+    yield "Satterthwaite's t for means, else a stratified bootstrap of n - 1 draws a scenario; that one was simulated"
+    yield "for 25 scenarios with seeds of their own: with a few, or where one run is scored on all, it is for the eye."
+    yield "No verdict rests on it."
+    yield ""
+    head = ("in", "method", "scenarios", "seeds", "mean", "IQM", "optimality gap", "probability of improvement on")
+    yield from table(head, (_aggregate_row(a) for a in found))
+
+
+def _aggregate_row(a: Aggregate) -> tuple[str, ...]:
+    tasks = ", ".join(f"{t} (not comparable with the paper)" if t in a.forbidden else t for t in a.tasks)
+    numbers = (estimate(a.mean), estimate(a.iqm), estimate(a.optimality_gap))
+    return (a.experiment, a.method, tasks, str(a.seeds), *numbers, improvements(a))
 
 
 def _curves(evidence: Evidence, experiments: Sequence[Experiment], folder: Path) -> Iterator[str]:
     yield ""
     yield "## Learning curves"
     for experiment in experiments:
-        scenarios = [evidence.suite["scenario", id_] for id_ in experiment.scenarios]
-        drawn = [(s, learning_curves(evidence, experiment, s, folder)) for s in scenarios]
-        for scenario, files in ((s, files) for s, files in drawn if files):
+        places = [place for s in experiment.scenarios for place in experiment.places(s)]
+        drawn = [(place, learning_curves(evidence, experiment, place, folder)) for place in places]
+        for place, files in ((place, files) for place, files in drawn if files):
             svg, png = files
-            name = experiment.id if len(scenarios) == 1 else f"{experiment.id}, {scenario.id}"
+            name = experiment.id if len(places) == 1 else f"{experiment.id}, {place}"
             yield ""
             yield f"{name}: {experiment.says}. Thin: every seed; bold: mean with its 95% interval."
             yield ""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from bench.verdict import TransferMetric, Verdict
+from bench.stats.intervals import Interval
+from bench.verdict import Aggregate, TransferMetric, Verdict
 
 METRICS = {
     "jump_start": "jump start",
@@ -28,6 +30,29 @@ def interval(low: float | None, high: float | None) -> str:
 def found(verdict: Verdict) -> str:
     low, high = verdict.interval or (None, None)
     return number(verdict.found) + interval(low, high)
+
+
+def estimate(found: Interval | None) -> str:
+    """An estimate with its interval; a dash for nothing."""
+    return "-" if found is None else number(found.estimate) + interval(found.low, found.high)
+
+
+def ours(verdict: Verdict) -> str:
+    """Of a printed value: what we got."""
+    return estimate(verdict.ours)
+
+
+def improvements(aggregate: Aggregate) -> str:
+    """The probability of improvement on each other method."""
+    return "; ".join(f"{other}: {estimate(found)}" for other, found in aggregate.better_than)
+
+
+def several_scenarios(rows: Sequence[Verdict] | Sequence[TransferMetric]) -> bool:
+    """Whether some experiment's rows are about more than one scenario, so that each must say about which."""
+    named: dict[str, set[str]] = {}
+    for row in rows:
+        named.setdefault(row.experiment, set()).update(row.scenario.split(", "))
+    return any(len(scenarios) > 1 for scenarios in named.values())
 
 
 def effect(metric: TransferMetric) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
@@ -15,9 +16,20 @@ from bench.estimate import Forecast, Progress
 from bench.executors.local import Outcome
 from bench.measures import Standing
 from bench.plan import Plan
-from bench.report.numbers import METRICS, classes, effect, found, number, seeds_to_decide
+from bench.report.numbers import (
+    METRICS,
+    classes,
+    effect,
+    estimate,
+    found,
+    improvements,
+    number,
+    ours,
+    seeds_to_decide,
+    several_scenarios,
+)
 from bench.suite import Suite
-from bench.verdict import TransferMetric, Verdict, counts, families
+from bench.verdict import Aggregate, TransferMetric, Verdict, counts, families
 
 STYLE = {
     "reproduced": "green",
@@ -36,12 +48,16 @@ def validation_line(name: str, suite: Suite) -> str:
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> Table:
+    """A scenario's column where an experiment has several, one of our values where the paper prints some."""
+    several, printed = several_scenarios(verdicts), any(v.kind == "published" for v in verdicts)
     table = Table(title="Verdicts", title_justify="left", show_lines=True)
-    for column in ("claim", "place", "in", "found [90%]", "verdict", "seeds", "would decide", "deviations"):
+    head = ["claim", "place", "in", *["scenario"] * several, *["ours [95%]"] * printed]
+    for column in (*head, "found [90%]", "verdict", "seeds", "would decide", "deviations"):
         table.add_column(column, overflow="fold")
     for v in verdicts:
-        verdict = f"[{STYLE[v.verdict]}]{v.verdict}[/]\n{v.reason}"
-        table.add_row(v.says, v.where, v.experiment, found(v), verdict, str(v.seeds), seeds_to_decide(v), classes(v))
+        verdict = f"[{STYLE[v.verdict]}]{v.verdict}[/]\n{escape(v.reason)}"
+        place = (v.says, v.where, v.experiment, *[v.scenario] * several, *[ours(v)] * printed)
+        table.add_row(*map(escape, place), found(v), verdict, str(v.seeds), seeds_to_decide(v), classes(v))
     return table
 
 
@@ -52,12 +68,24 @@ def deviation_lines(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def transfer_table(metrics: Sequence[TransferMetric]) -> Table:
+    several = several_scenarios(metrics)
     table = Table(title="Transfer metrics", title_justify="left")
-    for column in ("in", "method", "metric", "method's mean", "baseline's mean", "difference or ratio [95%]", "remark"):
+    head = ("in", *["scenario"] * several, "method", "metric", "method's mean", "baseline's mean")
+    for column in (*head, "difference or ratio [95%]", "remark"):
         table.add_column(column, overflow="fold")
     for m in metrics:
-        means = number(m.student_mean), number(m.baseline_mean)
-        table.add_row(m.experiment, m.method, METRICS[m.metric], *means, effect(m), m.remark)
+        place, means = (m.experiment, *[m.scenario] * several), (number(m.student_mean), number(m.baseline_mean))
+        table.add_row(*place, m.method, METRICS[m.metric], *means, effect(m), m.remark)
+    return table
+
+
+def aggregate_table(found: Sequence[Aggregate]) -> Table:
+    table = Table(title="Aggregates of normalised scores, 0 random and 1 good [95%]", title_justify="left")
+    for column in ("in", "method", "tasks", "seeds", "mean", "IQM", "optimality gap", "P(improvement) on"):
+        table.add_column(column, overflow="fold")
+    for a in found:
+        numbers = (estimate(a.mean), estimate(a.iqm), estimate(a.optimality_gap))
+        table.add_row(a.experiment, a.method, ", ".join(a.tasks), str(a.seeds), *numbers, improvements(a))
     return table
 
 

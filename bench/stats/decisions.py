@@ -171,6 +171,11 @@ def ratio(numerator: ArrayLike, denominator: ArrayLike, printed: float, margin: 
     return explained(replace(decision, estimate=estimate, low=low, high=high), words)
 
 
+def untested(reason: str) -> Decision:
+    """A comparison for which there are no numbers: undecided, and among several one that was not shown."""
+    return Decision("undecided", None, None, None, LEVEL, None, (0,), reason, None)
+
+
 def conjunction(decisions: Sequence[Decision], names: Sequence[str] | None = None) -> Decision:
     """Whether all of several decisions are yes, of any kind.
 

@@ -24,24 +24,35 @@ def _both(decisions: Sequence[Decision]) -> tuple[list[float], list[float]]:
 
 
 def majority(decisions: Sequence[Decision], names: Sequence[str] | None = None) -> Decision:
-    """Whether most of several decisions, r = floor(K / 2) + 1 of K, are yes: partial conjunction at 5%.
+    """Whether most of several decisions, r = floor(K / 2) + 1 of K, are yes: `at_least` with this r.
 
-    Benjamini & Heller (2008), as in `multiplicity.partial_conjunction`.
-    Yes where p = (K - r + 1) p_(r) < .05. No where at least K - r + 1 are shown to be no, by the same rule on their
-    p_against: then r cannot hold. Where the true count is on either side, only one answer can be wrong, at most 5%
-    of the time. The estimate is the share of comparisons that are yes each by itself; it has no interval. n: the
-    seeds of the comparison with the fewest. No number of seeds is given: which r will carry it is not known.
     Errors as in `bench.stats.decisions`, five orderings, two of them by .3: normal 1.0 / 3.9 / 4.7,
     bounded 0.5 / 2.6 / 4.3, bimodal 0.3 / 1.2 / 3.1, unequal 1.0 / 3.8 / 5.1, collapses 0.0 / 0.1 / 0.4.
+    """
+    found = at_least(decisions, most(len(decisions)), names)
+    return replace(found, reason=f"most means {found.reason}")
+
+
+def at_least(decisions: Sequence[Decision], needed: int, names: Sequence[str] | None = None) -> Decision:
+    """Whether at least `needed` r of K decisions are yes: partial conjunction at 5%.
+
+    Benjamini & Heller (2008), as in `multiplicity.partial_conjunction`; r = K has the outcome of
+    `decisions.conjunction`, which tells more.
+    Yes where p = (K - r + 1) p_(r) < .05. No where at least K - r + 1 are shown to be no, by the same rule on their
+    p_against: then r cannot hold. Where the true count is on either side, only one answer can be wrong, at most 5%
+    of the time, whatever the dependence. The estimate is the share of comparisons that are yes each by itself; it has
+    no interval. n: the seeds of the comparison with the fewest. No number of seeds is given: which r will carry it is
+    not known. StatisticsError for r below 1 or above K.
     """
     p, against = _both(decisions)
     if names is not None and len(names) != len(p):
         raise StatisticsError(f"names: got {len(names)} for {len(p)} decisions")
-    count, needed = len(p), most(len(p))
-    corrected, reverse = partial_conjunction(p, needed), partial_conjunction(against, count - needed + 1)
+    count = len(p)
+    corrected = partial_conjunction(p, needed)
+    reverse = partial_conjunction(against, count - needed + 1)
     outcome: Outcome = "yes" if corrected < ERROR else "no" if reverse < ERROR else "undecided"
     alone = [decision.outcome == "yes" for decision in decisions]
-    reason = f"most means {needed} of {count}; {sum(alone)} hold each by itself"
+    reason = f"{needed} of {count}; {sum(alone)} hold each by itself"
     if names is not None and not all(alone):
         reason += f", not shown: {', '.join(name for name, holds in zip(names, alone, strict=True) if not holds)}"
     known = any(decision.p is not None for decision in decisions)

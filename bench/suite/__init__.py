@@ -54,6 +54,7 @@ from bench.suite.parts import (
     Limit,
     Method,
     Paper,
+    Place,
     Profile,
     Recording,
     Scenario,
@@ -168,6 +169,12 @@ class Suite(Model):
             return experiment.scenarios
         named = [(id_,) if id_ in self._averaged else self.members(id_) for id_ in claim.scenarios]
         return tuple(dict.fromkeys(id_ for ids in named for id_ in ids))
+
+    def places(self, claim: Claim, experiment: Experiment) -> tuple[Place, ...]:
+        """Where a claim is to be looked at in an experiment: its scenarios, each in its groups, and averaged sets."""
+        scope = self.scope(claim, experiment)
+        found = [(Place(s),) if s in self._averaged else experiment.places(s, claim.groups) for s in scope]
+        return tuple(place for places in found for place in places)
 
     def printed_in(self, experiment_id: str) -> list[Printed]:
         """The printed values of an experiment."""

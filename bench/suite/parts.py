@@ -6,7 +6,7 @@ names them; their claims and printed values are `not_run`.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -50,6 +50,16 @@ class Limit(Model):
 
 def _number_or_table(value: object) -> str:
     return "table" if isinstance(value, dict | Limit) else "number"
+
+
+class Place(NamedTuple):
+    """Where a number is read: a scenario, or a set that a table averages; group: the training set, where it matters."""
+
+    scenario: str
+    group: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.scenario} ({self.group})" if self.group else self.scenario
 
 
 class Scenario(Model):
@@ -201,6 +211,13 @@ class Experiment(Model):
     def sets_of(self, scenario: str, group: str | None = None) -> list[TrainingSet]:
         """The training sets that are scored on a scenario. group: the one of this id alone."""
         return [t for t in self.training_sets if scenario in t.scored and group in (None, t.id)]
+
+    def places(self, scenario: str, groups: tuple[str, ...] | None = None) -> tuple[Place, ...]:
+        """Where a scenario is scored: once, or by training set where several score it. groups: these alone."""
+        sets = self.sets_of(scenario)
+        if len(sets) < 2:
+            return (Place(scenario),) if groups is None or {t.id for t in sets} <= {*groups} else ()
+        return tuple(Place(scenario, t.id) for t in sets if groups is None or t.id in groups)
 
     def taught_on(self, scenario: str) -> TrainingSet | None:
         """Where the teacher of a task learns: the only training set, else the one of this scenario alone."""

@@ -1,4 +1,4 @@
-"""Numbers -> verdicts: on claims, on printed values; and transfer metrics, which are no verdicts. docs/verdicts.md."""
+"""Numbers -> verdicts on claims and printed values; transfer metrics and aggregates are none. See docs/verdicts.md."""
 
 from __future__ import annotations
 
@@ -6,13 +6,26 @@ from collections.abc import Sequence
 
 from bench.measures import Evidence
 from bench.suite import Experiment, Untestable
+from bench.verdict.aggregates import Aggregate, aggregates
 from bench.verdict.claims import judge_claim
 from bench.verdict.codes import CODES, Code, Verdict, counts
 from bench.verdict.families import Family, families
 from bench.verdict.printed import judge_printed
 from bench.verdict.transfer import TransferMetric, transfer_metrics
 
-__all__ = ["CODES", "Code", "Family", "TransferMetric", "Verdict", "counts", "families", "judge", "transfer_metrics"]
+__all__ = [
+    "CODES",
+    "Aggregate",
+    "Code",
+    "Family",
+    "TransferMetric",
+    "Verdict",
+    "aggregates",
+    "counts",
+    "families",
+    "judge",
+    "transfer_metrics",
+]
 
 
 def judge(evidence: Evidence, experiments: Sequence[Experiment]) -> list[Verdict]:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from bench.plan import Note
 from bench.stats.decisions import Decision
+from bench.stats.intervals import Interval
 
 Code = Literal["reproduced", "exceeds", "not_reproduced", "inconclusive", "not_comparable", "not_run"]
 CODES: tuple[Code, ...] = ("reproduced", "exceeds", "not_reproduced", "inconclusive", "not_comparable", "not_run")
@@ -22,7 +23,8 @@ class Verdict:
     """One claim or printed value in one experiment. found and interval: of the comparison that limits the outcome.
 
     kind: of the claim's test, or "published". p, p_against: of the findings reproduced and not_reproduced, None where
-    nothing was tested. headline: a claim of the abstract or the conclusion.
+    nothing was tested. headline: a claim of the abstract or the conclusion. ours: of a printed value, what we got, with
+    its 95% interval.
     """
 
     id: str
@@ -40,6 +42,7 @@ class Verdict:
     seeds: int = 0
     seeds_to_decide: int | None = None
     deviations: tuple[Note, ...] = ()
+    ours: Interval | None = None
     p: float | None = None
     p_against: float | None = None
     headline: bool = False
@@ -73,4 +76,9 @@ def with_decision(verdict: Verdict, decision: Decision) -> Verdict:
 
 def code_of(outcome: str, notes: Sequence[Note]) -> Code:
     """An outcome as a code; a forbidding deviation leaves no verdict."""
-    return "not_comparable" if any(n.class_ in FORBIDDING for n in notes) else OUTCOME[outcome]
+    return "not_comparable" if forbids(notes) else OUTCOME[outcome]
+
+
+def forbids(notes: Sequence[Note]) -> bool:
+    """Whether a deviation leaves a direction only."""
+    return any(note.class_ in FORBIDDING for note in notes)

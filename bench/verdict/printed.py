@@ -1,6 +1,7 @@
 """Printed value + our seeds -> verdict, by the rules of `stats.published`.
 
-A derived value is judged once, as derived: a retention by the ratio of its two cells.
+A derived value is judged once, as derived: a retention by the ratio of its two cells, an average over scenarios by each
+seed's mean.
 """
 
 from __future__ import annotations
@@ -8,19 +9,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bench.measures import Evidence, NotRun
-from bench.plan import Cell
 from bench.stats import decisions
 from bench.stats.decisions import Decision
 from bench.stats.estimates import StatisticsError
+from bench.stats.intervals import Interval, mean_interval, ratio_interval
 from bench.stats.published import Published, same_value
-from bench.suite import Experiment, Printed, Retained
+from bench.suite import Experiment, Mean, Place, Printed, Retained
+from bench.verdict.about import About, about
 from bench.verdict.codes import Verdict, code_of, with_decision
 
 
 def judge_printed(evidence: Evidence, value: Printed) -> Verdict:
     """The verdict on one printed value. A dash, which prints nothing, is never judged."""
-    suite = evidence.suite
-    experiment = suite["experiment", value.experiment]
+    experiment = evidence.suite["experiment", value.experiment]
     verdict = Verdict(
         id=value.id,
         kind="published",
@@ -32,48 +33,50 @@ def judge_printed(evidence: Evidence, value: Printed) -> Verdict:
         printed=None if value.value is None else float(value.exact),
     )
     try:
-        cells = _cells(evidence, experiment, value)
+        on = _about(evidence, experiment, value)
     except NotRun as missing:
         return replace(verdict, reason=str(missing))
-    seeds = min(len(evidence.finished(cell)) for cell in cells)
-    notes = tuple(dict.fromkeys(note for cell in cells for note in cell.notes))
-    verdict = replace(verdict, seeds=seeds, deviations=notes)
+    verdict = replace(verdict, seeds=on.seeds(evidence), deviations=on.notes)
     try:
-        verdict = with_decision(verdict, _decide(evidence, experiment, value, cells))
+        ours, decision = _decide(evidence, experiment, value)
+        verdict = with_decision(replace(verdict, ours=ours), decision)
     except NotRun as missing:
         verdict = replace(verdict, reason=str(missing))
     except StatisticsError as undefined:
-        verdict = replace(verdict, verdict=code_of("undecided", notes), reason=f"undefined: {undefined}")
-    return replace(verdict, reason="; ".join([verdict.reason, *evidence.losses(cells)]))
+        verdict = replace(verdict, verdict=code_of("undecided", on.notes), reason=f"undefined: {undefined}")
+    return replace(verdict, reason="; ".join([verdict.reason, *evidence.losses(on.cells)]))
 
 
-def _cells(evidence: Evidence, experiment: Experiment, value: Printed) -> list[Cell]:
-    """The cells that a value comes from: its own; for a retention the student's and the teacher's. Raises NotRun."""
-    suite = evidence.suite
+def _methods(evidence: Evidence, value: Printed) -> list[str]:
+    """Whose final scores a value comes from: its own method's; for a retention the student's and the teacher's."""
+    rule = evidence.suite["published", value.table].derived
+    return [rule.student, rule.teacher] if isinstance(rule, Retained) else [value.method]
+
+
+def _about(evidence: Evidence, experiment: Experiment, value: Printed) -> About:
+    """What a value rests on. Raises NotRun."""
     if value.value is None:
         raise NotRun("the paper prints a dash")
-    rule = suite["published", value.table].derived
-    if value.derived and not isinstance(rule, Retained):
-        raise NotRun("averages over scenarios are not taken from runs yet")
-    methods = [rule.student, rule.teacher] if isinstance(rule, Retained) else [value.method]
-    homes = [suite.place(f"{m}:final", experiment)[:2] for m in methods]
-    group = suite["published", value.table].group
-    return [
-        evidence.cell(suite["experiment", id_], method, value.scenario, group if id_ == experiment.id else None)
-        for id_, method in homes
-    ]
+    rule = evidence.suite["published", value.table].derived
+    if isinstance(rule, Mean) and not evidence.suite.members(value.scenario):
+        raise NotRun(rule.because or f"which scenarios {value.scenario} averages is not stated")
+    quantities = [f"{method}:final" for method in _methods(evidence, value)]
+    return about(evidence, experiment, quantities, [Place(value.scenario, value.group)], partial=False)
 
 
-def _decide(evidence: Evidence, experiment: Experiment, value: Printed, cells: list[Cell]) -> Decision:
+def _decide(evidence: Evidence, experiment: Experiment, value: Printed) -> tuple[Interval, Decision]:
+    """Our own value with its 95% interval, and how it compares. Raises NotRun, StatisticsError."""
     if value.protocol != "greedy":
         raise NotRun(f"the protocol {value.protocol} has no final score")
-    scores = [evidence.final_scores(cell, value.scenario) for cell in cells]
-    margin = evidence.margin(experiment, value.margin, float(value.exact), value.scenario)
-    if value.derived:
-        return decisions.ratio(scores[0], scores[1], float(value.exact), margin)
+    methods = _methods(evidence, value)
+    scores = [evidence.finals(experiment, m, value.scenario, value.group).values for m in methods]
+    margin = evidence.margin(experiment, value.margin, float(value.exact), value.scenario, value.group)
+    if len(scores) == 2:
+        student, teacher = scores
+        return ratio_interval(student, teacher), decisions.ratio(student, teacher, float(value.exact), margin)
     spread = float(value.spread) / value.share if value.spread is not None and value.spread_type == "std" else None
     found = same_value(scores[0], Published(float(value.exact), spread, value.seeds), margin)
     remarks = [*found.tags, *(f"{name}: {outcome}" for name, outcome in found.sensitivity)]
     if found.compatible is not None:
         remarks.append("compatible" if found.compatible else "not compatible")
-    return replace(found.decision, reason="; ".join([found.decision.reason, *remarks]))
+    return mean_interval(scores[0]), replace(found.decision, reason="; ".join([found.decision.reason, *remarks]))

@@ -9,7 +9,7 @@ from bench.measures import Evidence, NotRun
 from bench.stats import transfer
 from bench.stats.estimates import StatisticsError
 from bench.stats.intervals import Interval, difference_interval
-from bench.suite import Experiment
+from bench.suite import Experiment, Place
 
 
 @dataclass(frozen=True)
@@ -34,32 +34,33 @@ def transfer_metrics(evidence: Evidence, experiment: Experiment) -> list[Transfe
     if named is None or experiment.baseline is None:
         return []
     return [
-        _metric(evidence, experiment, metric, measure, method, scenario)
+        _metric(evidence, experiment, metric, measure, method, place)
         for method in experiment.methods
         if method != experiment.baseline and not evidence.suite.waits_for(experiment, method)
         for scenario in experiment.scenarios
+        for place in experiment.places(scenario)
         for metric, measure in named
     ]
 
 
 def _metric(
-    evidence: Evidence, experiment: Experiment, metric: str, measure: str, method: str, scenario: str
+    evidence: Evidence, experiment: Experiment, metric: str, measure: str, method: str, place: Place
 ) -> TransferMetric:
     baseline = experiment.baseline or ""
     scale: Literal["difference", "ratio"] = "ratio" if metric in ("time_to_threshold", "area") else "difference"
-    empty = TransferMetric(experiment.id, scenario, metric, method, baseline, None, None, scale, None, "")
+    empty = TransferMetric(experiment.id, str(place), metric, method, baseline, None, None, scale, None, "")
     try:
-        ours, theirs = (evidence.values(experiment, f"{m}:{measure}", scenario) for m in (method, baseline))
+        ours, theirs = (evidence.values(experiment, f"{m}:{measure}", *place) for m in (method, baseline))
     except (NotRun, StatisticsError) as reason:
         return replace(empty, remark=str(reason))
     row = replace(empty, student_mean=float(ours.values.mean()), baseline_mean=float(theirs.values.mean()))
     if metric == "time_to_threshold":
-        budget = ours.cell.settings["budget"]["episodes"]
+        budget = evidence.budget(experiment, *place)
         interval = transfer.time_ratio(ours.times, theirs.times, budget)
         shares = f"reached by {ours.reached.mean():.0%} and {theirs.reached.mean():.0%} of seeds"
         return replace(row, interval=interval, remark="; ".join(filter(None, (shares, interval.reason))))
     if metric == "area":
-        anchors = evidence.suite["scenario", scenario].anchors
+        anchors = evidence.suite["scenario", place.scenario].anchors
         if anchors is None:
             return replace(row, remark="the scenario has no anchors")
         interval = transfer.area_ratio(ours.values, theirs.values, anchors.random)

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import ndtr
 from statsmodels.stats.multitest import multipletests
 
-from bench.stats.decisions import Decision, ordering
+from bench.stats.decisions import Decision, conjunction, ordering, untested
 from bench.stats.estimates import StatisticsError
-from bench.stats.families import corrected, majority
+from bench.stats.families import at_least, corrected, majority
 from bench.stats.multiplicity import benjamini_hochberg, holm, intersection_union, most, partial_conjunction
 
 quick = settings(max_examples=60, deadline=None, derandomize=True, database=None)
@@ -78,6 +79,48 @@ def test_most_of_them():
     assert (no.outcome, no.p_against) == ("no", pytest.approx(0.045))
     four = majority([made(p) for p in (0.99, 0.99, 0.01, 0.01)])
     assert (four.outcome, four.p_against) == ("no", pytest.approx(0.03))  # 3 of 4 cannot hold: 2 are reversed, 3 * .01
+
+
+def test_at_least_so_many_of_them():
+    """2 of 4: 3 p_(2) = .045 is yes; no where 3 are reversed, 2 p_(3) = .04. What is untested is not shown."""
+    yes = at_least([made(p) for p in (0.015, 0.001, 0.5, 0.99)], 2, names=list("abcd"))
+    assert (yes.outcome, yes.p, yes.estimate) == ("yes", pytest.approx(0.045), 0.5)
+    assert yes.reason == "2 of 4; 2 hold each by itself, not shown: c, d"
+    no = at_least([made(p) for p in (0.98, 0.99, 0.999, 0.01)], 2)
+    assert (no.outcome, no.p_against) == ("no", pytest.approx(0.04))
+    assert at_least([made(0.97), made(0.99), made(0.999), made(0.01)], 2).outcome == "undecided"
+    assert at_least([made(0.001), made(0.001), untested("lost")], 2).outcome == "yes"
+    assert at_least([made(0.999), made(0.999), untested("lost")], 2).outcome == "no"
+    for wrong in (0, 5):
+        with pytest.raises(StatisticsError, match="at_least"):
+            at_least([made(0.5)] * 4, wrong)
+
+
+@given(p_values)
+@quick
+def test_at_least_all_is_the_conjunction(p: list[float]):
+    """Same outcome, same p, both ways."""
+    decisions = [made(value) for value in p]
+    every, conjoined = at_least(decisions, len(p)), conjunction(decisions)
+    assert (every.outcome, every.p) == (conjoined.outcome, conjoined.p)
+    assert every.p_against == pytest.approx(conjoined.p_against)
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.8], ids=["independent", "dependent"])
+@pytest.mark.parametrize("needed", [1, 2, 3, 4])
+def test_at_least_errs_at_most_one_time_in_twenty(needed: int, shared: float):
+    """Four z tests on the edge of what is asked, 2,000 times: wrong in 5% at most, four Monte-Carlo errors aside.
+
+    All but one of the needed hold by far and one has no difference. Where the rest has none either, "yes" is wrong;
+    where the rest is reversed by far, "no" would be. shared: the part of the variance that the tests have in common.
+    """
+    rng = np.random.default_rng([needed, int(10 * shared)])
+    noise = np.sqrt(shared) * rng.normal(size=(2000, 1)) + np.sqrt(1 - shared) * rng.normal(size=(2000, 4))
+    room = 4 * np.sqrt(0.05 * 0.95 / 2000)
+    for wrong, rest in (("yes", 0.0), ("no", -6.0)):
+        means = np.array([6.0] * (needed - 1) + [0.0] + [rest] * (4 - needed))
+        outcomes = [at_least([made(float(p)) for p in ndtr(-row)], needed).outcome for row in means + noise]
+        assert outcomes.count(wrong) / 2000 <= 0.05 + room
 
 
 def test_untested_ones_count():

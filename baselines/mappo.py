@@ -1,0 +1,308 @@
+"""MAPPO (Yu et al. 2022): a team's shared actor and a central critic, as EPyMARL and the authors' on-policy have it.
+
+Axes: S seed, E environment copy, B batch of episodes, T time step, N agent, O observation entry, A action, X state
+entry; K task. The batch of an update is a round: B = E.
+
+Two codes, switched between by hyperparameters: EPyMARL (uoe-agents/epymarl 23379c2, `ppo_learner`): n-step returns of a
+slow target critic, and each pass compares them with the online critic; on-policy (marlbenchmark/on-policy 6326fec,
+`r_mappo`): tau = 1, GAE, standardised advantages that stay as they are, normalised and clipped values.
+Departs from EPyMARL: reward moments leave out steps that were not played; greedy evaluations take the likeliest
+action, where its `soft_policies` samples in them too (4bcbb1c); log-probabilities come from the logits, without 1e-10
+added. Departs from on-policy: torch.nn's default initialisation and no layer norm (EPyMARL's networks), Adam's epsilon
+1e-8 for its 1e-5, rounds of whole episodes and no chunks of them, the squared loss without a half (as EPyMARL), and
+Huber's loss on both sides, where its `huber_loss` (88cbade) is 0 below -delta.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import huber_loss
+
+from baselines import specs
+from baselines.acting import Play
+from baselines.agents import agent_inputs, initial_recurrent
+from baselines.episodes import EpisodeBatch, played, team_rewards
+from baselines.layers import initial_linear, named, part
+from baselines.learner import Acting, Replay, Rollout, Task
+from baselines.masks import available_q, reduced
+from baselines.nn import Parameters
+from baselines.optim import TeamAdam, soft_update
+from baselines.qmix import input_size, state_size, team_q
+from baselines.returns import RewardMoments, ValueMoments, generalised_advantages, n_step_returns
+from baselines.streams import Streams
+
+ADVANTAGE_EPSILON = 1e-5  # on-policy 6326fec, `train`
+
+
+def log_policy(logits: Tensor, avail_actions: Tensor) -> Tensor:
+    """log pi over available actions: [S, B, T, N, A] x2 -> [S, A, B, T, N], which reduces over A fastest."""
+    return available_q(logits, avail_actions).movedim(-1, 1).log_softmax(1)
+
+
+def taken_log_policy(log_pi: Tensor, actions: Tensor) -> Tensor:
+    """log pi [S, A, B, T, N] at actions [S, B, T, N]."""
+    return log_pi.gather(1, actions.unsqueeze(1)).squeeze(1)
+
+
+def policy_loss(taken: Tensor, old_taken: Tensor, advantages: Tensor, clip: float, mask: Tensor) -> Tensor:
+    """-L^CLIP (Schulman et al. 2017, eq. 7), a mean over steps played and agents: [S, B, T, N] x3 -> [S].
+
+    taken, old_taken: log pi of the actions that were taken, under the policy that learns and the one that played.
+    """
+    played_here = mask.unsqueeze(-1)
+    ratio = (taken - old_taken).masked_fill(~played_here, 0).exp()  # after an end it might overflow
+    gain = torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
+    return -reduced(gain, mask, "mean")
+
+
+def entropy(log_pi: Tensor, mask: Tensor) -> Tensor:
+    """Of the policies log_pi [S, A, B, T, N], a mean over steps played and agents: [S]."""
+    return -reduced((log_pi.exp() * log_pi).sum(1), mask, "mean")
+
+
+def value_loss(
+    values: Tensor, old_values: Tensor, targets: Tensor, mask: Tensor, clip: float | None, huber_delta: float | None
+) -> Tensor:
+    """Mean of the error's square, or of Huber's function of it, over steps played and agents: [S, B, T, N] x3 -> [S].
+
+    clip: values more than so far from old_values do not lower the loss (Yu et al. 2022, appendix A); None: they do.
+    """
+    losses = _error_loss(values, targets, huber_delta)
+    if clip is not None:
+        clipped = old_values + (values - old_values).clamp(-clip, clip)
+        losses = torch.maximum(losses, _error_loss(clipped, targets, huber_delta))
+    return reduced(losses, mask, "mean")
+
+
+def standardised(advantages: Tensor, mask: Tensor) -> Tensor:
+    """(A - mean) / (deviation + 1e-5) over each seed's steps played and agents; [S, B, T, N]."""
+    centred = advantages - reduced(advantages, mask, "mean").view(-1, 1, 1, 1)
+    deviation = reduced(centred.square(), mask, "mean").sqrt().view(-1, 1, 1, 1)
+    return centred / (deviation + ADVANTAGE_EPSILON)
+
+
+class SampledPlay(Play):
+    """`Acting` that draws from the softmax of the logits over available actions, by Gumbel's trick.
+
+    noise [T, S, E, N, A]: `gumbel`.
+    """
+
+    def __init__(self, actor: Mapping[str, Tensor], use_rnn: bool, agent_id: bool, noise: Tensor):
+        super().__init__(actor, use_rnn, agent_id, last_action=False)
+        self._gumbel = noise
+
+    def _chosen(self, q: Tensor, avail_actions: Tensor, t: int) -> Tensor:
+        return (q + self._gumbel[t]).masked_fill(~avail_actions, -torch.inf).argmax(-1)
+
+
+def gumbel(shape: Sequence[int], generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Standard Gumbel noise, all of it finite."""
+    uniform = torch.rand(shape, generator=generator, device=device, dtype=dtype)
+    return -(-uniform.clamp(min=torch.finfo(dtype).tiny).log()).log()
+
+
+class MAPPO:
+    """A `Learner`: `update_passes` Adam steps of actor and critic on each round, which is then forgotten.
+
+    Constructor: see `Learner`; dtype: of parameters, returns and noise. Reports "policy", "value" and "entropy", means
+    over the passes. Of several tasks this class trains what they all share; `multi_task_mappo.py` says which layers.
+    """
+
+    replays: Sequence[Replay] = ()
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        hyperparameters: specs.MAPPO,
+        streams: Sequence[Streams],
+        device: torch.device | str,
+        *,
+        dtype: torch.dtype = torch.float32,
+    ):
+        h = hyperparameters
+        self.tasks, self.hyperparameters, self.copies = tuple(tasks), h, h.update_episodes
+        self._streams, self._device, self._dtype = streams, torch.device(device), dtype
+        self._actor_adam = TeamAdam(self._initial_actor(), h.lr, h.grad_clip)
+        self._critic_adam = TeamAdam(self._initial_critic(), h.lr, h.grad_clip)
+        self._actor = {name: leaf.detach() for name, leaf in self._actor_adam.leaves.items()}
+        self._critic = {name: leaf.detach() for name, leaf in self._critic_adam.leaves.items()}
+        self._target = {name: p.clone() for name, p in self._critic.items()}
+        self._rewards = [RewardMoments.initial(len(streams), device) for _ in tasks]
+        self._values = [ValueMoments.initial(len(streams), device) for _ in tasks]
+
+    def exploring(self, task: int, episodes_done: int) -> Acting:
+        """Samples the policy."""
+        h, own = self.hyperparameters, self.tasks[task]
+        shape = (own.episode_limit, self.copies, own.agents, own.action_size)
+        drawn = [gumbel(shape, s["exploration"], self._device, self._dtype) for s in self._streams]
+        return SampledPlay(self._task_actor(self._actor, task), h.use_rnn, h.obs_agent_id, torch.stack(drawn, 1))
+
+    def greedy(self, task: int) -> Acting:
+        h = self.hyperparameters
+        return Play(self._task_actor(self._actor, task), h.use_rnn, h.obs_agent_id, last_action=False)
+
+    def learn(self, task: int, rollout: Rollout, episodes_done: int) -> dict[str, Tensor]:
+        losses = self._update(task, self._batch(task, rollout))
+        soft_update(self._target, self._critic, self.hyperparameters.tau)
+        return losses
+
+    def policy(self) -> dict[str, Tensor]:
+        """The actor, as `Teacher.weights` expects it: its logits stand where a Q-network has its values."""
+        return {name: p.clone() for name, p in self._actor.items()}
+
+    def state(self) -> dict[str, Tensor]:
+        """Networks, target critic, both Adams and moments, by dotted name; copies."""
+        networks = named("actor", self._actor) | named("critic", self._critic) | named("target", self._target)
+        state = {name: p.clone() for name, p in networks.items()}
+        state |= named("adam_actor", self._actor_adam.state()) | named("adam_critic", self._critic_adam.state())
+        for k, (rewards, values) in enumerate(zip(self._rewards, self._values, strict=True)):
+            state |= {f"rewards_{k}.{name}": x.clone() for name, x in vars(rewards).items()}
+            state |= {f"values_{k}.{name}": x.clone() for name, x in vars(values).items()}
+        return state
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what `state` gave, of these seeds in this or another company. Raises ValueError: see TeamAdam."""
+        for name, network in (("actor", self._actor), ("critic", self._critic), ("target", self._target)):
+            for key, p in network.items():
+                p.copy_(state[f"{name}.{key}"])
+        self._actor_adam.load_state(part(state, "adam_actor"))
+        self._critic_adam.load_state(part(state, "adam_critic"))
+        tasks = range(len(self.tasks))
+        self._rewards = [RewardMoments(**part(state, f"rewards_{k}")) for k in tasks]
+        self._values = [ValueMoments(**part(state, f"values_{k}")) for k in tasks]
+
+    # ------------------------------------------------------------------------------------------- one update
+
+    def _batch(self, task: int, rollout: Rollout) -> EpisodeBatch:
+        """A round as a batch; copies, since a round that was played in inference mode cannot be learnt from."""
+        obs = rollout.obs.to(self._dtype, copy=True)
+        terminated = rollout.terminated.clone()
+        return EpisodeBatch(
+            obs=obs,
+            state=obs.flatten(-2) if rollout.state is None else rollout.state.to(self._dtype, copy=True),
+            actions=rollout.actions.argmax(-1),
+            avail_actions=rollout.avail_actions.clone(),
+            rewards=team_rewards(rollout.rewards, self.tasks[task].common_reward).to(self._dtype, copy=True),
+            terminated=terminated,
+            mask=played(terminated),
+        )
+
+    def _update(self, task: int, batch: EpisodeBatch) -> dict[str, Tensor]:
+        """All passes over a round; losses [S]."""
+        h, mask = self.hyperparameters, batch.mask
+        inputs = agent_inputs(batch.obs[:, :, :-1], agent_id=h.obs_agent_id)
+        avail_actions = batch.avail_actions[:, :, :-1]
+        with torch.no_grad():
+            old_log_pi = log_policy(self._logits(self._actor, task, inputs), avail_actions)
+            old_taken = taken_log_policy(old_log_pi, batch.actions)
+        states = self._states(task, batch)
+        target_values, returns, advantages = self._returns(task, batch, states)
+        losses = []
+        for _ in range(h.update_passes):
+            values, targets, loss_value = self._value_loss(task, batch, states, target_values, returns)
+            if h.advantage_critic == "online":
+                advantages = self._scaled(targets - values.detach(), mask)
+            self._critic_adam.step(loss_value)
+            log_pi = log_policy(self._logits(self._actor_adam.leaves, task, inputs), avail_actions)
+            loss_policy = policy_loss(taken_log_policy(log_pi, batch.actions), old_taken, advantages, h.clip, mask)
+            bonus = entropy(log_pi, mask)
+            self._actor_adam.step(loss_policy - h.entropy_weight * bonus)
+            losses.append({"policy": loss_policy.detach(), "value": loss_value.detach(), "entropy": bonus.detach()})
+        return {name: sum((x[name] for x in losses), torch.zeros(())) / h.update_passes for name in losses[0]}
+
+    def _value_loss(
+        self, task: int, batch: EpisodeBatch, states: Tensor, target_values: Tensor, returns: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The critic's values and what they are to be, [S, B, T, N], and its loss [S].
+
+        With normalised values the moments first take in the returns, as on-policy's, in each pass anew.
+        """
+        h = self.hyperparameters
+        if h.value_normalisation:
+            self._values[task] = self._values[task].updated(returns, batch.mask)
+            returns = self._values[task].normalised(returns)
+        values = self._state_values(self._critic_adam.leaves, task, states)[:, :, :-1]
+        clip = h.clip if h.clip_values else None
+        loss = value_loss(values, target_values[:, :, :-1], returns, batch.mask, clip, h.huber_delta)
+        return values, returns, loss
+
+    @torch.no_grad()
+    def _returns(self, task: int, batch: EpisodeBatch, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The target critic's values [S, B, T+1, N] in its own units; returns and advantages of them [S, B, T, N]."""
+        h = self.hyperparameters
+        target_values = self._state_values(self._target, task, states)
+        values = self._values[task].denormalised(target_values) if h.value_normalisation else target_values
+        terminated = batch.terminated
+        if h.time_limit_terminal:
+            terminated = terminated.clone()
+            terminated[:, :, -1] = True
+        given = self._team_rewards(task, batch), terminated, batch.mask
+        rewards, terminated, mask = (x.unsqueeze(-1).expand_as(values[:, :, 1:]) for x in given)
+        if h.gae_lambda is not None:
+            advantages = generalised_advantages(rewards, terminated, mask, values, h.gamma, h.gae_lambda)
+            returns = advantages + values[:, :, :-1]
+        else:
+            assert h.td_steps is not None  # specs.MAPPO: one of the two is given
+            returns = n_step_returns(rewards, terminated, mask, values, h.gamma, h.td_steps)
+            advantages = returns - values[:, :, :-1]
+        return target_values, returns, self._scaled(advantages, batch.mask)
+
+    def _team_rewards(self, task: int, batch: EpisodeBatch) -> Tensor:
+        """The round's team rewards, standardised by the task's running moments, this round included; [S, B, T]."""
+        if not self.hyperparameters.standardise_rewards:
+            return batch.rewards
+        self._rewards[task] = self._rewards[task].updated(batch.rewards, batch.mask)
+        return self._rewards[task].standardised(batch.rewards)
+
+    def _scaled(self, advantages: Tensor, mask: Tensor) -> Tensor:
+        return standardised(advantages, mask) if self.hyperparameters.standardise_advantages else advantages
+
+    # --------------------------------------------------------------------------------------------- networks
+
+    def _states(self, task: int, batch: EpisodeBatch) -> Tensor:
+        """What the critic reads: the state and the agent's number, [S, B, T+1, N, X + N]."""
+        state = batch.state.unsqueeze(-2)
+        return agent_inputs(state.expand(*state.shape[:3], self.tasks[task].agents, -1))
+
+    def _logits(self, network: Mapping[str, Tensor], task: int, inputs: Tensor) -> Tensor:
+        """[S, B, T, N, A]."""
+        return team_q(self._task_actor(network, task), inputs, self.hyperparameters.use_rnn)
+
+    def _state_values(self, network: Mapping[str, Tensor], task: int, states: Tensor) -> Tensor:
+        """[S, B, T+1, N], in the critic's own units."""
+        return team_q(self._task_critic(network, task), states, self.hyperparameters.critic_use_rnn).squeeze(-1)
+
+    def _initial_actor(self) -> Parameters:
+        """The team's actor. Raises ValueError where there is more than one task: the sizes are one task's."""
+        if len(self.tasks) != 1:
+            raise ValueError(f"MAPPO of one task got {len(self.tasks)} tasks; allowed: 1 (several: mappo_multi)")
+        h, (task,) = self.hyperparameters, self.tasks
+        return self._initial_network(input_size(task, h.obs_agent_id, False), task.action_size, h.use_rnn)
+
+    def _initial_critic(self) -> Parameters:
+        (task,) = self.tasks
+        return self._initial_network(state_size(task) + task.agents, 1, self.hyperparameters.critic_use_rnn)
+
+    def _initial_network(self, inputs: int, outputs: int, use_rnn: bool) -> Parameters:
+        h, drawn_from = self.hyperparameters, (self._streams, self._device, self._dtype)
+        if use_rnn:
+            return initial_recurrent((inputs, h.hidden_width, outputs), *drawn_from)
+        return initial_linear([inputs, *[h.hidden_width] * h.hidden_layers, outputs], *drawn_from)
+
+    def _task_actor(self, network: Mapping[str, Tensor], task: int) -> Mapping[str, Tensor]:
+        """The layers that give this task's logits, under some actor's parameters."""
+        return network
+
+    def _task_critic(self, network: Mapping[str, Tensor], task: int) -> Mapping[str, Tensor]:
+        """The layers that give this task's values, under some critic's parameters."""
+        return network
+
+
+def _error_loss(values: Tensor, targets: Tensor, huber_delta: float | None) -> Tensor:
+    """Of each entry."""
+    if huber_delta is None:
+        return (targets - values).square()
+    return huber_loss(values, targets, reduction="none", delta=huber_delta)

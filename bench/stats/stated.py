@@ -1,0 +1,80 @@
+"""Our seeds against numbers that a paper's text states: bounds, a difference, a relative change.
+
+Axes: S seed, higher or lower is better. A stated number counts as exact, for the text gives it no spread; what stands
+in a table, with its own seeds, is compared by `bench.stats.published`.
+
+Each asks whether a value lies in a region, by the one-sided 5% t tests of `bench.stats.decisions`, and its errors are
+those of the interval underneath: `difference` is `decisions.equivalence` moved by the stated number and `change` is
+`decisions.ratio`, so their error figures hold here. `between` rests on the Student t of one mean: for normal seeds each
+error is at most 5%, for bounded or bimodal ones it is not (docs/statistics.md, "Student t, a cell's mean").
+
+StatisticsError as in `bench.stats.decisions`. With n < 3 on a side the outcome is undecided.
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bench.stats.decisions import Decision, Outcome, decide, explained, ratio, require_margin
+from bench.stats.estimates import StatisticsError, difference_estimate, finite, mean_estimate, paired_estimate
+
+
+def between(values: ArrayLike, low: float, high: float) -> Decision:
+    """Whether low < mean(values) < high, by Student's t. values [S]. An end that nothing can pass may be infinite.
+
+    Yes where the 90% interval lies inside, no where it lies outside (two one-sided tests, Schuirmann 1987).
+    StatisticsError unless low < high.
+    """
+    if not low < high:
+        raise StatisticsError(f"bounds: got {low:g} to {high:g}, low < high is needed")
+    bounds = f"{low:g} to {high:g}"
+    words: dict[Outcome, str] = {
+        "yes": f"within {bounds}",
+        "no": f"outside {bounds}",
+        "undecided": f"neither inside nor outside {bounds}",
+    }
+    return explained(decide(mean_estimate(values), low, high), words)
+
+
+def difference(of: ArrayLike, minus: ArrayLike, paired: bool, stated: float, margin: float) -> Decision:
+    """Whether mean(of) - mean(minus) is within stated +- margin, by Welch's (1947) t or a paired one.
+
+    of [S], minus [S'], paired ones [S] both, in the same order.
+    """
+    require_margin(margin, positive=True)
+    finite([stated], "stated difference")
+    estimate = paired_estimate(of, minus) if paired else difference_estimate(of, minus)
+    words: dict[Outcome, str] = {
+        "yes": f"within {stated:g} +- {margin:g}",
+        "no": f"outside {stated:g} +- {margin:g}",
+        "undecided": f"neither inside nor outside {stated:g} +- {margin:g}",
+    }
+    return explained(decide(estimate, stated - margin, stated + margin), words)
+
+
+def change(start: ArrayLike, end: ArrayLike, stated: float, margin: float) -> Decision:
+    """Whether (mean(end) - mean(start)) / |mean(start)| is within stated +- margin, by log-delta t.
+
+    start [S], end [S'], independent seeds. stated and margin are shares of |mean(start)|. Above 0 the change is
+    end / start - 1, below 0 it is 1 - end / start: `decisions.ratio` of the sizes, moved back. Undecided where the
+    means differ in sign, for want of a ratio. StatisticsError where the stated change leaves no ratio above 0.
+    """
+    before, after = finite(start, "start"), finite(end, "end")
+    sign = math.copysign(1, float(np.mean(before)))
+    found = ratio(sign * after, sign * before, 1 + sign * stated, margin)
+    if found.estimate is None:
+        return found
+
+    def moved(value: float | None) -> float:
+        return sign * ((value or 0.0) - 1)
+
+    low, high = sorted((moved(found.low), moved(found.high)))
+    words: dict[Outcome, str] = {
+        "yes": f"a change within {stated:g} +- {margin:g}",
+        "no": f"a change outside {stated:g} +- {margin:g}",
+        "undecided": f"a change neither inside nor outside {stated:g} +- {margin:g}",
+    }
+    constant = "constant scores: " if found.reason.startswith("constant scores") else ""
+    return replace(found, estimate=moved(found.estimate), low=low, high=high, reason=constant + words[found.outcome])

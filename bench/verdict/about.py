@@ -1,0 +1,47 @@
+"""What a verdict rests on: cells, each with a scenario that is read off it, and the deviations that go with them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bench.measures import Evidence, NotRun
+from bench.plan import Cell, Note
+from bench.suite import Experiment, Place
+
+
+@dataclass(frozen=True)
+class About:
+    """parts: cell and scenario; a cell that is read in several scenarios stands there as often."""
+
+    parts: tuple[tuple[Cell, str], ...]
+
+    @property
+    def cells(self) -> list[Cell]:
+        return list({cell.key: cell for cell, _ in self.parts}.values())
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """The deviations of what is read, each once: a substitute that is read itself is not told as shared, too."""
+        every = dict.fromkeys(note for cell, scenario in self.parts for note in cell.notes_on(scenario))
+        own = {note.id for note in every if note.class_ != "shared"}
+        return tuple(note for note in every if note.class_ != "shared" or note.id not in own)
+
+    def seeds(self, evidence: Evidence) -> int:
+        """The finished seeds of the cell with the fewest."""
+        return min((len(evidence.finished(cell)) for cell in self.cells), default=0)
+
+
+def about(
+    evidence: Evidence, experiment: Experiment, quantities: Iterable[str], places: Iterable[Place], partial: bool
+) -> About:
+    """What quantities are read off in some places. partial: leave out what cannot run, else NotRun is raised."""
+    parts: dict[tuple[str, str], tuple[Cell, str]] = {}
+    named = tuple(quantities)
+    for place in places:
+        for quantity in named:
+            with contextlib.suppress(*([NotRun] if partial else [])):
+                found = evidence.parts(experiment, quantity, place)
+                parts |= {(cell.key, scenario): (cell, scenario) for cell, scenario in found}
+    return About(tuple(parts.values()))

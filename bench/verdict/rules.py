@@ -1,0 +1,161 @@
+"""The tests of claims on runs, in one place: a scenario, or a set that is averaged."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+from bench.measures import Evidence, NotRun, Values
+from bench.stats import decisions, stated
+from bench.stats.decisions import Decision
+from bench.stats.estimates import StatisticsError
+from bench.stats.published import Published, same_value
+from bench.suite import (
+    BOUNDED,
+    Between,
+    Change,
+    Claim,
+    Difference,
+    Equivalence,
+    Experiment,
+    Final,
+    FirstReach,
+    Margin,
+    MeanOrdering,
+    NotGreater,
+    Ordering,
+    Place,
+    Ratio,
+    Test,
+    TimeOfBest,
+    Untrained,
+    Value,
+    Window,
+    number,
+    quantities,
+    split,
+)
+
+Compared = Ordering | NotGreater | Equivalence  # each pair of quantities by one rule
+ON_RUNS = (Ordering, NotGreater, Equivalence, Ratio, Between, Value, Difference, Change, MeanOrdering)
+
+
+def require_on_runs(test: Test) -> None:
+    """Raises NotRun for a test that no run can speak to."""
+    if not isinstance(test, ON_RUNS):
+        raise NotRun(f"a test of kind {test.kind} is about printed numbers alone: bench audit")
+    if isinstance(test, Change) and len(quantities(test)) < 2:
+        raise NotRun("a change between numbers of the text is about printed numbers alone: bench audit")
+
+
+def decide(evidence: Evidence, claim: Claim, experiment: Experiment, place: Place, named: bool) -> Decision:
+    """The statistics of a claim in one place. named: the reason says what was compared.
+
+    Raises NotRun, StatisticsError.
+    """
+    test = claim.test
+    values = {q: evidence.values(experiment, q, *place) for q in quantities(test)}
+    if isinstance(test, Compared):
+        return _pairs(evidence, claim, test, experiment, place, values, named)
+    if isinstance(test, Ratio):
+        above, below = values[test.numerator], values[test.denominator]
+        return decisions.ratio(above.values, below.values, test.printed, test.tolerance)
+    if isinstance(test, Between):
+        return stated.between(values[test.quantity].values, *_bounds(evidence, test, experiment, place))
+    if isinstance(test, Value):
+        ours, printed = values[test.quantity].values, float(number(test.printed)[0])
+        margin = _margin(evidence, claim, experiment, place, printed)
+        seeds = experiment.seeds.value if experiment.seeds.kind == "stated" else None
+        found = same_value(ours, Published(printed, seeds=seeds), margin)
+        return replace(found.decision, reason="; ".join([found.decision.reason, *found.tags]))
+    if isinstance(test, Difference):
+        of, minus = values[test.of], values[test.minus]
+        printed = float(number(test.printed[evidence.suite.scope(claim, experiment).index(place.scenario)])[0])
+        margin = _margin(evidence, claim, experiment, place, float(minus.values.mean()))
+        return stated.difference(of.values, minus.values, of.same_runs(minus), printed, margin)
+    if isinstance(test, Change):
+        start, end = values[test.from_], values[test.to]
+        size = abs(float(start.values.mean()))
+        if size == 0:
+            raise StatisticsError("a change from 0 has no size")
+        printed = float(number(test.printed)[0]) * (1 if test.direction == "up" else -1)
+        margin = _margin(evidence, claim, experiment, place, size) / size
+        return stated.change(start.values, end.values, printed, margin)
+    raise TypeError(f"claim {claim.id}: no rule for {test.kind}")
+
+
+def decide_means(evidence: Evidence, claim: Claim, test: MeanOrdering, experiment: Experiment) -> Decision:
+    """Each seed's mean over one set against its mean over another. Raises NotRun, StatisticsError."""
+    greater, less = (evidence.values(experiment, test.quantity, set_) for set_ in (test.greater, test.less))
+    margin = evidence.margin(experiment, claim.margin, float(less.values.mean()), test.less)
+    return decisions.ordering(greater.values, less.values, greater.same_runs(less), margin)
+
+
+def _pairs(
+    evidence: Evidence,
+    claim: Claim,
+    test: Compared,
+    experiment: Experiment,
+    place: Place,
+    values: dict[str, Values],
+    named: bool,
+) -> Decision:
+    """All pairs of a test's quantities must hold."""
+    pairs = (
+        list(itertools.combinations(test.same, 2))
+        if isinstance(test, Equivalence)
+        else list(itertools.product(test.greater, test.less))
+    )
+    found = [_compare(evidence, claim.margin, test, experiment, place, values[a], values[b]) for a, b in pairs]
+    names = [f"{a} against {b}" for a, b in pairs]
+    if len(found) > 1:
+        return decisions.conjunction(found, names)
+    return replace(found[0], reason=f"{names[0]}: {found[0].reason}") if named else found[0]
+
+
+def _compare(
+    evidence: Evidence,
+    margin: Margin | None,
+    test: Compared,
+    experiment: Experiment,
+    place: Place,
+    a: Values,
+    b: Values,
+) -> Decision:
+    """One pair of quantities: paired where both are read off the same runs, else independent."""
+    if not (a.reached.any() or b.reached.any()):
+        raise StatisticsError("no run of either method reached the threshold within the budget")
+    size = evidence.margin(experiment, margin, float(b.values.mean()), *place)
+    clearly = isinstance(test, Ordering) and test.clearly
+    rule = {
+        Ordering: decisions.clearly_greater if clearly else decisions.ordering,
+        NotGreater: decisions.not_greater,
+        Equivalence: decisions.equivalence,
+    }[type(test)]
+    return rule(a.values, b.values, a.same_runs(b), size)
+
+
+def _margin(evidence: Evidence, claim: Claim, experiment: Experiment, place: Place, smaller: float) -> float:
+    """The claim's margin as a number. Raises NotRun where it declares none."""
+    if claim.margin is None:
+        raise NotRun("its claim declares no margin, so how near is near enough is not known")
+    return evidence.margin(experiment, claim.margin, smaller, *place)
+
+
+def _bounds(evidence: Evidence, test: Between, experiment: Experiment, place: Place) -> tuple[float, float]:
+    """The printed bounds; one that the quantity cannot pass, such as a time below 0, is none."""
+    low, high = (float(number(text)[0]) for text in (test.low, test.high))
+    measure = evidence.suite["measure", split(test.quantity)[2]]
+    metrics = {evidence.suite["scenario", id_].metric for id_ in evidence.suite.members(place.scenario)}
+    if isinstance(measure, FirstReach | TimeOfBest):
+        least, highest = 0.0, float(evidence.budget(experiment, *place))
+    elif isinstance(measure, Final | Window | Untrained) and metrics <= {*BOUNDED} and _scores(measure):
+        least, highest = 0.0, 1.0
+    else:
+        return low, high
+    return (low if low > least else -float("inf")), (high if high < highest else float("inf"))
+
+
+def _scores(measure: Final | Window | Untrained) -> bool:
+    """Whether a measure is in the scenario's metric."""
+    return isinstance(measure, Final) or not measure.series.startswith("loss/")

@@ -1,0 +1,203 @@
+"""Verdicts on claims about several scenarios. Margins of .1 of the scale: two .2, three .5, odd .1. Seeds: sd .1.
+
+The difference of two methods has standard error .1 sqrt(2/3) = .0816 and 4 degrees of freedom: 1 apart has p = 1.3e-4,
+level has .5.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.suite.loading import parse
+from tests.several import (
+    BETTER,
+    SEVERAL,
+    SUBSTITUTE,
+    claim,
+    everywhere,
+    evidence_of,
+    suite_of,
+    verdicts,
+)
+
+pytestmark = pytest.mark.usefixtures("several_tasks")
+
+BASE = everywhere(-8.0)
+UP, LEVEL, DOWN = -7.0, -8.0, -9.0
+
+
+def student(two: float, three: float, odd: float) -> dict[str, dict[str, float]]:
+    return {"base": BASE, "single": BASE, "student": {"two": two, "three": three, "odd": odd}}
+
+
+@pytest.mark.parametrize(
+    ("over", "levels", "code"),
+    [
+        ('"all"', (UP, UP, UP), "reproduced"),
+        ('"all"', (UP, UP, DOWN), "not_reproduced"),
+        ('"all"', (UP, UP, LEVEL), "inconclusive"),
+        ('"most"', (UP, UP, DOWN), "reproduced"),
+        ('"most"', (UP, UP, LEVEL), "reproduced"),
+        ('"most"', (UP, LEVEL, LEVEL), "inconclusive"),
+        ('"most"', (UP, DOWN, DOWN), "not_reproduced"),
+        ("1", (UP, DOWN, DOWN), "reproduced"),
+        ("1", (LEVEL, DOWN, DOWN), "inconclusive"),
+        ("1", (DOWN, DOWN, DOWN), "not_reproduced"),
+        ("3", (UP, UP, DOWN), "not_reproduced"),
+    ],
+)
+def test_a_claim_over_three_scenarios(tmp_path: Path, over: str, levels: tuple[float, float, float], code: str) -> None:
+    v = verdicts(suite_of(claim(BETTER, f"over = {over}")), tmp_path, student(*levels))["c"]
+    assert v.verdict == code
+    assert v.seeds == 3
+
+
+def test_the_reason_names_what_was_found_in_each_scenario(tmp_path: Path) -> None:
+    """One standard error of .0816 and t(.95, 4) = 2.132 give +-.174; -1 stands after Holm: 3 x 1.3e-4."""
+    v = verdicts(suite_of(claim(BETTER)), tmp_path, student(UP, LEVEL, DOWN))["c"]
+    assert v.verdict == "not_reproduced"
+    assert v.reason == (
+        "reversed after Holm's correction: odd; two: greater: 1 [0.826, 1.17]; "
+        "three: neither order is shown; an advantage of the margin 0.5 or more is excluded: 0 [-0.174, 0.174]; "
+        "odd: reversed: less, not greater: -1 [-1.17, -0.826]"
+    )
+    assert v.found == pytest.approx(-1)
+    assert v.p_against == pytest.approx(3 * 1.29e-4, rel=0.02)
+
+
+def test_each_scenario_has_its_own_margin(tmp_path: Path) -> None:
+    """.3 worse is within three's .5, and not within two's .2."""
+    test = '{ kind = "not_greater", greater = ["base:final"], less = ["student:final"] }'
+    suite = suite_of(claim(test, 'scenarios = ["two", "three"]'))
+    v = verdicts(suite, tmp_path, student(-8.5, -8.1, -8.0))["c"]
+    assert v.verdict == "not_reproduced"
+    assert "two: better by more than the margin 0.2" in v.reason
+    assert "three: not better by the margin 0.5 or more" in v.reason
+
+
+def test_a_missing_scenario_counts_as_not_shown(tmp_path: Path) -> None:
+    """Teachers are trained one by one: of two no run is there, and single against student is undecided there."""
+    test = '{ kind = "ordering", greater = ["student:final"], less = ["single:final"] }'
+    levels = student(UP, UP, UP) | {"single": {"three": -8.0, "odd": -8.0}}
+    v = verdicts(suite_of(claim(test)), tmp_path, levels)["c"]
+    assert v.verdict == "not_run"
+    assert v.reason.startswith("1 of 3 places not run; two: no finished run of single on two; three: greater: 1 [")
+    most = verdicts(suite_of(claim(test, 'over = "most"')), tmp_path / "most", levels)["c"]
+    assert most.verdict == "reproduced"
+    reversed_one = student(UP, UP, DOWN) | {"single": levels["single"]}
+    assert verdicts(suite_of(claim(test)), tmp_path / "down", reversed_one)["c"].verdict == "not_reproduced"
+
+
+def test_nothing_run_is_not_run(tmp_path: Path) -> None:
+    v = verdicts(suite_of(claim(BETTER)), tmp_path, {"base": BASE})["c"]
+    assert (v.verdict, v.reason, v.seeds) == ("not_run", "no finished run of student on all", 0)
+
+
+def test_failed_seeds_are_told_once(tmp_path: Path) -> None:
+    suite = suite_of(claim(BETTER))
+    evidence_of(suite, tmp_path, {"student": everywhere(UP)}, status="failed", seeds=(0,))
+    evidence_of(suite, tmp_path, {"base": BASE}, seeds=(0, 1, 2, 3))
+    v = verdicts(suite, tmp_path, {"student": everywhere(UP), "single": BASE}, seeds=(1, 2, 3))["c"]
+    assert v.verdict == "reproduced"
+    v = verdicts(suite, tmp_path, {}, seeds=(0, 1, 2, 3))["c"]
+    assert (v.verdict, v.seeds) == ("reproduced", 3)
+    assert v.reason.endswith("1 of 4 seeds of student on all failed")
+
+
+def test_an_undefined_scenario_counts_as_not_shown(tmp_path: Path) -> None:
+    """The level is single's: on two and three the student alone reaches it, on odd nobody does."""
+    test = '{ kind = "ordering", greater = ["base:reach"], less = ["student:reach"] }'
+    levels = {"base": everywhere(-9.0), "student": BASE, "single": {"two": -8.0, "three": -8.0, "odd": 0.0}}
+
+    def code(over: str) -> tuple[str, str]:
+        text = SEVERAL.replace('level = "base:final"', 'level = "single:final"') + claim(test, f"over = {over}")
+        v = verdicts(parse(text.encode(), "x.toml"), tmp_path / over.strip('"'), levels)["c"]
+        return v.verdict, v.reason
+
+    assert code('"most"')[0] == "reproduced"
+    found, reason = code('"all"')
+    assert found == "inconclusive"
+    assert "odd: undefined: no run of either method reached the threshold" in reason
+
+
+def test_a_substitute_counts_where_it_is_read(tmp_path: Path) -> None:
+    """odd is a substitute: claims on it or with it are not comparable; two and three say that the team learned it."""
+    on = {id_: suite_of(claim(BETTER, f'scenarios = ["{id_}"]'), SUBSTITUTE) for id_ in ("two", "odd")}
+    two, odd = (verdicts(on[id_], tmp_path / id_, student(UP, UP, UP))["c"] for id_ in ("two", "odd"))
+    assert (two.verdict, odd.verdict) == ("reproduced", "not_comparable")
+    (shared,) = [n for n in two.deviations if n.id == "another"]
+    assert (shared.class_, shared.says) == (
+        "shared",
+        "the team was also trained on a substitute task, odd: not the paper's",
+    )
+    assert [n.class_ for n in odd.deviations if n.id == "another"] == ["substitute"]
+    single = suite_of(
+        claim('{ kind = "ordering", greater = ["single:final"], less = ["single:early"] }', 'scenarios = ["two"]'),
+        SUBSTITUTE,
+    )
+    alone = verdicts(single, tmp_path / "alone", student(UP, UP, UP))["c"]
+    assert "another" not in {n.id for n in alone.deviations}  # trained on two alone
+
+
+def test_a_claim_with_a_substitute_says_what_the_other_scenarios_decide(tmp_path: Path) -> None:
+    suite = suite_of(claim(BETTER), SUBSTITUTE)
+    all_up = verdicts(suite, tmp_path / "up", student(UP, UP, UP))["c"]
+    assert all_up.verdict == "not_comparable"
+    assert all_up.reason.startswith("substitute; direction: same_direction (all 3 hold")
+    assert all_up.reason.endswith("without odd: nothing is decided")
+    assert [n.class_ for n in all_up.deviations if n.id == "another"] == ["substitute"]
+    down = verdicts(suite, tmp_path / "down", student(UP, DOWN, UP))["c"]
+    assert down.verdict == "not_comparable"
+    assert down.reason.endswith("without odd: not_reproduced")
+    most = suite_of(claim(BETTER, 'over = "most"'), SUBSTITUTE)
+    v = verdicts(most, tmp_path / "most", student(UP, UP, DOWN))["c"]
+    assert v.reason.endswith("without odd: reproduced")
+
+
+def test_a_reduced_profile_forbids_everywhere(tmp_path: Path) -> None:
+    v = verdicts(suite_of(claim(BETTER), SUBSTITUTE), tmp_path, student(UP, UP, UP), profile="half")["c"]
+    assert v.verdict == "not_comparable"
+    assert "without" not in v.reason
+
+
+def test_a_teachers_substitute_is_its_students_in_that_task(tmp_path: Path) -> None:
+    """A deviation of the teachers' experiment is everywhere; one of their task only there."""
+    evidence = evidence_of(suite_of(SUBSTITUTE), tmp_path, {})
+    cell = evidence.cell(evidence.suite["experiment", "joint"], "student", "two")
+    assert [n.scenarios for n in cell.notes if n.id == "another"] == [("odd",)]
+    assert cell.trained == ("two", "three", "odd")
+
+
+def test_groups_are_places_of_their_own(tmp_path: Path) -> None:
+    """two is trained with three and with odd: a claim looks at both, or at the groups that it names."""
+    test = '{ kind = "between", quantity = "base:final", low = "-6", high = "-4" }'
+    levels = {"base on pair": everywhere(-5.0), "base on other": everywhere(-8.0)}
+    grouped = 'experiments = ["grouped"]\nscenarios = ["two"]\n'
+    both = verdicts(suite_of(claim(test, grouped)), tmp_path / "both", levels)["c"]
+    assert both.verdict == "not_reproduced"
+    assert "two (pair): within -6 to -4: -5 [" in both.reason
+    assert "two (other): outside -6 to -4: -8 [" in both.reason
+    one = verdicts(suite_of(claim(test, f'{grouped}groups = ["pair"]')), tmp_path / "one", levels)["c"]
+    assert one.verdict == "reproduced"
+    every = claim(test, 'experiments = ["grouped"]\ngroups = ["pair"]')
+    assert "odd" not in verdicts(suite_of(every), tmp_path / "every", levels)["c"].reason
+
+
+def test_a_quantity_of_several_training_sets_must_name_one(tmp_path: Path) -> None:
+    test = '{ kind = "ordering", greater = ["base@grouped:final"], less = ["base:final"] }'
+    v = verdicts(suite_of(claim(test, 'scenarios = ["two"]')), tmp_path, {"base": BASE})["c"]
+    assert (v.verdict, v.reason) == (
+        "not_run",
+        "grouped scores two in several training sets, and none is named: pair, other",
+    )
+
+
+def test_a_cell_outside_the_selection_is_still_read(tmp_path: Path) -> None:
+    test = '{ kind = "ordering", greater = ["base:final"], less = ["base@grouped:final"] }'
+    suite = suite_of(claim(test, 'scenarios = ["odd"]'))
+    levels = {"base on all": everywhere(UP), "base on other": BASE}
+    evidence_of(suite, tmp_path, levels)
+    v = verdicts(suite, tmp_path, levels, only=("joint",))["c"]
+    assert v.verdict == "reproduced"
