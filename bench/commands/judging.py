@@ -125,9 +125,9 @@ def show_check(
 ) -> None:
     console = terminal()
     if transfer:
-        console.print(transfer_table(transfer))
+        print_table(console, transfer_table(transfer))
     if aggregated:
-        console.print(aggregate_table(aggregated))
+        print_table(console, aggregate_table(aggregated))
     print_table(console, verdict_table(verdicts))
     print(*deviation_lines(verdicts), sep="\n")
     print(counts_line(verdicts))
