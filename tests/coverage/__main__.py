@@ -156,8 +156,8 @@ def night_section(histories: int) -> list[str]:
         f"{nights.WINDOW} fresh seeds of every cell against the accepted and the pinned reference, exact rank-sum "
         f"tests that share {percent(nights.FALSE_ALARM)}% a night. Asked: at most {percent(nights.ASKED)}% of clean "
         "nights raise an alarm, by the upper 95% bound. Over it: "
-        f"{len(over)} of {len(rates)} settings. Each row: {rates[0].nights:,} clean nights, {nights.NIGHTS} of each history, "
-        "from the first after the references on; the bound takes histories as independent, not nights.",
+        f"{len(over)} of {len(rates)} settings. Each row: {rates[0].nights:,} clean nights, {nights.NIGHTS} of each "
+        "history, from the first after the references on; the bound takes histories as independent, not nights.",
         "",
         *table([*columns, "scores", "false alarms, %", "upper bound, %"], told),
         "",
