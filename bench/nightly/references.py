@@ -2,7 +2,7 @@
 
 Axes: S seed. A cell's latest `WINDOW` fresh seeds are held against the seeds of a reference, both final scores, by the
 exact rank-sum test, in every scenario that the cell is scored on. All tests of a night share one chance,
-`FALSE_ALARM`, that any of them errs (`bench.stats.ranks.shared_level`). docs/statistics.md has the rates, simulated.
+`FALSE_ALARM`, that any of them errs (`stats.rank_sums.shared_level`). docs/statistics.md has the rates, simulated.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from bench.nightly.nights import night_of
 from bench.nightly.stored import Change, Known, Reference
 from bench.plan import Cell
-from bench.stats.ranks import least_p, rank_sum, shared_level
+from bench.stats.rank_sums import least_p, rank_sum, shared_level
 from bench.store import Record
 
 FALSE_ALARM = 0.01  # of a night on which nothing has changed

@@ -1,62 +1,70 @@
-"""Exact rank-sum tests, one or many, for scores of any distribution.
+"""Ranks of methods by an aggregate over tasks, with what resampled seeds make of them.
 
-Axes: S seed. `a` [S] and `b` [S'] hold one number per seed. Under the hypothesis that both are drawn alike every choice
-of S among the S + S' pooled scores is equally likely to be `a`, so the p-values hold whatever the distribution: heavy
-tails, two modes and ties included. The price is that few seeds cannot reach a small p at all (`least_p`).
+Axes: M method, B repetition, S seed, C cell.
+
+A bare rank hides that seeds decide it. Here the seeds of every cell are drawn anew, all methods are ranked each time,
+and a method's interval is the middle share of its ranks. Cells are drawn by themselves, n - 1 of n seeds (Rao & Wu
+1988), as in `bench.stats.bootstrap`. An interval says between which ranks a method stands, and is no test of any pair:
+between methods that are equal no number of seeds decides.
 """
 
-import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
-from bench.stats.estimates import StatisticsError, finite
+from bench.stats.bootstrap import REPETITIONS
+from bench.stats.estimates import MINIMUM_SEEDS, StatisticsError, finite
+from bench.stats.intervals import checked_level
+
+Floats = NDArray[np.float64]
 
 
-def rank_sum(a: ArrayLike, b: ArrayLike) -> tuple[float, float]:
-    """p of "a is lower than b" and of "a is higher", by the exact distribution of a's rank sum (Wilcoxon 1945).
+@dataclass(frozen=True)
+class Rank:
+    """Where a method stands, 1 being best. low and high are None where a cell has too few seeds to draw from."""
 
-    a [S], b [S']. Ties get midranks, and the distribution is that of the midranks at hand (Lehmann 1975, Sec. 1.4).
-    Each is at most 1 and at least 1 / (S + S' choose S). Raises StatisticsError for empty or non-finite input.
+    rank: int
+    low: int | None
+    high: int | None
+
+
+def rank_intervals(
+    methods: Sequence[Sequence[ArrayLike]],
+    generator: np.random.Generator,
+    repetitions: int = REPETITIONS,
+    level: float = 0.95,
+) -> tuple[Rank, ...]:
+    """The rank of each method by the mean of its cells' means, higher is better; equal ones have the better rank.
+
+    methods: for each of M methods its cells, each [S], weighing the same; S may differ. One method's cells are drawn
+    after another's, so that the answer depends on their order alone. StatisticsError for a method without a cell, NaN
+    or infinity.
     """
-    left, right = finite(a, "a"), finite(b, "b")
-    doubled = np.rint(2 * rankdata(np.concatenate([left, right]))).astype(int)
-    ways = _ways(doubled, len(left))
-    own, total = int(doubled[: len(left)].sum()), float(ways.sum())
-    return min(1.0, float(ways[: own + 1].sum()) / total), min(1.0, float(ways[own:].sum()) / total)
+    cells = [[finite(cell, f"methods[{m}][{c}]") for c, cell in enumerate(own)] for m, own in enumerate(methods)]
+    if not all(cells):
+        raise StatisticsError("methods: each needs at least one cell")
+    ranks = _ranks(np.array([[np.mean([cell.mean() for cell in own]) for own in cells]]).reshape(1, -1))[0]
+    if min((len(cell) for own in cells for cell in own), default=0) < MINIMUM_SEEDS:
+        return tuple(Rank(int(rank), None, None) for rank in ranks)
+    drawn = np.stack([_resampled(own, generator, repetitions) for own in cells], axis=1)
+    below = (1 - checked_level(level)) / 2
+    low, high = np.quantile(_ranks(drawn), (below, 1 - below), axis=0, method="inverted_cdf")
+    return tuple(Rank(int(r), int(a), int(b)) for r, a, b in zip(ranks, low, high, strict=True))
 
 
-def two_sided(a: ArrayLike, b: ArrayLike) -> float:
-    """p of "a and b are not drawn alike": twice the smaller of `rank_sum`'s, at most 1."""
-    return min(1.0, 2 * min(rank_sum(a, b)))
+def _resampled(cells: Sequence[Floats], generator: np.random.Generator, repetitions: int) -> Floats:
+    """The mean of cells' means under resampled seeds [B]. No more than one cell's draws are held at a time."""
+    total = np.zeros(repetitions)
+    for cell in cells:
+        drawn = generator.integers(0, len(cell), (repetitions, len(cell) - 1))
+        total += cell[drawn].mean(axis=1)
+    return total / len(cells)
 
 
-def least_p(n: int, m: int) -> float:
-    """The smallest two-sided p that n scores against m can reach."""
-    return min(1.0, 2 / math.comb(n + m, n))
-
-
-def shared_level(least: Sequence[float], error: float) -> float:
-    """What each of several exact tests may err so that the chance of any wrong rejection is at most `error`.
-
-    least: the smallest p that each can reach. Tarone (1990): error / k for the smallest k such that no more than k
-    tests can reach it; a test that cannot is not paid for. Valid under any dependence. Raises StatisticsError where
-    error is not inside (0, 1).
-    """
-    if not 0 < error < 1:
-        raise StatisticsError(f"error: got {error}, a number between 0 and 1 is needed, such as .01")
-    reach = np.asarray(least, dtype=float)
-    shares = (error / k for k in range(1, len(reach) + 1))
-    return next((level for k, level in enumerate(shares, 1) if (reach <= level).sum() <= k), error)
-
-
-def _ways(ranks: NDArray[np.int_], chosen: int) -> NDArray[np.float64]:
-    """How many choices of so many of the ranks have each sum, from 0 on."""
-    size = int(np.sort(ranks)[len(ranks) - chosen :].sum()) + 1
-    ways = np.zeros((chosen + 1, size))
-    ways[0, 0] = 1
-    for rank in ranks:
-        ways[1:, rank:] += ways[:-1, : size - rank].copy()
-    return ways[chosen]
+def _ranks(values: NDArray[np.floating]) -> NDArray[np.intp]:
+    """1 + how many are greater. [B, M] -> [B, M]."""
+    rows = zip(np.sort(values, axis=1), values, strict=True)
+    greater = [values.shape[1] - np.searchsorted(ordered, own, side="right") for ordered, own in rows]
+    return 1 + np.array(greater).reshape(values.shape)

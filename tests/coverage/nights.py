@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.nightly.references import FALSE_ALARM, KEPT, WINDOW
-from bench.stats.ranks import least_p, shared_level
+from bench.stats.rank_sums import least_p, shared_level
 from tests.coverage.intervals import generator
 from tests.coverage.shapes import SHAPES, SPREAD, TOP, Floats, Shape
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.nightly.references import FALSE_ALARM, KEPT, WINDOW
-from bench.stats.ranks import least_p, rank_sum, shared_level
+from bench.stats.rank_sums import least_p, rank_sum, shared_level
 from tests.coverage import nights
 from tests.coverage.nights import SETTINGS, Setting
 from tests.coverage.shapes import NORMAL

@@ -1,74 +1,58 @@
-"""Exact rank-sum tests: literal answers, every arrangement by a plain loop, and scipy."""
-
-from __future__ import annotations
-
-import itertools
-import math
+"""Rank intervals: literal answers, and what they must do where the truth is known."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import mannwhitneyu, rankdata
 
 from bench.stats.estimates import StatisticsError
-from bench.stats.ranks import least_p, rank_sum, shared_level, two_sided
-
-scores = st.lists(st.integers(0, 4).map(float), min_size=1, max_size=5)
+from bench.stats.ranks import Rank, rank_intervals
 
 
-def test_literal_answers() -> None:
-    assert rank_sum([1, 2, 3], [4, 5, 6]) == (1 / 20, 1.0)
-    assert rank_sum([4, 5, 6], [1, 2, 3]) == (1.0, 1 / 20)
-    assert rank_sum([2.0], [1.0, 3.0]) == (2 / 3, 2 / 3)
-    assert rank_sum([1, 1], [1, 1, 1]) == (1.0, 1.0)
-    assert two_sided([1, 2, 3], [4, 5, 6]) == 0.1 == least_p(3, 3)
+def generator() -> np.random.Generator:
+    return np.random.default_rng(0)
 
 
-@given(scores, scores)
-def test_with_ties_it_is_every_arrangement_counted(a: list[float], b: list[float]) -> None:
-    ranks = rankdata([*a, *b])
-    own = ranks[: len(a)].sum()
-    sums = [sum(chosen) for chosen in itertools.combinations(ranks, len(a))]
-    lower, higher = (sum(s <= own for s in sums) / len(sums), sum(s >= own for s in sums) / len(sums))
-    assert rank_sum(a, b) == pytest.approx((lower, higher), rel=1e-12)
+def test_methods_far_apart_have_one_rank_each() -> None:
+    methods = [[[1.0, 1.1, 1.2]], [[5.0, 5.1, 5.2]], [[3.0, 3.1, 3.2]]]
+    assert rank_intervals(methods, generator()) == (Rank(3, 3, 3), Rank(1, 1, 1), Rank(2, 2, 2))
 
 
-@pytest.mark.parametrize(("n", "m"), [(3, 10), (10, 10), (10, 30), (7, 2)])
-def test_without_ties_it_is_scipys(n: int, m: int) -> None:
-    rng = np.random.default_rng(n * m)
-    a, b = rng.normal(0.4, 1, n), rng.normal(0, 1, m)
-    for p, side in zip(rank_sum(a, b), ("less", "greater"), strict=True):
-        assert p == pytest.approx(mannwhitneyu(a, b, alternative=side, method="exact").pvalue, rel=1e-9)
+def test_equal_methods_cover_both_ranks() -> None:
+    same = [0.1, 0.5, 0.9, 0.4]
+    assert [(r.low, r.high) for r in rank_intervals([[same], [same]], generator())] == [(1, 2), (1, 2)]
 
 
-def test_the_least_p_is_reached() -> None:
-    assert least_p(5, 10) == pytest.approx(2 / math.comb(15, 5))
-    assert two_sided(np.arange(5), np.arange(10) + 9.0) == pytest.approx(least_p(5, 10), rel=1e-12)
-    assert least_p(1, 1) == 1.0
+def test_constant_equal_methods_share_the_better_rank() -> None:
+    methods = [[[2.0, 2.0, 2.0]], [[2.0, 2.0, 2.0]], [[1.0, 1.0, 1.0]]]
+    assert rank_intervals(methods, generator()) == (Rank(1, 1, 1), Rank(1, 1, 1), Rank(3, 3, 3))
 
 
-def test_a_shared_level_is_paid_by_tests_that_can_reach_it_alone() -> None:
-    assert shared_level([], 0.01) == 0.01
-    assert shared_level([1e-6] * 4, 0.01) == 0.0025
-    assert shared_level([1e-6, 1e-6, 0.5, 0.5], 0.01) == 0.005
-    assert shared_level([0.5] * 9, 0.01) == 0.01
+def test_cells_weigh_the_same_whatever_their_seeds() -> None:
+    """Means 0 and 4 make 2; pooled, the seeds of the first would make 1.2."""
+    unequal = [[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], [4.0, 4.0, 4.0]]
+    between = [[1.5, 1.5, 1.5], [1.5, 1.5, 1.5]]
+    assert [r.rank for r in rank_intervals([unequal, between], generator())] == [1, 2]
 
 
-@given(st.lists(st.floats(1e-9, 1.0), min_size=1, max_size=12))
-def test_the_shares_of_those_that_can_reach_it_never_exceed_the_whole(least: list[float]) -> None:
-    level = shared_level(least, 0.01)
-    assert sum(p <= level for p in least) * level <= 0.01 * (1 + 1e-12)
+def test_fewer_than_three_seeds_give_no_interval() -> None:
+    assert rank_intervals([[[1.0, 2.0]], [[5.0, 5.0, 6.0]]], generator()) == (Rank(2, None, None), Rank(1, None, None))
 
 
-@pytest.mark.parametrize("error", [0.0, 1.0, math.nan])
-def test_bad_levels_are_refused(error: float) -> None:
-    with pytest.raises(StatisticsError, match="error: got"):
-        shared_level([0.1], error)
+def test_the_same_generator_gives_the_same_intervals() -> None:
+    methods = [[np.random.default_rng(m).normal(m / 3, 1, 5)] for m in range(6)]
+    assert rank_intervals(methods, generator()) == rank_intervals(methods, generator())
 
 
-def test_bad_scores_are_refused() -> None:
+def test_interval_holds_the_true_rank_of_methods_that_differ() -> None:
+    """Five methods half a standard deviation apart, 5 seeds each: the true rank lies inside."""
+    draw, held = np.random.default_rng(1), []
+    for _ in range(200):
+        methods = [[draw.normal(0.5 * m, 1.0, 5)] for m in range(5)]
+        found = rank_intervals(methods, draw, repetitions=500)
+        held += [(r.low or 0) <= 5 - m <= (r.high or 0) for m, r in enumerate(found)]
+    assert np.mean(held) >= 0.95
+
+
+@pytest.mark.parametrize("methods", [[[]], [[[1.0, float("nan"), 2.0]]]])
+def test_refuses_what_has_no_rank(methods: list) -> None:
     with pytest.raises(StatisticsError):
-        rank_sum([], [1.0])
-    with pytest.raises(StatisticsError):
-        rank_sum([math.nan], [1.0])
+        rank_intervals(methods, generator())
