@@ -4,39 +4,32 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from bench.store import Found, Record, Store, StoreError, read_record
+from bench.store import Contents, Store
 
 
 class Archive(Store):
     """All sound records in memory, by cell and seed. What is written after the first question is not seen."""
 
     @cached_property
-    def _everything(self) -> tuple[dict[str, dict[int, Record]], tuple[str, ...]]:
-        records: dict[str, dict[int, Record]] = {}
-        damaged = []
-        for path in sorted((self.root / "records").glob("*.json")):
-            try:
-                record = read_record(path)
-            except StoreError as error:
-                damaged.append(str(error))
-                continue
-            records.setdefault(record.cell, {})[record.seed] = record
-        return records, tuple(damaged)
+    def _everything(self) -> Contents:
+        return super().contents()
 
     @property
     def size(self) -> int:
         """How many sound records there are."""
-        return sum(len(seeds) for seeds in self._everything[0].values())
+        return sum(len(seeds) for seeds in self._everything.cells.values())
 
     @property
     def damaged(self) -> tuple[str, ...]:
         """Records that are not what was written, one line each; they count nowhere."""
-        return self._everything[1]
+        return self._everything.damaged
 
-    def cells(self, keys: set[str], seeds: tuple[int, ...] | None = None) -> dict[str, Found]:
-        """As `Store.cells`; damaged files are named by their own name, wherever the folder lies."""
-        records, damaged = self._everything
-        return {
-            key: Found({s: r for s, r in records.get(key, {}).items() if seeds is None or s in seeds}, damaged)
-            for key in keys
+    def contents(self, seeds: tuple[int, ...] | None = None) -> Contents:
+        """As `Store.contents`, without reading anything anew."""
+        if seeds is None:
+            return self._everything
+        chosen = {
+            key: {seed: record for seed, record in found.items() if seed in seeds}
+            for key, found in self._everything.cells.items()
         }
+        return Contents(chosen, self.damaged)
