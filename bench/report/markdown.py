@@ -119,8 +119,8 @@ def _aggregates(found: Sequence[Aggregate]) -> Iterator[str]:
     yield "Final scores over the scenarios that every method here has run, normalised by their anchors: 0 is the"
     yield "random policy, 1 the good script. The numbers are rliable-compatible. 95% intervals: of means Student's or"
     yield "Satterthwaite's t, of the IQM rliable's own bootstrap, of the others one of n - 1 draws a scenario. The"
-    yield "bootstraps treat scenarios as run apart; with few seeds they are too narrow, rliable's most. No verdict rests"
-    yield "on them."
+    yield "bootstraps treat scenarios as run apart; with few seeds they are too narrow, rliable's most. No verdict"
+    yield "rests on them."
     yield ""
     head = ("in", "method", "scenarios", "seeds", "mean", "IQM", "optimality gap", "probability of improvement on")
     yield from table(head, (_aggregate_row(a) for a in found))
