@@ -18,7 +18,7 @@ def provenance(
     started: str, wall_s: float, cpu_s: float, lanes: int, device: str, accelerator: str | None
 ) -> Provenance:
     """accelerator: the GPU's name where one was used; else the processor's name is looked up."""
-    commit, dirty = _source()
+    commit, dirty = source()
     return Provenance(
         started=started,
         wall_s=round(wall_s, 3),
@@ -42,7 +42,7 @@ def _processor() -> str:
 
 
 @functools.cache
-def _source() -> tuple[str | None, bool | None]:
+def source() -> tuple[str | None, bool | None]:
     """The commit of the checkout that this package is in, and whether tracked files differ from it."""
     root = Path(__file__).parent.parent
     if not (root / ".git").exists():

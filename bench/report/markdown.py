@@ -20,7 +20,8 @@ from bench.report.numbers import (
     seeds_to_decide,
     several_scenarios,
 )
-from bench.report.tables import paper_tables, table
+from bench.report.papertables import paper_tables
+from bench.report.tables import printed_tables, table
 from bench.report.terminal import family_lines
 from bench.store import Record, write_atomically
 from bench.suite import Experiment
@@ -40,7 +41,7 @@ def write_report(
     parts = [
         *_head(evidence),
         *_verdicts(verdicts),
-        *paper_tables(evidence.suite, experiments, verdicts),
+        *printed_tables(paper_tables(evidence.suite, experiments, verdicts)),
         *_transfer(transfer),
         *_aggregates(aggregated),
         *_curves(evidence, experiments, folder),
