@@ -117,6 +117,17 @@ def test_aggregates_are_of_normalised_scores(evidence: Evidence) -> None:
     assert (found["single"].seeds, found["single"].forbidden) == (3, ("odd",))
 
 
+def test_an_iqm_lies_in_its_interval(tmp_path: Path) -> None:
+    """Scores of three tasks that lie far apart: what is trimmed must be the same share in every resample."""
+    suite = suite_of(TABLE)
+    far = {"two": -3.0, "three": -4.2, "odd": -7.0}
+    evidence = evidence_of(suite, tmp_path, {"base": far, "student": far}, seeds=(0, 1, 2, 3, 4))
+    for a in aggregates(evidence, suite["experiment", "joint"]):
+        assert a.iqm.low is not None
+        assert a.iqm.high is not None
+        assert a.iqm.low <= a.iqm.estimate <= a.iqm.high
+
+
 def test_aggregates_need_two_scenarios_that_all_have_run(tmp_path: Path) -> None:
     suite = suite_of(TABLE)
     one = evidence_of(suite, tmp_path / "one", LEVELS | {"single": {"two": -8.0}})

@@ -192,8 +192,8 @@ def test_groups_are_places_of_their_own(tmp_path: Path) -> None:
     grouped = 'experiments = ["grouped"]\nscenarios = ["two"]\n'
     both = verdicts(suite_of(claim(test, grouped)), tmp_path / "both", levels)["c"]
     assert both.verdict == "not_reproduced"
-    assert "two (pair): within -6 to -4: -5 [" in both.reason
-    assert "two (other): outside -6 to -4: -8 [" in both.reason
+    assert "two (pair): above -6 and below -4: -5 [" in both.reason
+    assert "two (other): not above -6 and below -4: -8 [" in both.reason
     one = verdicts(suite_of(claim(test, f'{grouped}groups = ["pair"]')), tmp_path / "one", levels)["c"]
     assert one.verdict == "reproduced"
     every = claim(test, 'experiments = ["grouped"]\ngroups = ["pair"]')
