@@ -40,5 +40,5 @@ class Model(BaseModel):
         """As pydantic's, but what was derived from the fields and kept is derived anew."""
         copied = super().model_copy(update=update, deep=deep)
         for name in copied.__dict__.keys() - type(self).model_fields.keys():
-            del copied.__dict__[name]
+            del vars(copied)[name]
         return copied
