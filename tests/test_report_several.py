@@ -10,7 +10,8 @@ import pytest
 from bench.measures import Evidence
 from bench.report.machine import check_json
 from bench.report.markdown import write_report
-from bench.report.tables import paper_tables
+from bench.report.papertables import paper_tables
+from bench.report.tables import printed_tables
 from bench.report.terminal import aggregate_table, transfer_table, verdict_table
 from bench.verdict import aggregates, judge, transfer_metrics
 from tests.several import BETTER, SUBSTITUTE, claim, everywhere, evidence_of, suite_of
@@ -30,7 +31,7 @@ def evidence(tmp_path: Path) -> Evidence:
 def tables(evidence: Evidence, *experiments: str) -> list[str]:
     """The lines of the paper's tables."""
     chosen = [evidence.suite["experiment", id_] for id_ in experiments]
-    return list(paper_tables(evidence.suite, chosen, judge(evidence, chosen)))
+    return list(printed_tables(paper_tables(evidence.suite, chosen, judge(evidence, chosen))))
 
 
 def test_tables_stand_as_printed(evidence: Evidence) -> None:
