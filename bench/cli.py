@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from bench import __version__
-from bench.commands import folders, judging, runs, suites
+from bench.commands import comparing, folders, judging, runs, suites
 from bench.commands.options import BAD_USAGE, RUNS_FAILED
 from bench.store import StoreError, storage_problem
 from bench.suite import SuiteError
@@ -27,6 +27,7 @@ VERBS = (
     runs.run,
     judging.check,
     judging.report,
+    comparing.compare,
     folders.verify,
     folders.diff,
     folders.opponent,

@@ -15,13 +15,14 @@ MODULES = sorted([*(ROOT / "bench").rglob("*.py"), *(ROOT / "baselines").rglob("
 # Rooms of the house in the order in which data flows; a room may import itself, rooms before it, and baselines.specs.
 ROOMS = [
     ["bench.explain", "bench.stats", "bench.envs"],
+    ["bench.outside"],
     ["bench.suite"],
     ["bench.audit", "bench.plan"],
     ["bench.schedule"],
     ["bench.store"],
     ["bench.curves", "bench.checkpoints", "bench.provenance", "bench.measures"],
     ["bench.run", "bench.verdict", "bench.estimate", "bench.verify", "bench.diff", "bench.opponents"],
-    ["bench.executors"],
+    ["bench.executors", "bench.compare"],
     ["bench.report"],
     ["bench.commands"],
     ["bench.cli"],

@@ -16,6 +16,7 @@ from bench.checkpoints import Checkpoint, load_checkpoint
 from bench.explain import Problem
 from bench.plan import Run
 from bench.run.playing import play
+from bench.run.referee import play_run
 from bench.run.training import Event, Job, Stopped, Training
 from bench.store import Store
 
@@ -60,6 +61,10 @@ def run_job(job: Job, store: Store, stop: Callable[[], bool], report: Callable[[
                 report({"event": record.status, "run": run.id, "reason": record.reason, "elsewhere": True})
             else:
                 mine.append(run)
+        if job.cell.outside:
+            for run in mine:
+                play_run(job, store, run, stop, report)
+            return
         groups: dict[int, list[tuple[Run, Checkpoint | None]]] = defaultdict(list)
         for run in mine:
             checkpoint = load_checkpoint(store, run.id)

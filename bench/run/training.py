@@ -20,6 +20,7 @@ from baselines.streams import Streams, generator
 from bench.checkpoints import Checkpoint, append_replay, save_checkpoint, save_weights
 from bench.curves import CurveLog
 from bench.envs.scores import episode_scores
+from bench.outside.process import Limits
 from bench.plan import Cell, Run
 from bench.provenance import provenance
 from bench.run.playing import play
@@ -40,6 +41,7 @@ class Job(BaseModel):
     profile: str
     device: str = "cpu"
     checkpoint_s: float = 30.0  # seconds between checkpoints
+    limits: Limits = Limits()  # of a method from elsewhere
 
 
 class Stopped(Exception):
