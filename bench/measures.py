@@ -255,9 +255,7 @@ class Evidence:
         """The time to threshold of each of these runs. Raises NotRun, StatisticsError."""
         curves = [score.series(measure.series) for score in scores]
         if len({tuple(x) for x, _ in curves}) > 1:
-            raise StatisticsError(
-                f"the curves {measure.series} of different seeds have their points in different places"
-            )
+            raise StatisticsError(f"the curves {measure.series} of different seeds do not have the same points")
         x, y = curves[0][0], np.stack([y for _, y in curves])
         level = self.threshold(experiment, measure, scenario, group)
         smooth = transfer.moving_average(y, measure.smooth)

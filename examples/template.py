@@ -28,5 +28,5 @@ def train(task: Task) -> None:
         obs, _ = environment.reset()
         while environment.agents:
             actions = {a: int(own[0]) for a, own in policy({a: o[None] for a, o in obs.items()}, 0).items()}
-            obs, rewards, terminated, truncated, _ = environment.step(actions)
+            obs, *_ = environment.step(actions)  # rewards, terminated, truncated, infos: each by agent
         task.report(task.steps, policy)

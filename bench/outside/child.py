@@ -6,6 +6,7 @@ set before any code of the method is loaded. Standard output is the method's own
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import inspect
@@ -43,10 +44,8 @@ def main() -> None:
 
 def trained(channel: Channel, order: Mapping[str, Any]) -> dict[str, Any]:
     task = Task(channel, order)
-    try:
+    with contextlib.suppress(BudgetSpent):
         loaded(order["target"])[1](task)
-    except BudgetSpent:
-        pass
     channel.send({"do": "finished", "packages": packages()})
     task.answer()
     return {"do": "bye"}

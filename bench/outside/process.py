@@ -91,7 +91,7 @@ class MethodProcess:
             raise Foul(self._ending()) from None
 
     def receive(self, on_wait: Any = None) -> tuple[dict[str, Any], bytes]:
-        """Its next message. on_wait: called while waiting. Raises Foul for an end, a time limit, or a failure it says."""
+        """Its next message. on_wait: called while waiting. Raises Foul for an end, a time limit, a failure it tells."""
 
         def waiting() -> None:
             self.within_time()
@@ -132,9 +132,7 @@ def describe(name: str, limits: Limits) -> Outside:
         with MethodProcess({"order": "describe", "target": target}, limits, None) as process:
             found, _ = process.receive()
     except Foul as foul:
-        mend = (
-            "correct the method; it is looked for in the folder that bench is called from, then among what is installed"
-        )
+        mend = "correct it; it is looked for in the folder that bench is called from, then among what is installed"
         raise MethodRefused("METHOD", shown(name), "a method that loads", f"{mend} ({foul})") from None
     module = target.partition(":")[0]
     if found.get("kind") not in ("function", "learner"):

@@ -71,7 +71,7 @@ class Task:
         self.teacher = TeacherPolicy(channel, self.team) if says["teacher"] else None
         self._environments = 0
         self._steps = 0
-        self._policy: Policy | None = None
+        self._policy: Policy = _none_yet
 
     @property
     def steps(self) -> int:
@@ -109,7 +109,6 @@ class Task:
             if says["is"] == "done":
                 return
             obs = np.frombuffer(array, np.float32).reshape(says["episodes"], len(self.team.agents), -1)
-            assert self._policy is not None  # the harness evaluates nothing before a report
             actions = self._policy(self.team.by_agent(obs), says["t"])
             shape = (says["episodes"],)
             chosen = stacked(actions, self.team.agents, self.team.action_sizes, shape)
@@ -123,6 +122,10 @@ class Task:
             raise BudgetSpent(f"the budget of {self.budget:,} environment steps is used up")
         self._steps = says["steps"]
         return says, answer
+
+
+def _none_yet(obs: Mapping[str, Obs], t: int) -> Mapping[str, Any]:
+    raise RuntimeError("no policy was reported yet")
 
 
 class TeacherPolicy:
@@ -194,13 +197,14 @@ class RemoteEnvironment(ParallelEnv[str, Any, Any]):
         chosen = stacked(actions, team.agents, team.action_sizes, ())
         says, answer = self._task.exchange({"do": "step", "copy": self._copy}, chosen.tobytes())
         rewards = np.frombuffer(answer[: 8 * len(agents)], np.float64).tolist()
-        if says["terminated"] or says["truncated"]:
+        terminated, truncated = bool(says["terminated"]), bool(says["truncated"])
+        if terminated or truncated:
             self.agents = []
         return (
             self._seen(answer[8 * len(agents) :]),
             dict(zip(agents, rewards, strict=True)),
-            dict.fromkeys(agents, says["terminated"]),
-            dict.fromkeys(agents, says["truncated"]),
+            dict.fromkeys(agents, terminated),
+            dict.fromkeys(agents, truncated),
             {agent: {} for agent in agents},
         )
 

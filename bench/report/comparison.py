@@ -1,4 +1,4 @@
-"""A comparison as Markdown, which the terminal shows too, and as JSON. It says higher, lower or undecided, and by how much."""
+"""A comparison as Markdown, which the terminal shows too, and as JSON: higher, lower or undecided, and by how much."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from bench.report.figures import profiles
 from bench.report.numbers import METRICS, effect, estimate, interval, number
 from bench.report.tables import table
 from bench.store import readable, write_atomically
+from bench.verdict import TransferMetric
 
 SEEDS = "seeds that would settle it"
 
@@ -70,7 +71,8 @@ def _head(evidence: Evidence, found: Comparison) -> Iterator[str]:
     yield f"Tuning, by its author's declaration: {tuning.runs:,} runs, {tuning.steps:,} environment steps, "
     yield f"{'seeds ' + ', '.join(map(str, tuning.seeds)) if tuning.seeds else 'no seeds'}: {_plain(tuning.says)}."
     if found.tuned_on:
-        yield f"**Tuned on seeds that are compared here ({', '.join(map(str, found.tuned_on))}): its scores are flattered.**"
+        seeds = ", ".join(map(str, found.tuned_on))
+        yield f"**Tuned on seeds that are compared here ({seeds}): its scores are flattered.**"
     settings = ", ".join(f"{name} = {value}" for name, value in declared.hyperparameters.items())
     yield f"Hyperparameters: {_plain(settings) or 'none declared'}."
     yield "The harness counted the steps and evaluated every policy, on the same episodes for every method of a seed."
@@ -106,7 +108,8 @@ def _over(found: Comparison) -> Iterator[str]:
     yield from ("", "Performance profile: share of runs above a normalised score.", "")
     for over in found.over:
         ours, theirs = over.profiles
-        shares = [f"{t:g}: {a:.2f} and {b:.2f}" for t, a, b in zip(ours.thresholds, ours.estimate, theirs.estimate)]
+        points = zip(ours.thresholds, ours.estimate, theirs.estimate, strict=True)
+        shares = [f"{tau:g}: {own:.2f} and {other:.2f}" for tau, own, other in points]
         yield f"- with {over.against}: " + "; ".join(shares[::4])
 
 
@@ -128,16 +131,16 @@ def _transfer(found: Comparison) -> Iterator[str]:
         "metric",
         "baseline",
         "this method",
-        "the baseline",
-        "difference or ratio",
+        "baseline's",
+        "difference, or ratio",
         "remark",
     )
-    rows = (
-        (m.experiment, m.scenario, METRICS[m.metric], m.baseline)
-        + (number(m.student_mean), number(m.baseline_mean), effect(m), m.remark)
-        for m in found.transfer
-    )
-    yield from table(head, rows)
+    yield from table(head, map(_transfer_row, found.transfer))
+
+
+def _transfer_row(m: TransferMetric) -> tuple[str, ...]:
+    means = number(m.student_mean), number(m.baseline_mean)
+    return m.experiment, m.scenario, METRICS[m.metric], m.baseline, *means, effect(m), m.remark
 
 
 def _retention(found: Comparison) -> Iterator[str]:
