@@ -154,7 +154,7 @@ def describe(name: str, limits: Limits) -> Outside:
 def _drain(output: IO[bytes], log: Path | None) -> None:
     """Keep the beginning of what is printed, drop the rest, so that nothing waits for a reader and no disk fills."""
     kept = 0
-    with contextlib.ExitStack() as files:
+    with output, contextlib.ExitStack() as files:
         file = files.enter_context(log.open("wb")) if log else None
         while part := output.read1(2**16):  # type: ignore[attr-defined]
             if file and kept < LOG_BYTES:
