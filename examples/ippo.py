@@ -35,7 +35,9 @@ class Agent(nn.Module):
     def __init__(self, obs_size: int, actions: int, width: int):
         super().__init__()
         self.actor, self.critic = (
-            nn.Sequential(nn.Linear(obs_size, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh(), nn.Linear(width, n))
+            nn.Sequential(
+                nn.Linear(obs_size, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh(), nn.Linear(width, n)
+            )
             for n in (actions, 1)
         )
 

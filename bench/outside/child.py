@@ -30,8 +30,7 @@ OURS = ("bench", "baselines")
 def main() -> None:
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     order, _ = channel.receive()
-    resource.setrlimit(resource.RLIMIT_DATA, (order["memory"], order["memory"]))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limit(order["memory"])
     try:
         found = described(order["target"]) if order["order"] == "describe" else trained(channel, order)
     except Closed:
@@ -40,6 +39,12 @@ def main() -> None:
         channel.send({"do": "failed", "reason": reason_of(error)})
         raise
     channel.send(found)
+
+
+def limit(memory: int) -> None:
+    """Bytes of private memory that this process may have; a core file would be as large."""
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def trained(channel: Channel, order: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,9 +88,9 @@ def source_hash(module: ModuleType) -> str:
         files |= {path.resolve() for path in Path(top.__file__).parent.rglob("*.py")}
     if str(root) not in {str(Path(p).resolve()) for p in sysconfig.get_paths().values()}:
         for name, other in list(sys.modules.items()):
-            path = getattr(other, "__file__", None)
-            if name.partition(".")[0] not in (*OURS, "__main__") and path and _source(Path(path).resolve(), root):
-                files.add(Path(path).resolve())
+            path = Path(getattr(other, "__file__", None) or "").resolve()
+            if name.partition(".")[0] not in (*OURS, "__main__") and _source(path, root):
+                files.add(path)
     digest = hashlib.sha256()
     for path in sorted(files):
         content = path.read_bytes()
@@ -94,8 +99,9 @@ def source_hash(module: ModuleType) -> str:
 
 
 def _source(path: Path, root: Path) -> bool:
-    """Whether a file is code that lies with the method's, not in an environment below it."""
-    return path.suffix == ".py" and path.is_relative_to(root) and "site-packages" not in path.parts
+    """Whether it is a file of code that lies with the method's, not in an environment below it."""
+    inside = path.suffix == ".py" and path.is_relative_to(root) and "site-packages" not in path.parts
+    return inside and path.is_file()  # some packages name files that are nowhere
 
 
 def packages() -> dict[str, str]:

@@ -21,6 +21,7 @@ from bench.explain import explain, shown
 from bench.outside.channel import Channel, Closed, Garbled
 from bench.outside.method import Declaration, MethodRefused, Outside, target_of
 
+CHILD = "bench.outside.child"
 LOG_BYTES = 2**20  # of what a method prints is kept
 REASON_LETTERS = 400
 DESCRIBE_S = 120.0  # to import a method's module, torch and all
@@ -46,10 +47,10 @@ class Foul(Exception):
 class MethodProcess:
     """A context: the process runs inside and is gone after it, with whatever it has started.
 
-    log: where the first mebibyte of what it prints goes; the rest is dropped.
+    log: where the first mebibyte of what it prints goes; the rest is dropped. module: what runs there.
     """
 
-    def __init__(self, order: Mapping[str, Any], limits: Limits, log: Path | None):
+    def __init__(self, order: Mapping[str, Any], limits: Limits, log: Path | None, module: str = CHILD):
         self._limits, self._began = limits, time.monotonic()
         if sys.platform == "linux":  # what the method starts and leaves comes to us, whatever session it is in
             ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
@@ -57,7 +58,7 @@ class MethodProcess:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "bench.outside.child", str(theirs.fileno())],
+                [sys.executable, "-m", module, str(theirs.fileno())],
                 env=os.environ | {"PYTHONHASHSEED": "0"},
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,

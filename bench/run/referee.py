@@ -28,10 +28,11 @@ from bench.outside.actions import IllegalAction, check
 from bench.outside.process import Foul, MethodProcess
 from bench.plan import Run
 from bench.provenance import provenance
+from bench.run.job import Job
 from bench.run.playing import play
 from bench.run.tasks import make_teachers, places, teacher_refs
 from bench.run.teaching import Teaching, teaching
-from bench.run.training import Event, Job, Stopped
+from bench.run.training import Event, Stopped
 from bench.store import Numbers, Record, Scores, Store, sha256
 from bench.suite.loading import opponents
 
@@ -240,7 +241,6 @@ class Referee:
     # ---------------------------------------------------------------------------------------------- record
 
     def _record(self, returns: np.ndarray, reason: str) -> Record:
-        job = self.job
         for point, values in self.training.items():
             self.log.point("training", min(point, self.budget["episodes"]), np.array(values))
         scores = Scores(
@@ -248,32 +248,17 @@ class Referee:
             returns=tuple(returns.tolist()),
             final=float(np.mean(returns)) if len(returns) else None,
         )
-        return Record(
-            run=self.run.id,
-            cell=job.cell.key,
-            suite=job.cell.suite,
-            suite_version=job.suite_version,
-            experiment=job.cell.experiment,
-            method=job.cell.method,
-            training_set=job.cell.training_set,
-            profile=job.profile,
-            seed=self.run.seed,
-            settings=job.cell.settings,
-            teachers=self.refs,
-            notes=job.cell.notes,
-            status="failed" if reason else "finished",
-            reason=reason,
-            numbers=Numbers(scores=(scores,), first_update=None, weights=sha256(self.played)),
-            provenance=provenance(
-                started=self.started,
-                wall_s=time.monotonic() - self.began,
-                cpu_s=_cpu_s() - self.cpu_before,
-                lanes=1,
-                device="cpu",
-                accelerator=None,
-                others=self.packages,
-            ),
+        origin = provenance(
+            started=self.started,
+            wall_s=time.monotonic() - self.began,
+            cpu_s=_cpu_s() - self.cpu_before,
+            lanes=1,
+            device="cpu",
+            accelerator=None,
+            others=self.packages,
         )
+        numbers = Numbers(scores=(scores,), first_update=None, weights=sha256(self.played))
+        return self.job.record(self.run, self.refs, numbers, reason, origin)
 
 
 def _foul(reason: str) -> NoReturn:

@@ -38,7 +38,7 @@ def described(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Outside]:
 
 @pytest.fixture
 def played(described: Callable[[str], Outside], tmp_path: Path) -> Played:
-    """The record of a run: played(target, seed=0, limits=Limits(), only="spread/I", **budget)."""
+    """Plays a run of `target` in an experiment, to its record. budget: keys of it that are not `BUDGET`'s."""
 
     def play(
         target: str,
