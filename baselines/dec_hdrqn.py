@@ -5,7 +5,7 @@ Axes: S seed, B batch of episodes, T time step, N agent, O observation entry, A 
 Mai et al. 2023 (Sec. V-C, VI-A, Fig. 5) have it learn from task-specific teachers alone: nothing is centralised, no
 reward is read, and hysteresis, discount and target networks, which serve TD learning, have no part. All else they leave
 open. Ours: the teachers are those of their own method (single-task QMIX) and the loss is its eq. 3, on traces of the
-student's own episodes (its Algorithm 1; the specialists of Omidshafiei et al. collect the episodes themselves). One
+student's own episodes (its Algorithm 1; in Omidshafiei et al., read second-hand, the specialists collect them). One
 network with agent ids, as all their methods have, where Omidshafiei et al. have one for each agent. Layers of its own
 for each task, since observations and actions differ in length; Omidshafiei et al. do without the task's identity.
 A batch holds at most one trace of an episode; lyu-xg/dec-hdrqn (82f55c7) draws from all traces, with replacement.

@@ -1,8 +1,8 @@
 """The command line, put together. Each verb stands in `commands`.
 
-Exit codes: 0 done, whatever the verdicts say; 1 only from verify, where the folder is not sound, and where --fail-on
-asks for it; 2 bad usage or a bad suite file; 3 runs failed, or the results folder could not be written any more;
-4 nothing was run; 130 interrupted.
+Exit codes: 0 done, whatever the verdicts say; 1 only from verify, where the folder is not sound, from nightly, where it
+is worse than its baseline, and where --fail-on asks for it; 2 bad usage or a bad suite file; 3 runs failed, or the
+results folder could not be written any more; 4 nothing was run; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Annotated
 import typer
 
 from bench import __version__
-from bench.commands import comparing, folders, judging, runs, suites
+from bench.commands import comparing, exchange, folders, judging, nightly, publishing, runs, suites
 from bench.commands.options import BAD_USAGE, RUNS_FAILED
+from bench.exchange import ExchangeError
 from bench.store import StoreError, storage_problem
 from bench.suite import SuiteError
 
@@ -28,8 +29,11 @@ VERBS = (
     judging.check,
     judging.report,
     comparing.compare,
+    exchange.export,
+    exchange.import_,
     folders.verify,
     folders.diff,
+    publishing.leaderboard,
     folders.opponent,
 )
 
@@ -40,7 +44,8 @@ app = typer.Typer(
     help="Reruns papers on knowledge distillation in reinforcement learning, and judges what they claim.",
 )
 for verb in VERBS:
-    app.command()(verb)
+    app.command(verb.__name__.rstrip("_"))(verb)
+app.add_typer(nightly.app, name="nightly")
 
 
 @app.callback(invoke_without_command=True)
@@ -55,7 +60,7 @@ def main() -> None:
     """The console script: a refused request is one message and exit code 2."""
     try:
         app()
-    except (SuiteError, StoreError) as error:
+    except (SuiteError, StoreError, ExchangeError) as error:
         print(error, file=sys.stderr)
         sys.exit(BAD_USAGE)
     except OSError as error:  # the disk filled up or the results folder went away under way

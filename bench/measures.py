@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean
 
 import numpy as np
@@ -83,7 +84,8 @@ def standing(plan: Plan, records: Iterable[Record]) -> Standing:
     done = frozenset(record.run for record in own) - failed.keys()
     blocked: set[str] = set()
     for run in plan.runs:  # teachers come first
-        if run.id not in done | failed.keys() and not (failed.keys() | blocked).isdisjoint(run.teachers):
+        settled = run.id in done or run.id in failed
+        if not settled and any(teacher in failed or teacher in blocked for teacher in run.teachers):
             blocked.add(run.id)
     return Standing(done, failed, frozenset(blocked))
 
@@ -95,21 +97,31 @@ class Evidence:
         self.suite, self.selection, self.store = suite, selection, store
         self.plan: Plan = make_plan(suite, selection)
         self._cells: dict[str, dict[tuple[str, str], Cell]] = {}  # by experiment, then by method and training set
-        self._found = store.cells({cell.key for cell in self.plan.cells}, selection.seeds)
+        self._contents = store.contents(selection.seeds)
+        self._scores: dict[tuple[str, str], dict[int, Score]] = {}  # by cell and scenario
+        self._values: dict[tuple[str, str, str, str | None], Values] = {}  # by what `values` is asked
 
     @property
     def damaged(self) -> tuple[str, ...]:
         """Records that are not what was written, one line each; they count nowhere."""
-        return next(iter(self._found.values())).damaged if self._found else ()
+        return self._contents.damaged
 
-    @property
+    @cached_property
     def records(self) -> list[Record]:
-        """All sound records, finished or not."""
-        return [record for found in self._found.values() for record in found.records.values()]
+        """All sound records of the plan's cells, finished or not."""
+        return [record for cell in self.plan.cells for record in self.found(cell).records.values()]
 
-    @property
+    @cached_property
     def standing(self) -> Standing:
         return standing(self.plan, self.records)
+
+    @cached_property
+    def _runs(self) -> dict[str, set[str]]:
+        """Ids of the plan's runs by their cell."""
+        ids: dict[str, set[str]] = {cell.key: set() for cell in self.plan.cells}
+        for run in self.plan.runs:
+            ids[run.cell].add(run.id)
+        return ids
 
     @property
     def failures(self) -> list[str]:
@@ -123,7 +135,7 @@ class Evidence:
         """Why seeds of these cells count nowhere: how many of each failed, and how many wait for a failed teacher."""
         lost, now = [], self.standing
         for cell in {cell.key: cell for cell in cells}.values():
-            ids = {run.id for run in self.plan.runs if run.cell == cell.key}
+            ids = self._runs.get(cell.key, set())
             if failed := len(ids & now.failed.keys()):
                 lost.append(f"{failed} of {len(ids)} seeds of {cell.label} failed")
             if blocked := len(ids & now.blocked):
@@ -161,9 +173,8 @@ class Evidence:
         return [(self.cell(self.suite["experiment", home], method, s, group), s) for s in scenarios]
 
     def found(self, cell: Cell) -> Found:
-        if cell.key not in self._found:  # a claim may compare with a cell that the selection leaves out
-            self._found |= self.store.cells({cell.key}, self.selection.seeds)
-        return self._found[cell.key]
+        """What there is of a cell; a claim may compare with one that the selection leaves out."""
+        return self._contents.of(cell.key)
 
     def finished(self, cell: Cell) -> dict[int, Record]:
         """Finished runs by seed."""
@@ -175,16 +186,21 @@ class Evidence:
 
         Raises NotRun, StatisticsError.
         """
+        key = experiment.id, quantity, scenario, group
+        if key not in self._values:
+            self._values[key] = self._taken(experiment, quantity, Place(scenario, group))
+        return self._values[key]
+
+    def _taken(self, experiment: Experiment, quantity: str, place: Place) -> Values:
         measure: Measure = self.suite["measure", split(quantity)[2]]
-        place = Place(scenario, group)
         parts = self.parts(experiment, quantity, place)
         if not isinstance(measure, FirstReach):
             return self._mean(measure, parts, place)
         if len(parts) > 1:
             raise NotRun(f"the measure {measure.id} is a time, which has no mean over scenarios")
-        cell, _ = parts[0]
+        cell, scenario = parts[0]
         scores = self.scores(cell, scenario)
-        times = self.first_reach(experiment, measure, scenario, group, scores.values())
+        times = self.first_reach(experiment, measure, scenario, place.group, scores.values())
         return Values(tuple(scores), times.values, times.reached, (cell,))
 
     def finals(self, experiment: Experiment, method: str, scenario: str, group: str | None = None) -> Values:
@@ -200,16 +216,20 @@ class Evidence:
         seeds = tuple(seed for seed in scores[0] if all(seed in one for one in scores))
         if not seeds:
             raise NotRun(f"no seed finished in every scenario of {place}")
-        values = np.array([[one_number(measure, one[seed]) for one in scores] for seed in seeds]).mean(axis=1)
+        taken = [numbers(measure, [one[seed] for seed in seeds]) for one in scores]
+        values = np.array(list(zip(*taken, strict=True))).mean(axis=1)
         cells = tuple({cell.key: cell for cell, _ in parts}.values())
         return Values(seeds, values, np.ones(len(values), dtype=np.bool_), cells)
 
     def scores(self, cell: Cell, scenario: str) -> dict[int, Score]:
         """What every finished seed of a cell came to in a scenario. Raises NotRun."""
-        records = self.finished(cell)
-        if not records:
+        key = cell.key, scenario
+        if key not in self._scores:
+            records, place = self.finished(cell), cell.scenarios.index(scenario)
+            self._scores[key] = {seed: Score.of(record, place) for seed, record in records.items()}
+        if not self._scores[key]:
             raise NotRun(f"no finished run of {cell.label}")
-        return {seed: Score.of(record, cell.scenarios.index(scenario)) for seed, record in records.items()}
+        return self._scores[key]
 
     def threshold(self, experiment: Experiment, measure: FirstReach, scenario: str, group: str | None = None) -> float:
         """The level that a time to threshold asks for, in the scenario's metric."""
@@ -287,6 +307,15 @@ class Score:
 
     def series(self, name: str) -> tuple[Floats, Floats]:
         """A curve: episodes done [P], mean [P]. Raises StatisticsError where there is none, or a hole in it."""
+        if name not in self._series:
+            self._series[name] = self._read(name)
+        return self._series[name]
+
+    @cached_property
+    def _series(self) -> dict[str, tuple[Floats, Floats]]:
+        return {}
+
+    def _read(self, name: str) -> tuple[Floats, Floats]:
         curve = self.scores.curves.get(name)
         if curve is None:
             raise StatisticsError(f"run {self.run} has no curve {name}: there was no update within its budget")
@@ -294,6 +323,17 @@ class Score:
         if len(means) < len(curve.mean):
             raise StatisticsError(f"run {self.run}: the curve {name} is not finite everywhere")
         return np.array(curve.episodes, dtype=float), np.array(means)
+
+
+def numbers(measure: Measure, scores: Sequence[Score]) -> Floats:
+    """A measure of several runs of a cell [S], the same numbers as one by one. Raises StatisticsError."""
+    if isinstance(measure, Window | Untrained):
+        windows = {_window(measure, score) for score in scores}
+        curves = [score.series(measure.series) for score in scores]
+        x = curves[0][0]
+        if len(windows) == 1 and all(np.array_equal(x, other) for other, _ in curves):
+            return transfer.window_mean(x, np.stack([y for _, y in curves]), *windows.pop())
+    return np.array([one_number(measure, score) for score in scores])
 
 
 def one_number(measure: Measure, score: Score) -> float:

@@ -29,7 +29,7 @@ def provenance(
 
     others: versions of packages that a method from elsewhere loaded, by its own account.
     """
-    commit, dirty = _source()
+    commit, dirty = source()
     return Provenance(
         started=started,
         wall_s=round(wall_s, 3),
@@ -54,7 +54,7 @@ def _processor() -> str:
 
 
 @functools.cache
-def _source() -> tuple[str | None, bool | None]:
+def source() -> tuple[str | None, bool | None]:
     """The commit of the checkout that this package is in, and whether tracked files differ from it."""
     root = Path(__file__).parent.parent
     if not (root / ".git").exists():

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import hashlib
 import json
 import os
@@ -31,6 +32,8 @@ from bench.explain import key_path
 from bench.plan import Note, digest
 
 RECORD_SCHEMA = 2
+INDENTS = re.compile(rb"\n *")
+AGAIN = "delete it, and the run is made again"
 WRITABLE, THERE = "make it writable", "bring the folder back"
 MENDS = {
     errno.ENOSPC: "make room there",
@@ -132,6 +135,17 @@ class Found:
     damaged: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Contents:
+    """What a folder holds: sound records by cell and seed, and what is wrong with the others."""
+
+    cells: Mapping[str, dict[int, Record]]
+    damaged: tuple[str, ...]
+
+    def of(self, cell: str) -> Found:
+        return Found(self.cells.get(cell, {}), self.damaged)
+
+
 def canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
@@ -215,17 +229,23 @@ class Store:
 
     def cells(self, keys: set[str], seeds: tuple[int, ...] | None = None) -> dict[str, Found]:
         """The records of several cells, each file read once. A damaged file is reported under every cell."""
-        records: dict[str, dict[int, Record]] = {key: {} for key in keys}
+        whole = self.contents(seeds)
+        return {key: whole.of(key) for key in keys}
+
+    def contents(self, seeds: tuple[int, ...] | None = None) -> Contents:
+        """Every record of the folder, or of some seeds, each file read once."""
+        cells: dict[str, dict[int, Record]] = {}
         damaged = []
-        for path in sorted((self.root / "records").glob("*.json")):
-            try:
-                record = read_record(path)
-            except StoreError as error:
-                damaged.append(str(error))
-                continue
-            if record.cell in keys and (seeds is None or record.seed in seeds):
-                records[record.cell][record.seed] = record
-        return {key: Found(found, tuple(damaged)) for key, found in records.items()}
+        with _no_collection():
+            for path in sorted((self.root / "records").glob("*.json")):
+                try:
+                    record = read_record(path)
+                except StoreError as error:
+                    damaged.append(str(error))
+                    continue
+                if seeds is None or record.seed in seeds:
+                    cells.setdefault(record.cell, {})[record.seed] = record
+        return Contents(cells, tuple(damaged))
 
     @contextlib.contextmanager
     def claim(self, run: str) -> Iterator[bool]:
@@ -271,6 +291,19 @@ class Store:
             self.drop_checkpoint(run)
 
 
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """While many records are read: they have no cycles, and looking for some would take a third of the time."""
+    collected = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if collected:
+            gc.enable()
+
+
 def storage_problem(error: OSError, folder: Path | str) -> str:
     """One line about a results folder that stopped working under way: the path, why, and what to do."""
     mend = MENDS.get(error.errno or 0, "mend it")
@@ -304,30 +337,80 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def read_record(path: Path) -> Record:
     """A record with its hashes checked. Raises StoreError that names the file and what is wrong with it."""
-    again = "delete it, and the run is made again"
     try:
-        body = json.loads(path.read_bytes(), parse_constant=_no_number)
+        content = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path}: not a whole JSON file ({error}); {AGAIN}") from error
+    record = _as_written(content) or _parsed(path, content)
+    if path.stem != record.run:
+        raise StoreError(f"{path}: holds the record of run {record.run}; {AGAIN}")
+    return record
+
+
+def _as_written(content: bytes) -> Record | None:
+    """The record of a file as `write_record` leaves it; None of any other, sound or not.
+
+    Hashed is the canonical text that the file's own text makes without its blanks, and that text is what is parsed: a
+    file that is not quite as written is a wrong hash, never another record.
+    """
+    entries = _entries(content)
+    stated, numbers = entries.pop(b"content_hash", b""), entries.get(b"numbers_hash", b"")
+    if _quoted(sha256(_joined(entries))) != stated or _quoted(sha256(entries.get(b"numbers", b""))) != numbers:
+        return None
+    del entries[b"numbers_hash"]
+    if entries.get(b"schema_version") != b"%d" % RECORD_SCHEMA:
+        return None
+    try:
+        record = Record.model_validate_json(_joined(entries))
+    except ValidationError:
+        return None
+    return record if record.cell == sha256(entries[b"settings"])[:16] else None
+
+
+def _entries(content: bytes) -> dict[bytes, bytes]:
+    """Key -> canonical JSON of its value, of a file that `readable` wrote: strings hold no line ends, so lines tell."""
+    lines = content.removeprefix(b'{\n "').removesuffix(b"\n}\n").split(b',\n "')
+    return {key: _compact(key, value) for key, _, value in (line.partition(b'": ') for line in lines)}
+
+
+def _compact(key: bytes, value: bytes) -> bytes:
+    """A value without the blanks that `readable` puts before lines, after keys and, in the numbers, everywhere."""
+    if key == b"numbers":  # most of the file; names of curves hold no blanks
+        return value.translate(None, b" \n")
+    return INDENTS.sub(b"", value).replace(b'": ', b'":') if b"\n" in value else value
+
+
+def _joined(entries: Mapping[bytes, bytes]) -> bytes:
+    return b"{" + b",".join(b'"%b":%b' % entry for entry in entries.items()) + b"}"
+
+
+def _quoted(text: str) -> bytes:
+    return f'"{text}"'.encode()
+
+
+def _parsed(path: Path, content: bytes) -> Record:
+    """The record of any JSON, whatever its blanks and its schema. Raises StoreError."""
+    try:
+        body = json.loads(content, parse_constant=_no_number)
         canonical(body)
-    except (OSError, ValueError, RecursionError) as error:
-        raise StoreError(f"{path}: not a whole JSON file ({error}); {again}") from error
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{path}: not a whole JSON file ({error}); {AGAIN}") from error
     if not isinstance(body, Mapping):
-        raise StoreError(f"{path}: not a record; {again}")
+        raise StoreError(f"{path}: not a record; {AGAIN}")
     body = dict(body)
     stated, numbers = body.pop("content_hash", None), body.pop("numbers_hash", None)
     if stated != sha256(canonical(body | {"numbers_hash": numbers})):
-        raise StoreError(f"{path}: content_hash does not match what the file holds: it was edited or damaged; {again}")
+        raise StoreError(f"{path}: content_hash does not match what the file holds: it was edited or damaged; {AGAIN}")
     if numbers != sha256(canonical(body.get("numbers"))):
-        raise StoreError(f"{path}: numbers_hash does not match the numbers; {again}")
+        raise StoreError(f"{path}: numbers_hash does not match the numbers; {AGAIN}")
     body = upgraded(body)
     try:
         record = Record.model_validate(body)
     except ValidationError as error:
         first = error.errors()[0]
-        raise StoreError(f"{path}: {key_path(first['loc'], body)}: {first['msg']}; {again}") from error
+        raise StoreError(f"{path}: {key_path(first['loc'], body)}: {first['msg']}; {AGAIN}") from error
     if record.cell != digest(record.settings):
-        raise StoreError(f"{path}: cell: {record.cell} is not the hash of the settings; {again}")
-    if path.stem != record.run:
-        raise StoreError(f"{path}: holds the record of run {record.run}; {again}")
+        raise StoreError(f"{path}: cell: {record.cell} is not the hash of the settings; {AGAIN}")
     return record
 
 

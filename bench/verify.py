@@ -1,4 +1,4 @@
-"""A results folder against its own hashes: records, weights, teachers, and what does not belong there.
+"""A results folder against its own hashes: records, weights, teachers, imports, and what does not belong there.
 
 Reads only; nothing is mended. Weights are required of a run that another record names as its teacher, unless the folder
 holds no weights at all: such a folder publishes records only, and its weights are absent, not missing.
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.checkpoints import AGAIN
+from bench.exchange.imported import imports
 from bench.plan import run_id
 from bench.store import Record, Store, StoreError, read_record, sha256
 
@@ -49,6 +50,7 @@ def verify(store: Store) -> Verified:
     leftovers = store.leftovers()
     findings += _weights(store, records, present)
     findings += _teachers(store, records)
+    findings += _imports(store)
     findings += [
         Finding("leftover", str(path.relative_to(store.root)), LEFT)
         for run in sorted(leftovers.keys() & records.keys())
@@ -87,6 +89,11 @@ def _read(store: Store, records: dict[str, Record]) -> Iterator[Finding]:
 def _required(records: Mapping[str, Record], present: Mapping[str, Path]) -> set[str]:
     """Runs whose weights must be here."""
     return {teacher.run for r in records.values() for teacher in r.teachers} if present else set()
+
+
+def _imports(store: Store) -> Iterator[Finding]:
+    for path, problem in imports(store.root).damaged.items():
+        yield Finding("damaged", str(path.relative_to(store.root)), problem.removeprefix(f"{path}: "))
 
 
 def _weights(store: Store, records: Mapping[str, Record], present: Mapping[str, Path]) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Toy tasks for learners of Q_tot: what a seed's team sees depends on that seed's streams alone.
+"""Toy tasks for learners of teams: what a seed's team sees depends on that seed's streams alone.
 
 Axes: S seed, E environment copy, T time step, N agent, O observation entry, A action.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,7 +15,8 @@ from torch import Tensor
 from baselines import specs
 from baselines.episodes import played
 from baselines.hyperparameters import Hyperparameters
-from baselines.learner import Layout, Learner, Rollout, Task, Teacher
+from baselines.learner import Layout, Rollout, Task, Teacher
+from baselines.mappo import MAPPO
 from baselines.qmix import ValueDecomposition
 from baselines.streams import Streams
 
@@ -110,13 +111,8 @@ MULTI_PPO = {
 }
 
 
-class TeamLearner(Learner, Protocol):
-    """A learner that says what it learns."""
-
-    tasks: Sequence[Task]
-
-
-L = TypeVar("L", bound=TeamLearner)
+Team = ValueDecomposition | MAPPO
+L = TypeVar("L", bound=Team)
 
 
 def toy_task(
@@ -141,7 +137,7 @@ def single(mixer: str = "qmix", **changes: Any) -> specs.ValueDecomposition:
     return kind.model_validate({name: value for name, value in values.items() if value is not None})
 
 
-def toy_rollout(learner: TeamLearner, task: int, streams: Sequence[Streams], episodes_done: int) -> Rollout:
+def toy_rollout(learner: Team, task: int, streams: Sequence[Streams], episodes_done: int) -> Rollout:
     """A round: observations drift with the actions, some actions are missing, some episodes end early.
 
     The reward is how well the agents' actions match the signs that they see; after an end everything is noise.

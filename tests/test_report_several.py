@@ -6,14 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from bench.measures import Evidence
 from bench.report.machine import check_json
 from bench.report.markdown import write_report
+from bench.report.tables import paper_tables
 from bench.report.terminal import aggregate_table, transfer_table, verdict_table
-from bench.stats.intervals import Interval
-from bench.suite import Experiment
 from bench.verdict import aggregates, judge, transfer_metrics
 from tests.several import BETTER, SUBSTITUTE, claim, everywhere, evidence_of, suite_of
 from tests.test_verdict_averages import AVERAGE, GROUPED, LEVELS, TABLE
@@ -29,19 +27,15 @@ def evidence(tmp_path: Path) -> Evidence:
     return evidence_of(suite, tmp_path, LEVELS | {"base on pair": {}})
 
 
-def written(evidence: Evidence, *experiments: str) -> tuple[Path, list[str]]:
-    """The report's folder and its lines."""
-    chosen: list[Experiment] = [evidence.suite["experiment", id_] for id_ in experiments]
-    metrics = [m for e in chosen for m in transfer_metrics(evidence, e)]
-    folder = evidence.store.root / "report"
-    found = [a for e in chosen for a in aggregates(evidence, e)]
-    path = write_report(evidence, chosen, judge(evidence, chosen), metrics, found, folder)
-    return folder, path.read_text().split("\n")
+def tables(evidence: Evidence, *experiments: str) -> list[str]:
+    """The lines of the paper's tables."""
+    chosen = [evidence.suite["experiment", id_] for id_ in experiments]
+    return list(paper_tables(evidence.suite, chosen, judge(evidence, chosen)))
 
 
 def test_tables_stand_as_printed(evidence: Evidence) -> None:
     """95% of three seeds: sd .1 / sqrt(3) times t(.975, 2) = 4.303 is .248; ours and printed alike differ by 0."""
-    _, lines = written(evidence, "joint", "grouped")
+    lines = tables(evidence, "joint", "grouped")
     start = lines.index("### Table 2")
     assert lines[start + 2 : start + 8] == [
         "step_reward in joint.",
@@ -63,28 +57,29 @@ def test_tables_stand_as_printed(evidence: Evidence) -> None:
 
 def test_an_open_value_says_how_many_seeds_would_decide(tmp_path: Path) -> None:
     evidence = evidence_of(suite_of(TABLE), tmp_path, LEVELS)
-    _, lines = written(evidence, "joint")
+    lines = tables(evidence, "joint")
     (odd,) = [line for line in lines if line.startswith("| odd | -7.0")]
     assert odd.startswith("| odd | -7.0±0.1 \\| -7.2 [-7.45, -6.95] \\| inconclusive, ")
     missing = evidence_of(suite_of(TABLE), tmp_path / "none", {})
-    _, lines = written(missing, "joint")
+    lines = tables(missing, "joint")
     assert "| odd | -7.0±0.1 \\| - \\| not_run | -8.0±0.1 \\| - \\| not_run | -8.0±0.1 \\| - \\| not_run |" in lines
 
 
 def test_every_row_says_its_scenario(evidence: Evidence) -> None:
-    _, lines = written(evidence, "joint")
-    assert any(line.startswith("| claim | place | in | scenario | found") for line in lines)
-    metrics = [line for line in lines if line.startswith("| joint |") and "| jump start |" in line]
-    assert [line.split(" | ")[1] for line in metrics] == ["two", "three", "odd"]
-    shown = Console(width=300, record=True, quiet=True)
     joint = evidence.suite["experiment", "joint"]
-    for table in (verdict_table(judge(evidence, [joint])), transfer_table(transfer_metrics(evidence, joint))):
+    metrics = transfer_metrics(evidence, joint)
+    assert [m.scenario for m in metrics if m.metric == "jump_start"] == ["two", "three", "odd"]
+    for table in (verdict_table(judge(evidence, [joint])), transfer_table(metrics)):
         assert "scenario" in [column.header for column in table.columns]
-        shown.print(table)
 
 
-def test_curves_are_drawn_for_each_scenario_and_group(evidence: Evidence) -> None:
-    folder, lines = written(evidence, "joint", "grouped")
+def test_a_report_has_it_all(evidence: Evidence) -> None:
+    """Curves for each scenario and group, rows with their scenario, aggregates."""
+    chosen = [evidence.suite["experiment", id_] for id_ in ("joint", "grouped")]
+    metrics = [m for e in chosen for m in transfer_metrics(evidence, e)]
+    found = [a for e in chosen for a in aggregates(evidence, e)]
+    folder = evidence.store.root / "report"
+    text = write_report(evidence, chosen, judge(evidence, chosen), metrics, found, folder).read_text()
     drawn = sorted(path.name for path in folder.glob("*.svg"))
     assert drawn == [
         "curves-grouped-odd.svg",
@@ -93,10 +88,15 @@ def test_curves_are_drawn_for_each_scenario_and_group(evidence: Evidence) -> Non
         "curves-joint-three.svg",
         "curves-joint-two.svg",
     ]
-    assert all(f"]({name})" in "\n".join(lines) for name in drawn)
-    text = (folder / "curves-joint-two.svg").read_text()
-    assert "step reward (training)" in text
-    assert "step reward (evaluation)" in text  # the paper prints greedy scores
+    assert all(f"]({name})" in text for name in drawn)
+    assert "learning curves of grouped, two (other)" in text
+    figure = (folder / "curves-joint-two.svg").read_text()
+    assert "step reward (training)" in figure
+    assert "step reward (evaluation)" in figure  # the paper prints greedy scores
+    assert "\n| claim | place | in | scenario | found" in text
+    assert "\n| joint | odd | student | jump start |" in text
+    (row,) = [line for line in text.split("\n") if line.startswith("| joint | student | two, three, odd (not compar")]
+    assert "base: 1 [1, 1]" in row
 
 
 def test_aggregates_are_of_normalised_scores(evidence: Evidence) -> None:
@@ -117,6 +117,17 @@ def test_aggregates_are_of_normalised_scores(evidence: Evidence) -> None:
     assert (found["single"].seeds, found["single"].forbidden) == (3, ("odd",))
 
 
+def test_an_iqm_lies_in_its_interval(tmp_path: Path) -> None:
+    """Scores of three tasks that lie far apart: what is trimmed must be the same share in every resample."""
+    suite = suite_of(TABLE)
+    far = {"two": -3.0, "three": -4.2, "odd": -7.0}
+    evidence = evidence_of(suite, tmp_path, {"base": far, "student": far}, seeds=(0, 1, 2, 3, 4))
+    for a in aggregates(evidence, suite["experiment", "joint"]):
+        assert a.iqm.low is not None
+        assert a.iqm.high is not None
+        assert a.iqm.low <= a.iqm.estimate <= a.iqm.high
+
+
 def test_aggregates_need_two_scenarios_that_all_have_run(tmp_path: Path) -> None:
     suite = suite_of(TABLE)
     one = evidence_of(suite, tmp_path / "one", LEVELS | {"single": {"two": -8.0}})
@@ -128,21 +139,16 @@ def test_aggregates_need_two_scenarios_that_all_have_run(tmp_path: Path) -> None
     assert aggregates(nothing, suite["experiment", "joint"]) == []
 
 
-def test_aggregates_stand_in_every_report(evidence: Evidence) -> None:
-    _, lines = written(evidence, "joint")
-    (row,) = [line for line in lines if line.startswith("| joint | student | two, three, odd (not comparable")]
-    assert "base: 1 [1, 1]" in row
+def test_aggregates_are_the_same_again_and_stand_in_every_output(evidence: Evidence) -> None:
     joint = evidence.suite["experiment", "joint"]
     found = aggregates(evidence, joint)
-    assert aggregates(evidence, joint) == found  # the same results give the same report
+    assert aggregates(evidence, joint) == found
     shown = check_json(evidence, [], [], found)["aggregates"]
     assert [a["method"] for a in shown] == ["base", "student", "single"]
+    assert shown[0]["iqm"]["estimate"] == pytest.approx(found[0].iqm.estimate)
     assert aggregate_table(found).row_count == 3
-    assert isinstance(found[0].iqm, Interval)
 
 
-def test_a_suite_of_single_scenarios_has_none_of_it(tmp_path: Path) -> None:
+def test_a_suite_without_tables_has_no_section_for_them(tmp_path: Path) -> None:
     evidence = evidence_of(suite_of(claim(BETTER)), tmp_path, {"single": everywhere(-8.0)})
-    _, lines = written(evidence, "joint")
-    assert "## Aggregates" not in lines
-    assert "## The paper's tables" not in lines
+    assert tables(evidence, "joint") == []

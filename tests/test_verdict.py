@@ -126,6 +126,18 @@ def test_a_substitute_never_counts_as_reproduced(tmp_path: Path) -> None:
     assert v.verdict == "not_comparable"
 
 
+def test_a_student_carries_a_substitute_of_its_teachers_task(tmp_path: Path) -> None:
+    """The teacher plays "two" alone: what is substituted there counts in the task that it teaches."""
+    text = TINY.replace('class = "erratum"', 'class = "substitute"').replace('["student"]\nsays', '["two"]\nsays')
+    (v,) = verdicts(parse(text.encode(), "tiny.toml"), tmp_path, levels(student=-7.0, base=-8.0))
+    assert v.verdict == "not_comparable"
+    assert [n.class_ for n in v.deviations if n.id == "odd"] == ["substitute"]
+    own = text.replace('less = ["base:overall"]', 'less = ["base:late"]').replace('"student:overall"', '"base:overall"')
+    own = own.replace('[[measure]]\nid = "reach"', LATE + '[[measure]]\nid = "reach"', 1)
+    (v,) = verdicts(parse(own.encode(), "tiny.toml"), tmp_path / "own", levels(base=-8.0))
+    assert v.verdict == "inconclusive"  # base on three learns from nobody
+
+
 def test_failed_runs_do_not_count(tiny: Suite, tmp_path: Path) -> None:
     store, selection = Store(tmp_path), Selection()
     fill(store, make_plan(tiny, selection), levels(student=-7.0, base=-8.0), status="failed")

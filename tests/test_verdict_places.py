@@ -162,12 +162,27 @@ def test_a_reduced_profile_forbids_everywhere(tmp_path: Path) -> None:
     assert "without" not in v.reason
 
 
-def test_a_teachers_substitute_is_its_students_in_that_task(tmp_path: Path) -> None:
-    """A deviation of the teachers' experiment is everywhere; one of their task only there."""
-    evidence = evidence_of(suite_of(SUBSTITUTE), tmp_path, {})
-    cell = evidence.cell(evidence.suite["experiment", "joint"], "student", "two")
-    assert [n.scenarios for n in cell.notes if n.id == "another"] == [("odd",)]
+@pytest.mark.parametrize(
+    ("named", "scenarios"), [("odd", ("odd",)), ("every", ("two", "three", "odd")), ("alone", None), ("student", None)]
+)
+def test_a_deviation_is_about_what_it_names(tmp_path: Path, named: str, scenarios: tuple[str, ...] | None) -> None:
+    """A scenario or a set: these alone. An experiment or a method, the teachers' too: all that the run did."""
+    suite = suite_of(SUBSTITUTE.replace('["odd"]', f'["{named}"]'))
+    cell = evidence_of(suite, tmp_path, {}).cell(suite["experiment", "joint"], "student", "two")
+    assert [n.scenarios for n in cell.notes if n.id == "another"] == [scenarios]
     assert cell.trained == ("two", "three", "odd")
+    found = [{n.class_ for n in cell.notes_on(s) if n.id == "another"} for s in cell.trained]
+    assert found == [{"substitute"} if scenarios is None or s in scenarios else {"shared"} for s in cell.trained]
+
+
+def test_a_scenario_that_was_not_trained_has_all_deviations_of_the_training(tmp_path: Path) -> None:
+    """Scored on "unseen", all that the team knows comes from the tasks it was trained on."""
+    suite = suite_of(SUBSTITUTE)
+    cell = evidence_of(suite, tmp_path, {}).cell(suite["experiment", "joint"], "base", "two")
+    seen = dict(cell.settings["scenarios"][0]) | {"trained": False}
+    scored = cell.settings | {"scenarios": [*cell.settings["scenarios"], seen]}
+    wider = cell.model_copy(update={"settings": scored, "scenarios": (*cell.scenarios, "unseen")})
+    assert "substitute" in {n.class_ for n in wider.notes_on("unseen")}
 
 
 def test_groups_are_places_of_their_own(tmp_path: Path) -> None:
@@ -177,8 +192,8 @@ def test_groups_are_places_of_their_own(tmp_path: Path) -> None:
     grouped = 'experiments = ["grouped"]\nscenarios = ["two"]\n'
     both = verdicts(suite_of(claim(test, grouped)), tmp_path / "both", levels)["c"]
     assert both.verdict == "not_reproduced"
-    assert "two (pair): within -6 to -4: -5 [" in both.reason
-    assert "two (other): outside -6 to -4: -8 [" in both.reason
+    assert "two (pair): above -6 and below -4: -5 [" in both.reason
+    assert "two (other): not above -6 and below -4: -8 [" in both.reason
     one = verdicts(suite_of(claim(test, f'{grouped}groups = ["pair"]')), tmp_path / "one", levels)["c"]
     assert one.verdict == "reproduced"
     every = claim(test, 'experiments = ["grouped"]\ngroups = ["pair"]')

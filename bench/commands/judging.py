@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from bench.commands.options import (
     RESULTS,
@@ -19,19 +22,24 @@ from bench.commands.options import (
     require_results,
     terminal,
 )
+from bench.explain import Problem, listed, nearest, shown
 from bench.measures import Evidence
-from bench.plan import selected
+from bench.plan import COMMAND_LINE, selected
 from bench.report.machine import check_json
 from bench.report.markdown import write_report
+from bench.report.papertables import paper_tables
+from bench.report.tabular import FORMATS
 from bench.report.terminal import (
     aggregate_table,
     counts_line,
     deviation_lines,
     family_lines,
+    print_table,
     transfer_table,
     verdict_table,
 )
-from bench.store import StoreError
+from bench.store import StoreError, write_atomically
+from bench.suite import SuiteError
 from bench.verdict import Aggregate, TransferMetric, Verdict, aggregates, judge, transfer_metrics
 
 
@@ -62,15 +70,48 @@ def report(
     settings: Settings = None,
     results: Results = RESULTS,
     as_json: Json = False,
+    form: Annotated[
+        str | None, typer.Option("--format", help=f"print the tables alone, as {', '.join(FORMATS)}")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="with --format: write to this file")] = None,
 ) -> None:
-    """Write a Markdown report with learning curves; prints its path."""
+    """Write a Markdown report with learning curves and print its path; with --format print the tables alone."""
+    _check_form(form, out)
     evidence = evidence_of(suite, profile, only, seeds, settings, results)
+    if form is not None:
+        _print_tables(evidence, form, out)
+        require_results(evidence, results)
+        return
     require_results(evidence, results)
     path = save_report(evidence, *judged(evidence))
     if as_json:
         print_json({"report": str(path)})
     else:
         print(f"report: {path}")
+
+
+def _check_form(form: str | None, out: Path | None) -> None:
+    if form is not None and form not in FORMATS:
+        problem = Problem("--format", shown(form), listed(FORMATS), f"name one of them{nearest(form, FORMATS)}")
+        raise SuiteError(COMMAND_LINE, [problem])
+    if form is None and out is not None:
+        raise SuiteError(COMMAND_LINE, [Problem("--out", shown(str(out)), "a file, with --format", "name a --format")])
+
+
+def _print_tables(evidence: Evidence, form: str, out: Path | None) -> None:
+    """The tables as the paper prints them, and the claims. Raises StoreError where `out` cannot be written."""
+    experiments = selected(evidence.suite, evidence.selection.only)
+    verdicts = judge(evidence, experiments)
+    claims = [v for v in verdicts if v.kind != "published"]
+    text = FORMATS[form](paper_tables(evidence.suite, experiments, verdicts), claims)
+    if out is None:
+        print(text, end="")
+        return
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(out, text.encode())
+    except OSError as error:
+        raise StoreError(f"{out} cannot be written: {error.strerror}") from error
 
 
 def judged(evidence: Evidence) -> tuple[list[Verdict], list[TransferMetric], list[Aggregate]]:
@@ -84,10 +125,10 @@ def show_check(
 ) -> None:
     console = terminal()
     if transfer:
-        console.print(transfer_table(transfer))
+        print_table(console, transfer_table(transfer))
     if aggregated:
-        console.print(aggregate_table(aggregated))
-    console.print(verdict_table(verdicts))
+        print_table(console, aggregate_table(aggregated))
+    print_table(console, verdict_table(verdicts))
     print(*deviation_lines(verdicts), sep="\n")
     print(counts_line(verdicts))
     for line in family_lines(verdicts):

@@ -132,6 +132,8 @@ class Resolver:
 
     def _check_changes(self) -> None:
         """Every `--set` names a budget key, a method's hyperparameter, or a hyperparameter of some method."""
+        if not self.changes:
+            return
         names = {m.id: list(self.suite.settings(m.id)) for m in self.suite.method}
         budget = list(BudgetChange.model_fields)
         for owner, name, _ in self.changes:

@@ -44,7 +44,7 @@ def learning_curves(evidence: Evidence, experiment: Experiment, place: Place, fo
         axes.legend(frameon=False)
     parts = [experiment.id, *([place.scenario, place.group] if several else [])]
     stem = "curves-" + "-".join(part.replace("/", "-") for part in parts if part)
-    return [_save(figure, folder / f"{stem}{suffix}") for suffix in (".svg", ".png")]
+    return [save(figure, folder / f"{stem}{suffix}") for suffix in (".svg", ".png")]
 
 
 def profiles(name: str, over: Over, folder: Path) -> Path:
@@ -92,7 +92,7 @@ def _draw(axes: Axes, scenario: Scenario, curves: Mapping[str, Curves], colours:
             axes.annotate(label, xytext=(-4, 1), textcoords="offset points", fontsize="x-small", color="grey", **place)
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def save(figure: Figure, path: Path) -> Path:
     """The same figure gives the same bytes: no date, no random ids."""
     with mpl.rc_context({"svg.hashsalt": "marl-distill-bench"}):
         figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else {"Software": None})

@@ -33,8 +33,8 @@ def check_json(
         "verdicts": [_verdict(v) for v in verdicts],
         "counts": counts(verdicts),
         "families": [dataclasses.asdict(f) for f in families(verdicts)],
-        "transfer": [_plain(dataclasses.asdict(t)) for t in transfer],
-        "aggregates": [_plain(dataclasses.asdict(a)) for a in aggregated],
+        "transfer": [plain(dataclasses.asdict(t)) for t in transfer],
+        "aggregates": [plain(dataclasses.asdict(a)) for a in aggregated],
         "damaged": list(evidence.damaged),
         "failed": evidence.standing.failed,
     }
@@ -89,13 +89,13 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
 def _verdict(verdict: Verdict) -> dict[str, Any]:
     row = {k: v for k, v in dataclasses.asdict(verdict).items() if k not in ("p", "p_against", "headline")}
     row["deviations"] = [{"id": n.id, "class": n.class_, "says": n.says} for n in verdict.deviations]
-    return _plain(row)
+    return plain(row)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Tuples as lists, numbers that are not finite as null."""
     if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
+        return {key: plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -20,7 +20,8 @@ from bench.report.numbers import (
     seeds_to_decide,
     several_scenarios,
 )
-from bench.report.tables import paper_tables, table
+from bench.report.papertables import paper_tables
+from bench.report.tables import printed_tables, table
 from bench.report.terminal import family_lines
 from bench.store import Record, write_atomically
 from bench.suite import Experiment
@@ -40,7 +41,7 @@ def write_report(
     parts = [
         *_head(evidence),
         *_verdicts(verdicts),
-        *paper_tables(evidence.suite, experiments, verdicts),
+        *printed_tables(paper_tables(evidence.suite, experiments, verdicts)),
         *_transfer(transfer),
         *_aggregates(aggregated),
         *_curves(evidence, experiments, folder),
@@ -117,10 +118,10 @@ def _aggregates(found: Sequence[Aggregate]) -> Iterator[str]:
     yield "## Aggregates"
     yield ""
     yield "Final scores over the scenarios that every method here has run, normalised by their anchors: 0 is the"
-    yield "random policy, 1 the good script. The numbers are rliable-compatible. The 95% intervals are Student's or"
-    yield "Satterthwaite's t for means, else a stratified bootstrap of n - 1 draws a scenario; that one was simulated"
-    yield "for 25 scenarios with seeds of their own: with a few, or where one run is scored on all, it is for the eye."
-    yield "No verdict rests on it."
+    yield "random policy, 1 the good script. The numbers are rliable-compatible. 95% intervals: of means Student's or"
+    yield "Satterthwaite's t, of the IQM rliable's own bootstrap, of the others one of n - 1 draws a scenario. The"
+    yield "bootstraps treat scenarios as run apart; with few seeds they are too narrow, rliable's most. No verdict"
+    yield "rests on them."
     yield ""
     head = ("in", "method", "scenarios", "seeds", "mean", "IQM", "optimality gap", "probability of improvement on")
     yield from table(head, (_aggregate_row(a) for a in found))

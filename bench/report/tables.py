@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from bench.report.numbers import ours, seeds_to_decide
-from bench.suite import Experiment, Published, Suite
-from bench.verdict import Verdict
+from bench.report.papertables import Entry, PaperTable
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -15,10 +14,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return ["| " + " | ".join(c.replace("|", "\\|").replace("\n", " ") for c in line) + " |" for line in lines]
 
 
-def paper_tables(suite: Suite, experiments: Sequence[Experiment], verdicts: Sequence[Verdict]) -> Iterator[str]:
-    """Every printed table of these experiments, rows and columns as printed."""
-    asked = {e.id for e in experiments}
-    tables = [t for t in suite.published if t.experiment in asked]
+def printed_tables(tables: Sequence[PaperTable]) -> Iterator[str]:
+    """The paper's tables as Markdown, rows and columns as printed."""
     if not tables:
         return
     yield ""
@@ -26,35 +23,17 @@ def paper_tables(suite: Suite, experiments: Sequence[Experiment], verdicts: Sequ
     yield ""
     yield "Each cell: printed | ours [95% interval of the mean over seeds] | verdict, and the seeds of ours that would"
     yield "decide where it is open."
-    by_id = {v.id: v for v in verdicts if v.kind == "published"}
-    for printed in tables:
+    for own in tables:
+        printed = own.table
         yield ""
         yield f"### {printed.where}"
         yield ""
         yield f"{printed.metric} in {printed.experiment}" + (f", {printed.group}." if printed.group else ".")
         yield ""
-        yield from _as_printed(suite, printed, by_id)
+        yield from table(["", *own.heads], ([row, *map(_cell, entries)] for row, entries in own.lines))
 
 
-def _as_printed(suite: Suite, printed: Published, verdicts: Mapping[str, Verdict]) -> list[str]:
-    methods_above = printed.columns[0] in {m.id for m in suite.method}
-    budgets = printed.budgets or [""] * len(printed.columns)
-    head = [
-        f"{column} ({budget})" if budget else column for column, budget in zip(printed.columns, budgets, strict=True)
-    ]
-    rows = [
-        [row, *(_cell(text, verdicts[_id(printed, row, column, methods_above)]) for column, text in columns)]
-        for row, line in printed.rows.items()
-        for columns in [list(zip(printed.columns, line.split(), strict=True))]
-    ]
-    return table(["", *head], rows)
-
-
-def _id(printed: Published, row: str, column: str, methods_above: bool) -> str:
-    """Of a printed value; columns are methods, or rows are."""
-    return f"{printed.id}/{row}/{column}" if methods_above else f"{printed.id}/{column}/{row}"
-
-
-def _cell(text: str, verdict: Verdict) -> str:
-    decide = seeds_to_decide(verdict)
-    return f"{text} | {ours(verdict)} | {verdict.verdict}" + (f", {decide}" if decide else "")
+def _cell(entry: Entry) -> str:
+    decide, text = seeds_to_decide(entry.verdict), entry.printed.text
+    said = f"**{text}**" if entry.printed.bold else text
+    return f"{said} | {ours(entry.verdict)} | {entry.verdict.verdict}" + (f", {decide}" if decide else "")

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
+from rich.text import Text
 
 from bench.estimate import Forecast, Progress
 from bench.executors.local import Outcome
@@ -31,6 +32,7 @@ from bench.report.numbers import (
 from bench.suite import Suite
 from bench.verdict import Aggregate, TransferMetric, Verdict, counts, families
 
+LONG = 500  # rows of a table that is still laid out in boxes
 STYLE = {
     "reproduced": "green",
     "exceeds": "green",
@@ -45,6 +47,23 @@ def validation_line(name: str, suite: Suite) -> str:
     """A sound suite in one line."""
     parts = (len(suite.scenario), len(suite.method), len(suite.experiment), len(suite.claim))
     return "{}: sound; {} scenarios, {} methods, {} experiments, {} claims".format(name, *parts)
+
+
+def print_table(console: Console, table: Table) -> None:
+    """A table as it is; a very long one as a line for each row, which takes rich minutes to lay out."""
+    if table.row_count <= LONG:
+        console.print(table)
+        return
+    print(f"{table.title}: {table.row_count} rows")
+    print(" | ".join(str(column.header) for column in table.columns))
+    for row in zip(*(column.cells for column in table.columns), strict=True):
+        print(" | ".join(map(_plain, row)))
+
+
+def _plain(cell: object) -> str:
+    """A cell on one line, without its colours."""
+    text = str(cell)
+    return (Text.from_markup(text).plain if "[/]" in text else text).replace("\n", ": ")
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> Table:

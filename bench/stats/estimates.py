@@ -69,8 +69,9 @@ def finite(values: ArrayLike, name: str, axes: int = 1) -> NDArray[np.float64]:
         raise StatisticsError(f"{name}: got shape {array.shape}, an array with {axes} axes is needed")
     if array.size == 0:
         raise StatisticsError(f"{name}: got no values (shape {array.shape}), at least one is needed")
-    wrong = np.argwhere(~(np.abs(array) <= LARGEST))
-    if len(wrong):
+    sound = np.abs(array) <= LARGEST
+    if not sound.all():
+        wrong = np.argwhere(~sound)
         where = ", ".join(str(index) for index in wrong[0])
         raise StatisticsError(
             f"{name}[{where}] is {array[tuple(wrong[0])]}; every value must be finite and at most {LARGEST:g} in size: "

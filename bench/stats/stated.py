@@ -29,12 +29,9 @@ def between(values: ArrayLike, low: float, high: float) -> Decision:
     """
     if not low < high:
         raise StatisticsError(f"bounds: got {low:g} to {high:g}, low < high is needed")
-    bounds = f"{low:g} to {high:g}"
-    words: dict[Outcome, str] = {
-        "yes": f"within {bounds}",
-        "no": f"outside {bounds}",
-        "undecided": f"neither inside nor outside {bounds}",
-    }
+    ends = [f"above {low:g}"] * math.isfinite(low) + [f"below {high:g}"] * math.isfinite(high)
+    bounds = " and ".join(ends) or "anywhere"
+    words: dict[Outcome, str] = {"yes": bounds, "no": f"not {bounds}", "undecided": f"neither {bounds} nor not"}
     return explained(decide(mean_estimate(values), low, high), words)
 
 

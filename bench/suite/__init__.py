@@ -100,7 +100,11 @@ class Suite(Model):
     def __getitem__(self, key: tuple[str, str]) -> Any:
         """`suite["method", "knowru"]`: the entry of a list by its id."""
         kind, id_ = key
-        return next(entry for entry in self.entries(kind) if entry.id == id_)
+        return self._by_id[kind][id_]
+
+    @cached_property
+    def _by_id(self) -> dict[str, dict[str, Any]]:
+        return {kind: {entry.id: entry for entry in reversed(self.entries(kind))} for kind in LISTS}
 
     def lineage(self, method_id: str) -> list[Method]:
         """A method and those it extends, itself first."""
@@ -167,7 +171,7 @@ class Suite(Model):
 
     def members(self, id_: str) -> tuple[str, ...]:
         """The scenarios that an id stands for: a set's, or the scenario itself."""
-        named = next((s for s in self.set_ if s.id == id_), None)
+        named = self._by_id["set"].get(id_)
         return named.scenarios if named else (id_,)
 
     def scope(self, claim: Claim, experiment: Experiment) -> tuple[str, ...]:

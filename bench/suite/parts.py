@@ -6,6 +6,7 @@ names them; their claims and printed values are `not_run`.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -175,7 +176,7 @@ class TrainingSet(Model):
     score_on: SomeIds | None = None
     budget: Budget | None = None  # where it is not the experiment's
 
-    @property
+    @cached_property
     def scored(self) -> tuple[str, ...]:
         """What its runs are scored on: the scenarios they are trained on, then the others of score_on."""
         return tuple(dict.fromkeys((*self.scenarios, *(self.score_on or ()))))
@@ -203,14 +204,19 @@ class Experiment(Model):
     baseline: Id | None = None  # what the transfer metrics compare with
     waits_for: Text | None = None
 
-    @property
+    @cached_property
     def scenarios(self) -> tuple[str, ...]:
         """What its runs are scored on, each once, in the file's order."""
         return tuple(dict.fromkeys(s for t in self.training_sets for s in t.scored))
 
     def sets_of(self, scenario: str, group: str | None = None) -> list[TrainingSet]:
         """The training sets that are scored on a scenario. group: the one of this id alone."""
-        return [t for t in self.training_sets if scenario in t.scored and group in (None, t.id)]
+        return [t for t in self._sets.get(scenario, ()) if group in (None, t.id)]
+
+    @cached_property
+    def _sets(self) -> dict[str, list[TrainingSet]]:
+        """Training sets by the scenarios that they are scored on."""
+        return {s: [t for t in self.training_sets if s in t.scored] for s in self.scenarios}
 
     def places(self, scenario: str, groups: tuple[str, ...] | None = None) -> tuple[Place, ...]:
         """Where a scenario is scored: once, or by training set where several score it. groups: these alone."""

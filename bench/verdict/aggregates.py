@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.measures import Evidence, NotRun, Values
-from bench.stats.aggregates import IQM, Statistic, optimality_gap
+from bench.stats.aggregates import IQM, optimality_gap
 from bench.stats.bootstrap import improvement_interval, stratified_interval
 from bench.stats.estimates import StatisticsError
 from bench.stats.intervals import Interval, aggregate_interval, mean_interval
@@ -29,6 +29,8 @@ RESAMPLING = 0  # seed of each bootstrap: the same results give the same report
 class Aggregate:
     """A method over several tasks, with 95% intervals. better_than: probability of improvement on each other method.
 
+    The IQM's interval is rliable's own, of n draws: n - 1 draws of few tasks trim another share of the scores than the
+    estimate does (3 of 12 for 3 of 15), and the interval may then leave it out. The others' have n - 1 draws.
     forbidden: the tasks where a deviation forbids a verdict against the paper.
     """
 
@@ -99,14 +101,10 @@ def _aggregate(
         tasks=tuple(map(str, tasks)),
         seeds=len(ours),
         mean=mean_interval(ours.mean(axis=1)) if together else aggregate_interval(list(ours.T)),
-        iqm=_resampled(ours, IQM),
-        optimality_gap=_resampled(ours, optimality_gap()),
+        iqm=stratified_interval(ours, IQM, np.random.default_rng(RESAMPLING), draws="n"),
+        optimality_gap=stratified_interval(ours, optimality_gap(), np.random.default_rng(RESAMPLING)),
         better_than=tuple(
             (other, improvement_interval(ours, scores[other], np.random.default_rng(RESAMPLING))) for other in others
         ),
         forbidden=tuple(str(task) for task in tasks if forbids(notes[task])),
     )
-
-
-def _resampled(scores: Floats, statistic: Statistic) -> Interval:
-    return stratified_interval(scores, statistic, np.random.default_rng(RESAMPLING))

@@ -100,6 +100,56 @@ def test_td_lambda_is_the_mean_of_n_step_returns():
                 assert ours[s, b, t].item() == pytest.approx(expected, abs=1e-13)
 
 
+def test_n_step_returns_by_hand():
+    """Two steps: 1 + .5 * 2 + .25 * 8; 2 + .5 * 4 + .25 * 16, the last state's value; 4 + .5 * 16. Then a terminal end:
+    2 + .5 * 4 and 4 alone.
+    """
+    rewards, values = torch.tensor([[[1.0, 2.0, 4.0]]]), torch.tensor([[[9.0, 9.0, 8.0, 16.0]]])
+    mask, over = torch.ones(1, 1, 3, dtype=torch.bool), torch.tensor([[[False, False, True]]])
+    assert returns.n_step_returns(rewards, ~mask, mask, values, GAMMA, 2).tolist() == [[[4.0, 8.0, 12.0]]]
+    assert returns.n_step_returns(rewards, over, mask, values, GAMMA, 2).tolist() == [[[4.0, 4.0, 4.0]]]
+
+
+@pytest.mark.parametrize("steps", [1, 3, T + 5])
+def test_n_step_returns_look_as_far_as_the_episode_goes(steps):
+    rewards, terminated, mask, values = episodes()
+    ours = returns.n_step_returns(rewards, terminated, mask, values, GAMMA, steps)
+    assert not ours[~mask].any()
+    for s in range(S):
+        for b in range(B):
+            end = length(mask[s, b])
+            for t in range(end):
+                expected = n_step(rewards[s, b], terminated[s, b], values[s, b], t, min(steps, end - t))
+                assert ours[s, b, t].item() == pytest.approx(expected, abs=1e-13)
+
+
+def test_value_moments_forget_what_is_long_past():
+    """Returns 1 and 3 of seed 0, then 5: means and mean squares decay together, so that their ratio is the mean's."""
+    mask = torch.tensor([[[True, True, False]], [[True, False, False]]])
+    first = torch.tensor([[[1.0, 3.0, 99.0]], [[-4.0, 9.0, 9.0]]]).unsqueeze(-1)
+    moments = returns.ValueMoments.initial(2).updated(first, mask)
+    assert moments.normalised(first)[0].flatten().tolist()[:2] == pytest.approx([-1, 1], abs=1e-6)
+    for _ in range(3):
+        moments = moments.updated(torch.full_like(first, 5.0), mask)
+    old, new = 0.99999**3, 1 - 0.99999**3
+    share = 1e-5 * old / (1e-5 * old + new)
+    mean, square = 2 * share + 5 * (1 - share), 5 * share + 25 * (1 - share)
+    values = torch.tensor([0.0, 1.0, -2.0]).expand(2, 1, 3).unsqueeze(-1)
+    deviation = (square - mean**2) ** 0.5
+    expected = [mean, mean + deviation, mean - 2 * deviation]
+    assert moments.denormalised(values)[0].flatten().tolist() == pytest.approx(expected, rel=1e-6)
+    torch.testing.assert_close(moments.normalised(moments.denormalised(values)), values, rtol=0, atol=1e-6)
+
+
+def test_value_moments_start_with_the_least_variance_and_keep_it():
+    """on-policy's clamp: a deviation of .1 before anything was seen, and where all returns are the same."""
+    ones = torch.ones(1, 1, 2, 1)
+    start = returns.ValueMoments.initial(1)
+    assert start.denormalised(ones).flatten().tolist() == pytest.approx([0.1, 0.1])
+    same = start.updated(7 * ones, torch.ones(1, 1, 2, dtype=torch.bool))
+    assert same.denormalised(ones).flatten().tolist() == pytest.approx([7.1, 7.1])
+
+
 def pymarl2(rewards: Tensor, terminated: Tensor, mask: Tensor, values: Tensor, td_lambda: float) -> Tensor:
     """PyMARL2's recursion, which multiplies by masks."""
     later, found = values[:, :, -1] * (1 - terminated.double().sum(-1)), []
@@ -153,6 +203,7 @@ def test_targets_carry_no_gradient():
     assert not returns.one_step_targets(rewards, terminated, values, GAMMA).requires_grad
     assert not returns.td_lambda_targets(rewards, terminated, mask, values, GAMMA, 0.5).requires_grad
     assert not returns.generalised_advantages(rewards, terminated, mask, values, GAMMA, 0.5).requires_grad
+    assert not returns.n_step_returns(rewards, terminated, mask, values, GAMMA, 2).requires_grad
     q = torch.randn(1, 1, 1, 1, 3, requires_grad=True)
     assert not returns.greedy_values(q, torch.ones(1, 1, 1, 1, 3, dtype=torch.bool), q)[0].requires_grad
 

@@ -1,4 +1,4 @@
-"""The suites' hyperparameters of value decomposition fit the learners."""
+"""The suites' hyperparameters of value decomposition and of MAPPO fit the learners."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from baselines.specs import ALGORITHMS, MKTMARL, MultiTaskQMIX
+from baselines.specs import ALGORITHMS, MKTMARL, MultiTaskMAPPO, MultiTaskQMIX
 from bench.suite import Suite
 from tests.conftest import ROOT
 from tests.teams import distilling, several, single
@@ -25,6 +25,13 @@ def test_the_suite_states_every_value_that_a_learner_needs(method):
     model = ALGORITHMS[suite["method", method].algorithm].hyperparameters
     values = model.model_validate({name: setting.value for name, setting in suite.settings(method).items()})
     assert values.round_episodes == 1
+
+
+def test_mappo_multi_plays_ten_episodes_of_a_task_between_updates():
+    suite = written()
+    model = ALGORITHMS[suite["method", "mappo_multi"].algorithm].hyperparameters
+    values = model.model_validate({name: setting.value for name, setting in suite.settings("mappo_multi").items()})
+    assert (model, values.round_episodes) == (MultiTaskMAPPO, 10)
 
 
 def test_the_variants_differ_where_the_paper_says():

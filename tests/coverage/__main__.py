@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tests.conftest import ROOT
-from tests.coverage import intervals, verdicts
+from tests.coverage import intervals, nights, verdicts
 from tests.coverage.intervals import SEEDS, Size
 from tests.coverage.shapes import GAP, LOW_SHARE
 
@@ -139,7 +139,51 @@ def verdict_section(rows: Sequence[verdicts.Row], together: Sequence[verdicts.Fa
     ]
 
 
-def document(size: Size, repetitions: int) -> str:
+def night_section(histories: int) -> list[str]:
+    rates = nights.false_alarms(histories)
+    over = [r for r in rates if r.bound > nights.ASKED]
+    columns = ["cells", "seeds a night", "accepted", "pinned"]
+    told = [[*_setting(r.setting), r.shape, f"{100 * r.rate:.2f}", f"{100 * r.bound:.2f}"] for r in rates]
+    sizes = (3, 5, nights.WINDOW)
+    shifts = [
+        [*_setting(s), *(_shift(nights.smallest_shift(s, n, nights.SAMPLES)) for n in sizes)] for s in nights.SETTINGS
+    ]
+    drifts = [[f"{d.step:g}", d.against, percent(d.seen), f"{d.nights:g}"] for d in nights.drifts(histories)]
+    return [
+        "## Nightly checks",
+        "",
+        "The rule is that of [nightly](nightly.md): the latest "
+        f"{nights.WINDOW} fresh seeds of every cell against the accepted and the pinned reference, exact rank-sum "
+        f"tests that share {percent(nights.FALSE_ALARM)}% a night. Asked: at most {percent(nights.ASKED)}% of clean "
+        "nights raise an alarm, by the upper 95% bound. Over it: "
+        f"{len(over)} of {len(rates)} settings. Each row: {rates[0].nights:,} clean nights, {nights.NIGHTS} of each "
+        "history, from the first after the references on; the bound takes histories as independent, not nights.",
+        "",
+        *table([*columns, "scores", "false alarms, %", "upper bound, %"], told),
+        "",
+        "The smallest shift of one cell's mean that is seen with 80% power, in standard deviations of a seed, where so "
+        "many latest seeds have it; normal seeds, against the accepted reference. A dash: so few seeds cannot reach "
+        "the level.",
+        "",
+        *table([*columns, *(f"{n} seeds" for n in sizes)], shifts),
+        "",
+        "Slow drift: one of "
+        f"{nights.SETTINGS[1].cells} cells loses so many standard deviations a night for 60 nights, and the baseline "
+        "is accepted anew every 6. Seen: percent of histories; nights: the median until its first alarm, 60 for none.",
+        "",
+        *table(["drift a night", "against", "seen", "nights"], drifts),
+    ]
+
+
+def _setting(setting: nights.Setting) -> list[str]:
+    return [str(n) for n in (setting.cells, setting.seeds, setting.accepted, setting.pinned)]
+
+
+def _shift(shift: float | None) -> str:
+    return "-" if shift is None else f"{shift:.1f}"
+
+
+def document(size: Size, repetitions: int, histories: int) -> str:
     """docs/statistics.md from new simulations."""
     rows = verdicts.error_rates(repetitions)
     lines = [
@@ -157,6 +201,8 @@ def document(size: Size, repetitions: int) -> str:
         "",
         *verdict_section(rows, verdicts.families(repetitions), repetitions),
         "",
+        *night_section(histories),
+        "",
     ]
     return "\n".join(wrapped(line) for line in lines)
 
@@ -166,8 +212,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few repetitions: seconds, and rough figures")
     parser.add_argument("--to", type=Path, default=DOCUMENT)
     options = parser.parse_args()
-    size, repetitions = (intervals.QUICK, verdicts.QUICK) if options.quick else (intervals.FULL, verdicts.FULL)
-    options.to.write_text(document(size, repetitions))
+    full = intervals.FULL, verdicts.FULL, nights.FULL
+    options.to.write_text(document(*((intervals.QUICK, verdicts.QUICK, nights.QUICK) if options.quick else full)))
 
 
 if __name__ == "__main__":

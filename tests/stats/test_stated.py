@@ -32,6 +32,12 @@ def test_between(low: float, high: float, outcome: str):
     assert between(A, low, high).outcome == outcome
 
 
+def test_between_says_which_bounds_there_are():
+    assert between(A, 0.5, 2.0).reason == "above 0.5 and below 2"
+    assert between(A, -math.inf, 0.5).reason == "not below 0.5"
+    assert between(A, 1.1, math.inf).reason == "neither above 1.1 nor not"
+
+
 def test_between_of_constants_and_of_few():
     assert (between([1.0] * 3, 0, 2).outcome, between([1.0] * 3, 2, 3).outcome) == ("yes", "no")
     assert between([1.0, 1.0], 0, 2).p is None

@@ -1,0 +1,155 @@
+"""export and import: scores for other people's tools, and scores from them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.commands.options import (
+    NOTHING_RUN,
+    RESULTS,
+    Json,
+    Only,
+    Profile,
+    Results,
+    Seeds,
+    Settings,
+    evidence_of,
+    print_json,
+    require_results,
+)
+from bench.exchange import ExchangeError, marl_eval, rliable, table
+from bench.exchange.accepting import absent, accepted
+from bench.exchange.declaration import in_words, read_declaration
+from bench.exchange.grid import finished_rows, full_grid, left_out
+from bench.exchange.imported import Import, Source, imports, require_new, summary, write_import
+from bench.explain import Problem, listed, nearest, shown
+from bench.plan import COMMAND_LINE
+from bench.store import readable, sha256, write_atomically
+from bench.suite.loading import load
+
+EXPORTS, IMPORTS = ("marl-eval", "rliable", "csv"), ("marl-eval", "csv")
+Suite = Annotated[str, typer.Option(help="a suite's name, or the path of a suite file (*.toml)")]
+
+
+def export(
+    format_: Annotated[str, typer.Argument(metavar="FORMAT", help=", ".join(EXPORTS))],
+    suite: Suite,
+    out: Annotated[Path, typer.Option(help="the file to write")],
+    profile: Profile = "full",
+    only: Only = None,
+    seeds: Seeds = "",
+    settings: Settings = None,
+    results: Results = RESULTS,
+    normalise: Annotated[
+        bool, typer.Option("--normalise", help="rliable: by the suite's anchors, random policy 0 and good script 1")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write the finished runs of a selection for another tool."""
+    _require_format(format_, EXPORTS)
+    if normalise and format_ != "rliable":
+        problem = Problem("--normalise", format_, '"rliable"', "leave it out: this format has scores as they are")
+        raise ExchangeError(COMMAND_LINE, [problem])
+    evidence = evidence_of(suite, profile, only, seeds, settings, results)
+    for line in evidence.damaged:
+        print(f"not counted: {line}", file=sys.stderr)
+    for line in left_out(evidence):
+        print(f"left out: {line}", file=sys.stderr)
+    require_results(evidence, results)
+    if format_ == "csv":
+        files = {out: table.to_csv(finished_rows(evidence), evidence.suite, profile).encode()}
+    elif format_ == "marl-eval":
+        files = {out: marl_eval.to_bytes(marl_eval.to_json(full_grid(evidence)))}
+    else:
+        grid = full_grid(evidence)
+        legend = readable(rliable.legend(grid, normalise))
+        files = {out: rliable.to_npz(rliable.matrices(grid, normalise)), out.with_name(f"{out.name}.json"): legend}
+    for path, content in files.items():
+        _write(path, content)
+    if as_json:
+        print_json({"format": format_, "files": [str(path) for path in files]})
+    else:
+        print(*(f"written: {path}" for path in files), sep="\n")
+
+
+def import_(
+    format_: Annotated[str, typer.Argument(metavar="FORMAT", help=", ".join(IMPORTS))],
+    file: Annotated[Path, typer.Argument(help="the file to import")],
+    suite: Suite,
+    protocol: Annotated[
+        Path | None, typer.Option(help="how its runs were made, as TOML; default: FILE with .toml for its suffix")
+    ] = None,
+    name: Annotated[str, typer.Option(help="what to call these results; default: the file's name")] = "",
+    results: Results = RESULTS,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="say what would be taken and refused; write nothing")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Take in results from elsewhere, kept apart from own runs and marked imported."""
+    _require_format(format_, IMPORTS)
+    loaded, declared = load(suite), read_declaration(protocol or file.with_suffix(".toml"))
+    content = _read(file)
+    source = Source(file=file.name, format="csv" if format_ == "csv" else "marl-eval", sha256=sha256(content))
+    name = name or file.stem
+    require_new(results, name, source)
+    metric = declared.metric_in_file or declared.metric
+    candidates, refused = table.parse(content, file) if format_ == "csv" else marl_eval.parse(content, file, metric)
+    before = imports(results)
+    for line in before.damaged.values():
+        print(f"not counted: {line}", file=sys.stderr)
+    runs, unfit = accepted(candidates, declared, loaded, before.of_suite(loaded.id))
+    found = Import(
+        name=name,
+        suite=loaded.id,
+        suite_version=loaded.version,
+        source=source,
+        protocol=declared,
+        runs=tuple(runs),
+        refused=(*refused, *unfit),
+    )
+    path = write_import(results, found) if runs and not dry_run else None
+    if as_json:
+        print_json(
+            {"import": found.model_dump(mode="json"), "absent": absent(runs, declared), "file": path and str(path)}
+        )
+    else:
+        _show(found, absent(runs, declared), path)
+    if not runs:
+        print(f"nothing was imported: no run of {file} can be taken", file=sys.stderr)
+        raise typer.Exit(NOTHING_RUN)
+
+
+def _show(found: Import, gaps: list[str], path: Path | None) -> None:
+    for run in found.refused:
+        print(f"refused: {run.place}: {run.why}", file=sys.stderr)
+    print(f"declared: {in_words(found.protocol)}")
+    print(*summary(found), *(f"absent: {gap}" for gap in gaps), sep="\n")
+    counted = f"{len(found.runs)} runs taken, {len(found.refused)} refused"
+    print(f"{counted}: {path}" if path else f"{counted}; nothing was written")
+
+
+def _require_format(format_: str, allowed: tuple[str, ...]) -> None:
+    if format_ not in allowed:
+        mend = f"name one of them{nearest(format_, allowed)}"
+        raise ExchangeError(COMMAND_LINE, [Problem("FORMAT", shown(format_), listed(allowed), mend)])
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        problem = Problem("(file)", error.strerror or str(error), "a file that can be read", "correct the path")
+        raise ExchangeError(file, [problem]) from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        got = error.strerror or str(error)
+        raise ExchangeError(path, [Problem("--out", got, "a file that can be written", "correct the path")]) from None

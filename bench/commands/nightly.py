@@ -1,0 +1,156 @@
+"""nightly: the night's check, and what moves the references it checks against."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from bench.commands.options import INTERRUPTED, RESULTS, RUNS_FAILED, Json, cores, print_json
+from bench.explain import Problem, shown
+from bench.nightly import stored
+from bench.nightly.checking import change, check, fresh_evidence, refreshed
+from bench.nightly.checking import night_record as recorded
+from bench.nightly.history import append, nights
+from bench.nightly.nights import parsed_night
+from bench.nightly.references import moved_to
+from bench.plan import COMMAND_LINE
+from bench.report.nightly import canary_line, finding_lines, night_json, platform_line, write_night
+from bench.store import Store, StoreError
+from bench.suite import Suite, SuiteError
+from bench.suite.loading import available, load
+
+BASELINE = Path("results")
+UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+class DefaultVerb(TyperGroup):
+    """`bench nightly knowru` is `bench nightly check knowru`: what is no verb begins the arguments of the first one."""
+
+    def parse_args(self, ctx, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] != "--help"):
+            args = ["check", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=DefaultVerb, help="Check tonight: canaries, fresh seeds, what moved; names what broke.")
+Suites = Annotated[list[str] | None, typer.Argument(metavar="[SUITE]...", help="suites; default: all")]
+Baseline = Annotated[Path, typer.Option(help="the folder of reference results, canaries and accepted scores")]
+Fresh = Annotated[Path, typer.Option(envvar="BENCH_RESULTS", help="where fresh seeds are gathered")]
+Reason = Annotated[str, typer.Option(help="why; kept in the file")]
+
+
+@app.command("check")
+def check_(
+    suites: Suites = None,
+    budget: Annotated[str, typer.Option(help="time for the night, e.g. 90s, 60m, 2h")] = "60m",
+    baseline: Baseline = BASELINE,
+    results: Fresh = RESULTS,
+    canary_only: Annotated[
+        bool, typer.Option("--canary-only", help="canaries alone; writes nothing but --out")
+    ] = False,
+    night: Annotated[str, typer.Option(help="the night's date, which its seeds follow from; default: today, UTC")] = "",
+    jobs: Annotated[int | None, typer.Option(min=1, help="processes at once; default: one a core")] = None,
+    out: Annotated[Path | None, typer.Option(help="reports; default: RESULTS/nightly/NIGHT")] = None,
+    as_json: Json = False,
+) -> None:
+    """Check tonight (what `bench nightly` does). Exit codes: 1 worse, 3 runs failed, 4 nothing ran."""
+    day, seconds, loaded = parsed_night(night), _seconds(budget), _loaded(suites)
+    _require(baseline)
+    store = None if canary_only else Store(results)
+    if store is not None:
+        store.open_for_writing()
+    done = check(loaded, day, baseline, store, seconds, jobs or cores(), _tell)
+    if as_json:
+        print_json(night_json(done))
+    else:
+        print(done.headline, canary_line(done), platform_line(done), *finding_lines(done.findings), sep="\n")
+    if store is None and out is not None:
+        print(f"report: {write_night(done, (), (), out)}", file=sys.stderr)
+    if done.played and done.played.broken:  # nothing can be written there any more
+        raise typer.Exit(RUNS_FAILED)
+    if store is not None:
+        append(store.root, recorded(done))
+        path = write_night(done, *nights(store.root), out or store.root / "nightly" / str(day))
+        print(f"report: {path}", file=sys.stderr if as_json else sys.stdout)
+    if done.played and done.played.stopped:
+        raise typer.Exit(INTERRUPTED)
+    if done.exit_code:
+        raise typer.Exit(done.exit_code)
+
+
+@app.command()
+def accept(
+    suites: Suites = None,
+    reason: Reason = "",
+    baseline: Baseline = BASELINE,
+    results: Fresh = RESULTS,
+    pin: Annotated[bool, typer.Option("--pin", help="move the pinned reference too")] = False,
+) -> None:
+    """Accept what fresh seeds come to now as the baseline. The pinned reference stays, unless there is none."""
+    _require_reason(reason)
+    _require(baseline)
+    evidence = fresh_evidence(_loaded(suites), Store(results))
+    known = [e for e in evidence if any(e.scores.values())]
+    if not known:
+        raise StoreError(f"nothing to accept: no fresh seed of these suites in {results}; bench nightly makes them")
+    why = change(reason)
+    for path, ours in ((stored.accepted_path(baseline), known), (stored.pinned_path(baseline), known)):
+        now = stored.reference(path)
+        if path == stored.pinned_path(baseline) and not pin:
+            ours = [e for e in known if e.cell.key not in now.cells]
+        if ours:
+            stored.write(path, moved_to(now, ours, why))
+            print(f"{path}: {len(ours)} cells")
+
+
+@app.command("refresh-canary")
+def refresh_canary(suites: Suites = None, reason: Reason = "", baseline: Baseline = BASELINE) -> None:
+    """Store anew what canaries come to on this platform."""
+    _require_reason(reason)
+    _require(baseline)
+    path, before = refreshed(_loaded(suites), baseline, reason)
+    for one in (o for o in before if o.state != "same"):
+        print(f"{one.state}: {one.name}: {one.says}")
+    print(f"stored: {path}")
+
+
+def _loaded(names: list[str] | None) -> list[Suite]:
+    return [load(name) for name in names or available()]
+
+
+def _require(baseline: Path) -> None:
+    if not baseline.is_dir():
+        problem = Problem("--baseline", shown(str(baseline)), "a folder", "name the folder of reference results")
+        raise SuiteError(COMMAND_LINE, [problem])
+
+
+def _require_reason(reason: str) -> None:
+    if not reason.strip():
+        mend = 'e.g. --reason "torch 2.14: other kernels"'
+        raise SuiteError(COMMAND_LINE, [Problem("--reason", shown(reason), "why, in words; it is kept", mend)])
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if not found or not float(found[1]):
+        problem = Problem("--budget", shown(text), "a time above 0 in s, m or h", "e.g. --budget 60m")
+        raise SuiteError(COMMAND_LINE, [problem])
+    return float(found[1]) * UNITS[found[2]]
+
+
+def _tell(event: dict) -> None:
+    """One line on standard error for what begins or fails; nothing for progress, and nothing in CI."""
+    if "CI" in os.environ:
+        return
+    if event["event"] == "started":
+        print(f"started: {event['label']}, {len(event['runs'])} seeds", file=sys.stderr)
+    elif event["event"] == "failed":
+        print(f"failed: {event['run']}: {event['reason']}", file=sys.stderr)
+    elif event["event"] == "remark":
+        print(event["says"], file=sys.stderr)

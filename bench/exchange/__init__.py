@@ -1,0 +1,15 @@
+"""Scores for other people's tools, and scores from them: marl-eval JSON, rliable matrices, CSV. See docs/formats.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.explain import Problem
+
+
+class ExchangeError(Exception):
+    """A selection that a format cannot hold, or a file that is not what it is said to be. One message for all."""
+
+    def __init__(self, source: str | Path, problems: list[Problem]):
+        self.source, self.problems = str(source), problems
+        super().__init__("\n".join([f"{source}: {len(problems)} problem(s)", *map(str, problems)]))

@@ -1,0 +1,152 @@
+"""Which runs of a foreign file are taken: those that fit the suite and what was declared, each seed once."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from bench.exchange.candidates import Candidate, Point, Refusal, Refused
+from bench.exchange.declaration import Declaration
+from bench.exchange.imported import Import, ImportedRun
+from bench.explain import listed, nearest
+from bench.suite import BOUNDED, Scenario, Suite
+
+TELLING = 5  # so many different values do not come twice by chance
+NAME = 80  # characters of a method's name
+
+
+def accepted(
+    candidates: Iterable[Candidate], declared: Declaration, suite: Suite, others: Iterable[Import] = ()
+) -> tuple[list[ImportedRun], list[Refused]]:
+    """The runs that are taken, and why the others are not. others: what was imported before."""
+    sound: list[tuple[Candidate, ImportedRun]] = []
+    refused: list[Refused] = []
+    for candidate in candidates:
+        try:
+            sound.append((candidate, _run(candidate, declared, suite)))
+        except Refusal as why:
+            refused.append(Refused(place=candidate.place, why=str(why)))
+    known = {_numbers(run): f"{run.place} of {other.name}" for other in others for run in other.runs if _telling(run)}
+    taken: list[ImportedRun] = []
+    doubles = _doubles([run for _, run in sound])
+    for candidate, run in sound:
+        if run.key in doubles:
+            also = f"{doubles[run.key]} runs of the file claim to be {run.place}: which is meant cannot be told"
+            refused.append(Refused(place=candidate.place, why=also))
+        elif (copied := known.get(_numbers(run))) is not None:
+            why = f"the same numbers as {copied}: a copy is no further seed"
+            refused.append(Refused(place=candidate.place, why=why))
+        else:
+            taken.append(run)
+            if _telling(run):
+                known[_numbers(run)] = run.place
+    return taken, refused
+
+
+def absent(runs: Iterable[ImportedRun], declared: Declaration) -> list[str]:
+    """Declared seeds that are not there, a line for each method and scenario."""
+    seeds: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for run in runs:
+        seeds[run.method, run.scenario].add(run.seed)
+    gaps = {place: sorted({*declared.seeds} - found) for place, found in seeds.items()}
+    return [f"{m} on {s}: no seed {', '.join(map(str, gap))}" for (m, s), gap in gaps.items() if gap]
+
+
+def _run(candidate: Candidate, declared: Declaration, suite: Suite) -> ImportedRun:
+    """Raises Refusal."""
+    if not (candidate.method.strip() and candidate.method.isprintable() and len(candidate.method) <= NAME):
+        raise Refusal(f"the method's name must be printable text of at most {NAME} characters")
+    scenario, seed = _scenario(candidate.task, declared, suite), _seed(candidate.seed, declared)
+    points = sorted(candidate.points, key=lambda point: point.steps)
+    if any(a.steps == b.steps for a, b in itertools.pairwise(points)) or any(p.steps < 0 for p in points):
+        raise Refusal("the steps of its evaluations must be different whole numbers from 0 on")
+    means = [_mean(p.values, p.episodes, declared.evaluation_episodes, scenario, declared) for p in points]
+    final = _final(candidate, points, means, scenario, declared)
+    return ImportedRun(
+        method=candidate.method,
+        scenario=scenario.id,
+        seed=seed,
+        steps=tuple(p.steps for p in points),
+        mean=tuple(means),
+        final=final,
+    )
+
+
+def _scenario(task: str, declared: Declaration, suite: Suite) -> Scenario:
+    """By the declaration, else by the suite's own name, with or without the environment before it, in any case."""
+    names = {s.id: s for s in suite.scenario}
+    if task in declared.scenarios:
+        wanted = declared.scenarios[task]
+        if wanted not in names:
+            raise Refusal(f'the protocol maps it to "{wanted}", which the suite has not{nearest(wanted, names)}')
+        found = names[wanted]
+    else:
+        found = next((s for s in suite.scenario if task.lower() in _own_names(s)), None)
+        if found is None:
+            known = listed(list(names)[:5]) + (", ..." if len(names) > 5 else "")
+            raise Refusal(f'no scenario "{task:.60}"; map it in [scenarios] of the protocol to one of {known}')
+    if found.metric != declared.metric:
+        raise Refusal(f"{found.id} is scored by {found.metric}; the file has {declared.metric}")
+    return found
+
+
+def _own_names(scenario: Scenario) -> tuple[str, str]:
+    return scenario.id.lower(), f"{scenario.family}/{scenario.id}".lower()
+
+
+def _seed(text: str, declared: Declaration) -> int:
+    found = re.fullmatch(r"\D*?([0-9]{1,9})", text)
+    if found is None:
+        raise Refusal('the run\'s name must end in its seed, as in "seed_3"')
+    if int(found[1]) not in declared.seeds:
+        raise Refusal(f"seed {int(found[1])} is not among the declared seeds {', '.join(map(str, declared.seeds))}")
+    return int(found[1])
+
+
+def _mean(
+    values: Sequence[float], episodes: int | None, expected: int, scenario: Scenario, declared: Declaration
+) -> float:
+    """Of one evaluation, in the suite's metric. Raises Refusal."""
+    if episodes is not None and episodes != expected:
+        raise Refusal(f"an evaluation of {episodes} episodes; {expected} are declared")
+    scaled = [value * declared.factor for value in values]
+    if declared.metric in BOUNDED and not all(0 <= value <= 1 for value in scaled):
+        wrong = next(value for value in scaled if not 0 <= value <= 1)
+        raise Refusal(f"{wrong:g} is no {declared.metric}, which lies between 0 and 1; percent want factor = 0.01")
+    mean = math.fsum(value / len(scaled) for value in scaled)
+    if not math.isfinite(mean):
+        raise Refusal(f"a value in {scenario.id} is beyond all numbers")
+    return mean
+
+
+def _final(
+    candidate: Candidate, points: Sequence[Point], means: Sequence[float], scenario: Scenario, declared: Declaration
+) -> float:
+    if declared.final == "last":
+        if not means:
+            raise Refusal("it has no evaluation")
+        return means[-1]
+    if candidate.final is None:
+        raise Refusal('it has no final evaluation; where its last one is meant, declare final = "last"')
+    n = candidate.final_n or (len(candidate.final) if len(candidate.final) > 1 else None)
+    return _mean(candidate.final, n, declared.final_evaluation_episodes, scenario, declared)
+
+
+def _doubles(runs: Iterable[ImportedRun]) -> dict[tuple[str, str, int], int]:
+    counts: dict[tuple[str, str, int], int] = defaultdict(int)
+    for run in runs:
+        counts[run.key] += 1
+    return {key: count for key, count in counts.items() if count > 1}
+
+
+def _numbers(run: ImportedRun) -> tuple[object, ...]:
+    """What a copy has in common. Two methods may be the same at a seed: KnowRU with alpha 0 is its baseline."""
+    return run.method, run.scenario, run.steps, run.mean, run.final
+
+
+def _telling(run: ImportedRun) -> bool:
+    """Whether its numbers would not come twice by chance: win rates that are 0 throughout do."""
+    return len({*run.mean, run.final}) >= TELLING

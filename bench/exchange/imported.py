@@ -1,0 +1,173 @@
+"""Results from elsewhere on disk: <results>/imported/<name>.json, one file an import, hashed like a record.
+
+They stand apart from what was run here: nothing that judges, plans or reports runs reads this folder. Two imports are
+never joined, and an import is never changed: it is deleted and made again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from bench.exchange import ExchangeError
+from bench.exchange.candidates import Refused
+from bench.exchange.declaration import Declaration
+from bench.explain import Problem, key_path, shown
+from bench.store import Frozen, StoreError, canonical, readable, sha256, write_atomically
+
+IMPORT_SCHEMA = 1
+AGAIN = "delete it, and import the file again"
+
+
+class ImportedRun(Frozen):
+    """A run that somebody else made. steps, mean: of its evaluations, in the suite's metric; final: its final score."""
+
+    method: str
+    scenario: str
+    seed: int
+    steps: tuple[int, ...]
+    mean: tuple[float, ...]
+    final: float
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        return self.method, self.scenario, self.seed
+
+    @property
+    def place(self) -> str:
+        return f"{self.method} on {self.scenario}, seed {self.seed}"
+
+
+class Source(Frozen):
+    """The file that was imported."""
+
+    file: str
+    format: Literal["marl-eval", "csv"]
+    sha256: str
+
+
+class Import(Frozen):
+    """The runs of one file with the protocol that was declared for them. name: tells them from all others."""
+
+    schema_version: Literal[1] = IMPORT_SCHEMA
+    status: Literal["imported"] = "imported"
+    name: str
+    suite: str
+    suite_version: int
+    source: Source
+    protocol: Declaration
+    runs: tuple[ImportedRun, ...]
+    refused: tuple[Refused, ...]
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(run.method for run in self.runs))
+
+    @property
+    def scenarios(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(run.scenario for run in self.runs))
+
+    def label(self, method: str) -> str:
+        """As tables name the method, so that nobody takes it for one that was run here."""
+        return f"{method} (imported: {self.name})"
+
+    def of(self, method: str, scenario: str) -> dict[int, ImportedRun]:
+        """Runs by seed, in their order."""
+        found = {run.seed: run for run in self.runs if (run.method, run.scenario) == (method, scenario)}
+        return {seed: found[seed] for seed in sorted(found)}
+
+    def final_scores(self, method: str, scenario: str) -> dict[int, float]:
+        """Final scores by seed; none where there is no run."""
+        return {seed: run.final for seed, run in self.of(method, scenario).items()}
+
+
+@dataclass(frozen=True)
+class Imports:
+    """What a results folder holds of imported results; damaged: files that are not what was written, and why."""
+
+    sound: tuple[Import, ...]
+    damaged: Mapping[Path, str]
+
+    def of_suite(self, suite: str) -> tuple[Import, ...]:
+        return tuple(found for found in self.sound if found.suite == suite)
+
+
+def folder(root: Path) -> Path:
+    return root / "imported"
+
+
+def imports(root: Path) -> Imports:
+    """Everything that was imported into a results folder, by name."""
+    sound, damaged = [], {}
+    for path in sorted(folder(root).glob("[!.]*.json")):
+        try:
+            sound.append(read_import(path))
+        except StoreError as error:
+            damaged[path] = str(error)
+    return Imports(tuple(sound), damaged)
+
+
+def require_new(root: Path, name: str, source: Source) -> None:
+    """Refuse a name that is taken or no name, and a file that was imported before. Raises ExchangeError."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}", name):
+        allowed = "letters, digits, '_', '.' and '-', at most 80"
+        raise ExchangeError("(command line)", [Problem("--name", shown(name), allowed, "choose another")])
+    path = folder(root) / f"{name}.json"
+    if path.exists():
+        problem = Problem("--name", shown(name), "a name that is not taken", f"choose another, or delete {path}")
+        raise ExchangeError("(command line)", [problem])
+    for other in imports(root).sound:
+        if other.source.sha256 == source.sha256 and other.source.format == source.format:
+            got = f"the file that {folder(root) / other.name}.json was made from"
+            raise ExchangeError(source.file, [Problem("(file)", got, "each file once", "delete that import first")])
+
+
+def write_import(root: Path, found: Import) -> Path:
+    """Write it whole or not at all; its path. Raises OSError."""
+    path = folder(root) / f"{found.name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    body = found.model_dump(mode="json")
+    body |= {"numbers_hash": sha256(canonical(body["runs"]))}
+    body |= {"content_hash": sha256(canonical(body))}
+    write_atomically(path, readable(body))
+    return path
+
+
+def read_import(path: Path) -> Import:
+    """An import with its hashes checked. Raises StoreError."""
+    try:
+        body: Any = json.loads(path.read_bytes())
+        stated = (
+            {key: body.pop(key, None) for key in ("content_hash", "numbers_hash")} if isinstance(body, dict) else {}
+        )
+        hashed = sha256(canonical({**body, "numbers_hash": stated["numbers_hash"]})) if stated else ""
+        numbers = sha256(canonical(body.get("runs"))) if stated else ""
+    except (OSError, ValueError, RecursionError) as error:
+        raise StoreError(f"{path}: not a whole JSON file ({error}); {AGAIN}") from error
+    if not stated:
+        raise StoreError(f"{path}: no imported results; {AGAIN}")
+    for key, own in (("content_hash", hashed), ("numbers_hash", numbers)):
+        if stated[key] != own:
+            raise StoreError(f"{path}: {key} does not match what the file holds: it was edited or damaged; {AGAIN}")
+    try:
+        found = Import.model_validate(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise StoreError(f"{path}: {key_path(first['loc'], body)}: {first['msg']}; {AGAIN}") from error
+    if path.stem != found.name:
+        raise StoreError(f"{path}: holds the import {found.name}; {AGAIN}")
+    return found
+
+
+def summary(found: Import) -> Iterator[str]:
+    """A line for each method and scenario."""
+    for method in found.methods:
+        for scenario in found.scenarios:
+            if seeds := found.of(method, scenario):
+                yield f"{found.label(method)} on {scenario}: seeds {', '.join(map(str, seeds))}"

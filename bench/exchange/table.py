@@ -1,0 +1,115 @@
+"""CSV: one row a run, scenario and evaluation, the final one last. Columns: docs/formats.md."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from bench.exchange import ExchangeError
+from bench.exchange.candidates import Candidate, Point, Refusal, Refused, number, place_of
+from bench.exchange.grid import Row
+from bench.explain import Problem, listed
+from bench.suite import Suite
+
+COLUMNS = (
+    "suite", "suite_version", "profile", "experiment", "training_set", "method", "scenario", "seed", "run",
+    "point", "episodes", "steps", "metric", "mean", "sd", "n",
+)  # fmt: skip
+NEEDED = ("method", "scenario", "seed", "point", "steps", "mean")
+CURVE = ("episodes", "steps", "mean", "sd", "n")
+POINTS = ("evaluation", "final")
+Key = tuple[str, str, str]  # method, scenario, seed
+
+
+def to_csv(rows: Iterable[Row], suite: Suite, profile: str) -> str:
+    """Every row's evaluations and its final one. A value that is not finite is an empty field."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        head = (suite.id, suite.version, profile, row.experiment, row.training_set, row.method, row.scenario.id)
+        for point in _points(row):
+            writer.writerow((*head, row.seed, row.score.run, *point))
+    return text.getvalue()
+
+
+def _points(row: Row) -> Iterator[tuple[str | int | float | None, ...]]:
+    """From "point" on: the evaluations, then the final one."""
+    metric, scores, budget = row.scenario.metric, row.score.scores, row.score.budget
+    if curve := scores.curves.get("evaluation"):
+        for episodes, steps, mean, sd, n in zip(*(getattr(curve, c) for c in CURVE), strict=True):
+            yield "evaluation", episodes, steps, metric, mean, sd, n
+    steps = budget * row.scenario.steps
+    yield "final", budget, steps, metric, scores.final, None, len(scores.returns)
+
+
+def parse(content: bytes, source: str | Path) -> tuple[list[Candidate], list[Refused]]:
+    """The runs of a CSV file, and those that are none. Raises ExchangeError. Columns that are not needed may be there.
+
+    One row that cannot be read refuses its whole run. A row that stands twice with the same `run` id counts once.
+    """
+    try:
+        reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        lines = [(reader.line_num, line) for line in reader if line]
+    except (UnicodeDecodeError, csv.Error) as error:
+        problem = Problem("(file)", f"no CSV: {error}", "comma-separated UTF-8 text", "save it so")
+        raise ExchangeError(source, [problem]) from None
+    head = lines[0][1] if lines else []
+    if len(set(head)) < len(head) or not {*NEEDED} <= {*head}:
+        problem = Problem("(header)", listed(head), f"{listed(NEEDED)}, each once", "name the columns so")
+        raise ExchangeError(source, [problem])
+    runs: dict[Key, list[tuple[int, dict[str, str]]]] = {}
+    refused: list[Refused] = []
+    seen: set[tuple[str, ...]] = set()
+    for line, cells in lines[1:]:
+        if len(cells) != len(head):
+            refused.append(Refused(place=f"line {line}", why=f"{len(cells)} fields under {len(head)} columns"))
+            continue
+        row = dict(zip(head, cells, strict=True))
+        own = tuple(row.get(column, "") for column in ("run", *NEEDED))
+        if own[0] and own in seen:  # two experiments share the run
+            continue
+        seen.add(own)
+        runs.setdefault((row["method"], row["scenario"], row["seed"]), []).append((line, row))
+    candidates = []
+    for key, rows in runs.items():
+        try:
+            candidates.append(_candidate(key, rows))
+        except Refusal as why:
+            refused.append(Refused(place=place_of(key), why=str(why)))
+    return candidates, refused
+
+
+def _candidate(key: Key, rows: list[tuple[int, dict[str, str]]]) -> Candidate:
+    points, finals = [], []
+    for line, row in rows:
+        point = _point(f"line {line}", row)
+        if row["point"] not in POINTS:
+            raise Refusal(f'line {line}: point is "{row["point"]:.20}", one of {listed(POINTS)} is needed')
+        (finals if row["point"] == "final" else points).append((line, point))
+    if len(finals) > 1:
+        both = " and ".join(str(line) for line, _ in finals[:2])
+        raise Refusal(f"two final evaluations, in lines {both}: two runs under one name")
+    final = finals[0][1] if finals else None
+    own = tuple(point for _, point in points)
+    return Candidate(place_of(key), *key, own, final and final.values, final and final.n)
+
+
+def _point(place: str, row: dict[str, str]) -> Point:
+    n = _whole(f"{place}: n", row["n"]) if row.get("n") else None
+    return Point(_whole(f"{place}: steps", row["steps"]), (_mean(place, row["mean"]),), n)
+
+
+def _mean(place: str, text: str) -> float:
+    try:
+        return number(f"{place}: mean", float(text))
+    except ValueError:
+        raise Refusal(f'{place}: mean is "{text:.40}", a number is needed') from None
+
+
+def _whole(key: str, text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+        raise Refusal(f'{key} is "{text:.40}", a whole number is needed')
+    return int(text)

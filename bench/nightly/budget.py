@@ -1,0 +1,128 @@
+"""As many cells of profile `nightly` as fit the time, those with the oldest evidence first, on the night's seeds."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.estimate import forecast
+from bench.executors.local import Options, Outcome, execute
+from bench.nightly.nights import seeds_of
+from bench.nightly.references import Evidence, fresh
+from bench.plan import Cell, Plan, Selection, make_plan
+from bench.store import Record, Store
+from bench.suite import Suite
+
+PROFILE = "nightly"
+SEEDS = 3  # of a cell and night, where the profile names none
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Share:
+    """One cell's part of a night. plan: its suite's cells, with its own runs and its teachers'.
+
+    evidence: its fresh seeds so far. records: the suite's so far, which say how fast runs are here.
+    """
+
+    cell: Cell
+    plan: Plan
+    evidence: Evidence
+    records: tuple[Record, ...]
+
+    @property
+    def name(self) -> str:
+        return self.evidence.name
+
+
+@dataclass
+class Played:
+    """What became of a night's runs. finished: run ids by cell key. failed: why, by cell and seed; it failed twice.
+
+    again: what failed once and then finished. postponed: cells, by name, that the time did not allow, and why.
+    """
+
+    finished: dict[str, list[str]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    again: dict[str, str] = field(default_factory=dict)
+    postponed: dict[str, str] = field(default_factory=dict)
+    stopped: bool = False
+    broken: str = ""
+
+    @property
+    def runs(self) -> int:
+        return sum(len(ids) for ids in self.finished.values())
+
+
+def shares(suites: Sequence[Suite], store: Store, night: datetime.date) -> list[Share]:
+    """Every cell of profile nightly that can run, those with the oldest evidence first, then in the suites' order."""
+    found = []
+    for suite in (s for s in suites if PROFILE in s.profile):
+        seeds = seeds_of(night, suite.profile[PROFILE].seeds or SEEDS)
+        plan = make_plan(suite, Selection(profile=PROFILE, seeds=seeds))
+        by_cell = {key: own.records.values() for key, own in store.cells({cell.key for cell in plan.cells}).items()}
+        records = tuple(record for own in by_cell.values() for record in own)
+        found += [Share(c, with_teachers(plan, c), fresh(c, by_cell[c.key]), records) for c in plan.cells]
+    return sorted(found, key=lambda share: share.evidence.latest or datetime.date.min)
+
+
+def with_teachers(plan: Plan, cell: Cell) -> Plan:
+    """The runs of a plan that one cell needs, in its order."""
+    keys = {cell.key}
+    for other in reversed(plan.cells):  # teachers come first
+        if other.key in keys:
+            keys |= {*other.teachers}
+    return plan.model_copy(update={"runs": tuple(r for r in plan.runs if r.cell in keys)})
+
+
+def play(
+    night: Sequence[Share],
+    store: Store,
+    budget_s: float,
+    jobs: int,
+    report: Callable[[Event], None],
+    clock: Callable[[], float] = time.monotonic,
+) -> Played:
+    """Run cell after cell while the estimate of the next says that it ends in time. What fails is tried once more."""
+    start, played = clock(), Played()
+    made: dict[str, Record] = {}
+    for share in night:
+        made |= {run.id: record for run in share.plan.runs if (record := store.settled(run.id))}
+        keys = {cell.key for cell in share.plan.cells}
+        records = {r.run: r for r in (*share.records, *made.values()) if r.cell in keys}
+        settled = {run for run, record in records.items() if record.status == "finished"}
+        need = forecast(share.plan, records.values(), {}, settled, jobs).wall_s
+        left = budget_s - (clock() - start)
+        if need > left:
+            played.postponed[share.name] = f"needs about {need:.0f} s, {max(0.0, left):.0f} s were left"
+            continue
+        first = execute(share.plan, store, Options(jobs), report)
+        last = first
+        if (first.failed or first.blocked) and not (first.stopped or first.broken):
+            last = execute(share.plan, store, Options(jobs, retry_failed=True), report)
+        _count(played, share, first, last)
+        if last.stopped or last.broken:
+            played.stopped, played.broken = last.stopped, last.broken
+            break
+    return played
+
+
+def _count(played: Played, share: Share, first: Outcome, last: Outcome) -> None:
+    """Every run under its own cell, teachers under theirs."""
+    cells: Mapping[str, Cell] = {cell.key: cell for cell in share.plan.cells}
+    for run in share.plan.runs:
+        label = f"{cells[run.cell].suite}: {cells[run.cell].label}, seed {run.seed}"
+        if run.id in last.finished:
+            own = played.finished.setdefault(run.cell, [])
+            if run.id not in own:
+                own.append(run.id)
+            if run.id in first.failed:
+                played.again[label] = first.failed[run.id]
+        elif run.id in last.failed:
+            played.failed[label] = last.failed[run.id]
+        elif run.id in last.blocked:
+            played.failed[label] = "its teacher failed"

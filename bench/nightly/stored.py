@@ -1,0 +1,125 @@
+"""What a nightly check keeps beside the reference results: canaries, the accepted baseline, the pinned reference.
+
+    <baseline>/canaries/<platform class>.json    what every canary comes to on that class
+    <baseline>/nightly/accepted.json             scores by seed; moved by `bench nightly accept` alone
+    <baseline>/nightly/pinned.json               the same, from long ago; moved by `bench nightly accept --pin` alone
+
+Each file says why it is what it is, now and before.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bench.explain import key_path
+from bench.nightly.platforms import Platform
+from bench.store import StoreError, readable, write_atomically
+
+Curves = dict[str, dict[str, dict[str, tuple[float | None, ...]]]]  # means by seed, scenario and name
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Change(Frozen):
+    """Why a file was written. commit: of the code that wrote it, where it is known."""
+
+    when: str
+    reason: str
+    commit: str | None
+    dirty: bool | None
+
+
+class Canary(Frozen):
+    """What a canary came to. cell: the hash of its settings. numbers: each seed's `numbers_hash`."""
+
+    cell: str
+    settings: dict[str, Any]
+    numbers: dict[str, str]
+    curves: Curves
+
+
+Drawn = Canary  # the same of a run just made
+
+
+class CanaryFile(Frozen):
+    """The canaries of one platform class, by name. packages: the versions they were made with."""
+
+    schema_version: Literal[1] = 1
+    platform: Platform
+    packages: dict[str, str]
+    changes: tuple[Change, ...]
+    canaries: dict[str, Canary]
+
+
+class Known(Frozen):
+    """A cell's scores: by scenario and seed."""
+
+    name: str
+    suite: str
+    scores: dict[str, dict[int, float]]
+
+
+class Reference(Frozen):
+    """What fresh seeds are held against, by cell key. changes: the last one first."""
+
+    schema_version: Literal[1] = 1
+    changes: tuple[Change, ...]
+    cells: dict[str, Known]
+
+
+Kept = TypeVar("Kept", CanaryFile, Reference)
+
+
+def canary_path(baseline: Path, platform: Platform) -> Path:
+    return baseline / "canaries" / f"{platform.name}.json"
+
+
+def accepted_path(baseline: Path) -> Path:
+    return baseline / "nightly" / "accepted.json"
+
+
+def pinned_path(baseline: Path) -> Path:
+    return baseline / "nightly" / "pinned.json"
+
+
+def canary_files(baseline: Path) -> list[CanaryFile]:
+    """All that are stored. Raises StoreError."""
+    return [read(path, CanaryFile) for path in sorted((baseline / "canaries").glob("*.json"))]
+
+
+def nearest(files: list[CanaryFile], platform: Platform) -> tuple[CanaryFile | None, bool]:
+    """The canaries of this class and True; those of the class most like it and False; None where there are none."""
+    if exact := [file for file in files if file.platform == platform]:
+        return exact[0], True
+    return max(files, key=lambda file: file.platform.likeness(platform), default=None), False
+
+
+def reference(path: Path) -> Reference:
+    """A reference; one without cells where there is no file. Raises StoreError."""
+    return read(path, Reference) if path.exists() else Reference(changes=(), cells={})
+
+
+def read(path: Path, model: type[Kept]) -> Kept:
+    """Raises StoreError that names the file and what is wrong with it."""
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        mend = "restore it from version control"
+        raise StoreError(f"{path}: {key_path(first['loc'], {})}: {first['msg']}; {mend}") from error
+
+
+def write(path: Path, kept: CanaryFile | Reference) -> None:
+    """Raises StoreError where it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, readable(kept.model_dump(mode="json")))
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror}") from error

@@ -1,0 +1,1 @@
+"""The leaderboard: suites and a results folder -> static pages. docs/leaderboard.md."""

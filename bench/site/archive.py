@@ -1,0 +1,35 @@
+"""A results folder whose records are read once, however many suites and profiles ask for them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from bench.store import Contents, Store
+
+
+class Archive(Store):
+    """All sound records in memory, by cell and seed. What is written after the first question is not seen."""
+
+    @cached_property
+    def _everything(self) -> Contents:
+        return super().contents()
+
+    @property
+    def size(self) -> int:
+        """How many sound records there are."""
+        return sum(len(seeds) for seeds in self._everything.cells.values())
+
+    @property
+    def damaged(self) -> tuple[str, ...]:
+        """Records that are not what was written, one line each; they count nowhere."""
+        return self._everything.damaged
+
+    def contents(self, seeds: tuple[int, ...] | None = None) -> Contents:
+        """As `Store.contents`, without reading anything anew."""
+        if seeds is None:
+            return self._everything
+        chosen = {
+            key: {seed: record for seed, record in found.items() if seed in seeds}
+            for key, found in self._everything.cells.items()
+        }
+        return Contents(chosen, self.damaged)

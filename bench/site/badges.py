@@ -1,0 +1,56 @@
+"""A suite's verdicts as a small SVG for a README: symbols and words, so that no colour is needed to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+HEIGHT, PAD = 20, 7  # px
+WIDE, NARROW, OTHER = "mwMW@%", "fijlrtI.,:;|' ", 6.4
+FILL = {
+    "name": "#24292f",
+    "reproduced": "#00695c",
+    "not_reproduced": "#a63603",
+    "inconclusive": "#6b5300",
+    "not_run": "#57606a",
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of the badge. x, width: px."""
+
+    text: str
+    fill: str
+    x: float
+    width: float
+
+    @property
+    def centre(self) -> float:
+        return round(self.x + self.width / 2, 1)
+
+    @property
+    def length(self) -> float:
+        """Of the text; it is stretched to it, whatever font there is."""
+        return round(self.width - 2 * PAD, 1)
+
+
+def parts(suite: str, version: int, counts: Mapping[str, int]) -> list[Part]:
+    """The suite, then how many claims were reproduced, were not, and are open; `not run` where none was judged."""
+    done, failed = counts["reproduced"] + counts["exceeds"], counts["not_reproduced"]
+    texts = [(f"{suite} v{version}", "name")]
+    if done + failed + counts["inconclusive"]:
+        texts += [(f"✓ {done} reproduced", "reproduced"), (f"✗ {failed} not", "not_reproduced")]
+        texts += [(f"? {counts['inconclusive']} open", "inconclusive")] if counts["inconclusive"] else []
+    else:
+        texts.append(("not run" if not counts["not_comparable"] else "not comparable", "not_run"))
+    found: list[Part] = []
+    for text, kind in texts:
+        x = found[-1].x + found[-1].width if found else 0.0
+        found.append(Part(text, FILL[kind], round(x, 1), round(_width(text) + 2 * PAD, 1)))
+    return found
+
+
+def _width(text: str) -> float:
+    """About how wide 11 px Verdana sets it."""
+    return sum(9.5 if c in WIDE else 4.0 if c in NARROW else OTHER for c in text)

@@ -1,0 +1,155 @@
+"""What the page of a cell says: how it scored, how it was trained and evaluated, and where every number comes from."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.measures import Evidence
+from bench.plan import Cell, Note, cells_of
+from bench.site.curves import panel
+from bench.stats.intervals import Interval, mean_interval
+from bench.store import Record
+from bench.suite import Experiment, Setting, Suite
+from bench.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A scenario of a cell. finals: of every finished seed, in the scenario's metric, None where not finite."""
+
+    scenario: str
+    says: str
+    metric: str
+    trained: bool
+    finals: tuple[float | None, ...]  # [S]
+    mean: Interval | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A named setting, its value, and where that comes from."""
+
+    name: str
+    value: str
+    kind: str
+    source: str
+
+
+@dataclass(frozen=True)
+class CellPage:
+    """Everything that is known of a cell."""
+
+    cell: Cell
+    homes: tuple[tuple[str, str], ...]  # experiments that it belongs to, each with the method's name there
+    where: str
+    says: str
+    command: str
+    scored: tuple[Scored, ...]
+    finished: tuple[Record, ...]  # by seed
+    failed: tuple[Record, ...]
+    missing: tuple[int, ...]  # seeds
+    protocol: tuple[Row, ...]
+    hyperparameters: tuple[Row, ...]
+    notes: tuple[Note, ...]
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def state(self) -> str:
+        parts = [f"{len(self.finished)} of {len(self.cell.seeds)} seeds finished"]
+        parts += [f"{len(self.failed)} failed"] if self.failed else []
+        return ", ".join(parts)
+
+
+def homes_of(evidence: Evidence) -> dict[str, list[tuple[Experiment, str]]]:
+    """By cell's key: experiments whose cell it is, with the method's name there."""
+    found: dict[str, list[tuple[Experiment, str]]] = {}
+    for experiment in evidence.suite.experiment:
+        cells = cells_of(evidence.suite, evidence.selection, experiment)
+        for (method, _), cell in cells.items():
+            found.setdefault(cell.key, []).append((experiment, method))
+    return found
+
+
+def cell_page(
+    evidence: Evidence,
+    cell: Cell,
+    homes: Sequence[tuple[Experiment, str]],
+    verdicts: Mapping[tuple[str, str], Sequence[Verdict]],
+) -> CellPage:
+    """verdicts: by experiment and method."""
+    suite, records = evidence.suite, evidence.found(cell).records
+    finished = {s: records[s] for s in sorted(records) if records[s].status == "finished"}
+    failed = tuple(records[s] for s in sorted(records) if records[s].status == "failed")
+    method = suite["method", cell.method]
+    names = [(e.id, m) for e, m in homes]
+    return CellPage(
+        cell=cell,
+        homes=tuple(names),
+        where=method.where,
+        says=method.says,
+        command=command(evidence, cell),
+        scored=tuple(_scored(suite, cell, i, finished) for i in range(len(cell.scenarios))),
+        finished=tuple(finished.values()),
+        failed=failed,
+        missing=tuple(s for s in cell.seeds if s not in records),
+        protocol=tuple(_protocol(evidence, cell)),
+        hyperparameters=tuple(_hyperparameters(suite.settings(cell.method), cell)),
+        notes=cell.notes,
+        verdicts=tuple(dict.fromkeys(v for name in names for v in verdicts.get(name, ()))),
+    )
+
+
+def command(evidence: Evidence, cell: Cell) -> str:
+    """What trains the cell, with the other methods of its experiment and the teachers that they need."""
+    seeds = ",".join(map(str, cell.seeds)) + ("," if len(cell.seeds) == 1 else "")
+    profile = [] if evidence.selection.profile == "full" else ["--profile", evidence.selection.profile]
+    return shlex.join(["bench", "run", evidence.suite.id, *profile, "--only", cell.experiment, "--seeds", seeds])
+
+
+def _scored(suite: Suite, cell: Cell, index: int, finished: Mapping[int, Record]) -> Scored:
+    scenario = suite["scenario", cell.scenarios[index]]
+    finals = tuple(record.numbers.scores[index].final for record in finished.values())
+    known = [final for final in finals if final is not None]
+    mean = mean_interval(known) if known and len(known) == len(finals) else None
+    return Scored(scenario.id, scenario.says, scenario.metric, cell.scored[index].trained, finals, mean)
+
+
+def charts(suite: Suite, page: CellPage) -> list[dict[str, Any]]:
+    """A chart's curves for each scenario; none where nothing has finished."""
+    return [
+        panel(suite["scenario", id_], {r.seed: r.numbers.scores[index] for r in page.finished})
+        for index, id_ in enumerate(page.cell.scenarios)
+        if page.finished
+    ]
+
+
+def _protocol(evidence: Evidence, cell: Cell) -> Iterable[Row]:
+    """Budget, what is recorded and evaluated, and the environments."""
+    suite, selection = evidence.suite, evidence.selection
+    experiment: Experiment = suite["experiment", cell.experiment]
+    own = next(t for t in experiment.training_sets if t.id == cell.training_set)
+    budget, recording = own.budget or experiment.budget, experiment.recording
+    change = suite.profile[selection.profile]
+    changed = change.budget.model_dump(exclude_none=True)
+    for name, value in cell.settings["budget"].items():
+        said = budget if name == "episodes" else recording
+        kind, source = (said.kind, said.source) if said else ("", "")
+        if name in changed:
+            kind, source = "reduced", f"profile {selection.profile}: {change.says}"
+        yield Row(f"{name.replace('_', ' ')}, in episodes of each task", f"{value:,}", kind, source)
+    yield Row("seeds", ", ".join(map(str, cell.seeds)), experiment.seeds.kind, experiment.seeds.source)
+    for id_, scored in zip(cell.scenarios, cell.scored, strict=True):
+        params = ", ".join(f"{key} = {value}" for key, value in scored.params.items())
+        text = f"{scored.family}, version {scored.version}; {params}; {scored.episode_limit} steps an episode"
+        yield Row(f"environment of {id_}", text, "", suite["scenario", id_].where)
+    algorithm = cell.settings["algorithm"]
+    yield Row("algorithm", f"{algorithm['name']}, version {algorithm['version']}", "", "")
+
+
+def _hyperparameters(settings: Mapping[str, Setting], cell: Cell) -> Iterable[Row]:
+    for name, value in sorted(cell.settings["hyperparameters"].items()):
+        said = settings[name]
+        yield Row(name, f"{value:,}" if type(value) is int else str(value), said.kind, said.source)

@@ -1,0 +1,88 @@
+"""Learning curves for a chart: every seed, their mean and its 95% interval, as JSON that a page carries.
+
+Axes: S seed, P curve point.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from bench.stats.estimates import MINIMUM_SEEDS
+from bench.store import Curve, Scores
+from bench.suite import Scenario
+
+Floats = NDArray[np.float64]
+LEVEL = 0.95
+DIGITS = 5  # significant ones: more than any screen shows
+MOST_PLACES = 22  # the highest power of ten that a float holds exactly
+
+
+def panel(scenario: Scenario, scores: Mapping[int, Scores]) -> dict[str, Any]:
+    """A scenario's chart: its curves by name, and the levels of its scripted policies. scores: by seed."""
+    names = sorted({name for own in scores.values() for name in own.curves}, key=_order)
+    return {
+        "scenario": scenario.id,
+        "metric": scenario.metric.replace("_", " "),
+        "levels": _levels(scenario),
+        "series": [
+            _series(name, {s: own.curves[name] for s, own in scores.items() if name in own.curves}) for name in names
+        ],
+    }
+
+
+def _order(name: str) -> tuple[int, str]:
+    first = ("training", "evaluation")
+    return (first.index(name) if name in first else len(first), name)
+
+
+def _levels(scenario: Scenario) -> dict[str, float]:
+    if scenario.anchors is None:
+        return {}
+    return {name: getattr(scenario.anchors, name) for name in ("random", "no_information", "good")}
+
+
+def _series(name: str, curves: Mapping[int, Curve]) -> dict[str, Any]:
+    """One curve of every seed at the points of the first; a seed that has other points has gaps there."""
+    at = next(iter(curves.values())).episodes
+    values = np.array([_on(at, curve) for curve in curves.values()])  # [S, P]
+    series: dict[str, Any] = {"name": name, "episodes": at, "seeds": [*curves], "values": _rows(values)}
+    if len(curves) > 1:
+        series["mean"] = _row(values.mean(axis=0))
+    if len(curves) >= MINIMUM_SEEDS:
+        half = _quantile(len(curves)) * values.std(axis=0, ddof=1) / np.sqrt(len(curves))
+        series |= {"low": _row(values.mean(axis=0) - half), "high": _row(values.mean(axis=0) + half)}
+    return series
+
+
+def _on(episodes: tuple[int, ...], curve: Curve) -> Floats:
+    """The curve's means at these points [P], NaN where it has none."""
+    if curve.episodes == episodes:
+        return np.array(curve.mean, dtype=float)
+    own = dict(zip(curve.episodes, curve.mean, strict=True))
+    return np.array([own.get(e) for e in episodes], dtype=float)
+
+
+def _rows(values: Floats) -> list[list[float | None]]:
+    return [_row(row) for row in values]
+
+
+def _row(values: Floats) -> list[float | None]:
+    """Rounded to DIGITS significant digits; powers of ten are exact, so that each is the float nearest its digits."""
+    known = np.isfinite(values) & (values != 0)
+    places = np.zeros(len(values))
+    places[known] = DIGITS - 1 - np.floor(np.log10(np.abs(values[known])))
+    up, down = 10.0 ** np.clip(places, 0, MOST_PLACES), 10.0 ** np.clip(-places, 0, MOST_PLACES)
+    rounded = np.rint(values * up / down) * down / up
+    return [None if math.isnan(v) else v for v in rounded.tolist()]
+
+
+@lru_cache
+def _quantile(seeds: int) -> float:
+    return float(student.ppf((1 + LEVEL) / 2, seeds - 1))

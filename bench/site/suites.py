@@ -1,0 +1,158 @@
+"""What the page of a suite says under one profile, and the overview of all suites."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.audit import HOLDS, Finding
+from bench.measures import Evidence
+from bench.plan import Note, Waiting
+from bench.report.papertables import PaperTable, paper_tables
+from bench.report.terminal import family_lines
+from bench.site.boards import APART, Board, Row, boards, main_board, needs
+from bench.site.cells import CellPage, cell_page, homes_of
+from bench.store import Record
+from bench.suite import Claim, Suite, Untestable
+from bench.verdict import CODES, TransferMetric, Verdict, counts, judge, transfer_metrics
+
+REFERENCE = "full"
+
+
+@dataclass(frozen=True)
+class SuitePage:
+    """A suite's results under a profile. boards: those of which anything was run."""
+
+    suite: Suite
+    profile: str
+    profile_says: str
+    boards: tuple[Board, ...]
+    main: Mapping[str, Board]  # by kind, for the overview
+    verdicts: tuple[Verdict, ...]
+    stands: tuple[str, ...]  # what stands after correction
+    tables: tuple[PaperTable, ...]
+    untestable: tuple[Claim, ...]
+    transfer: tuple[TransferMetric, ...]
+    cells: tuple[CellPage, ...]
+    waiting: tuple[Waiting, ...]
+    failures: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def claims(self) -> tuple[Verdict, ...]:
+        return tuple(v for v in self.verdicts if v.kind != "published")
+
+    @property
+    def values(self) -> tuple[Verdict, ...]:
+        return tuple(v for v in self.verdicts if v.kind == "published")
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """Deviations of anything that was run, each once."""
+        return tuple(dict.fromkeys(n for page in self.cells if page.finished for n in page.notes))
+
+    @property
+    def runs(self) -> int:
+        return sum(len(page.finished) for page in self.cells)
+
+    @property
+    def reduced(self) -> bool:
+        return self.profile != REFERENCE
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What is missing before anything of it can run; nothing where something can."""
+        return tuple(needs(self.suite))
+
+    @property
+    def audited(self) -> dict[str, int]:
+        """How many findings hold, and so on."""
+        return {holds: sum(f.holds == holds for f in self.findings) for holds in HOLDS}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A suite in a table of the overview. board: None where nothing of this kind is declared."""
+
+    page: SuitePage
+    board: Board | None
+
+    def row(self, method: str) -> Row | None:
+        return next((r for r in self.board.rows if r.method == method), None) if self.board else None
+
+
+@dataclass(frozen=True)
+class Overview:
+    """One row a method, one column a suite; what stands apart in tables of its own."""
+
+    pages: tuple[SuitePage, ...]
+    reference: tuple[Column, ...]
+    substitutes: tuple[Column, ...]
+    reduced: tuple[Column, ...]
+
+    @staticmethod
+    def methods(columns: Sequence[Column]) -> list[str]:
+        """Every method of these columns: those with a number first, then in the order of suites and boards."""
+        rows = [row for column in columns for row in (column.board.rows if column.board else ())]
+        ran = {row.method for row in rows if any(final.seeds for final in row.finals)}
+        return sorted(dict.fromkeys(row.method for row in rows), key=lambda m: m not in ran)
+
+
+def suite_page(evidence: Evidence, findings: Sequence[Finding]) -> SuitePage:
+    """Everything about a suite under the evidence's profile."""
+    suite, profile = evidence.suite, evidence.selection.profile
+    verdicts = judge(evidence, suite.experiment)
+    found = boards(evidence, profile != REFERENCE)
+    return SuitePage(
+        suite=suite,
+        profile=profile,
+        profile_says=suite.profile[profile].says,
+        boards=tuple(board for board in found if board.finished),
+        main={kind: board for kind in ("reference", APART, "reduced") if (board := main_board(found, kind))},
+        verdicts=tuple(verdicts),
+        stands=tuple(family_lines(verdicts)),
+        tables=tuple(paper_tables(suite, suite.experiment, verdicts)),
+        untestable=tuple(c for c in suite.claim if isinstance(c.test, Untestable)),
+        transfer=tuple(metric for e in suite.experiment for metric in transfer_metrics(evidence, e)),
+        cells=tuple(_cells(evidence, verdicts)),
+        waiting=evidence.plan.waiting,
+        failures=tuple(evidence.failures),
+        findings=tuple(findings),
+    )
+
+
+def _cells(evidence: Evidence, verdicts: Sequence[Verdict]) -> list[CellPage]:
+    homes = homes_of(evidence)
+    about: dict[tuple[str, str], list[Verdict]] = {}
+    for verdict in verdicts:
+        about.setdefault((verdict.experiment, verdict.method), []).append(verdict)
+    return [cell_page(evidence, cell, homes.get(cell.key, []), about) for cell in evidence.plan.cells]
+
+
+def overview(pages: Sequence[SuitePage]) -> Overview:
+    """pages: of every suite under the reference profile, and under reduced ones that have runs."""
+    full = [page for page in pages if not page.reduced]
+    apart = [page for page in full if (board := page.main.get(APART)) and board.finished]
+    return Overview(
+        pages=tuple(full),
+        reference=tuple(Column(page, page.main.get("reference")) for page in full),
+        substitutes=tuple(Column(page, page.main[APART]) for page in apart),
+        reduced=tuple(Column(page, page.main["reduced"]) for page in pages if page.reduced and page.main),
+    )
+
+
+def cpu_seconds(page: CellPage) -> float | None:
+    """Of a seed, the median."""
+    return statistics.median(r.provenance.cpu_s for r in page.finished) if page.finished else None
+
+
+def versions(record: Record) -> str:
+    """The packages of a run."""
+    return ", ".join(f"{name} {version}" for name, version in sorted(record.provenance.packages.items()))
+
+
+def tally(verdicts: Sequence[Verdict]) -> list[tuple[str, int]]:
+    """Codes that occur, with how often, in their fixed order."""
+    found = counts(verdicts)
+    return [(code, found[code]) for code in CODES if found[code]]

@@ -1,0 +1,92 @@
+"""A made-up site with everything on it: verdicts of each kind, a substitute, a reduced budget, hostile texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.plan import Selection, make_plan
+from bench.site.archive import Archive
+from bench.site.build import build
+from bench.store import Store
+from bench.suite import Suite
+from tests.several import BETTER, SPREAD, SUBSTITUTE, claim, suite_of
+from tests.synthetic import fill
+
+HOSTILE = "<img src=x onerror=\"document.title='taken'\">"
+BREAKING = "</script><script>document.title='taken'</script>"
+TABLE = """
+[[published]]
+id = "t"
+where = "Table 2"
+experiment = "joint"
+metric = "step_reward"
+margin = { share_of_scale = 0.1 }
+protocol = "greedy"
+spread = "none"
+seeds = 3
+columns = ["base", "student"]
+[published.rows]
+"two" = "-4.5 **-3.0**"
+"three" = "-7 -9.9"
+"odd" = "-5 -"
+"""
+WORSE = BETTER.replace("student", "x").replace("base", "student").replace("x", "base")
+ON_TWO = 'scenarios = ["two"]\n'
+CLAIMS = (  # not comparable, for one task is a substitute; reproduced; not reproduced; reproduced
+    claim(BETTER),
+    claim(BETTER, ON_TWO).replace('id = "c"', 'id = "c/two"'),
+    claim(WORSE, ON_TWO).replace('id = "c"', 'id = "c/worse"'),
+    claim(BETTER.replace("final", "early"), ON_TWO).replace('id = "c"', 'id = "c/early"'),
+)
+LEVELS = {
+    "single": {"two": -4.0, "three": -6.0, "odd": -4.5},
+    "base": {"two": -4.5, "three": -7.0, "odd": -5.0},
+    "student": {"two": -3.0, "three": -4.0, "odd": -4.0},
+}
+EXTRA = f"""
+[[deviation]]
+id = "words"
+class = "assumed"
+applies_to = ["base", "student"]
+says = '''{HOSTILE} and {BREAKING}'''
+"""
+
+
+def made_suite() -> Suite:
+    """Several scenarios, a printed table, a claim, a substitute; texts that would run if they were not escaped."""
+    return suite_of(TABLE, *CLAIMS, SUBSTITUTE, EXTRA)
+
+
+def hostile_suite() -> Suite:
+    """The same with a method whose very name is markup: suite files refuse it, but not all names come from those."""
+    suite = suite_of(SUBSTITUTE, EXTRA)
+    methods = (m.model_copy(update={"id": HOSTILE}) if m.id == "student" else m for m in suite.method)
+    experiments = (
+        e.model_copy(update={"methods": tuple(HOSTILE if m == "student" else m for m in e.methods)})
+        for e in suite.experiment
+    )
+    paper = suite.paper.model_copy(update={"id": "hostile", "title": BREAKING, "authors": HOSTILE})
+    return suite.model_copy(update={"method": (*methods,), "experiment": (*experiments,), "paper": paper})
+
+
+def record_all(suite: Suite, folder: Path, profile: str = "full") -> None:
+    """Records of every cell of a suite: a method's level, seeds .1 apart."""
+    plan = make_plan(suite, Selection(profile=profile))
+    fill(
+        Store(folder),
+        plan,
+        lambda cell, seed: {
+            s: [LEVELS.get(cell.method, LEVELS["student"])[s] + SPREAD[seed % 3] + 0.01 * point for point in range(8)]
+            for s in cell.scenarios
+        },
+    )
+
+
+def made_site(results: Path, out: Path) -> Path:
+    """Both suites, the first under a reduced profile too."""
+    suites = [made_suite(), hostile_suite()]
+    for suite in suites:
+        record_all(suite, results)
+    record_all(suites[0], results, "half")
+    build(suites, Archive(results), out)
+    return out

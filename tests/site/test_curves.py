@@ -1,0 +1,38 @@
+"""Numbers of charts: rounded to what a screen shows, holes kept, whatever their size."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.site.curves import _row, _series
+from bench.store import Curve
+
+
+@given(st.lists(st.floats(-1e15, 1e15).filter(lambda v: v == 0 or abs(v) > 1e-15), min_size=1, max_size=8))
+def test_five_digits_as_a_float_writes_them(values: list[float]) -> None:
+    for value, found in zip(values, _row(np.array(values)), strict=True):
+        assert found is not None
+        assert found == pytest.approx(value, rel=5.1e-5)
+        assert float(f"{found:.5g}") == found
+
+
+def test_holes_stay_holes() -> None:
+    assert _row(np.array([1.0, np.nan, -22.4412345, 0.0])) == [1.0, None, -22.441, 0.0]
+
+
+def curve(episodes: tuple[int, ...], mean: tuple[float | None, ...]) -> Curve:
+    zeros = (0.0,) * len(mean)
+    return Curve(episodes=episodes, steps=episodes, mean=mean, sd=zeros, n=(1,) * len(mean))
+
+
+def test_a_seed_with_other_points_has_gaps() -> None:
+    found = _series("training", {0: curve((2, 4), (1.0, 2.0)), 3: curve((4, 6), (5.0, 7.0))})
+    assert found["values"] == [[1.0, 2.0], [None, 5.0]]
+    assert found["mean"] == [None, 3.5]
+    assert "low" not in found  # two seeds have no interval
+
+
+def test_the_interval_is_student_s() -> None:
+    found = _series("training", {s: curve((2,), (v,)) for s, v in enumerate((1.0, 2.0, 3.0))})
+    assert (found["mean"], found["low"], found["high"]) == ([2.0], [-0.48414], [4.4841])

@@ -1,0 +1,129 @@
+"""The paper's tables as Markdown, LaTeX, CSV and JSON: literal answers, and texts from outside stay texts."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from bench.report.latex import escaped
+from bench.report.papertables import PaperTable, paper_tables
+from bench.report.tabular import FORMATS
+from bench.suite import Suite
+from bench.verdict import Verdict, judge
+from tests.made_site import HOSTILE, LEVELS, TABLE
+from tests.several import BETTER, claim, evidence_of, suite_of
+
+Tables = tuple[list[PaperTable], list[Verdict]]
+NASTY = r"50% of $x_1$ & \input{secrets} #1 {~^} | <b> [q] ] ± π " + HOSTILE
+
+
+def judged(suite: Suite, folder: Path) -> Tables:
+    verdicts = judge(evidence_of(suite, folder, LEVELS), suite.experiment)
+    return paper_tables(suite, suite.experiment, verdicts), [v for v in verdicts if v.kind != "published"]
+
+
+@pytest.fixture
+def tables(tmp_path: Path, several_tasks: None) -> Tables:
+    """student ends at -3 +- .1 on "two", where -3.0 is printed, and at -4 on "three", where -9.9 is."""
+    return judged(suite_of(TABLE, claim(BETTER)), tmp_path)
+
+
+@pytest.fixture
+def nasty(tmp_path: Path, several_tasks: None) -> Tables:
+    suite = suite_of(TABLE, claim(BETTER))
+    own = suite.claim[0].model_copy(update={"says": NASTY, "where": "=cmd()"})
+    return judged(suite.model_copy(update={"claim": (own,)}), tmp_path)
+
+
+def test_tables_have_the_shape_of_the_paper(tables: Tables) -> None:
+    ((own,), _) = tables
+    assert (own.rows, own.columns, own.columns_are) == (("two", "three", "odd"), ("base", "student"), "methods")
+    assert [[e.printed.text for e in line] for line in own.entries] == [["-4.5", "-3.0"], ["-7", "-9.9"], ["-5", "-"]]
+
+
+def test_markdown(tables: Tables) -> None:
+    lines = FORMATS["md"](*tables).splitlines()
+    assert lines[0] == "## The paper's tables"
+    assert "### Table 2" in lines
+    assert "|  | base | student |" in lines
+    assert any(
+        line.startswith("| two | -4.5 ") and "**-3.0** \\| -3 [-3.25, -2.75] \\| inconclusive" in line for line in lines
+    )
+    assert any(line.endswith("-9.9 \\| -4 [-4.25, -3.75] \\| not_reproduced |") for line in lines)
+    assert any("so it is" in line and "reproduced" in line for line in lines)
+
+
+def test_json_has_a_row_a_value_and_a_claim(tables: Tables) -> None:
+    rows = json.loads(FORMATS["json"](*tables))["rows"]
+    assert [row["kind"] for row in rows] == ["published"] * 6 + ["ordering"]
+    row = next(r for r in rows if r["id"] == "t/three/student")
+    assert (row["printed"], row["verdict"], row["seeds"], row["printed_seeds"]) == (-9.9, "not_reproduced", 3, 3)
+    assert row["ours"] == pytest.approx(-4)
+    assert row["found"] == pytest.approx(5.9)
+
+
+def test_csv_says_the_same_as_json(tables: Tables) -> None:
+    rows = json.loads(FORMATS["json"](*tables))["rows"]
+    read = [*csv.DictReader(io.StringIO(FORMATS["csv"](*tables)))]
+    assert [row["id"] for row in read] == [row["id"] for row in rows]
+    assert [row["verdict"] for row in read] == [row["verdict"] for row in rows]
+    assert [float(row["printed"]) for row in read if row["printed"]] == [
+        row["printed"] for row in rows if row["printed"] is not None
+    ]
+
+
+def test_a_spreadsheet_computes_nothing(nasty: Tables) -> None:
+    read = [*csv.DictReader(io.StringIO(FORMATS["csv"](*nasty)))]
+    assert read[-1]["where"] == "'=cmd()"
+    assert read[-1]["says"] == NASTY
+
+
+def test_markdown_holds_no_markup_of_outsiders(nasty: Tables) -> None:
+    assert "<" not in FORMATS["md"](*nasty)
+
+
+def test_latex_escapes_every_special_character() -> None:
+    assert escaped("50% a_b & $x$ #1 {y}") == r"50\% a\_\allowbreak{}b \& \$x\$ \#1 \{y\}"
+    assert escaped("\\input{x}") == r"\textbackslash{}input\{x\}"
+    assert escaped("é π [") == r"é {[}U+03C0{]} {[}"
+
+
+def test_latex_is_of_one_shape(nasty: Tables) -> None:
+    text = FORMATS["latex"](*nasty)
+    assert text.count(r"\begin{longtable}") == text.count(r"\end{longtable}") == 2
+    assert text.count(r"\toprule") == text.count(r"\midrule") == text.count(r"\bottomrule") == 2
+    assert "\\input{" not in text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_latex_compiles(nasty: Tables, tmp_path: Path) -> None:
+    (tmp_path / "t.tex").write_text(FORMATS["latex"](*nasty), encoding="utf-8")
+    command: Sequence[str] = ("pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex")
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
+    assert (tmp_path / "t.pdf").stat().st_size > 1000
+
+
+def test_report_prints_or_writes(bench_here, tiny_file: Path, tmp_path: Path) -> None:
+    printed = bench_here("report", tiny_file, "--format", "csv")
+    assert printed.returncode == 4  # nothing was run, and the claim says so
+    assert "not_run" in printed.stdout
+    written = bench_here("report", tiny_file, "--format", "csv", "--out", tmp_path / "new" / "t.csv")
+    assert written.returncode == 4
+    assert (tmp_path / "new" / "t.csv").read_text() == printed.stdout
+
+
+def test_report_refuses_what_it_cannot_write(bench_here, tiny_file: Path) -> None:
+    refused = bench_here("report", tiny_file, "--format", "markdwn")
+    assert refused.returncode == 2
+    assert 'got      "markdwn"' in refused.stderr
+    refused = bench_here("report", tiny_file, "--out", "x.md")
+    assert refused.returncode == 2
+    assert "name a --format" in refused.stderr
