@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from bench import __version__
-from bench.commands import exchange, folders, judging, nightly, publishing, runs, suites
+from bench.commands import comparing, exchange, folders, judging, nightly, publishing, runs, suites
 from bench.commands.options import BAD_USAGE, RUNS_FAILED
 from bench.exchange import ExchangeError
 from bench.store import StoreError, storage_problem
@@ -28,6 +28,7 @@ VERBS = (
     runs.run,
     judging.check,
     judging.report,
+    comparing.compare,
     exchange.export,
     exchange.import_,
     folders.verify,

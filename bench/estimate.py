@@ -15,7 +15,7 @@ from typing import Any, Literal
 from baselines.specs import ALGORITHMS, Cost
 from bench.checkpoints import read_progress
 from bench.envs import checked
-from bench.plan import Plan, scored
+from bench.plan import Plan, outside, scored
 from bench.schedule import makespan
 from bench.store import Record, Store
 
@@ -102,6 +102,8 @@ def forecast(
 
 def cost(settings: Mapping[str, Any], episodes: int | None = None) -> Cost:
     """Operations and bytes of one run of a cell, or of so many of its episodes of each task."""
+    if outside(settings):
+        return Cost(0.0, 0.0)  # nobody knows; the environment's steps are all that is counted
     model = ALGORITHMS[settings["algorithm"]["name"]].hyperparameters
     hyperparameters = model.model_validate(settings["hyperparameters"])
     tasks = []

@@ -200,7 +200,7 @@ class Evidence:
             raise NotRun(f"the measure {measure.id} is a time, which has no mean over scenarios")
         cell, scenario = parts[0]
         scores = self.scores(cell, scenario)
-        times = self._first_reach(experiment, measure, scenario, place.group, scores.values())
+        times = self.first_reach(experiment, measure, scenario, place.group, scores.values())
         return Values(tuple(scores), times.values, times.reached, (cell,))
 
     def finals(self, experiment: Experiment, method: str, scenario: str, group: str | None = None) -> Values:
@@ -264,7 +264,7 @@ class Evidence:
         method = next(ready, experiment.methods[0])
         return self.cell(experiment, method, first, group).settings["budget"]["episodes"]
 
-    def _first_reach(
+    def first_reach(
         self,
         experiment: Experiment,
         measure: FirstReach,
@@ -272,7 +272,10 @@ class Evidence:
         group: str | None,
         scores: Iterable[Score],
     ) -> transfer.Times:
+        """The time to threshold of each of these runs. Raises NotRun, StatisticsError."""
         curves = [score.series(measure.series) for score in scores]
+        if len({tuple(x) for x, _ in curves}) > 1:
+            raise StatisticsError(f"the curves {measure.series} of different seeds do not have the same points")
         x, y = curves[0][0], np.stack([y for _, y in curves])
         level = self.threshold(experiment, measure, scenario, group)
         smooth = transfer.moving_average(y, measure.smooth)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 
 import bench
 from bench.store import Provenance
@@ -15,9 +17,18 @@ PACKAGES = ("torch", "numpy", "safetensors")
 
 
 def provenance(
-    started: str, wall_s: float, cpu_s: float, lanes: int, device: str, accelerator: str | None
+    started: str,
+    wall_s: float,
+    cpu_s: float,
+    lanes: int,
+    device: str,
+    accelerator: str | None,
+    others: Mapping[str, str] = MappingProxyType({}),
 ) -> Provenance:
-    """accelerator: the GPU's name where one was used; else the processor's name is looked up."""
+    """accelerator: the GPU's name where one was used; else the processor's name is looked up.
+
+    others: versions of packages that a method from elsewhere loaded, by its own account.
+    """
     commit, dirty = source()
     return Provenance(
         started=started,
@@ -26,7 +37,8 @@ def provenance(
         lanes=lanes,
         device=device,
         hardware=accelerator or _processor(),
-        packages={name: metadata.version(name) for name in PACKAGES}
+        packages=dict(others)
+        | {name: metadata.version(name) for name in PACKAGES}
         | {"marl-distill-bench": bench.__version__, "python": platform.python_version()},
         commit=commit,
         dirty=dirty,

@@ -15,6 +15,7 @@ MODULES = sorted([*(ROOT / "bench").rglob("*.py"), *(ROOT / "baselines").rglob("
 # Rooms of the house in the order in which data flows; a room may import itself, rooms before it, and baselines.specs.
 ROOMS = [
     ["bench.explain", "bench.stats", "bench.envs"],
+    ["bench.outside"],
     ["bench.suite"],
     ["bench.audit", "bench.plan"],
     ["bench.schedule"],
@@ -22,7 +23,7 @@ ROOMS = [
     ["bench.curves", "bench.checkpoints", "bench.provenance", "bench.measures"],
     ["bench.exchange"],
     ["bench.run", "bench.verdict", "bench.estimate", "bench.verify", "bench.diff", "bench.opponents"],
-    ["bench.executors"],
+    ["bench.executors", "bench.compare"],
     ["bench.nightly"],
     ["bench.report"],
     ["bench.site"],

@@ -43,7 +43,7 @@ from bench.report.terminal import (
     standing_line,
     waiting_lines,
 )
-from bench.store import Store
+from bench.store import Record, Store
 from bench.suite import SuiteError
 from bench.suite.loading import load
 
@@ -107,7 +107,7 @@ def run(
         print(*waiting_lines(planned), sep="\n", file=sys.stderr)
         print("nothing was run: nothing of this selection can run here yet", file=sys.stderr)
         raise typer.Exit(NOTHING_RUN)
-    outcome = _train(planned, before, options, console)
+    outcome = train(planned, before.records, store, options, console)
     console.print(outcome_line(planned, outcome), markup=False)
     printed: dict[str, Any] = {"run": outcome_json(outcome)}
     if report and not (outcome.stopped or outcome.broken):
@@ -149,11 +149,11 @@ def _check_device(device: str) -> None:
             raise SuiteError(COMMAND_LINE, [error.problem]) from None
 
 
-def _train(planned: Plan, before: Evidence, options: Options, console: Console) -> Outcome:
-    records = before.records
+def train(planned: Plan, records: list[Record], store: Store, options: Options, console: Console) -> Outcome:
+    """Train what is left of a plan, showing how far it is. records: those of its cells that are there."""
 
     def seconds_left(progress: Mapping[str, Progress], settled: Set[str]) -> float:
         return forecast(planned, records, progress, settled, options.jobs, options.lanes).wall_s
 
     with RunProgress(console, planned, standing(planned, records).done, seconds_left) as progress:
-        return execute(planned, before.store, options, progress.event)
+        return execute(planned, store, options, progress.event)

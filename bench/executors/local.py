@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from bench.outside.process import Limits
 from bench.plan import Plan, Run
 from bench.schedule import shards
 from bench.store import Store, storage_problem
@@ -47,6 +48,7 @@ class Options:
     device: str = "cpu"
     checkpoint_s: float = 30.0
     retry_failed: bool = False  # make runs again whose record says that they failed
+    limits: Limits = field(default_factory=Limits)  # of each run of a method from elsewhere
 
 
 @dataclass
@@ -179,6 +181,7 @@ class _Pool:
             "profile": self.plan.profile,
             "device": self.options.device,
             "checkpoint_s": self.options.checkpoint_s,
+            "limits": self.options.limits.model_dump(),
         }
         log = self.store.root / "logs" / f"{shard[0].id}.log"
         log.parent.mkdir(exist_ok=True)

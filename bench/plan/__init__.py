@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from bench.explain import Problem, shown
-from bench.plan.cells import Cell, Note, Plan, Run, Scored, Selection, Waiting, digest, run_id, scored
+from bench.plan.cells import Cell, Note, Plan, Run, Scored, Selection, Waiting, digest, outside, run_id, scored
 from bench.plan.resolving import COMMAND_LINE, Resolver, refused
 from bench.suite import Experiment, Suite, SuiteError
 
@@ -15,6 +15,7 @@ __all__ = [
     "Cell",
     "Note",
     "Plan",
+    "Resolver",
     "Run",
     "Scored",
     "Selection",
@@ -22,6 +23,9 @@ __all__ = [
     "cells_of",
     "digest",
     "make_plan",
+    "outside",
+    "plan_of",
+    "refused",
     "run_id",
     "scored",
     "selected",
@@ -43,11 +47,16 @@ def make_plan(suite: Suite, selection: Selection) -> Plan:
                     waiting.append(Waiting(**place, waits_for=why))
                 else:
                     resolver.cell(experiment, t, method)
+    return plan_of(resolver, waiting)
+
+
+def plan_of(resolver: Resolver, waiting: Iterable[Waiting] = ()) -> Plan:
+    """The runs of all cells that a resolver has collected."""
     cells = tuple(resolver.cells.values())
     return Plan(
-        suite=suite.id,
-        suite_version=suite.version,
-        profile=selection.profile,
+        suite=resolver.suite.id,
+        suite_version=resolver.suite.version,
+        profile=resolver.selection.profile,
         cells=cells,
         runs=tuple(_runs(cells)),
         waiting=tuple(waiting),

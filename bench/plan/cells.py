@@ -100,6 +100,11 @@ class Cell(Frozen):
         return tuple(dict.fromkeys(found))
 
     @property
+    def outside(self) -> bool:
+        """Whether its method comes from elsewhere, and runs in a process of its own."""
+        return outside(self.settings)
+
+    @property
     def teachers(self) -> tuple[str, ...]:
         """The keys of the cells that teach it, one for each task it is trained on."""
         return tuple(s.teacher for s in self.scored if s.teacher is not None)
@@ -162,6 +167,11 @@ def scored(settings: Mapping[str, Any]) -> tuple[Scored, ...]:
     if "scenario" in settings:
         return (Scored(**settings["scenario"], teacher=settings["teacher"]),)
     return tuple(Scored.model_validate(s) for s in settings["scenarios"])
+
+
+def outside(settings: Mapping[str, Any]) -> bool:
+    """Whether the method of a cell's settings comes from elsewhere: then they hold a hash of its source."""
+    return "source" in settings["algorithm"]
 
 
 def cell_settings(scenarios: tuple[Scored, ...], others: Mapping[str, Any]) -> dict[str, Any]:

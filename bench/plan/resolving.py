@@ -9,6 +9,7 @@ from typing import Any
 from baselines.specs import ALGORITHMS
 from bench.envs import FAMILIES
 from bench.explain import Problem, listed, nearest, shown
+from bench.outside.method import Outside
 from bench.plan.cells import Cell, Note, Scored, Selection, cell_settings, digest
 from bench.suite import BudgetChange, Experiment, Setting, Suite, SuiteError, TrainingSet
 from bench.suite.contradictions import wrong_budget, wrong_hyperparameters
@@ -31,6 +32,31 @@ class Resolver:
         taught = self.suite.teaching(experiment, t, method)
         teachers = tuple(self.cell(*teaching, needed=seeds) for teaching in taught)
         settings = self._settings(experiment, t, method, tuple(c.key for c in teachers))
+        notes = self._notes(experiment, t, method)
+        return self._registered(experiment, t, method, settings, seeds, teachers, notes)
+
+    def entrant(self, experiment: Experiment, t: TrainingSet, method: Outside) -> Cell:
+        """The cell of a method from elsewhere, in the place of the experiment's own, taught as they are if it asks."""
+        seeds = self._seeds(experiment)
+        taught = self.suite.teachers_of(experiment, t) if method.declaration.teacher else ()
+        teachers = tuple(self.cell(*teaching, needed=seeds) for teaching in taught)
+        budget = experiment.episodes(t, self.suite.profile[self.selection.profile].budget) | self._changed_budget()
+        others = {"algorithm": method.algorithm, "hyperparameters": method.declaration.hyperparameters}
+        scenarios = tuple(self._scored(t, id_, tuple(c.key for c in teachers)) for id_ in t.scored)
+        settings = cell_settings(scenarios, {**others, "budget": budget})
+        notes = self._notes(experiment, t, None)
+        return self._registered(experiment, t, method.name, settings, seeds, teachers, notes)
+
+    def _registered(
+        self,
+        experiment: Experiment,
+        t: TrainingSet,
+        method: str,
+        settings: dict[str, Any],
+        seeds: tuple[int, ...],
+        teachers: tuple[Cell, ...],
+        notes: Iterable[Note],
+    ) -> Cell:
         key = digest(settings)
         if key in self.cells:
             seeds = tuple(sorted({*self.cells[key].seeds, *seeds}))
@@ -47,7 +73,7 @@ class Resolver:
                 scenarios=t.scored,
                 settings=settings,
                 seeds=seeds,
-                notes=tuple(dict.fromkeys([*self._notes(experiment, t, method), *inherited])),
+                notes=tuple(dict.fromkeys([*notes, *inherited])),
             )
         return self.cells[key]
 
@@ -120,10 +146,15 @@ class Resolver:
             if name not in allowed:
                 raise refused(f"--set {owner or ''}{'.' if owner else ''}{name}", name, allowed)
 
-    def _notes(self, experiment: Experiment, t: TrainingSet, method_id: str) -> Iterator[Note]:
-        """Declared deviations, a reduced budget, changed settings, and what the suite file assumes."""
+    def _notes(self, experiment: Experiment, t: TrainingSet, method_id: str | None) -> Iterator[Note]:
+        """Declared deviations, a reduced budget, changed settings, and what the suite file assumes.
+
+        method_id: None for a method from elsewhere, of which the file says nothing.
+        """
         suite = self.suite
-        whole = {experiment.id, *(m.id for m in suite.lineage(method_id))}
+        lineage = suite.lineage(method_id) if method_id else []
+        hyperparameters = suite.settings(method_id) if method_id else {}
+        whole = {experiment.id, *(m.id for m in lineage)}
         scenarios = {s.id for s in suite.scenario}
         for d in suite.deviation:
             about = tuple(dict.fromkeys(s for id_ in d.applies_to for s in suite.members(id_) if s in scenarios))
@@ -137,7 +168,7 @@ class Resolver:
             yield Note(id="profile", class_="reduced", says=says)
         for text in self.selection.settings:
             owner, name, _ = _parse_setting(text)
-            if owner in ("budget", method_id) or (owner is None and name in suite.settings(method_id)):
+            if owner in ("budget", method_id) or (owner is None and name in hyperparameters):
                 yield Note(id="--set", class_="changed", says=text)
         if experiment.seeds.kind == "assumed":
             says = f"{experiment.seeds.value} seeds, unless --seeds chooses others: {experiment.seeds.source}"
@@ -147,7 +178,7 @@ class Resolver:
         if experiment.recording and experiment.recording.kind == "assumed":
             points = f"a training point every {experiment.recording.record_every} episodes"
             yield Note(id="recording", class_="assumed", says=f"{points}: {experiment.recording.source}")
-        for name, setting in suite.settings(method_id).items():
+        for name, setting in hyperparameters.items():
             if setting.kind == "assumed":
                 yield Note(id=name, class_="assumed", says=f"{name} = {setting.value}: {setting.source}")
 

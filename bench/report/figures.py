@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.compare.statistics import Over
 from bench.measures import Evidence, Floats, NotRun
 from bench.stats.estimates import StatisticsError
 from bench.stats.intervals import mean_interval
@@ -44,6 +45,19 @@ def learning_curves(evidence: Evidence, experiment: Experiment, place: Place, fo
     parts = [experiment.id, *([place.scenario, place.group] if several else [])]
     stem = "curves-" + "-".join(part.replace("/", "-") for part in parts if part)
     return [save(figure, folder / f"{stem}{suffix}") for suffix in (".svg", ".png")]
+
+
+def profiles(name: str, over: Over, folder: Path) -> Path:
+    """Draw two performance profiles with their pointwise intervals; the file written."""
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.add_subplot()
+    for label, band, colour in zip((name, over.against), over.profiles, COLOURS, strict=False):
+        axes.step(band.thresholds, band.estimate, where="post", color=colour, label=label)
+        if band.low is not None and band.high is not None:
+            axes.fill_between(band.thresholds, band.low, band.high, step="post", color=colour, alpha=0.2)
+    axes.set(xlabel="normalised score: 0 random policy, 1 good script", ylabel="share of runs above it")
+    axes.legend(frameon=False)
+    return _save(figure, folder / f"profile-{over.against.replace('/', '-')}.svg")
 
 
 def _curves(evidence: Evidence, experiment: Experiment, place: Place, name: str) -> dict[str, Curves]:

@@ -15,8 +15,11 @@ import torch
 from bench.checkpoints import Checkpoint, load_checkpoint
 from bench.explain import Problem
 from bench.plan import Run
+from bench.run.guard import guard_run
+from bench.run.job import Job
 from bench.run.playing import play
-from bench.run.training import Event, Job, Stopped, Training
+from bench.run.referee import play_run
+from bench.run.training import Event, Stopped, Training
 from bench.store import Store
 
 __all__ = ["DeviceMissing", "Event", "Job", "Stopped", "check_device", "devices", "play", "run_job"]
@@ -60,6 +63,11 @@ def run_job(job: Job, store: Store, stop: Callable[[], bool], report: Callable[[
                 report({"event": record.status, "run": run.id, "reason": record.reason, "elsewhere": True})
             else:
                 mine.append(run)
+        if job.cell.outside:
+            once = guard_run if job.cell.settings["algorithm"]["kind"] == "learner" else play_run
+            for run in mine:
+                once(job, store, run, stop, report)
+            return
         groups: dict[int, list[tuple[Run, Checkpoint | None]]] = defaultdict(list)
         for run in mine:
             checkpoint = load_checkpoint(store, run.id)

@@ -45,8 +45,10 @@ def make_learner(
     cell: Cell, playing: Sequence[Place], teachers: Sequence[Teacher], streams: list[Streams], device: torch.device
 ) -> Learner:
     """The cell's method on the tasks that it is trained on. teachers: one for each, or none."""
-    algorithm = ALGORITHMS[cell.settings["algorithm"]["name"]]
-    hyperparameters = algorithm.hyperparameters.model_validate(cell.settings["hyperparameters"])
+    name, hyperparameters = cell.settings["algorithm"]["name"], cell.settings["hyperparameters"]
+    if not cell.outside:  # a learner from elsewhere gets its hyperparameters as a table
+        algorithm = ALGORITHMS[name]
+        name, hyperparameters = algorithm.learner, algorithm.hyperparameters.model_validate(hyperparameters)
     layout_agents = cell.settings["hyperparameters"].get("layout_agents", 0)
     trained = [place for place in playing if place.scored.trained]
     tasks = [
@@ -63,8 +65,12 @@ def make_learner(
         )
         for i, place in enumerate(trained)
     ]
-    module, _, name = algorithm.learner.partition(":")
-    return getattr(importlib.import_module(module), name)(tasks, hyperparameters, streams, device)
+    module, _, class_ = name.partition(":")
+    learner = getattr(importlib.import_module(module), class_)(tasks, hyperparameters, streams, device)
+    rounds = [cell.settings["budget"][key] for key in ("episodes", "record_every", "evaluate_every")]
+    if any(episodes % learner.copies for episodes in rounds):
+        raise ValueError(f"{name}: copies: got {learner.copies}; allowed: a divisor of {rounds} episodes")
+    return learner
 
 
 def teacher_refs(store: Store, run: Run) -> tuple[TeacherRef, ...]:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from baselines.learner import Acting, Rollout
@@ -20,26 +19,15 @@ from baselines.streams import Streams, generator
 from bench.checkpoints import Checkpoint, append_replay, save_checkpoint, save_weights
 from bench.curves import CurveLog
 from bench.envs.scores import episode_scores
-from bench.plan import Cell, Run
+from bench.plan import Run
 from bench.provenance import provenance
+from bench.run.job import Job
 from bench.run.playing import play
 from bench.run.tasks import Place, make_learner, make_teachers, places, teacher_refs
 from bench.store import Numbers, Record, Scores, Store
 
 Event = dict[str, Any]
 REPLAY_PART = 256  # episodes in a file of the replay log: what is written costs memory three times over
-
-
-class Job(BaseModel):
-    """Runs of one cell, for one process."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    cell: Cell
-    runs: tuple[Run, ...]
-    suite_version: int
-    profile: str
-    device: str = "cpu"
-    checkpoint_s: float = 30.0  # seconds between checkpoints
 
 
 class Stopped(Exception):
@@ -71,6 +59,7 @@ class Training:
         self.pending: list[list[dict[str, Tensor]]] = [[] for _ in self.places]  # losses of the point under way
         self.diverged: list[int | None] = [None for _ in runs]
         self.saved_episodes = 0
+        self.others: Mapping[str, str] = {}  # versions of packages that a learner from elsewhere loads
         self.clock = _Clock([c.progress if c else {"wall_s": 0.0, "cpu_s": 0.0} for c in checkpoints])
         if checkpoints[0] is not None:
             self._restore([c for c in checkpoints if c is not None])
@@ -229,31 +218,17 @@ class Training:
             first_update=self.first_update,
             weights=save_weights(self.store, run.id, _arrays(policy)),
         )
-        return Record(
-            run=run.id,
-            cell=job.cell.key,
-            suite=job.cell.suite,
-            suite_version=job.suite_version,
-            experiment=job.cell.experiment,
-            method=job.cell.method,
-            training_set=job.cell.training_set,
-            profile=job.profile,
-            seed=run.seed,
-            settings=job.cell.settings,
-            teachers=self.teachers[lane],
-            notes=job.cell.notes,
-            status="finished" if diverged is None else "failed",
-            reason="" if diverged is None else f"diverged at step {diverged}",
-            numbers=numbers,
-            provenance=provenance(
-                started=self.clock.started,
-                wall_s=self.clock.wall(lane),
-                cpu_s=self.clock.cpu(lane),
-                lanes=len(self.runs),
-                device=self.device.type,
-                accelerator=torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else None,
-            ),
+        origin = provenance(
+            started=self.clock.started,
+            wall_s=self.clock.wall(lane),
+            cpu_s=self.clock.cpu(lane),
+            lanes=len(self.runs),
+            device=self.device.type,
+            accelerator=torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else None,
+            others=self.others,
         )
+        reason = "" if diverged is None else f"diverged at step {diverged}"
+        return job.record(run, self.teachers[lane], numbers, reason, origin)
 
     def _lane_scores(self, lane: int, p: int, returns: np.ndarray) -> Scores:
         final = float(np.mean(returns))

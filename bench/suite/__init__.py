@@ -125,8 +125,15 @@ class Suite(Model):
 
         A task for which the teachers' experiment has no training set is left out; `contradictions` refuses that.
         """
-        algorithm, teachers = ALGORITHMS.get(self["method", method_id].algorithm), experiment.teachers
-        if algorithm is None or not algorithm.teacher or teachers is None:
+        algorithm = ALGORITHMS.get(self["method", method_id].algorithm)
+        return self.teachers_of(experiment, t, method_id) if algorithm is not None and algorithm.teacher else ()
+
+    def teachers_of(
+        self, experiment: Experiment, t: TrainingSet, method_id: str = ""
+    ) -> tuple[tuple[Experiment, TrainingSet, str], ...]:
+        """The teachers that an experiment has for its students: for this one, else for most. As `teaching`."""
+        teachers = experiment.teachers
+        if teachers is None:
             return ()
         home, method = self["experiment", teachers.experiment], teachers.instead.get(method_id, teachers.method)
         taught = [home.taught_on(scenario) for scenario in t.scenarios]

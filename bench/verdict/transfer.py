@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bench.measures import Evidence, NotRun
+from bench.measures import Evidence, NotRun, Values
 from bench.stats import transfer
 from bench.stats.estimates import StatisticsError
 from bench.stats.intervals import Interval, difference_interval
@@ -46,11 +47,26 @@ def transfer_metrics(evidence: Evidence, experiment: Experiment) -> list[Transfe
 def _metric(
     evidence: Evidence, experiment: Experiment, metric: str, measure: str, method: str, place: Place
 ) -> TransferMetric:
+    def values() -> list[Values]:
+        return [evidence.values(experiment, f"{m}:{measure}", *place) for m in (method, experiment.baseline)]
+
+    return transfer_metric(evidence, experiment, metric, method, place, values)
+
+
+def transfer_metric(
+    evidence: Evidence,
+    experiment: Experiment,
+    metric: str,
+    method: str,
+    place: Place,
+    values: Callable[[], Sequence[Values]],
+) -> TransferMetric:
+    """One metric of a method against its experiment's baseline. values: takes both; it may raise NotRun."""
     baseline = experiment.baseline or ""
     scale: Literal["difference", "ratio"] = "ratio" if metric in ("time_to_threshold", "area") else "difference"
     empty = TransferMetric(experiment.id, str(place), metric, method, baseline, None, None, scale, None, "")
     try:
-        ours, theirs = (evidence.values(experiment, f"{m}:{measure}", *place) for m in (method, baseline))
+        ours, theirs = values()
     except (NotRun, StatisticsError) as reason:
         return replace(empty, remark=str(reason))
     row = replace(empty, student_mean=float(ours.values.mean()), baseline_mean=float(theirs.values.mean()))

@@ -1,0 +1,126 @@
+"""The process of a method from elsewhere: `python -m bench.outside.child FD` runs one order that comes through FD.
+
+Orders: {"order": "describe", "target"} and {"order": "train", "target", "memory", ...the task's own}. The limits are
+set before any code of the method is loaded. Standard output is the method's own business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import inspect
+import os
+import resource
+import socket
+import sys
+import sysconfig
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from bench.outside.channel import Channel, Closed
+from bench.outside.task import BudgetSpent, Task
+
+OURS = ("bench", "baselines")
+
+
+def main() -> None:
+    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    order, _ = channel.receive()
+    limit(order["memory"])
+    try:
+        found = described(order["target"]) if order["order"] == "describe" else trained(channel, order)
+    except Closed:
+        os._exit(1)
+    except BaseException as error:  # whatever it is, it ends this run and is its reason
+        channel.send({"do": "failed", "reason": reason_of(error)})
+        raise
+    channel.send(found)
+
+
+def limit(memory: int) -> None:
+    """Bytes of private memory that this process may have; a core file would be as large."""
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def trained(channel: Channel, order: Mapping[str, Any]) -> dict[str, Any]:
+    task = Task(channel, order)
+    with contextlib.suppress(BudgetSpent):
+        loaded(order["target"])[1](task)
+    channel.send({"do": "finished", "packages": packages()})
+    task.answer()
+    return {"do": "bye"}
+
+
+def described(target: str) -> dict[str, Any]:
+    module, found = loaded(target)
+    kind = "learner" if inspect.isclass(found) else "function" if callable(found) else type(found).__name__
+    declared = getattr(module, "DECLARATION", None)
+    if declared is not None and not isinstance(declared, Mapping):
+        declared = {"DECLARATION": type(declared).__name__}
+    return {"do": "described", "kind": kind, "source": source_hash(module), "declaration": declared}
+
+
+def loaded(target: str) -> tuple[ModuleType, Any]:
+    """`module:attribute` -> the module and what it names."""
+    name, _, attributes = target.partition(":")
+    module = importlib.import_module(name)
+    found: Any = module
+    for attribute in attributes.split("."):
+        found = getattr(found, attribute)
+    return module, found
+
+
+def source_hash(module: ModuleType) -> str:
+    """SHA-256 of the method's code: its package's files, and all that is loaded from the folder beside it.
+
+    A module in no package: its own file. Installed packages of others are not part of it.
+    """
+    top = sys.modules[module.__name__.partition(".")[0]]
+    own = Path(module.__file__ or "").resolve()
+    root = own.parents[module.__name__.count(".") + own.name.startswith("__init__.")]
+    files = {own}
+    if top.__file__ is not None and Path(top.__file__).name == "__init__.py":
+        files |= {path.resolve() for path in Path(top.__file__).parent.rglob("*.py")}
+    if str(root) not in {str(Path(p).resolve()) for p in sysconfig.get_paths().values()}:
+        for name, other in list(sys.modules.items()):
+            path = Path(getattr(other, "__file__", None) or "").resolve()
+            if name.partition(".")[0] not in (*OURS, "__main__") and _source(path, root):
+                files.add(path)
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        content = path.read_bytes()
+        digest.update(f"{os.path.relpath(path, root)}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+def _source(path: Path, root: Path) -> bool:
+    """Whether it is a file of code that lies with the method's, not in an environment below it."""
+    inside = path.suffix == ".py" and path.is_relative_to(root) and "site-packages" not in path.parts
+    return inside and path.is_file()  # some packages name files that are nowhere
+
+
+def packages() -> dict[str, str]:
+    """Versions of the installed packages whose modules are loaded."""
+    tops = {name.partition(".")[0] for name in sys.modules}
+    names = {package for top, found in metadata.packages_distributions().items() if top in tops for package in found}
+    return {name: metadata.version(name) for name in sorted(names)}
+
+
+def reason_of(error: BaseException) -> str:
+    """An exception in one line, with where it was raised."""
+    where, trace = "", error.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if "/bench/outside/" not in file and "importlib" not in file:
+            where = f" ({Path(file).name}, line {trace.tb_lineno})"
+        trace = trace.tb_next
+    return f"{type(error).__name__}: {error}{where}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""A comparison as Markdown, which the terminal shows too, and as JSON: higher, lower or undecided, and by how much."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import bench
+from bench.compare import Comparison
+from bench.compare.statistics import Difference, Over
+from bench.measures import Evidence
+from bench.report.figures import profiles
+from bench.report.numbers import METRICS, effect, estimate, interval, number
+from bench.report.tables import table
+from bench.store import readable, write_atomically
+from bench.verdict import TransferMetric
+
+SEEDS = "seeds that would settle it"
+
+
+def comparison_lines(evidence: Evidence, found: Comparison) -> Iterator[str]:
+    """Markdown, line by line."""
+    yield from _head(evidence, found)
+    yield from _differences(found)
+    yield from _over(found)
+    yield from _transfer(found)
+    yield from _retention(found)
+    yield from _costs(found)
+    if found.failures:
+        yield from ("", "## Runs that failed", "", *(f"- {_plain(line)}" for line in found.failures))
+    if found.lacking:
+        yield from ("", "## Not compared", "", *(f"- {_plain(line)}" for line in found.lacking))
+
+
+def comparison_json(evidence: Evidence, found: Comparison) -> dict[str, Any]:
+    method, selection = found.entry.method, evidence.selection
+    parts = ("differences", "over", "transfer", "retention", "costs", "failures", "lacking", "tuned_on")
+    return {
+        "method": method.model_dump(mode="json"),
+        "suite": evidence.suite.id,
+        "suite_version": evidence.suite.version,
+        "bench": bench.__version__,
+        "profile": selection.profile,
+        "cells": {c.cell.key: c.cell.label for c in found.entry.contests},
+        "seeds": sorted({seed for c in found.entry.contests for seed in c.cell.seeds}),
+        **{part: _jsonable(getattr(found, part)) for part in parts},
+    }
+
+
+def write_comparison(evidence: Evidence, found: Comparison, folder: Path) -> Path:
+    """comparison.md, comparison.json and the performance profiles; the path of the first. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = [profiles(found.entry.method.name, over, folder) for over in found.over]
+    lines = [*comparison_lines(evidence, found), "", *(f"![performance profile]({path.name})" for path in drawn)]
+    write_atomically(folder / "comparison.json", readable(comparison_json(evidence, found)))
+    write_atomically(folder / "comparison.md", "\n".join([*lines, ""]).encode())
+    return folder / "comparison.md"
+
+
+def _head(evidence: Evidence, found: Comparison) -> Iterator[str]:
+    method, suite, profile = found.entry.method, evidence.suite, evidence.selection.profile
+    declared, tuning = method.declaration, method.declaration.tuning
+    yield f"# {_plain(method.name)} on {suite.id}, profile {profile}"
+    yield ""
+    yield f"{_plain(declared.says)}. Code: `{method.target}`, SHA-256 {method.source[:16]}."
+    yield f"Tuning, by its author's declaration: {tuning.runs:,} runs, {tuning.steps:,} environment steps, "
+    yield f"{'seeds ' + ', '.join(map(str, tuning.seeds)) if tuning.seeds else 'no seeds'}: {_plain(tuning.says)}."
+    if found.tuned_on:
+        seeds = ", ".join(map(str, found.tuned_on))
+        yield f"**Tuned on seeds that are compared here ({seeds}): its scores are flattered.**"
+    settings = ", ".join(f"{name} = {value}" for name, value in declared.hyperparameters.items())
+    yield f"Hyperparameters: {_plain(settings) or 'none declared'}."
+    yield "The harness counted the steps and evaluated every policy, on the same episodes for every method of a seed."
+    notes = dict.fromkeys(n.says for c in found.entry.contests for n in c.cell.notes if n.class_ != "assumed")
+    yield from (f"Differs from the paper: {_plain(says)}." for says in notes)
+
+
+def _differences(found: Comparison) -> Iterator[str]:
+    yield from ("", "## Final scores, scenario by scenario", "")
+    yield "Difference: this method less the other, with its 90% interval, whose ends are the one-sided 95% bounds of"
+    yield "Welch's tests; the finding after Holm's correction over all rows. Scores: with 95% intervals."
+    yield ""
+    head = ("experiment", "scenario", "against", "seeds", "this method", "the other", "difference", "finding", SEEDS)
+    yield from table(head, (_difference_row(d) for d in found.differences))
+
+
+def _difference_row(d: Difference) -> tuple[str, ...]:
+    decision = d.decision
+    seeds = "" if decision.outcome != "undecided" else str(decision.seeds_to_decide or "more than 1,000, or none")
+    gap = number(decision.estimate) + interval(decision.low, decision.high)
+    finding = f"{d.finding}: {decision.reason}"
+    counts = " and ".join(map(str, decision.n))
+    return d.experiment, d.scenario, d.against, counts, estimate(d.ours), estimate(d.theirs), gap, finding, seeds
+
+
+def _over(found: Comparison) -> Iterator[str]:
+    yield from ("", "## Over scenarios", "")
+    yield "Normalised by each scenario's anchors: 0 is the random policy, 1 the good script. 95% intervals; the second"
+    yield "line of a row, marked rliable-compatible, is with n draws, as rliable 1.2.0 has them, which is too narrow."
+    yield ""
+    head = ("against", "scenarios", "seeds", "IQM", "its IQM", "optimality gap", "its gap", "P(improvement)", "draws")
+    yield from table(head, (row for over in found.over for row in _over_rows(over)))
+    yield from ("", "Performance profile: share of runs above a normalised score.", "")
+    for over in found.over:
+        ours, theirs = over.profiles
+        points = zip(ours.thresholds, ours.estimate, theirs.estimate, strict=True)
+        shares = [f"{tau:g}: {own:.2f} and {other:.2f}" for tau, own, other in points]
+        yield f"- with {over.against}: " + "; ".join(shares[::4])
+
+
+def _over_rows(over: Over) -> Iterator[tuple[str, ...]]:
+    place = (over.against, ", ".join(over.tasks), " and ".join(map(str, over.seeds)))
+    yield (*place, *map(estimate, (*over.iqm, *over.gap, over.improvement)), "n - 1")
+    yield (*place, *map(estimate, over.rliable), "n, rliable-compatible")
+
+
+def _transfer(found: Comparison) -> Iterator[str]:
+    if not found.transfer:
+        return
+    yield from ("", "## Transfer, against the experiment's baseline", "")
+    yield "95% intervals. The first update of a method from elsewhere is not known: its windows count from the start."
+    yield ""
+    head = (
+        "experiment",
+        "scenario",
+        "metric",
+        "baseline",
+        "this method",
+        "baseline's",
+        "difference, or ratio",
+        "remark",
+    )
+    yield from table(head, map(_transfer_row, found.transfer))
+
+
+def _transfer_row(m: TransferMetric) -> tuple[str, ...]:
+    means = number(m.student_mean), number(m.baseline_mean)
+    return m.experiment, m.scenario, METRICS[m.metric], m.baseline, *means, effect(m), m.remark
+
+
+def _retention(found: Comparison) -> Iterator[str]:
+    if not found.retention:
+        return
+    yield from ("", "## Performance retention (PRR), student over teacher", "")
+    rows = ((k.experiment, k.scenario, estimate(k.interval), k.remark) for k in found.retention)
+    yield from table(("experiment", "scenario", "PRR, 95% interval", "remark"), rows)
+
+
+def _costs(found: Comparison) -> Iterator[str]:
+    yield from ("", "## What a run took, on average", "")
+    rows = (
+        (c.experiment, c.method, str(c.seeds), number(c.steps), number(c.cpu_s), number(c.wall_s)) for c in found.costs
+    )
+    yield from table(("experiment", "method", "seeds", "environment steps", "CPU seconds", "wall seconds"), rows)
+
+
+def _plain(text: str) -> str:
+    """A stranger's words in one line, without marks that Markdown or HTML would read."""
+    line = " ".join(text.split())
+    return "".join(f"\\{c}" if c in "\\`*_[]|#!" else {"<": "&lt;", ">": "&gt;", "&": "&amp;"}.get(c, c) for c in line)
+
+
+def _jsonable(value: Any) -> Any:
+    """Dataclasses as tables, arrays and tuples as lists, numbers that are not finite as null."""
+    if isinstance(value, Difference):
+        return {"finding": value.finding} | _jsonable(dataclasses.asdict(value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _jsonable(dataclasses.asdict(value))
+    if isinstance(value, dict):
+        return {key: _jsonable(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_jsonable(entry) for entry in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return value

@@ -1,0 +1,45 @@
+"""A job for one process, and the record of a run of it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from bench.outside.process import Limits
+from bench.plan import Cell, Run
+from bench.store import Numbers, Provenance, Record, TeacherRef
+
+
+class Job(BaseModel):
+    """Runs of one cell, for one process."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    cell: Cell
+    runs: tuple[Run, ...]
+    suite_version: int
+    profile: str
+    device: str = "cpu"
+    checkpoint_s: float = 30.0  # seconds between checkpoints
+    limits: Limits = Limits()  # of a method from elsewhere
+
+    def record(
+        self, run: Run, teachers: tuple[TeacherRef, ...], numbers: Numbers, reason: str, provenance: Provenance
+    ) -> Record:
+        """reason: why the run failed; nothing where it finished."""
+        return Record(
+            run=run.id,
+            cell=self.cell.key,
+            suite=self.cell.suite,
+            suite_version=self.suite_version,
+            experiment=self.cell.experiment,
+            method=self.cell.method,
+            training_set=self.cell.training_set,
+            profile=self.profile,
+            seed=run.seed,
+            settings=self.cell.settings,
+            teachers=teachers,
+            notes=self.cell.notes,
+            status="failed" if reason else "finished",
+            reason=reason,
+            numbers=numbers,
+            provenance=provenance,
+        )

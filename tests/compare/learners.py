@@ -1,0 +1,58 @@
+"""Learners from elsewhere, by the learner protocol."""
+
+import os
+import time
+
+from baselines import maddpg, specs
+
+DECLARATION = {
+    "says": "MADDPG, brought from elsewhere",
+    "tuning": {"runs": 0, "steps": 0, "seeds": [], "says": "nothing was tuned"},
+    "hyperparameters": {
+        "hidden_layers": 1,
+        "hidden_width": 8,
+        "lr": 0.01,
+        "gamma": 0.95,
+        "tau": 0.01,
+        "batch_size": 16,
+        "replay_size": 1000,
+        "warmup_transitions": 16,
+        "update_episodes": 1,
+        "grad_clip": 0.5,
+        "logit_penalty": 0.001,
+        "temperature": 1.0,
+        "layout_agents": 0,
+    },
+}
+
+
+class Twin(maddpg.MADDPG):
+    """The suite's own MADDPG."""
+
+    def __init__(self, tasks, hyperparameters, streams, device):
+        super().__init__(tasks, specs.MADDPG.model_validate(hyperparameters), streams, device)
+
+
+class Crashing(Twin):
+    def learn(self, task, rollout, episodes_done):
+        os.abort()
+
+
+class Raising(Twin):
+    def learn(self, task, rollout, episodes_done):
+        raise ValueError("no gradient today")
+
+
+class Hanging(Twin):
+    def learn(self, task, rollout, episodes_done):
+        time.sleep(1000)
+
+
+class Diverging(Twin):
+    def learn(self, task, rollout, episodes_done):
+        return {name: loss / 0 for name, loss in super().learn(task, rollout, episodes_done).items()}
+
+
+class Uneven(Twin):
+    def __init__(self, tasks, hyperparameters, streams, device):
+        super().__init__(tasks, hyperparameters | {"update_episodes": 4}, streams, device)

@@ -1,0 +1,93 @@
+"""Whatever a method does, its run ends with a record that says what, and nothing else is harmed."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from bench.outside.process import Limits
+from tests.compare.conftest import Played
+
+REASONS = {
+    "raises": "KeyError: 'no such\\nkey' (hostile.py, line",
+    "exits": "SystemExit: 3 (hostile.py, line",
+    "leaves": "the process ended with code 0 before it had finished",
+    "kills_itself": "killed by signal 9 (SIGKILL)",
+    "reports_nothing": "reported no policy: task.report(step, policy) was never called",
+    "nan_policy": "IllegalAction: actions[agent_0]: got float64 of shape (2,); allowed: whole numbers of shape (2,)",
+    "soft_policy": "IllegalAction: actions[agent_0]: got float64 of shape (2, 5); allowed: whole numbers of shape (2,)",
+    "forgets_an_agent": "IllegalAction: actions: got ['agent_1', 'agent_2', 'agent_3']; allowed: a table with an entry",
+    "ninth_action": "IllegalAction: actions[agent_0]: got 9; allowed: 0 to 4",
+    "words_for_actions": "IllegalAction: actions[agent_0]: got <U4 of shape ()",
+    "forged_action": "illegal action at step 0: actions[agent_0]: got 9; allowed: 0 to 4",
+    "writes_to_the_channel": "wrote to the harness's channel what is no message",
+    "nested_json": "wrote to the harness's channel what is no message",
+    "reports_a_score": "TypeError: Task.report() got an unexpected keyword argument 'score'",
+    "reports_a_number": "TypeError: report: got a policy of type float",
+    "sends_a_score": "an unknown message: {'do': 'score', 'final': 1000000000.0}",
+    "miscounts": "reported step 1000000000, where the environment counted 0",
+    "steps_in_the_evaluation": "in an evaluation it answered 'step', where actions were asked for",
+    "answers_a_score_for_actions": "illegal action at step 0",
+    "many_environments": "copy: got 257; allowed: 0 to 256",
+    "asks_for_a_teacher": "asked a teacher that this run does not have",
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_a_broken_rule_is_the_record_s_reason(name: str, played: Played) -> None:
+    record = played(f"hostile:{name}")
+    assert record.status == "failed"
+    assert record.reason.startswith(REASONS[name])
+    assert record.numbers.scores[0].final is None
+    assert record.numbers.scores[0].returns == ()
+
+
+@pytest.mark.parametrize("name", ["hangs", "hangs_in_the_evaluation"])
+def test_a_hang_ends_at_the_time_limit(name: str, played: Played) -> None:
+    record = played(f"hostile:{name}", limits=Limits(wall_s=12.0))
+    assert (record.status, record.reason) == ("failed", "over the time limit of 12 s")
+
+
+def test_memory_beyond_the_limit_ends_the_run(played: Played) -> None:
+    record = played("hostile:grabs_memory", limits=Limits(memory_bytes=2 * 2**30))
+    assert record.status == "failed"
+    assert "MemoryError" in record.reason
+
+
+def test_what_it_prints_is_kept_up_to_a_limit_and_changes_nothing(played: Played, tmp_path: Path) -> None:
+    record = played("hostile:chatters", seed=3)
+    assert record.status == "finished"
+    log = tmp_path / "results" / "logs" / f"{record.run}.log"
+    assert log.stat().st_size == 2**20
+    assert record.numbers.scores[0].final is not None
+    assert record.numbers.scores[0].final < 0  # of rewards that are distances, negative
+
+
+def test_its_children_end_with_it(played: Played, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    record = played("hostile:forks", hyperparameters={"pid_file": str(pids)})
+    assert record.reason.startswith("RuntimeError: left children behind")
+    left = [int(line) for line in pids.read_text().split()]
+    assert len(left) == 3
+    time.sleep(0.2)
+    for pid in left:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_steps_beyond_the_budget_are_refused(played: Played) -> None:
+    record = played("hostile:overspends")
+    assert record.status == "finished"
+    curves = record.numbers.scores[0].curves
+    assert curves["training"].steps == (50, 100, 150)
+    assert curves["training"].n == (2, 2, 2)
+    assert curves["evaluation"].steps == (150,)
+
+
+def test_a_failed_run_does_not_touch_its_neighbour(played: Played) -> None:
+    alone = played("template:train", seed=5)
+    played("hostile:kills_itself", seed=5)
+    assert played("template:train", seed=5).numbers == alone.numbers
