@@ -17,6 +17,7 @@ from bench.measures import Evidence
 from bench.report.figures import profiles
 from bench.report.numbers import METRICS, effect, estimate, interval, number
 from bench.report.tables import table
+from bench.stats.intervals import Interval
 from bench.store import readable, write_atomically
 from bench.verdict import TransferMetric
 
@@ -115,8 +116,13 @@ def _over(found: Comparison) -> Iterator[str]:
 
 def _over_rows(over: Over) -> Iterator[tuple[str, ...]]:
     place = (over.against, ", ".join(over.tasks), " and ".join(map(str, over.seeds)))
-    yield (*place, *map(estimate, (*over.iqm, *over.gap, over.improvement)), "n - 1")
-    yield (*place, *map(estimate, over.rliable), "n, rliable-compatible")
+    yield (*place, *map(_explained, (*over.iqm, *over.gap, over.improvement)), "n - 1")
+    yield (*place, *map(_explained, over.rliable), "n, rliable-compatible")
+
+
+def _explained(found: Interval) -> str:
+    """An interval with what there is to say about it: one of zero width is no certainty."""
+    return estimate(found) + (f" ({found.reason})" if found.reason else "")
 
 
 def _transfer(found: Comparison) -> Iterator[str]:

@@ -57,7 +57,7 @@ def profiles(name: str, over: Over, folder: Path) -> Path:
             axes.fill_between(band.thresholds, band.low, band.high, step="post", color=colour, alpha=0.2)
     axes.set(xlabel="normalised score: 0 random policy, 1 good script", ylabel="share of runs above it")
     axes.legend(frameon=False)
-    return _save(figure, folder / f"profile-{over.against.replace('/', '-')}.svg")
+    return save(figure, folder / f"profile-{over.against.replace('/', '-')}.svg")
 
 
 def _curves(evidence: Evidence, experiment: Experiment, place: Place, name: str) -> dict[str, Curves]:
