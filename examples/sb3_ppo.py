@@ -1,4 +1,4 @@
-"""PPO of stable-baselines3 (2.9), its parameters shared by all agents: a method of a library, with nothing of it changed.
+"""PPO of stable-baselines3 (2.9), its parameters shared by all agents: a library's method, with nothing of it changed.
 
 Every agent of every environment is one entry of a vector environment, so that one network plays them all. Its agents
 must have the same spaces. Axes: E environment, N agent; the vector has E x N entries.
@@ -45,7 +45,7 @@ class SharedAgents(VecEnv):
         seen, rewards, dones, infos = [], [], [], []
         for environment, own in zip(self._environments, np.split(self._actions, len(self._environments)), strict=True):
             taken = dict(zip(self._agents, own.tolist(), strict=True))
-            obs, reward, terminated, truncated, _ = environment.step(taken)
+            obs, reward, _, truncated, _ = environment.step(taken)
             rows, over = self._rows(obs), not environment.agents
             seen.append(self._rows(environment.reset()[0]) if over else rows)
             for n, agent in enumerate(self._agents):
