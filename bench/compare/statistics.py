@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.compare.places import Contest, Entry
+from bench.exchange.imported import imports
 from bench.measures import Evidence, NotRun, Values, one_number
 from bench.plan import Cell, scored
 from bench.stats import decisions
@@ -94,6 +95,7 @@ class Cost:
 class Comparison:
     entry: Entry
     differences: tuple[Difference, ...]
+    imported: tuple[Difference, ...]  # against results from elsewhere, a family of their own
     over: tuple[Over, ...]
     transfer: tuple[TransferMetric, ...]
     retention: tuple[Kept, ...]
@@ -112,11 +114,10 @@ def compared(evidence: Evidence, entry: Entry) -> Comparison:
     """Everything that the results show of an entrant."""
     lost: list[str] = []
     pairs = _pairs(evidence, entry.contests, lost)
-    found = [_difference(evidence, pair) for pair in pairs]
-    outcomes = corrected([d.decision for d in found], "holm") if found else ()
     return Comparison(
         entry=entry,
-        differences=tuple(replace(d, decision=o) for d, o in zip(found, outcomes, strict=True)),
+        differences=_family([_difference(evidence, pair) for pair in pairs]),
+        imported=_family([_difference(evidence, pair) for pair in _imported(evidence, entry.contests)]),
         over=tuple(_over(evidence, pairs, lost)),
         transfer=tuple(_transfer(evidence, entry)),
         retention=tuple(_retention(evidence, entry)),
@@ -154,6 +155,25 @@ def _pairs(evidence: Evidence, contests: Sequence[Contest], lost: list[str]) -> 
 
 def _finals(evidence: Evidence, cell: Cell, scenario: str) -> dict[int, float]:
     return {seed: score.final for seed, score in evidence.scores(cell, scenario).items()}
+
+
+def _imported(evidence: Evidence, contests: Sequence[Contest]) -> list[_Pair]:
+    """Every imported method against the entrant, wherever both have scores."""
+    found = []
+    for contest in {contest.cell.key: contest for contest in contests}.values():
+        for scenario in contest.cell.scenarios if evidence.finished(contest.cell) else ():
+            for own in imports(evidence.store.root).of_suite(evidence.suite.id):
+                for method in own.methods:
+                    if theirs := own.final_scores(method, scenario):
+                        ours = _finals(evidence, contest.cell, scenario)
+                        found.append(_Pair(contest, scenario, own.label(method), ours, theirs))
+    return found
+
+
+def _family(found: Sequence[Difference]) -> tuple[Difference, ...]:
+    """After Holm's correction."""
+    outcomes = corrected([d.decision for d in found], "holm") if found else ()
+    return tuple(replace(d, decision=outcome) for d, outcome in zip(found, outcomes, strict=True))
 
 
 def _difference(evidence: Evidence, pair: _Pair) -> Difference:

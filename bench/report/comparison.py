@@ -17,6 +17,7 @@ from bench.measures import Evidence
 from bench.report.figures import profiles
 from bench.report.numbers import METRICS, effect, estimate, interval, number
 from bench.report.tables import table
+from bench.stats.intervals import Interval
 from bench.store import readable, write_atomically
 from bench.verdict import TransferMetric
 
@@ -39,7 +40,7 @@ def comparison_lines(evidence: Evidence, found: Comparison) -> Iterator[str]:
 
 def comparison_json(evidence: Evidence, found: Comparison) -> dict[str, Any]:
     method, selection = found.entry.method, evidence.selection
-    parts = ("differences", "over", "transfer", "retention", "costs", "failures", "lacking", "tuned_on")
+    parts = ("differences", "imported", "over", "transfer", "retention", "costs", "failures", "lacking", "tuned_on")
     return {
         "method": method.model_dump(mode="json"),
         "suite": evidence.suite.id,
@@ -86,7 +87,12 @@ def _differences(found: Comparison) -> Iterator[str]:
     yield "Welch's tests; the finding after Holm's correction over all rows. Scores: with 95% intervals."
     yield ""
     head = ("experiment", "scenario", "against", "seeds", "this method", "the other", "difference", "finding", SEEDS)
-    yield from table(head, (_difference_row(d) for d in found.differences))
+    yield from table(head, map(_difference_row, found.differences))
+    if found.imported:
+        yield from ("", "## Against imported results", "")
+        yield "Made elsewhere, by the protocol that was declared for them, on episodes of their own; corrected apart."
+        yield ""
+        yield from table(head, map(_difference_row, found.imported))
 
 
 def _difference_row(d: Difference) -> tuple[str, ...]:
@@ -95,7 +101,17 @@ def _difference_row(d: Difference) -> tuple[str, ...]:
     gap = number(decision.estimate) + interval(decision.low, decision.high)
     finding = f"{d.finding}: {decision.reason}"
     counts = " and ".join(map(str, decision.n))
-    return d.experiment, d.scenario, d.against, counts, estimate(d.ours), estimate(d.theirs), gap, finding, seeds
+    return (
+        d.experiment,
+        d.scenario,
+        _plain(d.against),
+        counts,
+        estimate(d.ours),
+        estimate(d.theirs),
+        gap,
+        finding,
+        seeds,
+    )
 
 
 def _over(found: Comparison) -> Iterator[str]:
@@ -115,8 +131,13 @@ def _over(found: Comparison) -> Iterator[str]:
 
 def _over_rows(over: Over) -> Iterator[tuple[str, ...]]:
     place = (over.against, ", ".join(over.tasks), " and ".join(map(str, over.seeds)))
-    yield (*place, *map(estimate, (*over.iqm, *over.gap, over.improvement)), "n - 1")
-    yield (*place, *map(estimate, over.rliable), "n, rliable-compatible")
+    yield (*place, *map(_explained, (*over.iqm, *over.gap, over.improvement)), "n - 1")
+    yield (*place, *map(_explained, over.rliable), "n, rliable-compatible")
+
+
+def _explained(found: Interval) -> str:
+    """An interval with what there is to say about it: one of zero width is no certainty."""
+    return estimate(found) + (f" ({found.reason})" if found.reason else "")
 
 
 def _transfer(found: Comparison) -> Iterator[str]:

@@ -60,12 +60,14 @@ def writes_down(task):
     assert environment.state().shape == environment.state_space.shape
     for agent in environment.possible_agents:
         assert environment.observation_space(agent).contains(first[agent])
+    rewards, terminated, truncated = {}, {}, {}
     for _ in range(task.episode_limit):
         assert environment.agents == environment.possible_agents
         _, rewards, terminated, truncated, _ = environment.step(dict.fromkeys(environment.agents, 0))
     assert environment.agents == []
     assert all(truncated.values())
     assert not any(terminated.values())
+    assert set(rewards) == set(environment.possible_agents)
     assert all(isinstance(reward, float) and reward < 0 for reward in rewards.values())
     assert task.steps == task.episode_limit
     with pytest.raises(ValueError, match="report: got step 1; allowed: 25, the steps that the environment counted"):

@@ -1,0 +1,37 @@
+"""The guide and the examples keep what they promise, but for the long runs, which tests/slow makes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bench.outside.process import Limits, describe
+from tests.compare.conftest import EXAMPLES, Played
+
+GUIDE = EXAMPLES.parent / "docs" / "bring-your-method.md"
+
+
+def code(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+
+
+def test_the_guide_s_method_loads_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (text,) = code("python")
+    (tmp_path / "my_method.py").write_text(text)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{EXAMPLES.parent}")
+    found = describe("my_method:train", Limits())
+    assert found.declaration.says == "repeats the action that scored best"
+    assert all(line.startswith("bench compare my_method:train") for line in code("sh"))
+
+
+def test_independent_ppo_is_short() -> None:
+    assert len((EXAMPLES / "ippo.py").read_text().splitlines()) <= 120
+
+
+@pytest.mark.parametrize("name", ["template", "ippo"])
+def test_an_example_runs(name: str, played: Played) -> None:
+    record = played(f"{name}:train", episodes=16, evaluate_every=8)
+    assert record.reason == ""
+    assert record.numbers.scores[0].curves["evaluation"].episodes == (0, 8, 16)
