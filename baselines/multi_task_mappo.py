@@ -5,7 +5,8 @@ Axes: S seed; K task.
 The paper says that it has observation mappings and buffers of each task, and no more. The actor is their eq. 1 and 2,
 EA_k(F(E_k(obs))), with a softmax; the critic, ours, is V(SE_k(state)): an embedding of each task's state and agent
 numbers, then layers and one head that all tasks share. ReLU between all layers.
-What task k's update moves: E_k, F, EA_k, SE_k and V. The other tasks' layers rest.
+What task k's update moves: E_k, F, EA_k, SE_k and V. The other tasks' layers rest; of the target critic all layers go a
+step towards the online ones after each task's round, as EPyMARL's do at each update.
 """
 
 from __future__ import annotations

@@ -10,7 +10,9 @@ from bench.report.numbers import found, interval, number
 from bench.stats.intervals import Interval, difference_interval, mean_interval, paired_interval
 from bench.store import Store
 from bench.suite import Suite
+from bench.suite.loading import load
 from bench.verdict import Verdict, judge
+from bench.verdict.printed import judge_printed
 from bench.verify import verify
 from tests.conftest import ROOT
 
@@ -124,3 +126,32 @@ def test_published_runs_come_from_a_clean_tree(knowru: Suite) -> None:
         assert record.provenance.dirty is False
         assert record.provenance.commit
         assert record.profile == "full"
+
+
+def final_scores(evidence: Evidence, scenario: str) -> list[float]:
+    """Of the teachers that are scored on a scenario, a seed each."""
+    cell = evidence.cell(evidence.suite["experiment", "teachers"], "qmix_teacher", scenario)
+    return [score.final for score in evidence.scores(cell, scenario).values()]
+
+
+@pytest.mark.parametrize("scenario", ["mpe/speaker_listener", "mpe/push", "mpe/adversary"])
+def test_the_docs_teachers_are_what_the_results_give(scenario: str) -> None:
+    suite = load("mkt_marl")
+    evidence = Evidence(suite, Selection(only=("table2",)), RESULTS)
+    (value,) = [v for v in suite.printed_in("table2") if (v.method, v.scenario) == ("qmix_teacher", scenario)]
+    verdict = judge_printed(evidence, value)
+    scores = final_scores(evidence, scenario)
+    ours = mean_interval(scores)
+    lines = (ROOT / "docs/mkt_marl.md").read_text().split("\n")
+    (line,) = [line for line in lines if line.startswith(f"| {scenario} |") and line.count("|") == 5]
+    cells = [cell.strip() for cell in line.split("|")[2:-1]]
+    assert cells == [value.text, f"{ours.estimate:.1f} [{ours.low:.1f}, {ours.high:.1f}]", f"`{verdict.verdict}`"]
+
+
+def test_the_docs_other_adversaries_are_what_the_results_give() -> None:
+    suite = load("mkt_marl")
+    evidence = Evidence(suite, Selection(only=("teachers",)), RESULTS)
+    cell = evidence.cell(suite["experiment", "teachers"], "qmix_teacher", "mpe/adversary")
+    means = [sum(own) / len(own) for own in (final_scores(evidence, scenario) for scenario in cell.scenarios)]
+    text = " ".join((ROOT / "docs/mkt_marl.md").read_text().split())
+    assert "{:.1f} from it, {:.1f} from the second and {:.1f} from the third".format(*means) in text
