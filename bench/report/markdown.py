@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.measures import Evidence
 from bench.plan import Note
-from bench.report.figures import learning_curves
+from bench.report.figures import COLOURS, learning_curves
 from bench.report.numbers import (
     METRICS,
     classes,
@@ -143,7 +143,11 @@ def _curves(evidence: Evidence, experiments: Sequence[Experiment], folder: Path)
             svg, png = files
             name = experiment.id if len(places) == 1 else f"{experiment.id}, {place}"
             yield ""
-            yield f"{name}: {experiment.says}. Thin: every seed; bold: mean with its 95% interval."
+            few = (
+                f" Of {len(experiment.methods)} methods the baseline and those that end highest, {len(COLOURS)} in all."
+            )
+            thin = "Thin: every seed; bold: mean with its 95% interval."
+            yield f"{name}: {experiment.says}. {thin}{few if len(experiment.methods) > len(COLOURS) else ''}"
             yield ""
             yield f"![learning curves of {name}]({svg.name})"
             yield ""

@@ -22,12 +22,14 @@ from bench.verdict.about import about
 from bench.verdict.codes import forbids
 
 Floats = NDArray[np.float64]
+ALL_PAIRS = 12  # methods of which each is compared with each other; of more, with the experiment's baseline
 RESAMPLING = 0  # seed of each bootstrap: the same results give the same report
 
 
 @dataclass(frozen=True)
 class Aggregate:
-    """A method over several tasks, with 95% intervals. better_than: probability of improvement on each other method.
+    """A method over several tasks, with 95% intervals. better_than: probability of improvement on each other method, of
+    more than `ALL_PAIRS` methods on the baseline alone.
 
     The IQM's interval is rliable's own, of n draws: n - 1 draws of few tasks trim another share of the scores than the
     estimate does (3 of 12 for 3 of 15), and the interval may then leave it out. The others' have n - 1 draws.
@@ -93,7 +95,8 @@ def _aggregate(
 ) -> Aggregate:
     ours = scores[method]
     together = all(own[task].same_runs(own[tasks[0]]) for task in tasks)
-    others = [other for other in scores if other != method]
+    compared = scores if len(scores) <= ALL_PAIRS else {experiment.baseline} & scores.keys()
+    others = [other for other in compared if other != method]
     notes = {t: about(evidence, experiment, [f"{method}:final"], [t], partial=True).notes for t in tasks}
     return Aggregate(
         experiment=experiment.id,
