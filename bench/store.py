@@ -238,7 +238,7 @@ class Store:
         cells: dict[str, dict[int, Record]] = {}
         damaged = []
         with _no_collection():
-            for path in sorted((self.root / "records").glob("*.json")):
+            for path in sorted((self.root / "records").glob("*.json"), key=lambda path: path.name):
                 try:
                     record = read_record(path)
                 except StoreError as error:

@@ -7,6 +7,7 @@ policy and 1 the good script. A task is a scenario, or a scenario in one trainin
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,7 @@ from bench.verdict.codes import forbids
 
 Floats = NDArray[np.float64]
 ALL_PAIRS = 12  # methods of which each is compared with each other; of more, with the experiment's baseline
+THREADS = 2  # numpy draws and sorts outside Python's lock; each method has a generator of its own
 RESAMPLING = 0  # seed of each bootstrap: the same results give the same report
 
 
@@ -61,7 +63,8 @@ def aggregates(evidence: Evidence, experiment: Experiment) -> list[Aggregate]:
         return []
     scores = {m: _normalised(evidence, own, tasks) for m, own in found.items()}
     scores = {m: array for m, array in scores.items() if len(array)}
-    return [_aggregate(evidence, experiment, m, tasks, found[m], scores) for m in scores]
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(lambda m: _aggregate(evidence, experiment, m, tasks, found[m], scores), scores))
 
 
 def _finals(evidence: Evidence, experiment: Experiment, method: str, places: Sequence[Place]) -> dict[Place, Values]:
