@@ -32,6 +32,7 @@ from bench.explain import key_path
 from bench.plan import Note, digest
 
 RECORD_SCHEMA = 2
+START, END = b'{\n "', b"\n}\n"  # of a file that `readable` wrote
 INDENTS = re.compile(rb"\n *")
 AGAIN = "delete it, and the run is made again"
 WRITABLE, THERE = "make it writable", "bring the folder back"
@@ -237,7 +238,7 @@ class Store:
         cells: dict[str, dict[int, Record]] = {}
         damaged = []
         with _no_collection():
-            for path in sorted((self.root / "records").glob("*.json")):
+            for path in sorted((self.root / "records").glob("*.json"), key=lambda path: path.name):
                 try:
                     record = read_record(path)
                 except StoreError as error:
@@ -353,7 +354,9 @@ def _as_written(content: bytes) -> Record | None:
     Hashed is the canonical text that the file's own text makes without its blanks, and that text is what is parsed: a
     file that is not quite as written is a wrong hash, never another record.
     """
-    entries = _entries(content)
+    if not (content.startswith(START) and content.endswith(END)):
+        return None
+    entries = _entries(content[len(START) : -len(END)])
     stated, numbers = entries.pop(b"content_hash", b""), entries.get(b"numbers_hash", b"")
     if _quoted(sha256(_joined(entries))) != stated or _quoted(sha256(entries.get(b"numbers", b""))) != numbers:
         return None
@@ -368,9 +371,11 @@ def _as_written(content: bytes) -> Record | None:
 
 
 def _entries(content: bytes) -> dict[bytes, bytes]:
-    """Key -> canonical JSON of its value, of a file that `readable` wrote: strings hold no line ends, so lines tell."""
-    lines = content.removeprefix(b'{\n "').removesuffix(b"\n}\n").split(b',\n "')
-    return {key: _compact(key, value) for key, _, value in (line.partition(b'": ') for line in lines)}
+    """Key -> canonical JSON of its value, of what `readable` wrote between braces: strings hold no line ends, so these
+    tell where an entry ends.
+    """
+    parts = (entry.partition(b'": ') for entry in content.split(b',\n "'))
+    return {key: _compact(key, value) for key, _, value in parts}
 
 
 def _compact(key: bytes, value: bytes) -> bytes:

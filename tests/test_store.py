@@ -22,6 +22,8 @@ from bench.store import (
     Scores,
     Store,
     StoreError,
+    _as_written,
+    _parsed,
     canonical,
     numbers_hash,
     readable,
@@ -312,3 +314,33 @@ def test_an_edited_record_of_schema_1_is_named(store: Store) -> None:
     path.write_bytes(path.read_bytes().replace(b"-1.25", b"-1.35"))
     with pytest.raises(StoreError, match="content_hash"):
         store.record("a" * 16)
+
+
+@settings(max_examples=100, deadline=None)
+@given(says=st.text() | st.text('": a,\n'), mean=st.floats(allow_nan=False, allow_infinity=False))
+def test_a_file_as_written_is_read_as_its_json_is(
+    tmp_path_factory: pytest.TempPathFactory, says: str, mean: float
+) -> None:
+    """The quick way, by the file's own text, and the slow one, by its JSON: the same record."""
+    own = record(mean=mean, reason=says, notes=(Note(id="n", class_="assumed", says=says),))
+    content = content_of(tmp_path_factory, own)
+    assert _parsed(Path("x.json"), content) == own
+    assert _as_written(content) == (None if '": ' in says else own)
+
+
+def test_what_is_read_is_what_was_hashed(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Blanks more or less are no other record, in text they are."""
+    own = record(reason="a b")
+    content = content_of(tmp_path_factory, own)
+    assert _as_written(content.replace(b"-1.25, -1.0", b"-1.25,  -1.0")) == own
+    assert _as_written(content.replace(b'"a b"', b'"ab"')) is None
+    assert _as_written(content.replace(b"-1.25", b"-1.26")) is None
+    assert _as_written(content.replace(b'"experiment": "target"', b'"experiment": "source"')) is None
+    assert _as_written(content + b" ") is None
+
+
+def content_of(tmp_path_factory: pytest.TempPathFactory, own: Record) -> bytes:
+    store = Store(tmp_path_factory.mktemp("results"))
+    store.open_for_writing()
+    store.write_record(own)
+    return store.record_path(own.run).read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
@@ -116,8 +117,10 @@ def _print_tables(evidence: Evidence, form: str, out: Path | None) -> None:
 
 def judged(evidence: Evidence) -> tuple[list[Verdict], list[TransferMetric], list[Aggregate]]:
     experiments = selected(evidence.suite, evidence.selection.only)
-    metrics = [metric for e in experiments for metric in transfer_metrics(evidence, e)]
-    return judge(evidence, experiments), metrics, [a for e in experiments for a in aggregates(evidence, e)]
+    with ThreadPoolExecutor(1) as beside:  # resampling is done outside Python's lock, the rest mostly inside
+        aggregated = beside.submit(lambda: [a for e in experiments for a in aggregates(evidence, e)])
+        metrics = [metric for e in experiments for metric in transfer_metrics(evidence, e)]
+        return judge(evidence, experiments), metrics, aggregated.result()
 
 
 def show_check(

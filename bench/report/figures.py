@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from bench.compare.statistics import Over
 from bench.measures import Evidence, Floats, NotRun
-from bench.stats.estimates import StatisticsError
-from bench.stats.intervals import mean_interval
+from bench.stats.estimates import MINIMUM_SEEDS, StatisticsError
+from bench.stats.intervals import mean_band
 from bench.suite import Experiment, Place, Scenario
 
 # Okabe & Ito (2008): told apart with any colour vision.
@@ -29,7 +29,8 @@ def learning_curves(evidence: Evidence, experiment: Experiment, place: Place, fo
     """
     greedy = any(value.protocol == "greedy" for value in evidence.suite.printed)
     found = [(name, _curves(evidence, experiment, place, name)) for name in ("training", "evaluation")[: 1 + greedy]]
-    panels = [(name, curves) for name, curves in found if curves]
+    shown = _legible(experiment, found[0][1] or found[-1][1])
+    panels = [(name, {m: c for m, c in curves.items() if m in shown}) for name, curves in found if curves]
     if not panels:
         return []
     figure = Figure(figsize=(8, 4.5 * len(panels)), layout="constrained")
@@ -73,15 +74,20 @@ def _curves(evidence: Evidence, experiment: Experiment, place: Place, name: str)
     return found
 
 
+def _legible(experiment: Experiment, curves: Mapping[str, Curves]) -> tuple[str, ...]:
+    """The methods that a figure has colours for: the baseline and those that end highest, in the suite's order."""
+    ends = {method: float(y[:, -1].mean()) for method, (_, y) in curves.items()}
+    best = sorted(ends, key=lambda method: (method != experiment.baseline, -ends[method]))[: len(COLOURS)]
+    return tuple(method for method in ends if method in best)
+
+
 def _draw(axes: Axes, scenario: Scenario, curves: Mapping[str, Curves], colours: Mapping[str, str]) -> None:
     """Curves, and the scenario's scale."""
     for method, (x, y) in curves.items():
         colour = colours[method]
         axes.plot(x, y.T, color=colour, alpha=0.2, linewidth=0.5)
-        intervals = [mean_interval(y[:, p]) for p in range(len(x))]
-        ends = [(i.low, i.high) for i in intervals if i.low is not None and i.high is not None]
-        if len(ends) == len(x):  # else fewer than three seeds
-            axes.fill_between(x, *np.transpose(ends), color=colour, alpha=0.2)
+        if len(y) >= MINIMUM_SEEDS:
+            axes.fill_between(x, *mean_band(y), color=colour, alpha=0.2)
         axes.plot(x, y.mean(0), color=colour, linewidth=1.8, label=f"{method} ({len(y)} seeds)")
     if scenario.anchors:
         for name in ("random", "no_information", "good"):

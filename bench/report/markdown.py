@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.measures import Evidence
 from bench.plan import Note
-from bench.report.figures import learning_curves
+from bench.report.figures import COLOURS, learning_curves
 from bench.report.numbers import (
     METRICS,
     classes,
@@ -26,6 +26,8 @@ from bench.report.terminal import family_lines
 from bench.store import Record, write_atomically
 from bench.suite import Experiment
 from bench.verdict import Aggregate, TransferMetric, Verdict, counts
+
+FIGURES = 12  # of one experiment
 
 
 def write_report(
@@ -138,16 +140,23 @@ def _curves(evidence: Evidence, experiments: Sequence[Experiment], folder: Path)
     yield "## Learning curves"
     for experiment in experiments:
         places = [place for s in experiment.scenarios for place in experiment.places(s)]
-        drawn = [(place, learning_curves(evidence, experiment, place, folder)) for place in places]
+        drawn = [(place, learning_curves(evidence, experiment, place, folder)) for place in places[:FIGURES]]
         for place, files in ((place, files) for place, files in drawn if files):
             svg, png = files
             name = experiment.id if len(places) == 1 else f"{experiment.id}, {place}"
             yield ""
-            yield f"{name}: {experiment.says}. Thin: every seed; bold: mean with its 95% interval."
+            few = (
+                f" Of {len(experiment.methods)} methods the baseline and those that end highest, {len(COLOURS)} in all."
+            )
+            thin = "Thin: every seed; bold: mean with its 95% interval."
+            yield f"{name}: {experiment.says}. {thin}{few if len(experiment.methods) > len(COLOURS) else ''}"
             yield ""
             yield f"![learning curves of {name}]({svg.name})"
             yield ""
             yield f"[PNG]({png.name})"
+        if len(places) > FIGURES:
+            yield ""
+            yield f"{experiment.id}: {FIGURES} of {len(places)} places are drawn; `bench leaderboard` draws every cell."
         if not any(files for _, files in drawn):
             reasons = dict.fromkeys(evidence.suite.waits_for(experiment, m) for m in experiment.methods)
             why = "cannot run yet: " + "; ".join(filter(None, reasons)) if all(reasons) else "no finished run"

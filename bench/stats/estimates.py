@@ -5,6 +5,7 @@ Axes: S seed. One number per seed: the seed is the unit of replication, never th
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -38,12 +39,12 @@ class Estimate:
         """Whether every side has at least 3 seeds; below that `error` and `df` mean nothing."""
         return min(self.n) >= MINIMUM_SEEDS
 
-    @property
+    @cached_property
     def error(self) -> float:
         """Standard error of `value`: the root of the sum of spread^2 / n over sides. 0 for constant scores."""
         return math.hypot(*(spread / math.sqrt(n) for spread, n in zip(self.spreads, self.n, strict=True)))
 
-    @property
+    @cached_property
     def df(self) -> float:
         """Degrees of freedom (Satterthwaite 1946); n - 1 for one side. Undefined where `error` is 0."""
         shares = [(spread / self.error) ** 2 / n for spread, n in zip(self.spreads, self.n, strict=True)]

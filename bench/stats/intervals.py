@@ -14,13 +14,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
 from bench.stats.estimates import (
+    MINIMUM_SEEDS,
     Estimate,
     StatisticsError,
     difference_estimate,
+    finite,
     further_seeds_estimate,
     log_ratio_estimate,
     mean_estimate,
@@ -70,6 +73,19 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     Coverage: normal .95 / .95 / .95, bounded .93 / .92 / .93, bimodal .81 / .74 / .89.
     """
     return _student(mean_estimate(values), level, "Student t")
+
+
+def mean_band(values: ArrayLike, level: float = 0.95) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`mean_interval` at each point of curves: low [P] and high [P]. values [S, P].
+
+    Pointwise: at each point by itself, not over the whole curve. StatisticsError for fewer than 3 seeds.
+    """
+    curves = finite(values, "values", axes=2)
+    seeds = len(curves)
+    if seeds < MINIMUM_SEEDS:
+        raise StatisticsError(f"values: got {seeds} seeds, at least {MINIMUM_SEEDS} are needed")
+    half = stdtrit(seeds - 1, (1 + checked_level(level)) / 2) * curves.std(axis=0, ddof=1) / math.sqrt(seeds)
+    return curves.mean(axis=0) - half, curves.mean(axis=0) + half
 
 
 def paired_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interval:

@@ -16,6 +16,7 @@ from bench.stats.estimates import StatisticsError, finite
 from bench.stats.intervals import (
     difference_interval,
     fieller_interval,
+    mean_band,
     mean_interval,
     paired_interval,
     ratio_interval,
@@ -270,3 +271,13 @@ def test_simulated_coverage(n: int):
     assert coverage(difference_interval, 1.0, draw) >= 0.93
     assert 0.93 <= coverage(lambda a, _b: mean_interval(a), 3.0, draw) <= 0.97
     assert 0.93 <= coverage(lambda a, b: paired_interval(a, b), 1.0, draw) <= 0.97
+
+
+def test_a_band_is_the_mean_interval_at_each_point() -> None:
+    curves = np.random.default_rng(0).normal(size=(5, 7))
+    low, high = mean_band(curves)
+    for p in range(7):
+        one = mean_interval(curves[:, p])
+        assert (low[p], high[p]) == pytest.approx((one.low, one.high), rel=1e-12)
+    with pytest.raises(StatisticsError, match="got 2 seeds"):
+        mean_band(curves[:2])
