@@ -98,7 +98,7 @@ def _aggregate(
 ) -> Aggregate:
     ours = scores[method]
     together = all(own[task].same_runs(own[tasks[0]]) for task in tasks)
-    compared = scores if len(scores) <= ALL_PAIRS else {experiment.baseline} & scores.keys()
+    compared = [m for m in scores if len(scores) <= ALL_PAIRS or m == experiment.baseline]
     others = [other for other in compared if other != method]
     notes = {t: about(evidence, experiment, [f"{method}:final"], [t], partial=True).notes for t in tasks}
     return Aggregate(
