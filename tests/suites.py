@@ -20,7 +20,7 @@ Tree = dict[str, Any]
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40).filter(str.strip)
 ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,12}", fullmatch=True)
 counts = st.integers(1, 2**62)
-rounds = counts.map(lambda n: 4 * n)  # whole numbers of every method's rounds, in both files
+rounds = counts.map(lambda n: 20 * n)  # whole numbers of every method's rounds, in both files
 finite = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53)
 
 

@@ -67,7 +67,7 @@ def test_check_prints_one_row_a_claim(bench: Bench, tiny_file: Path, results: Pa
     (row,) = shown["verdicts"]
     assert list(row) == [
         "id", "kind", "where", "experiment", "scenario", "method", "says", "printed", "found", "interval", "verdict",
-        "reason", "seeds", "seeds_to_decide", "deviations",
+        "reason", "seeds", "seeds_to_decide", "deviations", "ours",
     ]  # fmt: skip
     assert (row["id"], row["kind"], row["verdict"], row["seeds"]) == ("better", "ordering", "reproduced", 3)
     assert row["found"] == pytest.approx(1.0)

@@ -42,7 +42,9 @@ def html(markdown: str) -> str:
     """Markdown -> HTML. Links between documents lead to their pages; links to what the site lacks become text."""
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = reader.parse(markdown)
-    for token in tokens:
+    for opening, token in zip([None, *tokens], tokens, strict=False):
+        if opening is not None and opening.type == "heading_open":
+            opening.attrSet("id", anchor(token.content))
         if token.children is not None:
             token.children = _linked(token.children)
         elif token.type == "table_open":
@@ -55,6 +57,12 @@ def html(markdown: str) -> str:
 
 
 SCROLL = '<div class="scroll" tabindex="0" role="region" aria-label="table">'
+
+
+def anchor(heading: str) -> str:
+    """The id that a heading's links name, as GitHub has it: "Against a printed value" -> "against-a-printed-value"."""
+    kept = "".join(c for c in heading.lower() if c.isalnum() or c in " -_")
+    return kept.replace(" ", "-")
 
 
 def _linked(children: list[Token]) -> list[Token]:
