@@ -133,4 +133,5 @@ def _path(store: Store, run: str) -> Path:
 
 
 def _contiguous(arrays: Arrays) -> dict[str, np.ndarray]:
-    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    """As safetensors needs them; of the same shapes (np.ascontiguousarray would make a scalar [1])."""
+    return {name: np.asarray(array, order="C") for name, array in arrays.items()}

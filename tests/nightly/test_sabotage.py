@@ -127,7 +127,7 @@ def versions(folder: Path, **packages: str) -> str:
 
 def test_nothing_changed(work: Path) -> None:
     done = nightly(ROOT, work, "tiny.toml", "--canary-only")
-    assert (done.returncode, done.stderr) == (0, "canaries\n")
+    assert done.returncode == 0, done.stderr
     assert "nothing broke\n5 canaries: 5 repeat to the last bit." in done.stdout
 
 
