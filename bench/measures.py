@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from bench.plan import Cell, Plan, Selection, cells_of, make_plan
 from bench.stats import transfer
-from bench.stats.estimates import StatisticsError
-from bench.store import Found, Record, Scores, Store
+from bench.stats.estimates import Estimate, StatisticsError, mean_estimate
+from bench.store import Contents, Found, Record, Scores, Store
 from bench.suite import (
     CurveMeasure,
     Experiment,
@@ -56,6 +56,11 @@ class Values:
     def same_runs(self, other: Values) -> bool:
         """Whether both were read off the same runs, seed by seed."""
         return {c.key for c in self.cells} == {c.key for c in other.cells}
+
+    @cached_property
+    def estimate(self) -> Estimate:
+        """Of the mean over seeds. Raises StatisticsError."""
+        return mean_estimate(self.values)
 
     @property
     def times(self) -> transfer.Times:
@@ -97,9 +102,14 @@ class Evidence:
         self.suite, self.selection, self.store = suite, selection, store
         self.plan: Plan = make_plan(suite, selection)
         self._cells: dict[str, dict[tuple[str, str], Cell]] = {}  # by experiment, then by method and training set
-        self._contents = store.contents(selection.seeds)
+        self._places: dict[tuple[str, str, str, str | None], Cell] = {}  # by what `cell` is asked
         self._scores: dict[tuple[str, str], dict[int, Score]] = {}  # by cell and scenario
         self._values: dict[tuple[str, str, str, str | None], Values] = {}  # by what `values` is asked
+
+    @cached_property
+    def _contents(self) -> Contents:
+        """Every record, read when first asked for."""
+        return self.store.contents(self.selection.seeds)
 
     @property
     def damaged(self) -> tuple[str, ...]:
@@ -148,6 +158,12 @@ class Evidence:
         Another experiment or method may share its records. Raises NotRun, also where several training sets are scored
         on it and none is named.
         """
+        key = experiment.id, method, scenario, group
+        if key not in self._places:
+            self._places[key] = self._cell(experiment, method, scenario, group)
+        return self._places[key]
+
+    def _cell(self, experiment: Experiment, method: str, scenario: str, group: str | None) -> Cell:
         sets = experiment.sets_of(scenario, group)
         waiting = [why for t in sets if (why := self.suite.waits_for(experiment, method, t))]
         if len(waiting) == len(sets):
@@ -157,7 +173,7 @@ class Evidence:
             several = ", ".join(t.id for t in sets)
             raise NotRun(f"{experiment.id} scores {scenario} in several training sets, and none is named: {several}")
         if experiment.id not in self._cells:
-            self._cells[experiment.id] = cells_of(self.suite, self.selection, experiment)
+            self._cells[experiment.id] = cells_of(self.suite, self.selection, experiment, self.plan.cells)
         return self._cells[experiment.id][method, sets[0].id]
 
     def parts(self, experiment: Experiment, quantity: str, place: Place) -> list[tuple[Cell, str]]:
@@ -273,8 +289,9 @@ class Evidence:
         scores: Iterable[Score],
     ) -> transfer.Times:
         """The time to threshold of each of these runs. Raises NotRun, StatisticsError."""
-        curves = [score.series(measure.series) for score in scores]
-        if len({tuple(x) for x, _ in curves}) > 1:
+        runs = tuple(scores)
+        curves = [score.series(measure.series) for score in runs]
+        if len({score.episodes(measure.series) for score in runs}) > 1:
             raise StatisticsError(f"the curves {measure.series} of different seeds do not have the same points")
         x, y = curves[0][0], np.stack([y for _, y in curves])
         level = self.threshold(experiment, measure, scenario, group)
@@ -311,6 +328,10 @@ class Score:
             self._series[name] = self._read(name)
         return self._series[name]
 
+    def episodes(self, name: str) -> tuple[int, ...]:
+        """Where the points of a curve that `series` has given lie."""
+        return self.scores.curves[name].episodes
+
     @cached_property
     def _series(self) -> dict[str, tuple[Floats, Floats]]:
         return {}
@@ -330,9 +351,8 @@ def numbers(measure: Measure, scores: Sequence[Score]) -> Floats:
     if isinstance(measure, Window | Untrained):
         windows = {_window(measure, score) for score in scores}
         curves = [score.series(measure.series) for score in scores]
-        x = curves[0][0]
-        if len(windows) == 1 and all(np.array_equal(x, other) for other, _ in curves):
-            return transfer.window_mean(x, np.stack([y for _, y in curves]), *windows.pop())
+        if len(windows) == 1 and len({score.episodes(measure.series) for score in scores}) == 1:
+            return transfer.window_mean(curves[0][0], np.stack([y for _, y in curves]), *windows.pop())
     return np.array([one_number(measure, score) for score in scores])
 
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from bench.explain import key_path
 from bench.plan import Note, digest
@@ -49,6 +49,9 @@ MENDS = {
 }
 
 
+_COUNTS: dict[tuple[int, ...], tuple[int, ...]] = {}
+
+
 class StoreError(Exception):
     """A results folder that cannot be used, or a file in it that is not what was written."""
 
@@ -65,6 +68,12 @@ class Curve(Frozen):
     mean: tuple[float | None, ...]  # None: not a finite number
     sd: tuple[float | None, ...]
     n: tuple[int, ...]
+
+    @field_validator("episodes", "steps", "n")
+    @classmethod
+    def _once(cls, counts: tuple[int, ...]) -> tuple[int, ...]:
+        """The same counts are held once: those of all runs of a cell are alike, and most of what a record takes."""
+        return _COUNTS.setdefault(counts, counts)
 
 
 class Scores(Frozen):
@@ -352,41 +361,32 @@ def _as_written(content: bytes) -> Record | None:
     """The record of a file as `write_record` leaves it; None of any other, sound or not.
 
     Hashed is the canonical text that the file's own text makes without its blanks, and that text is what is parsed: a
-    file that is not quite as written is a wrong hash, never another record.
+    file that is not quite as written is a wrong hash, never another record. Strings hold no line ends, so these tell
+    where an entry begins; blanks inside the numbers are none of theirs.
     """
     if not (content.startswith(START) and content.endswith(END)):
         return None
-    entries = _entries(content[len(START) : -len(END)])
-    stated, numbers = entries.pop(b"content_hash", b""), entries.get(b"numbers_hash", b"")
-    if _quoted(sha256(_joined(entries))) != stated or _quoted(sha256(entries.get(b"numbers", b""))) != numbers:
-        return None
-    del entries[b"numbers_hash"]
-    if entries.get(b"schema_version") != b"%d" % RECORD_SCHEMA:
+    head, _, rest = content[1 : -len(END)].partition(b'\n "numbers": ')
+    numbers, _, rest = rest.partition(b',\n "numbers_hash": ')
+    numbers_hash, _, rest = rest.partition(b",")
+    numbers, tail = numbers.translate(None, b" \n"), _compact(rest)
+    before, _, rest = _compact(head).partition(b'"content_hash":')
+    content_hash, _, after = rest.partition(b",")
+    start = b'{%b%b"numbers":%b,' % (before, after, numbers)
+    body = b'%b"numbers_hash":%b,%b}' % (start, numbers_hash, tail)
+    if _quoted(sha256(body)) != content_hash or _quoted(sha256(numbers)) != numbers_hash:
         return None
     try:
-        record = Record.model_validate_json(_joined(entries))
+        record = Record.model_validate_json(start + tail + b"}")
     except ValidationError:
         return None
-    return record if record.cell == sha256(entries[b"settings"])[:16] else None
+    settings = tail.partition(b'"settings":')[2].partition(b',"status":')[0]
+    return record if record.cell == sha256(settings)[:16] else None
 
 
-def _entries(content: bytes) -> dict[bytes, bytes]:
-    """Key -> canonical JSON of its value, of what `readable` wrote between braces: strings hold no line ends, so these
-    tell where an entry ends.
-    """
-    parts = (entry.partition(b'": ') for entry in content.split(b',\n "'))
-    return {key: _compact(key, value) for key, _, value in parts}
-
-
-def _compact(key: bytes, value: bytes) -> bytes:
-    """A value without the blanks that `readable` puts before lines, after keys and, in the numbers, everywhere."""
-    if key == b"numbers":  # most of the file; names of curves hold no blanks
-        return value.translate(None, b" \n")
-    return INDENTS.sub(b"", value).replace(b'": ', b'":') if b"\n" in value else value
-
-
-def _joined(entries: Mapping[bytes, bytes]) -> bytes:
-    return b"{" + b",".join(b'"%b":%b' % entry for entry in entries.items()) + b"}"
+def _compact(text: bytes) -> bytes:
+    """Entries without the blanks that `readable` puts before lines and after keys."""
+    return INDENTS.sub(b"", text).replace(b'": ', b'":')
 
 
 def _quoted(text: str) -> bytes:

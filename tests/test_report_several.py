@@ -9,7 +9,7 @@ import pytest
 
 from bench.measures import Evidence
 from bench.report.machine import check_json
-from bench.report.markdown import write_report
+from bench.report.markdown import drawn, write_report
 from bench.report.papertables import paper_tables
 from bench.report.tables import printed_tables
 from bench.report.terminal import aggregate_table, transfer_table, verdict_table
@@ -80,16 +80,17 @@ def test_a_report_has_it_all(evidence: Evidence) -> None:
     metrics = [m for e in chosen for m in transfer_metrics(evidence, e)]
     found = [a for e in chosen for a in aggregates(evidence, e)]
     folder = evidence.store.root / "report"
-    text = write_report(evidence, chosen, judge(evidence, chosen), metrics, found, folder).read_text()
-    drawn = sorted(path.name for path in folder.glob("*.svg"))
-    assert drawn == [
+    with drawn(evidence, chosen, folder):
+        text = write_report(evidence, chosen, judge(evidence, chosen), metrics, found, folder).read_text()
+    figures = sorted(path.name for path in folder.glob("*.svg"))
+    assert figures == [
         "curves-grouped-odd.svg",
         "curves-grouped-two-other.svg",
         "curves-joint-odd.svg",
         "curves-joint-three.svg",
         "curves-joint-two.svg",
     ]
-    assert all(f"]({name})" in text for name in drawn)
+    assert all(f"]({name})" in text for name in figures)
     assert "learning curves of grouped, two (other)" in text
     figure = (folder / "curves-joint-two.svg").read_text()
     assert "step reward (training)" in figure

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +20,7 @@ from bench.commands.options import (
     Seeds,
     Settings,
     SuiteName,
+    cores,
     evidence_of,
     print_json,
     require_results,
@@ -27,7 +30,7 @@ from bench.explain import Problem, listed, nearest, shown
 from bench.measures import Evidence
 from bench.plan import COMMAND_LINE, selected
 from bench.report.machine import check_json
-from bench.report.markdown import write_report
+from bench.report.markdown import drawn, write_report
 from bench.report.papertables import paper_tables
 from bench.report.tabular import FORMATS
 from bench.report.terminal import (
@@ -41,7 +44,10 @@ from bench.report.terminal import (
 )
 from bench.store import StoreError, write_atomically
 from bench.suite import SuiteError
-from bench.verdict import Aggregate, TransferMetric, Verdict, aggregates, judge, transfer_metrics
+from bench.verdict import Aggregate, TransferMetric, Verdict, judge, transfer_metrics
+from bench.verdict.aggregates import ALL_PAIRS, begin
+
+Judged = tuple[list[Verdict], list[TransferMetric], list[Aggregate]]
 
 
 def check(
@@ -55,7 +61,8 @@ def check(
 ) -> None:
     """Judge every claim on the results that are there."""
     evidence = evidence_of(suite, profile, only, seeds, settings, results)
-    found = judged(evidence)
+    with workers(evidence) as pool:
+        found = judged(evidence, pool)
     if as_json:
         print_json(check_json(evidence, *found))
     else:
@@ -83,8 +90,9 @@ def report(
         _print_tables(evidence, form, out)
         require_results(evidence, results)
         return
-    require_results(evidence, results)
-    path = save_report(evidence, *judged(evidence))
+    with workers(evidence) as pool:
+        require_results(evidence, results)
+        path, _ = judged_report(evidence, pool)
     if as_json:
         print_json({"report": str(path)})
     else:
@@ -115,12 +123,28 @@ def _print_tables(evidence: Evidence, form: str, out: Path | None) -> None:
         raise StoreError(f"{out} cannot be written: {error.strerror}") from error
 
 
-def judged(evidence: Evidence) -> tuple[list[Verdict], list[TransferMetric], list[Aggregate]]:
+@contextlib.contextmanager
+def workers(evidence: Evidence) -> Iterator[Executor | None]:
+    """Processes to resample and draw in; none for few methods, which are done sooner than a process starts.
+
+    They are made before any record is read: what this process holds then, it would have to copy as it goes on.
+    """
     experiments = selected(evidence.suite, evidence.selection.only)
-    with ThreadPoolExecutor(1) as beside:  # resampling is done outside Python's lock, the rest mostly inside
-        aggregated = beside.submit(lambda: [a for e in experiments for a in aggregates(evidence, e)])
-        metrics = [metric for e in experiments for metric in transfer_metrics(evidence, e)]
-        return judge(evidence, experiments), metrics, aggregated.result()
+    if all(len(experiment.methods) <= ALL_PAIRS for experiment in experiments):
+        yield None
+        return
+    with ProcessPoolExecutor(max(1, cores() - 1)) as pool:
+        pool.submit(int)  # starts them
+        yield pool
+
+
+def judged(evidence: Evidence, pool: Executor | None = None) -> Judged:
+    """All that there is to say about the results; pool: where resampling is done, else here."""
+    experiments = selected(evidence.suite, evidence.selection.only)
+    resampling = [begin(evidence, e, pool) for e in experiments]
+    metrics = [metric for e in experiments for metric in transfer_metrics(evidence, e)]
+    verdicts = judge(evidence, experiments)
+    return verdicts, metrics, [a for finish in resampling for a in finish()]
 
 
 def show_check(
@@ -142,14 +166,14 @@ def show_check(
         print(f"not counted: {problem}", file=sys.stderr)
 
 
-def save_report(
-    evidence: Evidence, verdicts: list[Verdict], transfer: list[TransferMetric], aggregated: list[Aggregate]
-) -> Path:
-    """The path of the report, in the results folder. Raises StoreError where it cannot be written."""
+def judged_report(evidence: Evidence, pool: Executor | None = None) -> tuple[Path, Judged]:
+    """The path of the report, in the results folder, and what it says. Raises StoreError where it cannot be written."""
     suite, selection, root = evidence.suite, evidence.selection, evidence.store.root
     name = "-".join([suite.id, selection.profile, *(e.replace("/", "-") for e in selection.only)])
+    experiments, folder = selected(suite, selection.only), root / "report" / name
     try:
-        experiments = selected(suite, selection.only)
-        return write_report(evidence, experiments, verdicts, transfer, aggregated, root / "report" / name)
+        with drawn(evidence, experiments, folder, pool):
+            found = judged(evidence, pool)
+            return write_report(evidence, experiments, *found, folder), found
     except OSError as error:
         raise StoreError(f"report in {root} cannot be written: {error.strerror}") from error

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from bench.commands.judging import judged, save_report, show_check
+from bench.commands.judging import judged_report, show_check
 from bench.commands.options import (
     INTERRUPTED,
     NOTHING_RUN,
@@ -112,12 +112,12 @@ def run(
     printed: dict[str, Any] = {"run": outcome_json(outcome)}
     if report and not (outcome.stopped or outcome.broken):
         evidence = Evidence(loaded, selection, store)
-        found = judged(evidence)
+        path, found = judged_report(evidence)
         if as_json:
             printed |= {"check": check_json(evidence, *found)}
         else:
             show_check(evidence, *found)
-        printed["report"] = str(save_report(evidence, *found))
+        printed["report"] = str(path)
         console.print(f"report: {printed['report']}", markup=False, soft_wrap=True)
     if as_json:
         print_json(printed)

@@ -82,10 +82,17 @@ def sharded(plan: Plan, shard: str) -> Plan:
     return plan.model_copy(update={"cells": tuple(c for c in cells if c.seeds), "runs": runs, "shard": shard})
 
 
-def cells_of(suite: Suite, selection: Selection, experiment: Experiment) -> dict[tuple[str, str], Cell]:
-    """An experiment's cells that can run, by method and training set, with the notes that apply. Raises SuiteError."""
+def cells_of(
+    suite: Suite, selection: Selection, experiment: Experiment, known: Iterable[Cell] = ()
+) -> dict[tuple[str, str], Cell]:
+    """An experiment's cells that can run, by method and training set, with the notes that apply. Raises SuiteError.
+
+    known: cells of the selection's plan, which are not resolved again unless they were given other cells' seeds too.
+    """
+    seeds = Resolver(suite, selection).seeds(experiment)
+    there = {(c.method, c.training_set): c for c in known if c.experiment == experiment.id and c.seeds == seeds}
     return {
-        (method, t.id): Resolver(suite, selection).cell(experiment, t, method)
+        (method, t.id): there.get((method, t.id)) or Resolver(suite, selection).cell(experiment, t, method)
         for method in experiment.methods
         for t in experiment.training_sets
         if not suite.waits_for(experiment, method, t)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -153,7 +154,11 @@ class Plan(Frozen):
     waiting: tuple[Waiting, ...] = ()
 
     def cell(self, key: str) -> Cell:
-        return next(cell for cell in self.cells if cell.key == key)
+        return self._by_key[key]
+
+    @cached_property
+    def _by_key(self) -> dict[str, Cell]:
+        return {cell.key: cell for cell in self.cells}
 
 
 def digest(value: Any) -> str:

@@ -28,7 +28,7 @@ class Resolver:
 
     def cell(self, experiment: Experiment, t: TrainingSet, method: str, needed: Iterable[int] = ()) -> Cell:
         """The cell, registered with its experiment's seeds and those that its students need."""
-        seeds = tuple(sorted({*self._seeds(experiment), *needed}))
+        seeds = tuple(sorted({*self.seeds(experiment), *needed}))
         taught = self.suite.teaching(experiment, t, method)
         teachers = tuple(self.cell(*teaching, needed=seeds) for teaching in taught)
         settings = self._settings(experiment, t, method, tuple(c.key for c in teachers))
@@ -37,7 +37,7 @@ class Resolver:
 
     def entrant(self, experiment: Experiment, t: TrainingSet, method: Outside) -> Cell:
         """The cell of a method from elsewhere, in the place of the experiment's own, taught as they are if it asks."""
-        seeds = self._seeds(experiment)
+        seeds = self.seeds(experiment)
         taught = self.suite.teachers_of(experiment, t) if method.declaration.teacher else ()
         teachers = tuple(self.cell(*teaching, needed=seeds) for teaching in taught)
         budget = experiment.episodes(t, self.suite.profile[self.selection.profile].budget) | self._changed_budget()
@@ -77,7 +77,8 @@ class Resolver:
             )
         return self.cells[key]
 
-    def _seeds(self, experiment: Experiment) -> tuple[int, ...]:
+    def seeds(self, experiment: Experiment) -> tuple[int, ...]:
+        """An experiment's own, in order."""
         if self.selection.seeds is not None:
             return self.selection.seeds
         return tuple(range(self.suite.profile[self.selection.profile].seeds or experiment.seeds.value))

@@ -4,53 +4,100 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from bench.compare.statistics import Over
 from bench.measures import Evidence, Floats, NotRun
 from bench.stats.estimates import MINIMUM_SEEDS, StatisticsError
 from bench.stats.intervals import mean_band
-from bench.suite import Experiment, Place, Scenario
+from bench.suite import Experiment, Place
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Okabe & Ito (2008): told apart with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 Curves = tuple[Floats, Floats]
 
 
-def learning_curves(evidence: Evidence, experiment: Experiment, place: Place, folder: Path) -> list[Path]:
-    """Draw an experiment's training curves in a place, and below them evaluations, if the paper prints greedy scores.
+@dataclass(frozen=True)
+class LearningCurves:
+    """A figure that is still to be drawn: all that it shows, so that another process can draw it.
 
-    The files written, none where nothing has finished.
+    panels: by name, the curves of the methods shown. levels: the scenario's scripts and their scores.
+    """
+
+    stem: Path  # of the files, without what says their kind
+    title: str
+    metric: str
+    panels: tuple[tuple[str, dict[str, Curves]], ...]
+    colours: dict[str, str]
+    levels: dict[str, float]
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """SVG and PNG."""
+        return self.stem.with_suffix(".svg"), self.stem.with_suffix(".png")
+
+    def draw(self) -> None:
+        """Training curves, and below them evaluations."""
+        figure = new_figure(9, 4.5 * len(self.panels))
+        for row, (name, curves) in enumerate(self.panels):
+            axes = figure.add_subplot(len(self.panels), 1, row + 1)
+            self._draw(axes, curves)
+            title = "" if row else self.title
+            axes.set(xlabel="training episodes", ylabel=f"{self.metric} ({name})", title=title)
+            axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))  # seeking a free place takes longest
+        for path in self.files:
+            save(figure, path)
+
+    def _draw(self, axes: Axes, curves: Mapping[str, Curves]) -> None:
+        """Curves, and the scenario's scale."""
+        for method, (x, y) in curves.items():
+            colour = self.colours[method]
+            axes.plot(x, y.T, color=colour, alpha=0.2, linewidth=0.5)
+            if len(y) >= MINIMUM_SEEDS:
+                axes.fill_between(x, *mean_band(y), color=colour, alpha=0.2)
+            axes.plot(x, y.mean(0), color=colour, linewidth=1.8, label=f"{method} ({len(y)} seeds)")
+        for label, level in self.levels.items():
+            axes.axhline(level, color="grey", linewidth=0.8, linestyle=":")
+            place = {"xy": (1, level), "xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom"}
+            axes.annotate(label, xytext=(-4, 1), textcoords="offset points", fontsize="x-small", color="grey", **place)
+
+
+def learning_curves(evidence: Evidence, experiment: Experiment, place: Place, folder: Path) -> LearningCurves | None:
+    """An experiment's training curves in a place, and evaluations, if the paper prints greedy scores.
+
+    None where nothing has finished.
     """
     greedy = any(value.protocol == "greedy" for value in evidence.suite.printed)
     found = [(name, _curves(evidence, experiment, place, name)) for name in ("training", "evaluation")[: 1 + greedy]]
     shown = _legible(experiment, found[0][1] or found[-1][1])
-    panels = [(name, {m: c for m, c in curves.items() if m in shown}) for name, curves in found if curves]
+    panels = tuple((name, {m: c for m, c in curves.items() if m in shown}) for name, curves in found if curves)
     if not panels:
-        return []
-    figure = Figure(figsize=(8, 4.5 * len(panels)), layout="constrained")
+        return None
     several = len([p for s in experiment.scenarios for p in experiment.places(s)]) > 1
-    title = f"{evidence.suite.id}: {experiment.id}" + (f", {place}" if several else "")
     scenario = evidence.suite["scenario", place.scenario]
-    for row, (name, curves) in enumerate(panels):
-        axes = figure.add_subplot(len(panels), 1, row + 1)
-        _draw(axes, scenario, curves, dict(zip(experiment.methods, itertools.cycle(COLOURS), strict=False)))
-        metric = scenario.metric.replace("_", " ")
-        axes.set(xlabel="training episodes", ylabel=f"{metric} ({name})", title="" if row else title)
-        axes.legend(frameon=False)
+    scripts = ("random", "no_information", "good") if scenario.anchors else ()
     parts = [experiment.id, *([place.scenario, place.group] if several else [])]
-    stem = "curves-" + "-".join(part.replace("/", "-") for part in parts if part)
-    return [save(figure, folder / f"{stem}{suffix}") for suffix in (".svg", ".png")]
+    return LearningCurves(
+        folder / ("curves-" + "-".join(part.replace("/", "-") for part in parts if part)),
+        f"{evidence.suite.id}: {experiment.id}" + (f", {place}" if several else ""),
+        scenario.metric.replace("_", " "),
+        panels,
+        dict(zip(experiment.methods, itertools.cycle(COLOURS), strict=False)),
+        {f"{name.replace('_', ' ')} script": getattr(scenario.anchors, name) for name in scripts},
+    )
 
 
 def profiles(name: str, over: Over, folder: Path) -> Path:
     """Draw two performance profiles with their pointwise intervals; the file written."""
-    figure = Figure(figsize=(6, 4), layout="constrained")
+    figure = new_figure(6, 4)
     axes = figure.add_subplot()
     for label, band, colour in zip((name, over.against), over.profiles, COLOURS, strict=False):
         axes.step(band.thresholds, band.estimate, where="post", color=colour, label=label)
@@ -81,25 +128,20 @@ def _legible(experiment: Experiment, curves: Mapping[str, Curves]) -> tuple[str,
     return tuple(method for method in ends if method in best)
 
 
-def _draw(axes: Axes, scenario: Scenario, curves: Mapping[str, Curves], colours: Mapping[str, str]) -> None:
-    """Curves, and the scenario's scale."""
-    for method, (x, y) in curves.items():
-        colour = colours[method]
-        axes.plot(x, y.T, color=colour, alpha=0.2, linewidth=0.5)
-        if len(y) >= MINIMUM_SEEDS:
-            axes.fill_between(x, *mean_band(y), color=colour, alpha=0.2)
-        axes.plot(x, y.mean(0), color=colour, linewidth=1.8, label=f"{method} ({len(y)} seeds)")
-    if scenario.anchors:
-        for name in ("random", "no_information", "good"):
-            axes.axhline(getattr(scenario.anchors, name), color="grey", linewidth=0.8, linestyle=":")
-            level = getattr(scenario.anchors, name)
-            place = {"xy": (1, level), "xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom"}
-            label = name.replace("_", " ") + " script"
-            axes.annotate(label, xytext=(-4, 1), textcoords="offset points", fontsize="x-small", color="grey", **place)
+def new_figure(width: float, height: float) -> Figure:
+    """In inches. matplotlib is loaded here: most commands draw nothing, and it takes a third of a second."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """The same figure gives the same bytes: no date, no random ids."""
+    """The same figure gives the same bytes: no date, no random ids. The first time settles where everything stands."""
+    import matplotlib as mpl
+
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
     with mpl.rc_context({"svg.hashsalt": "marl-distill-bench"}):
         figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else {"Software": None})
     return path

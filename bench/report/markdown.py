@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 
 from bench.measures import Evidence
 from bench.plan import Note
-from bench.report.figures import COLOURS, learning_curves
+from bench.report.figures import COLOURS, LearningCurves, learning_curves
 from bench.report.numbers import (
     METRICS,
     classes,
@@ -24,10 +26,25 @@ from bench.report.papertables import paper_tables
 from bench.report.tables import printed_tables, table
 from bench.report.terminal import family_lines
 from bench.store import Record, write_atomically
-from bench.suite import Experiment
+from bench.suite import Experiment, Place
 from bench.verdict import Aggregate, TransferMetric, Verdict, counts
 
-FIGURES = 12  # of one experiment
+FIGURES = 4  # of one experiment
+Figures = Mapping[tuple[str, Place], LearningCurves]  # by experiment and place
+
+
+@contextlib.contextmanager
+def drawn(
+    evidence: Evidence, experiments: Sequence[Experiment], folder: Path, pool: Executor | None = None
+) -> Iterator[None]:
+    """Draw the figures of a report into its folder, which is made; in a pool while the block runs, else before it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    figures = _figures(evidence, experiments, folder).values()
+    drawing = [pool.submit(figure.draw) if pool else figure.draw() for figure in figures]
+    yield
+    for one in drawing:
+        if one is not None:
+            one.result()
 
 
 def write_report(
@@ -38,15 +55,15 @@ def write_report(
     aggregated: Sequence[Aggregate],
     folder: Path,
 ) -> Path:
-    """Write report.md and its figures into a folder; the path of report.md."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write report.md into a folder, where `drawn` draws its figures; the path of report.md."""
+    figures = _figures(evidence, experiments, folder)
     parts = [
         *_head(evidence),
         *_verdicts(verdicts),
         *printed_tables(paper_tables(evidence.suite, experiments, verdicts)),
         *_transfer(transfer),
         *_aggregates(aggregated),
-        *_curves(evidence, experiments, folder),
+        *_curves(evidence, experiments, figures),
         *_deviations(verdicts),
         *_provenance(evidence),
     ]
@@ -135,14 +152,24 @@ def _aggregate_row(a: Aggregate) -> tuple[str, ...]:
     return (a.experiment, a.method, tasks, str(a.seeds), *numbers, improvements(a))
 
 
-def _curves(evidence: Evidence, experiments: Sequence[Experiment], folder: Path) -> Iterator[str]:
+def _figures(evidence: Evidence, experiments: Sequence[Experiment], folder: Path) -> Figures:
+    """What is to be drawn: the first places of every experiment."""
+    drawn = {(e.id, p): learning_curves(evidence, e, p, folder) for e in experiments for p in _places(e)[:FIGURES]}
+    return {at: figure for at, figure in drawn.items() if figure is not None}
+
+
+def _places(experiment: Experiment) -> list[Place]:
+    return [place for s in experiment.scenarios for place in experiment.places(s)]
+
+
+def _curves(evidence: Evidence, experiments: Sequence[Experiment], figures: Figures) -> Iterator[str]:
     yield ""
     yield "## Learning curves"
     for experiment in experiments:
-        places = [place for s in experiment.scenarios for place in experiment.places(s)]
-        drawn = [(place, learning_curves(evidence, experiment, place, folder)) for place in places[:FIGURES]]
-        for place, files in ((place, files) for place, files in drawn if files):
-            svg, png = files
+        places = _places(experiment)
+        drawn = [place for place in places if (experiment.id, place) in figures]
+        for place in drawn:
+            svg, png = figures[experiment.id, place].files
             name = experiment.id if len(places) == 1 else f"{experiment.id}, {place}"
             yield ""
             few = (
@@ -157,7 +184,7 @@ def _curves(evidence: Evidence, experiments: Sequence[Experiment], folder: Path)
         if len(places) > FIGURES:
             yield ""
             yield f"{experiment.id}: {FIGURES} of {len(places)} places are drawn; `bench leaderboard` draws every cell."
-        if not any(files for _, files in drawn):
+        if not drawn:
             reasons = dict.fromkeys(evidence.suite.waits_for(experiment, m) for m in experiment.methods)
             why = "cannot run yet: " + "; ".join(filter(None, reasons)) if all(reasons) else "no finished run"
             yield ""

@@ -5,11 +5,9 @@ from __future__ import annotations
 import statistics
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from bench.nightly.checking import Check
 from bench.nightly.nights import night_of
-from bench.report.figures import COLOURS, save
+from bench.report.figures import COLOURS, new_figure, save
 
 COLUMNS = 3
 PANEL = (4.2, 2.4)  # inches
@@ -21,7 +19,7 @@ def draw_trends(done: Check, path: Path) -> bool:
     if not panels:
         return False
     rows = -(-len(panels) // COLUMNS)
-    figure = Figure(figsize=(COLUMNS * PANEL[0], rows * PANEL[1]), layout="constrained")
+    figure = new_figure(COLUMNS * PANEL[0], rows * PANEL[1])
     grid = figure.subplots(rows, COLUMNS, squeeze=False).flat
     for axes, (evidence, scenario, scores) in zip(grid, panels, strict=False):
         nights = sorted({night for seed in scores if (night := night_of(seed))})

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from bench.stats.estimates import MINIMUM_SEEDS
 from bench.store import Curve, Scores
@@ -85,4 +85,4 @@ def _row(values: Floats) -> list[float | None]:
 
 @lru_cache
 def _quantile(seeds: int) -> float:
-    return float(student.ppf((1 + LEVEL) / 2, seeds - 1))
+    return float(stdtrit(seeds - 1, (1 + LEVEL) / 2))

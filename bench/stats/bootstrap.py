@@ -14,8 +14,9 @@ alike (an IQM at a ceiling). `reason` says so.
 Memory: resamples are made in chunks of 256 kB, a few of them at a time; the answer does not depend on their size.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, Protocol
 
 import numpy as np
@@ -130,17 +131,45 @@ def stratified_interval(
     Coverage of 95% for the IQM of 25 tasks at n = 3 / 5 / 10 (docs/statistics.md): n - 1 draws .94 / .95 / .95, n draws
     .87 / .92 / .93; with bounded and bimodal scores the same to .01, but n draws at n = 3 to .03.
     """
-    array = finite(scores, "scores", axes=2)
-    seeds, tasks = array.shape
+    return stratified_intervals([scores], statistic, generator, repetitions, level, draws)[0]
+
+
+def stratified_intervals(
+    methods: Sequence[ArrayLike],
+    statistic: Statistic,
+    generator: Generator,
+    repetitions: int = REPETITIONS,
+    level: float = 0.95,
+    draws: Draws = "n-1",
+) -> list[Interval]:
+    """`stratified_interval` of several methods on one and the same draws, each as if alone. methods: [S, T] each."""
+    arrays = [finite(scores, "scores", axes=2) for scores in methods]
+    seeds, tasks = _one_shape(arrays)
     drawn = _count(seeds, draws)
 
-    def resampled() -> Floats:
-        shapes = ((chunk, drawn, tasks) for chunk in _chunks(repetitions, drawn * tasks))
-        rows, columns = array.ravel(), np.arange(tasks)
-        drawn_at = (_draw(generator, seeds, shape) * tasks + columns for shape in shapes)
-        return np.concatenate([statistic.of(rows.take(indices)) for indices in drawn_at])
+    @cache
+    def resampled() -> list[Floats]:
+        rows, columns = [array.ravel() for array in arrays], np.arange(tasks)
+        found: list[list[Floats]] = [[] for _ in arrays]
+        for chunk in _chunks(repetitions, drawn * tasks):
+            indices = _draw(generator, seeds, (chunk, drawn, tasks)) * tasks + columns
+            for own, scores in zip(found, rows, strict=True):
+                own.append(statistic.of(scores.take(indices)))
+        return [np.concatenate(own) for own in found]
 
-    return _answer(float(statistic.of(array)), (array,), level, _method(draws), resampled)
+    return [
+        _answer(float(statistic.of(array)), (array,), level, _method(draws), lambda k=k: resampled()[k])
+        for k, array in enumerate(arrays)
+    ]
+
+
+def _one_shape(arrays: Sequence[Floats]) -> tuple[int, int]:
+    """Seeds and tasks of arrays that are resampled together."""
+    shapes = {array.shape for array in arrays}
+    if len(shapes) != 1:
+        raise StatisticsError(f"methods: got shapes {sorted(shapes)}, one and the same is needed")
+    (seeds, tasks) = shapes.pop()
+    return seeds, tasks
 
 
 def _times_drawn(drawn: Indices, seeds: int) -> Floats:
@@ -167,25 +196,56 @@ def improvement_interval(
     Coverage of 95% for 25 tasks at n = 3 / 5 / 10, n - 1 draws (docs/statistics.md): .96 / .96 / .95 on normal scores,
     .96 to .97 / .96 / .96 on bounded and bimodal ones.
     """
-    left, right = paired_tasks(x, y)
-    tasks, counts = left.shape[1], (_count(len(left), draws), _count(len(right), draws))
+    return improvement_intervals([x], y, generator, repetitions, level, draws)[0]
+
+
+def improvement_intervals(
+    methods: Sequence[ArrayLike],
+    y: ArrayLike,
+    generator: Generator,
+    repetitions: int = REPETITIONS,
+    level: float = 0.95,
+    draws: Draws = "n-1",
+) -> list[Interval]:
+    """`improvement_interval` of several methods on y, on one and the same draws, each as if alone. methods: [S, T]."""
+    pairs = [paired_tasks(x, y) for x in methods]
+    lefts, right = [left for left, _ in pairs], pairs[0][1]
+    seeds, tasks = _one_shape(lefts)
+    sides, counts = (seeds, len(right)), (_count(seeds, draws), _count(len(right), draws))
+
+    @cache
+    def resampled() -> list[Floats]:
+        wins = [_wins(left, right) for left in lefts]
+        found: list[list[Floats]] = [[] for _ in lefts]
+        for chunk in _chunks(repetitions, sum(sides) * tasks):
+            a, b = _both_drawn(generator, sides, counts, chunk, tasks)
+            for own, won in zip(found, wins, strict=True):
+                exact = ((a @ won) * b).sum(axis=-1)  # [T, B]
+                own.append((exact / (counts[0] * counts[1])).T.copy().mean(axis=-1))
+        return [np.concatenate(own) for own in found]
+
+    return [
+        _answer(float(improvement(left, right)), (left, right), level, _method(draws), lambda k=k: resampled()[k])
+        for k, left in enumerate(lefts)
+    ]
+
+
+def _wins(left: Floats, right: Floats) -> Floats:
+    """Which run of the left side beats which of the right, a tie by half. [S, T], [S', T] -> [T, S, S']."""
     above, below = left.T[:, :, None], right.T[:, None, :]
-    wins = (above > below) + 0.5 * (above == below)  # [T, S, S'], resampled by how often each seed is drawn
+    return (above > below) + 0.5 * (above == below)
 
-    def resampled() -> Floats:
-        found = []
-        for chunk in _chunks(repetitions, (len(left) + len(right)) * tasks):
-            if len(left) == len(right):
-                drawn = _draw(generator, len(left), (chunk, 2, counts[0], tasks))
-                a, b = drawn[:, 0], drawn[:, 1]
-            else:
-                a = _draw(generator, len(left), (chunk, counts[0], tasks))
-                b = _draw(generator, len(right), (chunk, counts[1], tasks))
-            won = ((_times_drawn(a, len(left)) @ wins) * _times_drawn(b, len(right))).sum(axis=-1)  # [T, B], exact
-            found.append((won / (counts[0] * counts[1])).T.copy().mean(axis=-1))
-        return np.concatenate(found)
 
-    return _answer(float(improvement(left, right)), (left, right), level, _method(draws), resampled)
+def _both_drawn(
+    generator: Generator, sides: tuple[int, int], counts: tuple[int, int], chunk: int, tasks: int
+) -> tuple[Floats, Floats]:
+    """How often each seed of both sides is drawn: [T, chunk, S] and [T, chunk, S']."""
+    if sides[0] == sides[1]:
+        drawn = _draw(generator, sides[0], (chunk, 2, counts[0], tasks))
+        a, b = drawn[:, 0], drawn[:, 1]
+    else:
+        a, b = (_draw(generator, n, (chunk, count, tasks)) for n, count in zip(sides, counts, strict=True))
+    return _times_drawn(a, sides[0]), _times_drawn(b, sides[1])
 
 
 def profile_band(

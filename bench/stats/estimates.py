@@ -56,6 +56,9 @@ class Estimate:
         return self.value - half, self.value + half
 
 
+Seeds = ArrayLike | Estimate  # one number a seed, or their mean's estimate, which is not taken twice then
+
+
 def finite(values: ArrayLike, name: str, axes: int = 1) -> NDArray[np.float64]:
     """`values` as a float64 array with `axes` axes, checked.
 
@@ -101,14 +104,17 @@ def _resolution(*sides: NDArray[np.float64]) -> float:
     return ROUNDING * max(float(np.abs(side).max()) for side in sides)
 
 
-def mean_estimate(values: ArrayLike) -> Estimate:
-    """Mean over seeds. values [S]. StatisticsError as in `finite`."""
-    array = finite(values, "values")
-    mean, spread = _moments(array, _resolution(array))
-    return Estimate(mean, (spread,), (len(array),), _resolution(array))
+def mean_estimate(values: Seeds, name: str = "values") -> Estimate:
+    """Mean over seeds. values [S], or what this function made of them. StatisticsError, with `name`, as in `finite`."""
+    if isinstance(values, Estimate):
+        return values
+    array = finite(values, name)
+    resolution = _resolution(array)
+    mean, spread = _moments(array, resolution)
+    return Estimate(mean, (spread,), (len(array),), resolution)
 
 
-def further_seeds_estimate(values: ArrayLike, seeds: float) -> Estimate:
+def further_seeds_estimate(values: Seeds, seeds: float) -> Estimate:
     """Mean over seeds against the mean of `seeds` others of the same distribution, which are not known. values [S].
 
     Standard error s sqrt(1 / S + 1 / seeds) on S - 1 degrees of freedom (Hahn & Meeker 1991): the spread of the
@@ -126,14 +132,14 @@ def paired_estimate(a: ArrayLike, b: ArrayLike) -> Estimate:
     return Estimate(mean, (spread,), (len(left),), _resolution(left, right))
 
 
-def difference_estimate(a: ArrayLike, b: ArrayLike) -> Estimate:
+def difference_estimate(a: Seeds, b: Seeds) -> Estimate:
     """Difference of means of independent seeds, variances not pooled (Welch 1947). a [S], b [S']."""
-    left, right = finite(a, "a"), finite(b, "b")
-    (mean_a, spread_a), (mean_b, spread_b) = _moments(left, _resolution(left)), _moments(right, _resolution(right))
-    return Estimate(mean_a - mean_b, (spread_a, spread_b), (len(left), len(right)), _resolution(left, right))
+    left, right = mean_estimate(a, "a"), mean_estimate(b, "b")
+    resolution = max(left.resolution, right.resolution)
+    return Estimate(left.value - right.value, left.spreads + right.spreads, left.n + right.n, resolution)
 
 
-def log_ratio_estimate(a: ArrayLike, b: ArrayLike) -> Estimate | None:
+def log_ratio_estimate(a: Seeds, b: Seeds) -> Estimate | None:
     """Logarithm of mean(a) / mean(b) for independent seeds, by the delta method. a [S], b [S'].
 
     The log response ratio of Hedges, Gurevitch & Curtis (1999).

@@ -21,6 +21,7 @@ from scipy.special import stdtrit
 from bench.stats.estimates import (
     MINIMUM_SEEDS,
     Estimate,
+    Seeds,
     StatisticsError,
     difference_estimate,
     finite,
@@ -67,7 +68,7 @@ def _student(estimate: Estimate, level: float, method: str) -> Interval:
     return Interval(estimate.value, low, high, level, estimate.n, method, "" if estimate.error > 0 else CONSTANT)
 
 
-def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
+def mean_interval(values: Seeds, level: float = 0.95) -> Interval:
     """Mean over seeds with Student's t interval (Student 1908). values [S].
 
     Coverage: normal .95 / .95 / .95, bounded .93 / .92 / .93, bimodal .81 / .74 / .89.
@@ -133,7 +134,7 @@ def shared_teacher_interval(groups: Sequence[ArrayLike], level: float = 0.95) ->
     return _student(mean_estimate([mean_estimate(group).value for group in groups]), level, method)
 
 
-def prediction_interval(values: ArrayLike, seeds: float, level: float = 0.95) -> Interval:
+def prediction_interval(values: Seeds, seeds: float, level: float = 0.95) -> Interval:
     """Where the mean of `seeds` further seeds of the same distribution would lie: mean -+ t s sqrt(1 / n + 1 / seeds).
 
     Hahn & Meeker (1991, Statistical Intervals), for the mean of m future observations.
@@ -146,7 +147,7 @@ def prediction_interval(values: ArrayLike, seeds: float, level: float = 0.95) ->
     return _student(further_seeds_estimate(values, seeds), level, "prediction")
 
 
-def difference_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interval:
+def difference_interval(a: Seeds, b: Seeds, level: float = 0.95) -> Interval:
     """mean(a) - mean(b) for independent seeds: Welch (1947) with Satterthwaite's (1946) degrees of freedom.
 
     a [S], b [S']. One constant side is fine: the degrees of freedom are then those of the other.
@@ -155,7 +156,7 @@ def difference_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Inte
     return _student(difference_estimate(a, b), level, "Welch t")
 
 
-def ratio_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interval:
+def ratio_interval(a: Seeds, b: Seeds, level: float = 0.95) -> Interval:
     """mean(a) / mean(b) for independent seeds: a t interval of log(mean) by the delta method, back-transformed.
 
     a [S], b [S']. Standard error of the log response ratio, first-order delta method (Hedges, Gurevitch & Curtis 1999);
@@ -166,7 +167,7 @@ def ratio_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interval:
     Coverage: normal .96 / .95 / .95, bounded .96 / .95 / .95, bimodal .97 / .97 / .94.
     """
     method, above, below = "log-delta t", mean_estimate(a), mean_estimate(b)
-    log_ratio, n = log_ratio_estimate(a, b), above.n + below.n
+    log_ratio, n = log_ratio_estimate(above, below), above.n + below.n
     if log_ratio is None:
         reason = f"ratio undefined: both means must be above 0, got {above.value:.6g} / {below.value:.6g}"
         return Interval(math.nan, None, None, checked_level(level), n, method, reason)

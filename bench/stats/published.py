@@ -24,8 +24,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from numpy.typing import ArrayLike
-
 from bench.stats.decisions import (
     MOST_SEEDS,
     POWER,
@@ -40,6 +38,7 @@ from bench.stats.estimates import (
     MINIMUM_SEEDS,
     ROUNDING,
     Estimate,
+    Seeds,
     StatisticsError,
     finite,
     further_seeds_estimate,
@@ -99,7 +98,7 @@ class Comparison:
     sensitivity: tuple[tuple[str, Outcome], ...]
 
 
-def same_value(ours: ArrayLike, published: Published, margin: float) -> Comparison:
+def same_value(ours: Seeds, published: Published, margin: float) -> Comparison:
     """Whether |mean(ours) - printed| < margin: the two one-sided tests (Schuirmann 1987) of `decisions.equivalence`.
 
     ours [S]. Standard errors: Welch (1947) with a spread and seeds, else that of a prediction (Hahn & Meeker 1991).
@@ -119,7 +118,7 @@ def same_value(ours: ArrayLike, published: Published, margin: float) -> Comparis
     return _compared(ours, published, -margin, margin, words)
 
 
-def reaches(ours: ArrayLike, published: Published, margin: float) -> Comparison:
+def reaches(ours: Seeds, published: Published, margin: float) -> Comparison:
     """Whether mean(ours) > printed - margin: "reaches X". One one-sided 5% test each for yes and no.
 
     ours [S]. Non-inferiority to the printed value, by the t tests of `same_value` at one edge.
@@ -141,8 +140,8 @@ def reaches(ours: ArrayLike, published: Published, margin: float) -> Comparison:
     return replace(found, decision=replace(found.decision, reason=reason), exceeds=True)
 
 
-def _compared(ours: ArrayLike, published: Published, low: float, high: float, words: dict[Outcome, str]) -> Comparison:
-    rule, known = published.rule, published.seeds or 1
+def _compared(values: Seeds, published: Published, low: float, high: float, words: dict[Outcome, str]) -> Comparison:
+    ours, rule, known = mean_estimate(values), published.rule, published.seeds or 1
     prediction = prediction_interval(ours, known)
     question = _with_spread(ours, published) if rule == "spread and seeds" else _equal_variance(ours, published, known)
     decision, tags = question.decide(low, high), (EQUAL_VARIANCE,)
@@ -189,8 +188,8 @@ class _Question:
         return f"seeds to decide: none: limited by the paper's {m}"
 
 
-def _with_spread(ours: ArrayLike, published: Published) -> _Question:
-    mean, m = mean_estimate(ours), published.seeds or 1
+def _with_spread(mean: Estimate, published: Published) -> _Question:
+    m = published.seeds or 1
     spread = (published.spread or 0.0) * (math.sqrt(m / (m - 1)) if published.ddof == 0 else 1.0)
     resolution = mean.resolution + ROUNDING * abs(published.mean)
     difference = Estimate(mean.value - published.mean, (*mean.spreads, spread), (*mean.n, m), resolution)
@@ -203,8 +202,8 @@ def _with_spread(ours: ArrayLike, published: Published) -> _Question:
     return _Question(difference, planned, difference.n)
 
 
-def _equal_variance(ours: ArrayLike, published: Published, m: float) -> _Question:
-    mean, widened = mean_estimate(ours), further_seeds_estimate(ours, m)
+def _equal_variance(mean: Estimate, published: Published, m: float) -> _Question:
+    widened = further_seeds_estimate(mean, m)
     resolution = mean.resolution + ROUNDING * abs(published.mean)
     difference = replace(widened, value=mean.value - published.mean, resolution=resolution)
     seeds = mean.n if published.seeds is None else (*mean.n, published.seeds)

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 from bench.stats.estimates import StatisticsError, finite
 
@@ -22,6 +21,8 @@ def rank_sum(a: ArrayLike, b: ArrayLike) -> tuple[float, float]:
     Each is at most 1 and at least 1 / (S + S' choose S). Raises StatisticsError for empty or non-finite input.
     """
     left, right = finite(a, "a"), finite(b, "b")
+    from scipy.stats import rankdata  # half a second to load, which most commands would wait for in vain
+
     doubled = np.rint(2 * rankdata(np.concatenate([left, right]))).astype(int)
     ways = _ways(doubled, len(left))
     own, total = int(doubled[: len(left)].sum()), float(ways.sum())

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import CensoredData, ecdf
 
 from bench.stats.estimates import ROUNDING, StatisticsError, finite
 from bench.stats.intervals import Interval, paired_interval, ratio_interval
@@ -132,6 +131,8 @@ def median_time(times: Times) -> float | None:
 
     None where the estimated share that reached never gets to one half.
     """
+    from scipy.stats import CensoredData, ecdf  # half a second to load, which most commands would wait for in vain
+
     if not times.reached.any():
         return None
     survival = ecdf(CensoredData(uncensored=times.values[times.reached], right=times.values[~times.reached])).sf

@@ -6,8 +6,8 @@ policy and 1 the good script. A task is a scenario, or a scenario in one trainin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bench.measures import Evidence, NotRun, Values
 from bench.stats.aggregates import IQM, optimality_gap
-from bench.stats.bootstrap import improvement_interval, stratified_interval
+from bench.stats.bootstrap import improvement_intervals, stratified_intervals
 from bench.stats.estimates import StatisticsError
 from bench.stats.intervals import Interval, aggregate_interval, mean_interval
 from bench.suite import Experiment, Place
@@ -24,7 +24,7 @@ from bench.verdict.codes import forbids
 
 Floats = NDArray[np.float64]
 ALL_PAIRS = 12  # methods of which each is compared with each other; of more, with the experiment's baseline
-THREADS = 2  # numpy draws and sorts outside Python's lock; each method has a generator of its own
+TOGETHER = 10  # methods resampled on the same draws by one process
 RESAMPLING = 0  # seed of each bootstrap: the same results give the same report
 
 
@@ -49,22 +49,66 @@ class Aggregate:
     forbidden: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Resampled:
+    """The intervals of a method that want a bootstrap."""
+
+    iqm: Interval
+    optimality_gap: Interval
+    better_than: tuple[tuple[str, Interval], ...]
+
+
 def aggregates(evidence: Evidence, experiment: Experiment) -> list[Aggregate]:
     """Every method of an experiment, and those its tables compare with, over the tasks that all of them have run.
 
     Nothing where these are fewer than two.
     """
+    return begin(evidence, experiment, None)()
+
+
+def begin(evidence: Evidence, experiment: Experiment, pool: Executor | None) -> Callable[[], list[Aggregate]]:
+    """`aggregates`, the resampling in other processes where there is a pool; what is returned waits for them."""
     printed = (v.method for v in evidence.suite.printed_in(experiment.id))
     methods = tuple(dict.fromkeys((*experiment.methods, *printed)))
     places = [place for s in experiment.scenarios for place in experiment.places(s)]
     found = {m: own for m in methods if (own := _finals(evidence, experiment, m, places))}
     tasks = [place for place in places if found and all(place in own for own in found.values())]
     if len(tasks) < 2:
-        return []
+        return list
     scores = {m: _normalised(evidence, own, tasks) for m, own in found.items()}
     scores = {m: array for m, array in scores.items() if len(array)}
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(lambda m: _aggregate(evidence, experiment, m, tasks, found[m], scores), scores))
+    compared = scores if len(scores) <= ALL_PAIRS else {experiment.baseline: scores.get(experiment.baseline or "")}
+    against = {m: array for m, array in compared.items() if m is not None and array is not None}
+    parts = _parts(scores)
+    drawn = [pool.submit(_resampled, part, against).result for part in parts] if pool else None
+
+    def finish() -> list[Aggregate]:
+        answers = [wait() for wait in drawn] if drawn else [_resampled(part, against) for part in parts]
+        by_method = {method: own for part in answers for method, own in part.items()}
+        return [_aggregate(evidence, experiment, m, tasks, found[m], scores[m], by_method[m]) for m in scores]
+
+    return finish
+
+
+def _parts(scores: Mapping[str, Floats]) -> list[dict[str, Floats]]:
+    """Methods that are resampled together: as many seeds, at most so many that processes share the work."""
+    parts: list[dict[str, Floats]] = []
+    for seeds in sorted({len(array) for array in scores.values()}):
+        alike = [(m, array) for m, array in scores.items() if len(array) == seeds]
+        parts += [dict(alike[i : i + TOGETHER]) for i in range(0, len(alike), TOGETHER)]
+    return parts
+
+
+def _resampled(part: Mapping[str, Floats], against: Mapping[str, Floats]) -> dict[str, Resampled]:
+    """What is resampled, for each method of a part, on the same draws for all."""
+    own = list(part.values())
+    iqms = stratified_intervals(own, IQM, np.random.default_rng(RESAMPLING), draws="n")
+    gaps = stratified_intervals(own, optimality_gap(), np.random.default_rng(RESAMPLING))
+    better = {o: improvement_intervals(own, array, np.random.default_rng(RESAMPLING)) for o, array in against.items()}
+    return {
+        m: Resampled(iqms[k], gaps[k], tuple((other, found[k]) for other, found in better.items() if other != m))
+        for k, m in enumerate(part)
+    }
 
 
 def _finals(evidence: Evidence, experiment: Experiment, method: str, places: Sequence[Place]) -> dict[Place, Values]:
@@ -94,23 +138,19 @@ def _aggregate(
     method: str,
     tasks: Sequence[Place],
     own: Mapping[Place, Values],
-    scores: Mapping[str, Floats],
+    scores: Floats,
+    drawn: Resampled,
 ) -> Aggregate:
-    ours = scores[method]
     together = all(own[task].same_runs(own[tasks[0]]) for task in tasks)
-    compared = [m for m in scores if len(scores) <= ALL_PAIRS or m == experiment.baseline]
-    others = [other for other in compared if other != method]
     notes = {t: about(evidence, experiment, [f"{method}:final"], [t], partial=True).notes for t in tasks}
     return Aggregate(
         experiment=experiment.id,
         method=method,
         tasks=tuple(map(str, tasks)),
-        seeds=len(ours),
-        mean=mean_interval(ours.mean(axis=1)) if together else aggregate_interval(list(ours.T)),
-        iqm=stratified_interval(ours, IQM, np.random.default_rng(RESAMPLING), draws="n"),
-        optimality_gap=stratified_interval(ours, optimality_gap(), np.random.default_rng(RESAMPLING)),
-        better_than=tuple(
-            (other, improvement_interval(ours, scores[other], np.random.default_rng(RESAMPLING))) for other in others
-        ),
+        seeds=len(scores),
+        mean=mean_interval(scores.mean(axis=1)) if together else aggregate_interval(list(scores.T)),
+        iqm=drawn.iqm,
+        optimality_gap=drawn.optimality_gap,
+        better_than=drawn.better_than,
         forbidden=tuple(str(task) for task in tasks if forbids(notes[task])),
     )

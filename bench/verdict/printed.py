@@ -69,14 +69,16 @@ def _decide(evidence: Evidence, experiment: Experiment, value: Printed) -> tuple
     if value.protocol != "greedy":
         raise NotRun(f"the protocol {value.protocol} has no final score")
     methods = _methods(evidence, value)
-    scores = [evidence.finals(experiment, m, value.scenario, value.group).values for m in methods]
+    scores = [evidence.finals(experiment, m, value.scenario, value.group) for m in methods]
     margin = evidence.margin(experiment, value.margin, float(value.exact), value.scenario, value.group)
     if len(scores) == 2:
-        student, teacher = scores
+        student, teacher = (own.values for own in scores)
         return ratio_interval(student, teacher), decisions.ratio(student, teacher, float(value.exact), margin)
     spread = float(value.spread) / value.share if value.spread is not None and value.spread_type == "std" else None
-    found = same_value(scores[0], Published(float(value.exact), spread, value.seeds), margin)
+    found = same_value(scores[0].estimate, Published(float(value.exact), spread, value.seeds), margin)
     remarks = [*found.tags, *(f"{name}: {outcome}" for name, outcome in found.sensitivity)]
     if found.compatible is not None:
         remarks.append("compatible" if found.compatible else "not compatible")
-    return mean_interval(scores[0]), replace(found.decision, reason="; ".join([found.decision.reason, *remarks]))
+    return mean_interval(scores[0].estimate), replace(
+        found.decision, reason="; ".join([found.decision.reason, *remarks])
+    )

@@ -83,5 +83,5 @@ def transfer_metric(
         return replace(
             row, interval=interval, remark=interval.reason or f"above the random policy's {anchors.random:g}"
         )
-    interval = difference_interval(ours.values, theirs.values)
+    interval = difference_interval(ours.estimate, theirs.estimate)
     return replace(row, interval=interval, remark=interval.reason)

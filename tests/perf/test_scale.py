@@ -1,6 +1,7 @@
 """What a hundred methods on forty scenarios cost: 20,000 records, beside 2,000 of the same suite with ten methods.
 
-Wall seconds and peak memory of whole commands, start included, on two cores.
+Wall seconds and peak memory of whole commands, start included, on two cores. The best of a few runs counts: the first
+to touch a gigabyte in a virtual machine may wait seconds for the host to hand it out.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from tests.conftest import ROOT
 from tests.perf.synthetic_scale import write
 
 SMALL, LARGE, POINTS, SCENARIOS, SEEDS = 10, 100, 100, 40, 5
-SECONDS = {"check": 10.0, "report": 10.0}
+SECONDS = {"check": 10.0, "report": 10.0, "leaderboard": 60.0}
 BYTES = 2 * 2**30
+RUNS = 3
 LINEAR = 1.1  # time may grow so much faster than the records: the machine's noise
 CHILD = """
 import resource, subprocess, sys, time
@@ -36,7 +38,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
 
 def measured(verb: str, suite: Path) -> tuple[float, float, float]:
     """Wall seconds, CPU seconds and peak bytes of a command."""
-    command = [sys.executable, "-c", CHILD, verb, str(suite), "--results", str(suite.parent / "runs")]
+    named = ["--suite", str(suite), "--out", str(suite.parent / "site")] if verb == "leaderboard" else [str(suite)]
+    command = [sys.executable, "-c", CHILD, verb, *named, "--results", str(suite.parent / "runs")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     code, wall, cpu, peak = done.stdout.split()
     assert code == "0", done.stderr
@@ -45,9 +48,9 @@ def measured(verb: str, suite: Path) -> tuple[float, float, float]:
 
 @pytest.mark.parametrize("verb", SECONDS)
 def test_twenty_thousand_records(benchmark, table, folders: dict[int, Path], verb: str) -> None:
-    measured(verb, folders[SMALL])  # compiles what was never imported
-    found = {SMALL: measured(verb, folders[SMALL])}
-    found[LARGE] = benchmark.pedantic(measured, args=(verb, folders[LARGE]), rounds=1)
+    runs: list[tuple[float, float, float]] = []
+    benchmark.pedantic(lambda: runs.append(measured(verb, folders[LARGE])), rounds=RUNS)
+    found = {SMALL: min(measured(verb, folders[SMALL]) for _ in range(RUNS)), LARGE: min(runs)}
     growth = found[LARGE][1] / found[SMALL][1]
     rows = [
         [f"{methods * SCENARIOS * SEEDS:,}", f"{wall:.1f}", f"{cpu:.1f}", f"{peak / 2**20:.0f}"]

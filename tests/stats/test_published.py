@@ -15,7 +15,7 @@ from statsmodels.stats.weightstats import DescrStatsW, ttost_ind
 
 from bench.stats import published as module
 from bench.stats.decisions import equivalence
-from bench.stats.estimates import StatisticsError
+from bench.stats.estimates import StatisticsError, mean_estimate
 from bench.stats.intervals import prediction_interval
 from bench.stats.published import EQUAL_VARIANCE, UNKNOWN, Published, reaches, same_value
 
@@ -45,7 +45,7 @@ def test_agrees_with_statsmodels(ours: list[float], theirs: list[float], margin:
     printed = Published(float(np.mean(theirs)), float(np.std(theirs, ddof=1)), len(theirs))
     expected = ttost_ind(np.array(ours), np.array(theirs), -margin, margin, usevar="unequal")[0]
     assert same_value(ours, printed, margin).decision.p == pytest.approx(expected, abs=1e-9)
-    exact = module._equal_variance(ours, Published(printed.mean), math.inf).decide(-margin, margin)
+    exact = module._equal_variance(mean_estimate(ours), Published(printed.mean), math.inf).decide(-margin, margin)
     one_sample = DescrStatsW(np.array(ours)).ttost_mean(printed.mean - margin, printed.mean + margin)[0]
     assert exact.p == pytest.approx(one_sample, abs=1e-9)
 
@@ -127,7 +127,7 @@ def test_no_number_of_our_seeds_makes_up_for_the_papers():
     """
     sd = float(np.std(OURS, ddof=1))
     printed = Published(float(np.mean(OURS)), seeds=5)
-    question = module._equal_variance(OURS, printed, 5)
+    question = module._equal_variance(mean_estimate(OURS), printed, 5)
     below, above = (question.power(1e9, -margin, margin) for margin in (1.30 * sd, 1.32 * sd))
     assert below < 0.8 < above
     found = same_value(OURS, printed, 1.2 * sd).decision
@@ -159,7 +159,11 @@ def test_the_number_named_is_the_first_with_enough_power(ours: list[float], prin
     assert named > len(ours)
     with_spread = printed.spread is not None
     known = printed.seeds or 1
-    question = module._with_spread(ours, printed) if with_spread else module._equal_variance(ours, printed, known)
+    question = (
+        module._with_spread(mean_estimate(ours), printed)
+        if with_spread
+        else module._equal_variance(mean_estimate(ours), printed, known)
+    )
     powers = [question.power(n, -margin, margin) for n in range(3, named + 1)]
     assert powers[-1] >= 0.8
     assert max(powers[:-1]) < 0.8
