@@ -22,14 +22,13 @@ from bench.store import (
     Scores,
     Store,
     StoreError,
-    _as_written,
-    _parsed,
     canonical,
     numbers_hash,
     readable,
     sha256,
     write_atomically,
 )
+from bench.store.reading import _as_written, _parsed
 
 SETTINGS = {"budget": {"episodes": 4}}
 CELL = digest(SETTINGS)

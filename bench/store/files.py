@@ -1,0 +1,68 @@
+"""Files of a results folder: written whole or not at all, hashed, and what a disk that fails is told as."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+WRITABLE, THERE = "make it writable", "bring the folder back"
+MENDS = {
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "make room there, or raise the quota",
+    errno.EFBIG: "raise the limit on file sizes (ulimit -f)",
+    errno.EROFS: WRITABLE,
+    errno.EACCES: WRITABLE,
+    errno.EPERM: WRITABLE,
+    errno.ENOENT: THERE,
+    errno.ENOTDIR: THERE,
+    errno.ESTALE: THERE,
+}
+
+
+class StoreError(Exception):
+    """A results folder that cannot be used, or a file in it that is not what was written."""
+
+
+def canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def readable(body: Any) -> bytes:
+    """JSON for files: keys in order, one a line, and a list of numbers on one line."""
+    text = json.dumps(body, indent=1, sort_keys=True, allow_nan=False)
+    lists = re.compile(r"\[\n *([-\d.eEnul,\n ]+?)\n *\]")  # of numbers and nulls alone
+    breaks = re.compile(r",\n *")
+    return lists.sub(lambda found: "[" + breaks.sub(", ", found[1]) + "]", text).encode() + b"\n"
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write, sync, rename: readers see the old file or the new one, never a part. An OSError names the path."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:  # a failed write or sync does not say of which file
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        with contextlib.suppress(OSError):  # a folder that cannot be written, as the error says
+            temporary.unlink(missing_ok=True)
+
+
+def storage_problem(error: OSError, folder: Path | str) -> str:
+    """One line about a results folder that stopped working under way: the path, why, and what to do."""
+    mend = MENDS.get(error.errno or 0, "mend it")
+    after = "then the same command goes on from the last checkpoints; records already written are whole"
+    return f"{error.filename or folder}: {error.strerror or error}; {mend}, {after}"

@@ -1,0 +1,193 @@
+"""Results on disk: one JSON record a run, weights, checkpoints. Atomic, hashed, versioned; folders merge by copying.
+
+    <results>/records/<run id>.json            what a run measured, and where it comes from
+    <results>/weights/<run id>.safetensors     its trained policy
+    <results>/checkpoints/<run id>...          how far it is; removed when the record is written
+    <results>/locks/<run id>.lock              held while a process trains it
+
+A file is written under a temporary name, synced and renamed: it is whole or absent. A record carries two hashes:
+`numbers_hash` over all that must repeat on the same platform, `content_hash` over everything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gc
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from bench.store.files import MENDS, WRITABLE, StoreError, canonical, readable, sha256, write_atomically
+from bench.store.reading import read_record
+from bench.store.records import Record, numbers_hash
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a folder holds of one cell: sound records by seed, and what is wrong with the others."""
+
+    records: dict[int, Record]
+    damaged: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a folder holds: sound records by cell and seed, and what is wrong with the others."""
+
+    cells: Mapping[str, dict[int, Record]]
+    damaged: tuple[str, ...]
+
+    def of(self, cell: str) -> Found:
+        return Found(self.cells.get(cell, {}), self.damaged)
+
+
+class Store:
+    """A results folder."""
+
+    def __init__(self, root: Path | str):
+        self.root = Path(root)
+        self.checkpoints = self.root / "checkpoints"
+
+    def open_for_writing(self) -> None:
+        """Make the folder and show that it can be written. Raises StoreError."""
+        try:
+            for part in ("records", "weights", "checkpoints", "locks"):
+                (self.root / part).mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.root / "records") as probe:
+                probe.write(bytes(4096))  # a full disk still takes empty files
+        except OSError as error:
+            mend = f"{MENDS.get(error.errno or 0, WRITABLE)}, or name a folder that can be written with --results DIR"
+            raise StoreError(f"results folder {self.root} cannot be written: {error.strerror}; {mend}") from error
+
+    def record_path(self, run: str) -> Path:
+        return self.root / "records" / f"{run}.json"
+
+    def weights_path(self, run: str) -> Path:
+        return self.root / "weights" / f"{run}.safetensors"
+
+    def write_record(self, record: Record) -> None:
+        body = record.model_dump(mode="json") | {"numbers_hash": numbers_hash(record)}
+        body["content_hash"] = sha256(canonical(body))
+        write_atomically(self.record_path(record.run), readable(body))
+
+    def record(self, run: str) -> Record | None:
+        """A run's record, None where there is none. Raises StoreError, naming the file, where it is damaged."""
+        path = self.record_path(run)
+        return read_record(path) if path.exists() else None
+
+    def settled(self, run: str) -> Record | None:
+        """The sound record that says how the run ended; None where the run is still to be made, or made again."""
+        try:
+            return self.record(run)
+        except StoreError:
+            return None
+
+    def finished(self, run: str) -> bool:
+        """Whether a sound record says that the run finished."""
+        record = self.settled(run)
+        return record is not None and record.status == "finished"
+
+    def forget_failure(self, run: str) -> None:
+        """Remove the record of a run that failed, so that it is made again; what another process holds is left."""
+        with self.claim(run) as mine:
+            record = self.settled(run) if mine else None
+            if record is not None and record.status == "failed":
+                self.record_path(run).unlink()
+
+    def forget_without_weights(self, run: str) -> bool:
+        """Remove the record of a finished run whose weights are lost or damaged, so that both are made again."""
+        with self.claim(run) as mine:
+            record = self.settled(run) if mine else None
+            if record is None or record.status != "finished":
+                return False
+            path = self.weights_path(run)
+            if path.is_file() and sha256(path.read_bytes()) == record.numbers.weights:
+                return False
+            self.record_path(run).unlink()
+            return True
+
+    def cell(self, key: str, seeds: tuple[int, ...] | None = None) -> Found:
+        """Every record of a cell, or of some of its seeds."""
+        return self.cells({key}, seeds).get(key, Found({}, ()))
+
+    def cells(self, keys: set[str], seeds: tuple[int, ...] | None = None) -> dict[str, Found]:
+        """The records of several cells, each file read once. A damaged file is reported under every cell."""
+        whole = self.contents(seeds)
+        return {key: whole.of(key) for key in keys}
+
+    def contents(self, seeds: tuple[int, ...] | None = None) -> Contents:
+        """Every record of the folder, or of some seeds, each file read once."""
+        cells: dict[str, dict[int, Record]] = {}
+        damaged = []
+        with _no_collection():
+            for path in sorted((self.root / "records").glob("*.json"), key=lambda path: path.name):
+                try:
+                    record = read_record(path)
+                except StoreError as error:
+                    damaged.append(str(error))
+                    continue
+                if seeds is None or record.seed in seeds:
+                    cells.setdefault(record.cell, {})[record.seed] = record
+        return Contents(cells, tuple(damaged))
+
+    @contextlib.contextmanager
+    def claim(self, run: str) -> Iterator[bool]:
+        """Whether this process got the run; no other trains it until the block ends, however it ends."""
+        folder = self.root / "locks"
+        if not folder.is_dir():  # filelock would make it anew, and hide that the results have vanished
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+        lock = FileLock(folder / f"{run}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def drop_checkpoint(self, run: str) -> None:
+        (self.checkpoints / f"{run}.safetensors").unlink(missing_ok=True)
+        shutil.rmtree(self.checkpoints / run, ignore_errors=True)
+
+    def leftovers(self) -> dict[str, list[Path]]:
+        """By run: what unfinished runs and killed processes left, which is checkpoints and half-written files."""
+        found: dict[str, list[Path]] = {}
+        for part in ("records", "weights", "checkpoints"):
+            folder = self.root / part
+            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+                if part == "checkpoints" or path.name.startswith("."):
+                    found.setdefault(path.name.lstrip(".").partition(".")[0], []).append(path)
+        return found
+
+    def tidy(self, run: str) -> None:
+        """Remove what a killed process left of a run that this process holds: half-written files, and the checkpoint
+        where there is a record.
+        """
+        for folder in (self.root / "records", self.root / "weights", self.checkpoints):
+            for path in folder.glob(f".{run}.*"):
+                path.unlink(missing_ok=True)
+        for path in (self.checkpoints / run).glob(".*"):
+            path.unlink(missing_ok=True)
+        if self.settled(run):
+            self.drop_checkpoint(run)
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """While many records are read: they have no cycles, and looking for some would take a third of the time."""
+    collected = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if collected:
+            gc.enable()
