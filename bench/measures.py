@@ -107,14 +107,14 @@ class Evidence:
         self._values: dict[tuple[str, str, str, str | None], Values] = {}  # by what `values` is asked
 
     @cached_property
-    def _contents(self) -> Contents:
+    def contents(self) -> Contents:
         """Every record, read when first asked for."""
         return self.store.contents(self.selection.seeds)
 
     @property
     def damaged(self) -> tuple[str, ...]:
         """Records that are not what was written, one line each; they count nowhere."""
-        return self._contents.damaged
+        return self.contents.damaged
 
     @cached_property
     def records(self) -> list[Record]:
@@ -190,7 +190,7 @@ class Evidence:
 
     def found(self, cell: Cell) -> Found:
         """What there is of a cell; a claim may compare with one that the selection leaves out."""
-        return self._contents.of(cell.key)
+        return self.contents.of(cell.key)
 
     def finished(self, cell: Cell) -> dict[int, Record]:
         """Finished runs by seed."""

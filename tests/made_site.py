@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bench.compare import entry
+from bench.exchange.declaration import Declaration as Protocol
+from bench.exchange.imported import Import, ImportedRun, Source, write_import
+from bench.outside.method import Declaration, Outside, Tuning
 from bench.plan import Selection, make_plan
 from bench.site.archive import Archive
 from bench.site.build import build
@@ -13,6 +17,7 @@ from tests.several import BETTER, SPREAD, SUBSTITUTE, claim, suite_of
 from tests.synthetic import fill
 
 HOSTILE = "<img src=x onerror=\"document.title='taken'\">"
+NEW = "lab:New<b>"
 BREAKING = "</script><script>document.title='taken'</script>"
 TABLE = """
 [[published]]
@@ -82,11 +87,48 @@ def record_all(suite: Suite, folder: Path, profile: str = "full") -> None:
     )
 
 
+def entrant() -> Outside:
+    """A method from elsewhere, whose author says and names what would run if it were not escaped."""
+    tuning = Tuning(runs=3, steps=1200, seeds=(1,), says=BREAKING)
+    declaration = Declaration(says=HOSTILE, tuning=tuning)
+    return Outside(name=NEW, target="lab:New", kind="learner", source="ab" * 32, declaration=declaration)
+
+
+def record_elsewhere(suite: Suite, folder: Path) -> None:
+    """Runs of the entrant on all tasks together, better than the student's on "two"; and somebody's table."""
+    entered = entry(suite, Selection(only=("joint",)), entrant(), ())
+    levels = LEVELS["student"] | {"two": -2.0}
+    fill(
+        Store(folder),
+        entered.plan,
+        lambda cell, seed: {s: [levels[s] + SPREAD[seed % 3] + 0.01 * p for p in range(8)] for s in cell.scenarios},
+    )
+    protocol = Protocol(
+        source=HOSTILE,
+        environment="theirs 1.0",
+        metric="step_reward",
+        protocol="greedy",
+        evaluation_episodes=10,
+        final_evaluation_episodes=100,
+        final="last",
+        steps="environment",
+        seeds=(0, 1, 2),
+    )
+    runs = tuple(
+        ImportedRun(method=BREAKING, scenario="two", seed=seed, steps=(80,), mean=(final,), final=final)
+        for seed, final in enumerate(-3.5 + x for x in SPREAD)
+    )
+    source = Source(file="theirs.json", format="csv", sha256="cd" * 32)
+    about = {"name": "theirs", "suite": suite.id, "suite_version": suite.version, "source": source, "refused": ()}
+    write_import(folder, Import(**about, protocol=protocol, runs=runs))
+
+
 def made_site(results: Path, out: Path) -> Path:
     """Both suites, the first under a reduced profile too."""
     suites = [made_suite(), hostile_suite()]
     for suite in suites:
         record_all(suite, results)
     record_all(suites[0], results, "half")
+    record_elsewhere(suites[0], results)
     build(suites, Archive(results), out)
     return out

@@ -17,6 +17,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.compare import Entry
 from bench.measures import Evidence, NotRun
 from bench.plan import Cell, cells_of
 from bench.stats.estimates import StatisticsError
@@ -53,6 +54,7 @@ class Row:
     """A method on a board. aggregate: of scores on their scales, or None, and `state` says why; rank likewise."""
 
     method: str
+    outside: bool  # from elsewhere: no method of the suite, but run and evaluated as those are
     finals: tuple[Final, ...]  # [P]
     aggregate: Interval | None
     rank: Rank | None
@@ -88,12 +90,15 @@ class Board:
         return sum(final.seeds > 0 for row in self.rows for final in row.finals)
 
 
-def boards(evidence: Evidence, reduced: bool) -> list[Board]:
-    """Every board of a suite, in the file's order; what a substitute stands in for comes after its reference."""
+def boards(evidence: Evidence, reduced: bool, entered: Sequence[Entry] = ()) -> list[Board]:
+    """Every board of a suite, in the file's order; what a substitute stands in for comes after its reference.
+
+    entered: methods from elsewhere, which stand below the suite's own.
+    """
     groups: dict[tuple[str, ...], list[Experiment]] = {}
     for experiment in evidence.suite.experiment:
         groups.setdefault(experiment.methods, []).append(experiment)
-    return [board for own in groups.values() for board in _Group(evidence, own, reduced).boards()]
+    return [board for own in groups.values() for board in _Group(evidence, own, reduced, entered).boards()]
 
 
 def main_board(found: Sequence[Board], kind: str) -> Board | None:
@@ -105,9 +110,15 @@ def main_board(found: Sequence[Board], kind: str) -> Board | None:
 class _Group:
     """Experiments of one list of methods."""
 
-    def __init__(self, evidence: Evidence, experiments: Sequence[Experiment], reduced: bool):
+    def __init__(self, evidence: Evidence, experiments: Sequence[Experiment], reduced: bool, entered: Sequence[Entry]):
         self.evidence, self.experiments, self.reduced = evidence, experiments, reduced
-        self.methods = experiments[0].methods
+        ids = {e.id for e in experiments}
+        self.entered = {  # by label, the entrant's cells by experiment and training set
+            label: cells
+            for label, own in zip(labels(entered), entered, strict=True)
+            if (cells := {(c.experiment.id, c.group): c.cell for c in own.contests if c.experiment.id in ids})
+        }
+        self.methods = (*experiments[0].methods, *self.entered)
         self.places = [Place(e.id, t.id, s) for e in experiments for t in e.training_sets for s in t.scored]
 
     @cached_property
@@ -117,6 +128,8 @@ class _Group:
         return {(e.id, *key): c for e in self.experiments for key, c in cells_of(suite, selection, e).items()}
 
     def cell(self, method: str, place: Place) -> Cell | None:
+        if method in self.entered:
+            return self.entered[method].get((place.experiment, place.training_set))
         return self.cells.get((place.experiment, method, place.training_set))
 
     def boards(self) -> list[Board]:
@@ -138,6 +151,7 @@ class _Group:
         return cell is not None and any(note.class_ == APART for note in cell.notes_on(place.scenario))
 
     def _board(self, kind: str, methods: Sequence[str], places: Sequence[Place]) -> Board:
+        methods = [m for m in methods if m not in self.entered or any(self.cell(m, p) for p in places)]
         runs = [any(self.cell(m, p) for m in methods) for p in places]
         scales = [on_scale(self.evidence.suite["scenario", p.scenario]) for p in places]
         finals = {m: tuple(self._final(m, p) for p in places) for m in methods}
@@ -153,11 +167,13 @@ class _Group:
 
     def _row(self, method: str, finals: tuple[Final, ...], scores: list[Floats] | str, rank: Rank | None) -> Row:
         if isinstance(scores, str):
-            return Row(method, finals, None, None, scores)
-        return Row(method, finals, aggregate_interval(scores), rank, "")
+            return Row(method, method in self.entered, finals, None, None, scores)
+        return Row(method, method in self.entered, finals, aggregate_interval(scores), rank, "")
 
     def _final(self, method: str, place: Place) -> Final:
         cell = self.cell(method, place)
+        if cell is None and method in self.entered:
+            return Final(None, None, 0, 0, "not entered")
         if cell is None:
             suite = self.evidence.suite
             experiment = suite["experiment", place.experiment]
@@ -197,6 +213,12 @@ class _Group:
             return "not run" if len(missing) == len(places) else f"incomplete: {count} scenarios"
         share = len(by_cell) / len(places)
         return [np.sum(columns, axis=0) * share for columns in by_cell.values()]
+
+
+def labels(entered: Sequence[Entry]) -> list[str]:
+    """What entrants are called: by name, where two have one also by their code."""
+    names = [own.method.name for own in entered]
+    return [f"{m.name} ({m.source[:8]})" if names.count(m.name) > 1 else m.name for m in (e.method for e in entered)]
 
 
 def on_scale(scenario: Scenario) -> bool:

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.audit import HOLDS, Finding
+from bench.compare import entrants
 from bench.measures import Evidence
 from bench.plan import Note, Waiting
 from bench.report.papertables import PaperTable, paper_tables
 from bench.report.terminal import family_lines
 from bench.site.boards import APART, Board, Row, boards, main_board, needs
 from bench.site.cells import CellPage, cell_page, homes_of
+from bench.site.elsewhere import Entrant, ImportedScore, compared_entrants, imported_scores
 from bench.store import Record
 from bench.suite import Claim, Suite, Untestable
 from bench.verdict import CODES, TransferMetric, Verdict, counts, judge, transfer_metrics
@@ -34,6 +36,8 @@ class SuitePage:
     tables: tuple[PaperTable, ...]
     untestable: tuple[Claim, ...]
     transfer: tuple[TransferMetric, ...]
+    entrants: tuple[Entrant, ...]
+    imported: tuple[ImportedScore, ...]  # with the reference profile alone: they have no budget of ours
     cells: tuple[CellPage, ...]
     waiting: tuple[Waiting, ...]
     failures: tuple[str, ...]
@@ -98,12 +102,18 @@ class Overview:
         ran = {row.method for row in rows if any(final.seeds for final in row.finals)}
         return sorted(dict.fromkeys(row.method for row in rows), key=lambda m: m not in ran)
 
+    @staticmethod
+    def outside(columns: Sequence[Column], method: str) -> bool:
+        """Whether a method of these columns is from elsewhere."""
+        return any(row.outside for column in columns if (row := column.row(method)) is not None)
+
 
 def suite_page(evidence: Evidence, findings: Sequence[Finding]) -> SuitePage:
     """Everything about a suite under the evidence's profile."""
     suite, profile = evidence.suite, evidence.selection.profile
     verdicts = judge(evidence, suite.experiment)
-    found = boards(evidence, profile != REFERENCE)
+    entered = entrants(evidence)
+    found = boards(evidence, profile != REFERENCE, entered)
     return SuitePage(
         suite=suite,
         profile=profile,
@@ -115,6 +125,8 @@ def suite_page(evidence: Evidence, findings: Sequence[Finding]) -> SuitePage:
         tables=tuple(paper_tables(suite, suite.experiment, verdicts)),
         untestable=tuple(c for c in suite.claim if isinstance(c.test, Untestable)),
         transfer=tuple(metric for e in suite.experiment for metric in transfer_metrics(evidence, e)),
+        entrants=tuple(compared_entrants(evidence, entered)),
+        imported=tuple(imported_scores(evidence) if profile == REFERENCE else ()),
         cells=tuple(_cells(evidence, verdicts)),
         waiting=evidence.plan.waiting,
         failures=tuple(evidence.failures),

@@ -11,7 +11,6 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from bench import store as store_module
 from bench.site.archive import Archive
 from bench.site.build import SiteError, build
 from bench.store import read_record
@@ -153,7 +152,7 @@ def test_each_record_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     suite = made_suite()
     record_all(suite, tmp_path / "results")
     read: list[Path] = []
-    monkeypatch.setattr(store_module, "read_record", lambda path: read.append(path) or read_record(path))
+    monkeypatch.setattr("bench.store.folder.read_record", lambda path: read.append(path) or read_record(path))
     build([suite], Archive(tmp_path / "results"), tmp_path / "site")
     assert sorted(read) == sorted((tmp_path / "results/records").iterdir())
 
