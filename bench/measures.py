@@ -62,7 +62,11 @@ class Values:
         """Of the mean over seeds. Raises StatisticsError."""
         return mean_estimate(self.values)
 
-    @property
+    @cached_property
+    def mean(self) -> float:
+        return float(self.values.mean())
+
+    @cached_property
     def times(self) -> transfer.Times:
         return transfer.Times(self.values, self.reached)
 
@@ -104,6 +108,7 @@ class Evidence:
         self._cells: dict[str, dict[tuple[str, str], Cell]] = {}  # by experiment, then by method and training set
         self._places: dict[tuple[str, str, str, str | None], Cell] = {}  # by what `cell` is asked
         self._scores: dict[tuple[str, str], dict[int, Score]] = {}  # by cell and scenario
+        self._budgets: dict[tuple[str, str, str | None], int] = {}  # by what `budget` is asked
         self._values: dict[tuple[str, str, str, str | None], Values] = {}  # by what `values` is asked
 
     @cached_property
@@ -249,7 +254,7 @@ class Evidence:
 
     def threshold(self, experiment: Experiment, measure: FirstReach, scenario: str, group: str | None = None) -> float:
         """The level that a time to threshold asks for, in the scenario's metric."""
-        level = float(self.values(experiment, measure.level, scenario, group).values.mean())
+        level = self.values(experiment, measure.level, scenario, group).mean
         return level - self.margin(experiment, measure.below, level, scenario, group)
 
     def margin(
@@ -274,6 +279,12 @@ class Evidence:
 
     def budget(self, experiment: Experiment, scenario: str, group: str | None = None) -> int:
         """Episodes of each task."""
+        key = experiment.id, scenario, group
+        if key not in self._budgets:
+            self._budgets[key] = self._budget(experiment, scenario, group)
+        return self._budgets[key]
+
+    def _budget(self, experiment: Experiment, scenario: str, group: str | None) -> int:
         first = self.suite.members(scenario)[0]
         sets = experiment.sets_of(first, group)
         ready = (m for m in experiment.methods if any(not self.suite.waits_for(experiment, m, t) for t in sets))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from bench.measures import Evidence, NotRun, Values
@@ -64,24 +64,25 @@ def transfer_metric(
     """One metric of a method against its experiment's baseline. values: takes both; it may raise NotRun."""
     baseline = experiment.baseline or ""
     scale: Literal["difference", "ratio"] = "ratio" if metric in ("time_to_threshold", "area") else "difference"
-    empty = TransferMetric(experiment.id, str(place), metric, method, baseline, None, None, scale, None, "")
+
+    def row(means: tuple[float | None, float | None], interval: Interval | None, remark: str) -> TransferMetric:
+        return TransferMetric(experiment.id, str(place), metric, method, baseline, *means, scale, interval, remark)
+
     try:
         ours, theirs = values()
     except (NotRun, StatisticsError) as reason:
-        return replace(empty, remark=str(reason))
-    row = replace(empty, student_mean=float(ours.values.mean()), baseline_mean=float(theirs.values.mean()))
+        return row((None, None), None, str(reason))
+    means = ours.mean, theirs.mean
     if metric == "time_to_threshold":
         budget = evidence.budget(experiment, *place)
         interval = transfer.time_ratio(ours.times, theirs.times, budget)
         shares = f"reached by {ours.reached.mean():.0%} and {theirs.reached.mean():.0%} of seeds"
-        return replace(row, interval=interval, remark="; ".join(filter(None, (shares, interval.reason))))
+        return row(means, interval, "; ".join(filter(None, (shares, interval.reason))))
     if metric == "area":
         anchors = evidence.suite["scenario", place.scenario].anchors
         if anchors is None:
-            return replace(row, remark="the scenario has no anchors")
+            return row(means, None, "the scenario has no anchors")
         interval = transfer.area_ratio(ours.values, theirs.values, anchors.random)
-        return replace(
-            row, interval=interval, remark=interval.reason or f"above the random policy's {anchors.random:g}"
-        )
+        return row(means, interval, interval.reason or f"above the random policy's {anchors.random:g}")
     interval = difference_interval(ours.estimate, theirs.estimate)
-    return replace(row, interval=interval, remark=interval.reason)
+    return row(means, interval, interval.reason)
