@@ -34,9 +34,10 @@ class CurveLog:
         self._open = {}
 
     def point(self, name: str, episodes: int, values: np.ndarray) -> None:
-        """A point of its own."""
-        sd = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-        self._points.setdefault(name, []).append((episodes, float(np.mean(values)), sd, len(values)))
+        """A point of its own; of values that are not finite, one that is not."""
+        with np.errstate(invalid="ignore"):
+            sd = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+            self._points.setdefault(name, []).append((episodes, float(np.mean(values)), sd, len(values)))
 
     def curves(self, steps_per_episode: int) -> dict[str, Curve]:
         return {name: _curve(points, steps_per_episode) for name, points in self._points.items()}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import platform
+import resource
 import subprocess
+import time
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -43,6 +45,12 @@ def provenance(
         commit=commit,
         dirty=dirty,
     )
+
+
+def cpu_seconds() -> float:
+    """CPU time of this process and of those that it has started and seen end."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + ended.ru_utime + ended.ru_stime
 
 
 @functools.cache

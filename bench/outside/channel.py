@@ -32,14 +32,22 @@ class Channel:
     def __init__(self, connection: socket.socket):
         self._socket = connection
 
-    def send(self, message: Mapping[str, Any], array: bytes = b"") -> None:
-        """Raises Closed."""
+    def send(self, message: Mapping[str, Any], array: bytes = b"", waiting: Callable[[], None] | None = None) -> None:
+        """waiting: called every quarter of a second in which the other end reads nothing; what it raises ends the wait.
+
+        Raises Closed.
+        """
         content = json.dumps(message).encode()
-        try:
-            self._socket.settimeout(None)
-            self._socket.sendall(LENGTHS.pack(len(content), len(array)) + content + array)
-        except OSError as error:
-            raise Closed(str(error)) from error
+        rest = memoryview(LENGTHS.pack(len(content), len(array)) + content + array)
+        self._socket.settimeout(POLL_S if waiting else None)
+        while rest:
+            try:
+                rest = rest[self._socket.send(rest) :]
+            except TimeoutError:
+                if waiting:
+                    waiting()
+            except OSError as error:
+                raise Closed(str(error)) from error
 
     def receive(self, waiting: Callable[[], None] | None = None) -> tuple[dict[str, Any], bytes]:
         """The next message. waiting: called every quarter of a second; what it raises ends the wait.

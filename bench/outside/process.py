@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,6 +26,8 @@ LOG_BYTES = 2**20  # of what a method prints is kept
 REASON_LETTERS = 400
 DESCRIBE_S = 120.0  # to import a method's module, torch and all
 SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of linux/prctl.h
+
+OnWait = Callable[[], None] | None
 
 
 class Limits(BaseModel):
@@ -84,23 +86,17 @@ class MethodProcess:
         _end(self._not_ours)
         self._reader.join(timeout=1.0)
 
-    def send(self, message: Mapping[str, Any], array: bytes = b"") -> None:
-        """Raises Foul where the process is gone."""
+    def send(self, message: Mapping[str, Any], array: bytes = b"", on_wait: OnWait = None) -> None:
+        """on_wait: called while it does not read. Raises Foul where the process is gone, and for the time limit."""
         try:
-            self.channel.send(message, array)
+            self.channel.send(message, array, self._waiting(on_wait))
         except Closed:
             raise Foul(self._ending()) from None
 
-    def receive(self, on_wait: Any = None) -> tuple[dict[str, Any], bytes]:
+    def receive(self, on_wait: OnWait = None) -> tuple[dict[str, Any], bytes]:
         """Its next message. on_wait: called while waiting. Raises Foul for an end, a time limit, a failure it tells."""
-
-        def waiting() -> None:
-            self.within_time()
-            if on_wait is not None:
-                on_wait()
-
         try:
-            message, array = self.channel.receive(waiting)
+            message, array = self.channel.receive(self._waiting(on_wait))
         except Closed:
             raise Foul(self._ending()) from None
         except Garbled as error:
@@ -114,6 +110,14 @@ class MethodProcess:
         """Raises Foul past the time limit."""
         if time.monotonic() - self._began > self._limits.wall_s:
             raise Foul(f"over the time limit of {self._limits.wall_s:,.0f} s")
+
+    def _waiting(self, on_wait: OnWait) -> Callable[[], None]:
+        def waiting() -> None:
+            self.within_time()
+            if on_wait is not None:
+                on_wait()
+
+        return waiting
 
     def _ending(self) -> str:
         try:

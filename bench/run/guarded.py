@@ -1,33 +1,83 @@
-"""The process of a learner from elsewhere: `python -m bench.run.guarded FD` trains one run as any learner is trained.
+"""The process of a learner from elsewhere: `python -m bench.run.guarded FD` answers what the harness asks it.
 
-The learner and the harness share this process, as the suite's own learners do; the limits and its end are its own.
+Here are the learner, its random streams and its teachers, and nothing that is scored: episodes, their rewards, the
+count of steps and the record are at the other end of the socket (remote.py).
 """
 
 from __future__ import annotations
 
 import socket
 import sys
+from typing import Any
 
-from bench.outside.channel import Channel
+import torch
+from torch import Tensor
+
+from baselines.learner import Acting, Rollout
+from baselines.streams import Streams
+from bench.outside.channel import Channel, Closed
 from bench.outside.child import limit, packages, reason_of
 from bench.run.job import Job
-from bench.run.training import Training
+from bench.run.messages import packed, unpacked
+from bench.run.tasks import make_learner, make_teachers, places, teacher_refs
 from bench.store import Store
+
+Answer = tuple[dict[str, Any], dict[str, Tensor]]
+
+
+class Hosted:
+    """One run's learner, and the policy of it that acts now."""
+
+    def __init__(self, job: Job, store: Store):
+        (run,), device = job.runs, torch.device("cpu")
+        playing = places(job.cell, device)
+        trained = [place for place in playing if place.scored.trained]
+        teachers = make_teachers(store, job.cell, trained, [teacher_refs(store, run)], device)
+        self._learner = make_learner(job.cell, playing, teachers, [Streams(run.seed, device)], device)
+        self._acting: Acting | None = None
+
+    def answer(self, question: dict[str, Any], tensors: dict[str, Tensor]) -> Answer:
+        """What messages.py says of each question."""
+        learner = self._learner
+        match question["ask"]:
+            case "copies":
+                return {"copies": learner.copies}, {}
+            case "exploring":
+                self._acting = learner.exploring(question["task"], question["episodes"])
+                return {}, {}
+            case "greedy":
+                self._acting = learner.greedy(question["task"])
+                return {}, {}
+            case "act":
+                return {}, {"actions": self._act(question["t"], **tensors)}
+            case "learn":
+                return {}, learner.learn(question["task"], Rollout(**tensors), question["episodes"])
+            case "policy":
+                return {"packages": packages()}, learner.policy()
+            case other:
+                raise ValueError(f"ask: got {other!r}; allowed: what bench/run/messages.py lists")
+
+    @torch.inference_mode()
+    def _act(self, t: int, obs: Tensor, avail_actions: Tensor) -> Tensor:
+        assert self._acting is not None
+        return self._acting(obs, avail_actions, t)
 
 
 def main() -> None:
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     order, _ = channel.receive()
     limit(order["memory"])
-    job, store = Job.model_validate(order["job"]), Store(order["results"])
     try:
-        training = Training(job, store, job.runs, [None], lambda event: channel.send({"do": "event", "event": event}))
-        training.others = packages()
-        training.finish(stop=lambda: False)
+        hosted = Hosted(Job.model_validate(order["job"]), Store(order["results"]))
+        while True:
+            question, content = channel.receive()
+            said, tensors = hosted.answer(question, unpacked(content))
+            channel.send({"do": "answer", **said}, packed(tensors))
+    except Closed:
+        return
     except BaseException as error:  # whatever it is, it ends this run and is its reason
         channel.send({"do": "failed", "reason": reason_of(error)})
         raise
-    channel.send({"do": "finished"})
 
 
 if __name__ == "__main__":

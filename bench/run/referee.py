@@ -9,11 +9,10 @@ and rewards and gives actions. Whatever it does that is no move of the game ends
 from __future__ import annotations
 
 import math
-import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +26,8 @@ from bench.envs.scores import episode_scores
 from bench.outside.actions import IllegalAction, check
 from bench.outside.process import Foul, MethodProcess
 from bench.plan import Run
-from bench.provenance import provenance
+from bench.provenance import cpu_seconds, provenance
+from bench.run.answers import foul, versions, whole
 from bench.run.job import Job
 from bench.run.playing import play
 from bench.run.tasks import make_teachers, places, teacher_refs
@@ -76,7 +76,7 @@ class Referee:
         self.packages: dict[str, str] = {}
         self.played = b""
         self.started, self.began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.monotonic()
-        self.cpu_before = _cpu_s()
+        self.cpu_before = cpu_seconds()
 
     def finish(self, stop: Callable[[], bool]) -> None:
         """Play to the end and write the record. Raises Stopped: nothing of the run is kept."""
@@ -125,17 +125,17 @@ class Referee:
                 break
             move = moves.get(str(message.get("do")))
             if move is None:
-                _foul(f"an unknown message: {message}")
+                foul(f"an unknown message: {message}")
             move(message, array)
-        self.packages = _versions(message.get("packages"))
+        self.packages = versions(message.get("packages"))
         if not self.reported:
-            _foul("reported no policy: task.report(step, policy) was never called")
+            foul("reported no policy: task.report(step, policy) was never called")
         returns = self._evaluation("final evaluation", self.budget["final_evaluation_episodes"])
         self.process.send({"is": "done"})
         return returns
 
     def _reset(self, message: dict[str, Any], _: bytes) -> None:
-        copy = _whole(message, "copy", MOST_ENVIRONMENTS)
+        copy = whole(message, "copy", 0, MOST_ENVIRONMENTS)
         if copy not in self.episodes:
             purpose = f"environment/{copy}" if copy else "environment"
             self.episodes[copy] = _Episode(self._environment(), generator(self.run.seed, purpose))
@@ -145,9 +145,9 @@ class Referee:
         self.process.send({"is": "reset", "steps": self.steps}, _floats(obs))
 
     def _step(self, message: dict[str, Any], array: bytes) -> None:
-        episode = self.episodes.get(_whole(message, "copy", MOST_ENVIRONMENTS))
+        episode = self.episodes.get(whole(message, "copy", 0, MOST_ENVIRONMENTS))
         if episode is None or episode.rewards is None:
-            _foul("stepped an environment in which no episode is running")
+            foul("stepped an environment in which no episode is running")
         actions = self._one_hot(array, 1)
         if self.steps >= self.job.cell.steps:
             self.process.send({"is": "spent"})
@@ -164,7 +164,7 @@ class Referee:
 
     def _report(self, message: dict[str, Any], _: bytes) -> None:
         if message.get("step") != self.steps:
-            _foul(f"reported step {message.get('step')}, where the environment counted {self.steps}")
+            foul(f"reported step {message.get('step')}, where the environment counted {self.steps}")
         self.reported = True
         episodes = self.steps // self.limit
         if episodes >= self.next_evaluation:
@@ -175,11 +175,11 @@ class Referee:
 
     def _teach(self, message: dict[str, Any], array: bytes) -> None:
         if self.teacher is None:
-            _foul("asked a teacher that this run does not have")
-        episodes, t = _whole(message, "episodes", MOST_TAUGHT), _whole(message, "t", self.limit)
+            foul("asked a teacher that this run does not have")
+        episodes, t = whole(message, "episodes", 0, MOST_TAUGHT), whole(message, "t", 0, self.limit)
         shape = (episodes, self.place.environment.agents, self.place.environment.obs_size)
         if len(array) != 4 * math.prod(shape):
-            _foul(f"asked the teacher with {len(array)} bytes, where {4 * math.prod(shape)} were announced")
+            foul(f"asked the teacher with {len(array)} bytes, where {4 * math.prod(shape)} were announced")
         values = self.teacher(torch.from_numpy(np.frombuffer(array, np.float32).reshape(shape).copy()), t)
         self.process.send({"is": "taught"}, _floats(values))
 
@@ -193,7 +193,7 @@ class Referee:
         every = self.budget["record_every"]
         point = -(-self.steps // (every * self.limit)) * every
         if point not in self.training:
-            taken = {"wall_s": [time.monotonic() - self.began], "cpu_s": [_cpu_s() - self.cpu_before]}
+            taken = {"wall_s": [time.monotonic() - self.began], "cpu_s": [cpu_seconds() - self.cpu_before]}
             at = {"runs": [self.run.id], "episodes": self.steps // self.limit}
             self.report({"event": "progress"} | at | taken)
         self.training.setdefault(point, []).extend(self._scores(rewards).tolist())
@@ -210,25 +210,25 @@ class Referee:
                 elif message.get("do") == "act":
                     return self._one_hot(array, episodes)
                 else:
-                    _foul(f"in an evaluation it answered {message.get('do')!r}, where actions were asked for")
+                    foul(f"in an evaluation it answered {message.get('do')!r}, where actions were asked for")
 
         rollout = play(self._environment(), [generator(self.run.seed, purpose)], episodes, self.limit, act)
         self.played = rollout.actions.argmax(-1).to(torch.uint8).numpy().tobytes()
         scores = self._scores(rollout.rewards)
         if not np.isfinite(scores).all():
-            _foul(f"diverged at step {self.steps}: a score is not finite")
+            foul(f"diverged at step {self.steps}: a score is not finite")
         return scores
 
     def _one_hot(self, array: bytes, episodes: int) -> Tensor:
         """Actions as they came, [E, N] int64, checked: [1, E, N, A]. Raises Foul."""
         environment, names = self.place.environment, self.place.params.agent_names
         if len(array) != 8 * episodes * environment.agents:
-            _foul(f"actions: got {len(array)} bytes; allowed: {8 * episodes * environment.agents}")
+            foul(f"actions: got {len(array)} bytes; allowed: {8 * episodes * environment.agents}")
         actions = np.frombuffer(array, np.int64).reshape(episodes, environment.agents).copy()
         try:
             check(actions, names, environment.action_sizes)
         except IllegalAction as illegal:
-            _foul(f"illegal action at step {self.steps}: {illegal}")
+            foul(f"illegal action at step {self.steps}: {illegal}")
         return torch.nn.functional.one_hot(torch.from_numpy(actions), environment.action_size).double()[None]
 
     def _environment(self) -> Environment:
@@ -251,7 +251,7 @@ class Referee:
         origin = provenance(
             started=self.started,
             wall_s=time.monotonic() - self.began,
-            cpu_s=_cpu_s() - self.cpu_before,
+            cpu_s=cpu_seconds() - self.cpu_before,
             lanes=1,
             device="cpu",
             accelerator=None,
@@ -261,28 +261,5 @@ class Referee:
         return self.job.record(self.run, self.refs, numbers, reason, origin)
 
 
-def _foul(reason: str) -> NoReturn:
-    raise Foul(reason)
-
-
-def _whole(message: dict[str, Any], key: str, most: int) -> int:
-    value = message.get(key)
-    if type(value) is not int or not 0 <= value < most + 1:
-        _foul(f"{key}: got {value!r}; allowed: 0 to {most}")
-    return value
-
-
 def _floats(values: Tensor) -> bytes:
     return values.float().contiguous().numpy().tobytes()
-
-
-def _versions(claimed: Any) -> dict[str, str]:
-    """Package versions as the method's process says them."""
-    pairs: Sequence[tuple[Any, Any]] = list(claimed.items())[:500] if isinstance(claimed, dict) else []
-    return {str(name)[:100]: str(version)[:100] for name, version in pairs}
-
-
-def _cpu_s() -> float:
-    """Of this process and of those that it has seen end."""
-    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + ended.ru_utime + ended.ru_stime

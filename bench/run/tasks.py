@@ -67,10 +67,17 @@ def make_learner(
     ]
     module, _, class_ = name.partition(":")
     learner = getattr(importlib.import_module(module), class_)(tasks, hyperparameters, streams, device)
-    rounds = [cell.settings["budget"][key] for key in ("episodes", "record_every", "evaluate_every")]
-    if any(episodes % learner.copies for episodes in rounds):
-        raise ValueError(f"{name}: copies: got {learner.copies}; allowed: a divisor of {rounds} episodes")
+    if problem := copies_problem(cell, learner.copies):
+        raise ValueError(problem)
     return learner
+
+
+def copies_problem(cell: Cell, copies: int) -> str:
+    """Why rounds of so many episodes do not fit a cell's budget; nothing where they do."""
+    rounds = [cell.settings["budget"][key] for key in ("episodes", "record_every", "evaluate_every")]
+    if not any(episodes % copies for episodes in rounds):
+        return ""
+    return f"{cell.settings['algorithm']['name']}: copies: got {copies}; allowed: a divisor of {rounds} episodes"
 
 
 def teacher_refs(store: Store, run: Run) -> tuple[TeacherRef, ...]:

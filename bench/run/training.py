@@ -14,17 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from baselines.learner import Acting, Rollout
+from baselines.learner import Acting, Learner, Rollout
 from baselines.streams import Streams, generator
 from bench.checkpoints import Checkpoint, append_replay, save_checkpoint, save_weights
 from bench.curves import CurveLog
 from bench.envs.scores import episode_scores
 from bench.plan import Run
-from bench.provenance import provenance
+from bench.provenance import cpu_seconds, provenance
 from bench.run.job import Job
 from bench.run.playing import play
 from bench.run.tasks import Place, make_learner, make_teachers, places, teacher_refs
-from bench.store import Numbers, Record, Scores, Store
+from bench.store import Numbers, Scores, Store, sha256
 
 Event = dict[str, Any]
 REPLAY_PART = 256  # episodes in a file of the replay log: what is written costs memory three times over
@@ -44,7 +44,9 @@ class Training:
         runs: Sequence[Run],
         checkpoints: Sequence[Checkpoint | None],
         report: Callable[[Event], None],
+        learner: Learner | None = None,
     ):
+        """learner: one that is made already, in another process perhaps; nothing: the cell's is made here."""
         self.job, self.store, self.runs, self.report = job, store, runs, report
         self.budget = job.cell.settings["budget"]
         self.device = torch.device(job.device)
@@ -52,8 +54,7 @@ class Training:
         self.trained = [place for place in self.places if place.scored.trained]
         self.streams = [Streams(run.seed, self.device) for run in runs]
         self.teachers = [teacher_refs(store, run) for run in runs]
-        teachers = make_teachers(store, job.cell, self.trained, self.teachers, self.device)
-        self.learner = make_learner(job.cell, self.places, teachers, self.streams, self.device)
+        self.learner = self._own_learner() if learner is None else learner
         self.logs = [[CurveLog() for _ in self.places] for _ in runs]  # [S][P]
         self.episodes, self.first_update = 0, None
         self.pending: list[list[dict[str, Tensor]]] = [[] for _ in self.places]  # losses of the point under way
@@ -66,6 +67,11 @@ class Training:
 
     def finish(self, stop: Callable[[], bool]) -> None:
         """Train to the end of the budget, evaluate, write the records. Raises Stopped after a checkpoint."""
+        returns = self.train(stop)
+        self.conclude(returns, self.learner.policy())
+
+    def train(self, stop: Callable[[], bool]) -> list[np.ndarray]:
+        """To the end of the budget: scores of the final evaluation [P][S, E]. Raises Stopped after a checkpoint."""
         if self.episodes == 0:
             self._evaluate()
         last_save = time.monotonic()
@@ -78,16 +84,27 @@ class Training:
                 self._checkpoint()
                 last_save = time.monotonic()
         episodes = self.budget["final_evaluation_episodes"]
-        returns = [self._play_greedily(place, "final evaluation", episodes) for place in self.places]
+        return [self._play_greedily(place, "final evaluation", episodes) for place in self.places]
+
+    def conclude(self, returns: Sequence[np.ndarray], policy: Mapping[str, Tensor]) -> None:
+        """Write the records. returns [P][S, E]; policy: as the learner gives it, every tensor leading with [S]."""
         for lane, run in enumerate(self.runs):
             own = [scores[lane] for scores in returns]
             self._watch(lane, all(bool(np.isfinite(scores).all()) for scores in own))
-            record = self._record(lane, run, own)
-            self.store.write_record(record)
-            self.store.drop_checkpoint(run.id)
-            self.report({"event": record.status, "run": run.id, "reason": record.reason})
+            diverged = self.diverged[lane]
+            weights = save_weights(self.store, run.id, _arrays({name: tensor[lane] for name, tensor in policy.items()}))
+            self._write(lane, own, weights, "" if diverged is None else f"diverged at step {diverged}")
+
+    def give_up(self, reason: str) -> None:
+        """Write records of runs that failed: their curves so far, no final score, no weights."""
+        for lane in range(len(self.runs)):
+            self._write(lane, [np.zeros(0) for _ in self.places], sha256(b""), reason)
 
     # ------------------------------------------------------------------------------------------- training
+
+    def _own_learner(self) -> Learner:
+        teachers = make_teachers(self.store, self.job.cell, self.trained, self.teachers, self.device)
+        return make_learner(self.job.cell, self.places, teachers, self.streams, self.device)
 
     def _round(self) -> None:
         """One round of every task, updates when due, and the curve points that fall due."""
@@ -210,13 +227,12 @@ class Training:
     def _stacked(self, checkpoints: Sequence[Checkpoint], name: str) -> Tensor:
         return torch.from_numpy(np.stack([c.arrays[name] for c in checkpoints])).to(self.device)
 
-    def _record(self, lane: int, run: Run, returns: Sequence[np.ndarray]) -> Record:
-        job, diverged = self.job, self.diverged[lane]
-        policy = {name: tensor[lane] for name, tensor in self.learner.policy().items()}
+    def _write(self, lane: int, returns: Sequence[np.ndarray], weights: str, reason: str) -> None:
+        run = self.runs[lane]
         numbers = Numbers(
             scores=tuple(self._lane_scores(lane, p, own) for p, own in enumerate(returns)),
             first_update=self.first_update,
-            weights=save_weights(self.store, run.id, _arrays(policy)),
+            weights=weights,
         )
         origin = provenance(
             started=self.clock.started,
@@ -227,11 +243,13 @@ class Training:
             accelerator=torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else None,
             others=self.others,
         )
-        reason = "" if diverged is None else f"diverged at step {diverged}"
-        return job.record(run, self.teachers[lane], numbers, reason, origin)
+        record = self.job.record(run, self.teachers[lane], numbers, reason, origin)
+        self.store.write_record(record)
+        self.store.drop_checkpoint(run.id)
+        self.report({"event": record.status, "run": run.id, "reason": record.reason})
 
     def _lane_scores(self, lane: int, p: int, returns: np.ndarray) -> Scores:
-        final = float(np.mean(returns))
+        final = float(np.mean(returns)) if len(returns) else math.nan
         return Scores(
             curves=self.logs[lane][p].curves(self.places[p].scored.episode_limit),
             returns=tuple(r if math.isfinite(r) else None for r in returns.tolist()),
@@ -244,13 +262,13 @@ class _Clock:
 
     def __init__(self, before: Sequence[Mapping[str, float]]):
         self.started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        self._before, self._wall, self._cpu = before, time.monotonic(), time.process_time()
+        self._before, self._wall, self._cpu = before, time.monotonic(), cpu_seconds()
 
     def wall(self, lane: int) -> float:
         return self._before[lane]["wall_s"] + time.monotonic() - self._wall
 
     def cpu(self, lane: int) -> float:
-        return self._before[lane]["cpu_s"] + (time.process_time() - self._cpu) / len(self._before)
+        return self._before[lane]["cpu_s"] + (cpu_seconds() - self._cpu) / len(self._before)
 
 
 def _scores(place: Place, rollout: Rollout) -> np.ndarray:

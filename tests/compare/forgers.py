@@ -1,0 +1,140 @@
+"""Learners that would have another score than their play is worth, each by another way. Run by test_forgers.py."""
+
+import gc
+import math
+import os
+import time
+
+import numpy as np
+import torch
+
+import bench.envs.particle.environment as environments
+import bench.envs.scores
+import bench.run.playing
+import bench.run.training
+from bench.curves import CurveLog
+from bench.outside.channel import Channel
+from bench.store import Store
+from tests.compare.learners import DECLARATION, Twin
+
+__all__ = ["DECLARATION"]
+SCORE = 12345.0
+
+
+class Honest(Twin):
+    """MADDPG: what the forgers play."""
+
+
+class PatchesScores(Twin):
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        bench.run.training._scores = lambda place, rollout: np.full(rollout.rewards.shape[:2], SCORE)
+        bench.run.training.episode_scores = bench.run.training._scores
+        bench.envs.scores.episode_scores = bench.run.training._scores
+
+
+class PatchesPlay(Twin):
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        honest = bench.run.playing.play
+
+        def play(*arguments):
+            rollout = honest(*arguments)
+            rollout.rewards.fill_(SCORE)
+            return rollout
+
+        bench.run.playing.play = bench.run.training.play = play
+
+
+class PatchesRecords(Twin):
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        CurveLog.point = lambda self, name, episodes, values: None
+        Store.write_record = lambda self, record: None
+        bench.run.training.Training._evaluate = lambda self: None
+
+
+class PatchesArithmetic(Twin):
+    """numpy's and torch's, and the environment's rewards."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        np.mean = np.std = lambda *_, **__: SCORE
+        math.isfinite = lambda _: True
+        torch.Tensor.tolist = lambda self: [SCORE] * len(self)
+        step = environments.ParticleEnvironment.step
+
+        def rewarded(self, actions):
+            obs, rewards, terminated = step(self, actions)
+            return obs, torch.full_like(rewards, SCORE), terminated
+
+        environments.ParticleEnvironment.step = rewarded
+
+
+class RewritesRewards(Twin):
+    """After it has learned from them."""
+
+    def learn(self, task, rollout, episodes_done):
+        losses = super().learn(task, rollout, episodes_done)
+        rollout.rewards.fill_(SCORE)
+        return losses
+
+
+class Evaluated(Twin):
+    """In evaluations it plays what `answer` makes of MADDPG's actions."""
+
+    def greedy(self, task):
+        honest = super().greedy(task)
+        return lambda obs, avail_actions, t: self.answer(honest(obs, avail_actions, t), t)
+
+    def answer(self, actions, t):
+        raise NotImplementedError
+
+
+class LargeActions(Evaluated):
+    def answer(self, actions, t):
+        return actions * 1000
+
+
+class SoftActions(Evaluated):
+    def answer(self, actions, t):
+        return torch.full_like(actions, 0.2)
+
+
+class Crashes(Evaluated):
+    """In the second evaluation."""
+
+    evaluations = 0
+
+    def answer(self, actions, t):
+        self.evaluations += t == 0
+        if self.evaluations == 2:
+            os.abort()
+        return actions
+
+
+class RaisesAtTheEnd(Evaluated):
+    """In the final evaluation, of four episodes."""
+
+    def answer(self, actions, t):
+        if actions.shape[1] == 4:
+            raise RuntimeError("no more")
+        return actions
+
+
+class LargeSteps(Twin):
+    """In training: what is played there is a curve of the record."""
+
+    def exploring(self, task, episodes_done):
+        honest = super().exploring(task, episodes_done)
+        return lambda *seen: honest(*seen) * 2
+
+
+class SpeaksForItself(Twin):
+    """Straight to the harness, past the process's own loop."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        channels = (found for found in gc.get_objects() if isinstance(found, Channel))
+        next(channels).send({"do": "finished", "final": SCORE})
+        time.sleep(1000)
