@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -24,6 +26,7 @@ from tests.several import SPREAD, everywhere, evidence_of, suite_of
 
 pytestmark = pytest.mark.usefixtures("several_tasks")
 
+STATED: Mapping[str, str] = MappingProxyType({})  # the declaration below, as it stands
 BUDGET = 80  # environment steps of 16 episodes
 LEVELS = {"single": everywhere(-4.0), "base": everywhere(-4.5), "student": everywhere(-4.4)}
 ON_JOINT = Selection(only=("joint",))
@@ -36,7 +39,7 @@ def imported(
     name: str = "theirs",
     trained: tuple[int, ...] = (BUDGET,),
     level: float = -4.0,
-    **protocol: str,
+    protocol: Mapping[str, str] = STATED,
 ) -> None:
     """Three seeds of each method on "two", around a level. trained: environment steps at each evaluation."""
     declared = {
@@ -59,13 +62,15 @@ def imported(
     )
     source = Source(file="theirs.csv", format="csv", sha256="cd" * 32)
     about = {"name": name, "suite": suite.id, "suite_version": suite.version, "source": source, "refused": ()}
-    write_import(folder, Import(**about, protocol=Protocol.model_validate(declared | protocol), runs=runs))
+    write_import(folder, Import(**about, protocol=Protocol.model_validate({**declared, **protocol}), runs=runs))
 
 
-def comparison(folder: Path, trained: tuple[int, ...] = (BUDGET,), **protocol: str) -> ImportedComparison:
+def comparison(
+    folder: Path, trained: tuple[int, ...] = (BUDGET,), protocol: Mapping[str, str] = STATED
+) -> ImportedComparison:
     suite = suite_of()
     evidence = evidence_of(suite, folder, LEVELS, only=("joint", "alone"))
-    imported(folder, suite, "x", trained=trained, **protocol)
+    imported(folder, suite, "x", trained=trained, protocol=protocol)
     return imported_comparison(evidence, entered(evidence, "imported:theirs", ()))
 
 
@@ -106,7 +111,7 @@ def test_it_is_compared_with_the_suite_s_own_methods(tmp_path: Path) -> None:
 def test_what_is_no_final_score_of_our_kind_is_not_tested(
     tmp_path: Path, trained: tuple[int, ...], protocol: dict[str, str], why: str
 ) -> None:
-    found = comparison(tmp_path, trained, **protocol)
+    found = comparison(tmp_path, trained, protocol)
     assert {d.incomparable for d in found.differences} == {why}
     if not why:
         return
@@ -126,7 +131,7 @@ def test_what_is_not_comparable_takes_no_part_in_the_correction(tmp_path: Path) 
         record_all(suite, folder)
         record_elsewhere(suite, folder)
         for protocol in protocols:
-            imported(folder, suite, "x", name=protocol, level=-2.5, protocol=protocol)
+            imported(folder, suite, "x", name=protocol, level=-2.5, protocol={"protocol": protocol})
         evidence = Evidence(suite, ON_JOINT, Store(folder))
         return list(compared(evidence, entry(suite, ON_JOINT, entrant(), ())).imported)
 
@@ -142,7 +147,7 @@ def test_how_they_were_made_is_said_beside_them(tmp_path: Path) -> None:
     suite = made_suite()
     record_all(suite, tmp_path)
     record_elsewhere(suite, tmp_path)
-    imported(tmp_path, suite, "x", protocol="training", trained=(3000,))
+    imported(tmp_path, suite, "x", protocol={"protocol": "training"}, trained=(3000,))
     (tmp_path / "imported" / "damaged.json").write_text("{}")
     evidence = Evidence(suite, ON_JOINT, Store(tmp_path))
     text = "\n".join(comparison_lines(evidence, compared(evidence, entry(suite, ON_JOINT, entrant(), ()))))
