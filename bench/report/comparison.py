@@ -144,7 +144,7 @@ def _transfer(found: Comparison) -> Iterator[str]:
     if not found.transfer:
         return
     yield from ("", "## Transfer, against the experiment's baseline", "")
-    yield "95% intervals. The first update of a method from elsewhere is not known: its windows count from the start."
+    yield "95% intervals. Windows count from the first update as a learner tells it, of a function from the start."
     yield ""
     head = (
         "experiment",
