@@ -123,12 +123,13 @@ class Learner(Protocol):
         ...
 
     def greedy(self, task: int) -> Acting:
-        """The policy for evaluations on a task, for any number of copies. Draws from no stream."""
+        """The policy for evaluations on a task, for any number of copies; one-hot actions. Draws from no stream."""
         ...
 
     def learn(self, task: int, rollout: Rollout, episodes_done: int) -> dict[str, Tensor]:
         """Store a task's round and update when due; losses by name, each [S], empty when no update was due.
 
+        A task's losses have the same names every time.
         episodes_done: of this task, this round's included. The last task's call ends the round.
         """
         ...

@@ -181,7 +181,7 @@ class Referee:
         if len(array) != 4 * math.prod(shape):
             foul(f"asked the teacher with {len(array)} bytes, where {4 * math.prod(shape)} were announced")
         values = self.teacher(torch.from_numpy(np.frombuffer(array, np.float32).reshape(shape).copy()), t)
-        self.process.send({"is": "taught"}, _floats(values))
+        self.process.send({"is": "taught"}, _floats(values), self.waiting)
 
     # ---------------------------------------------------------------------------------------------- scores
 
@@ -202,7 +202,7 @@ class Referee:
         """Scores [E] of the reported policy on the episodes that every method of this seed is evaluated on."""
 
         def act(obs: Tensor, _: Tensor, t: int) -> Tensor:
-            self.process.send({"is": "act", "t": t, "episodes": episodes}, _floats(obs))
+            self.process.send({"is": "act", "t": t, "episodes": episodes}, _floats(obs), self.waiting)
             while True:
                 message, array = self.process.receive(self.waiting)
                 if message.get("do") == "teach":  # a policy may ask its teacher

@@ -45,6 +45,7 @@ def played(described: Callable[[str], Outside], tmp_path: Path) -> Played:
         *,
         seed: int = 0,
         limits: Limits | None = None,
+        suite: str = "knowru",
         only: str = "spread/I",
         hyperparameters: dict | None = None,
         **budget: int,
@@ -57,7 +58,7 @@ def played(described: Callable[[str], Outside], tmp_path: Path) -> Played:
         if hyperparameters is not None:
             declaration = method.declaration.model_copy(update={"hyperparameters": hyperparameters})
             method = method.model_copy(update={"declaration": declaration})
-        entered = entry(load("knowru"), selection, method, ())
+        entered = entry(load(suite), selection, method, ())
         cell = entered.contests[0].cell
         runs = tuple(run for run in entered.plan.runs if run.cell == cell.key)
         job = Job(cell=cell, runs=runs, suite_version=1, profile="smoke", limits=limits or Limits())

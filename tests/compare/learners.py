@@ -3,7 +3,7 @@
 import os
 import time
 
-from baselines import maddpg, specs
+from baselines import maddpg, multi_task, specs
 
 DECLARATION = {
     "says": "MADDPG, brought from elsewhere",
@@ -31,6 +31,13 @@ class Twin(maddpg.MADDPG):
 
     def __init__(self, tasks, hyperparameters, streams, device):
         super().__init__(tasks, specs.MADDPG.model_validate(hyperparameters), streams, device)
+
+
+class TwinOfSeveralTasks(multi_task.MultiTaskValueDecomposition):
+    """The suite's own QMIX-Multi."""
+
+    def __init__(self, tasks, hyperparameters, streams, device):
+        super().__init__(tasks, specs.MultiTaskQMIX.model_validate(hyperparameters), streams, device)
 
 
 class Crashing(Twin):

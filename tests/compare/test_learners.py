@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from bench.checkpoints import load_weights
+from bench.compare import entry
+from bench.outside.method import Outside
 from bench.outside.process import Limits
 from bench.plan import Selection, make_plan
-from bench.run import Job, run_job
-from bench.store import Store
+from bench.run import Event, Job, Stopped, run_job
+from bench.store import Record, Store
 from bench.suite.loading import load
 from tests.compare.conftest import BUDGET, Played
 from tests.compare.learners import DECLARATION
@@ -22,23 +26,41 @@ REASONS = {
 }
 
 
-def test_its_numbers_are_those_of_the_suite_s_own_learner(played: Played, tmp_path: Path) -> None:
-    found = played("learners:Twin", seed=2)
-    settings = [f"budget.{key}={value}" for key, value in BUDGET.items()]
-    settings += [f"{key}={value}" for key, value in DECLARATION["hyperparameters"].items()]
-    selection = Selection(profile="smoke", only=("spread/I",), seeds=(2,), settings=tuple(settings))
-    plan = make_plan(load("knowru"), selection)
-    cell = next(cell for cell in plan.cells if cell.method == "maddpg")
+def own(
+    suite: str, only: str, method: str, seed: int, store: Store, settings: Mapping[str, object], **budget: int
+) -> Record:
+    """The record of a suite's own method, trained in this process."""
+    changes = {**{f"budget.{key}": value for key, value in (BUDGET | budget).items()}, **settings}
+    chosen = tuple(f"{key}={value}" for key, value in changes.items())
+    plan = make_plan(load(suite), Selection(profile="smoke", only=(only,), seeds=(seed,), settings=chosen))
+    cell = next(cell for cell in plan.cells if cell.method == method)
     runs = tuple(run for run in plan.runs if run.cell == cell.key)
-    store = Store(tmp_path / "own")
     store.open_for_writing()
     job = Job(cell=cell, runs=runs, suite_version=1, profile="smoke")
     run_job(job, store, stop=lambda: False, report=lambda event: None)
-    own = store.record(runs[0].id)
-    assert own is not None
-    assert (found.status, own.status) == ("finished", "finished")
-    assert found.numbers == own.numbers
-    assert found.run != own.run
+    record = store.record(runs[0].id)
+    assert record is not None
+    return record
+
+
+def test_its_numbers_are_those_of_the_suite_s_own_learner(played: Played, tmp_path: Path) -> None:
+    expected = own("knowru", "spread/I", "maddpg", 2, Store(tmp_path / "own"), DECLARATION["hyperparameters"])
+    found = played("learners:Twin", seed=2)
+    assert (found.status, expected.status) == ("finished", "finished")
+    assert found.numbers == expected.numbers
+    assert found.run != expected.run
+
+
+def test_several_tasks_give_the_suite_s_own_numbers_too(played: Played, tmp_path: Path) -> None:
+    short = {"episodes": 20, "record_every": 10, "evaluate_every": 10}  # mappo_multi, beside it, takes rounds of ten
+    expected = own("mkt_marl", "table2", "qmix_multi", 1, Store(tmp_path / "own"), {"batch_size": 2}, **short)
+    hyperparameters = expected.settings["hyperparameters"]
+    where = {"suite": "mkt_marl", "only": "table2", "seed": 1}
+    found = played("learners:TwinOfSeveralTasks", **where, hyperparameters=hyperparameters, **short)
+    assert (found.status, expected.status) == ("finished", "finished")
+    assert len(found.numbers.scores) == 3
+    assert found.numbers == expected.numbers
+    assert load_weights(Store(tmp_path / "results"), found.run, found.numbers.weights)
 
 
 @pytest.mark.parametrize("name", REASONS)
@@ -51,3 +73,22 @@ def test_its_end_is_a_record(name: str, played: Played) -> None:
 def test_its_hang_ends_at_the_time_limit(played: Played) -> None:
     record = played("learners:Hanging", limits=Limits(wall_s=25.0))
     assert (record.status, record.reason) == ("failed", "over the time limit of 25 s")
+
+
+def test_a_stop_leaves_nothing_of_the_run(described: Callable[[str], Outside], tmp_path: Path) -> None:
+    store = Store(tmp_path / "results")
+    store.open_for_writing()
+    settings = tuple(f"budget.{key}={value}" for key, value in BUDGET.items())
+    selection = Selection(profile="smoke", only=("spread/I",), seeds=(0,), settings=settings)
+    entered = entry(load("knowru"), selection, described("learners:Twin"), ())
+    cell = entered.contests[0].cell
+    (run,) = (run for run in entered.plan.runs if run.cell == cell.key)
+    events: list[Event] = []
+    job = Job(cell=cell, runs=(run,), suite_version=1, profile="smoke", checkpoint_s=0.0)
+    with pytest.raises(Stopped):
+        run_job(job, store, stop=lambda: bool(events), report=events.append)
+    assert [event["event"] for event in events] == ["progress"]
+    assert store.record(run.id) is None
+    assert list(store.checkpoints.iterdir()) == []
+    run_job(job, store, stop=lambda: False, report=events.append)
+    assert events[-1] == {"event": "finished", "run": run.id, "reason": ""}
