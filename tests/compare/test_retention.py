@@ -17,7 +17,7 @@ from bench.suite.loading import load
 from tests.synthetic import fill
 
 SELECTION = Selection(only=("table2",), seeds=(0, 1, 2))
-TASKS = ("mpe/speaker_listener", "mpe/push", "mpe/adversary")
+TASKS: tuple[str, ...] = ("mpe/speaker_listener", "mpe/push", "mpe/adversary")
 FLOORS = (-161.4, -28.4, -8.2)  # the random policy's scores in the suite file
 KEPT = (0.5, 0.75, 1.25)  # of what each teacher has above the floor
 
@@ -29,8 +29,8 @@ def pupil(teacher: bool = True) -> Outside:
 
 def above(cell: Cell, seed: int) -> dict[str, list[float]]:
     """Teachers are 20, 21, 22 above the random policy by seed; the pupil has its share of its own seed's teacher."""
-    shares = dict(zip(TASKS, KEPT, strict=True)) if cell.method == "my:Pupil" else {}
-    floors = dict(zip(TASKS, FLOORS, strict=True))
+    floors: dict[str, float] = dict(zip(TASKS, FLOORS, strict=True))
+    shares: dict[str, float] = dict(zip(TASKS, KEPT, strict=True)) if cell.method == "my:Pupil" else {}
     return {s: [floors.get(s, 0.0) + shares.get(s, 1.0) * (20.0 + seed)] * 3 for s in cell.scenarios}
 
 
