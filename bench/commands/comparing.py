@@ -139,7 +139,7 @@ def _described(method: str, limits: Limits) -> Outside:
     try:
         return describe(method, limits)
     except MethodRefused as refused:
-        raise SuiteError(COMMAND_LINE, [refused.problem]) from None
+        raise SuiteError(COMMAND_LINE, refused.problems) from None
 
 
 def _show(found: Findings, name: str, lines: Sequence[str], body: dict[str, Any], folder: Path, said: _Said) -> None:

@@ -25,6 +25,8 @@ from bench.outside.channel import Channel, Closed
 from bench.outside.task import BudgetSpent, Task
 
 OURS = ("bench", "baselines")
+CONSTRUCTOR = ("tasks", "hyperparameters", "streams", "device")  # of a learner, as baselines.learner.Learner says
+LEARNER = ("exploring", "greedy", "learn", "policy", "state", "load_state")  # its methods
 
 
 def main() -> None:
@@ -58,11 +60,35 @@ def trained(channel: Channel, order: Mapping[str, Any]) -> dict[str, Any]:
 
 def described(target: str) -> dict[str, Any]:
     module, found = loaded(target)
-    kind = "learner" if inspect.isclass(found) else "function" if callable(found) else type(found).__name__
+    kind = "learner" if inspect.isclass(found) else "function"
     declared = getattr(module, "DECLARATION", None)
     if declared is not None and not isinstance(declared, Mapping):
-        declared = {"DECLARATION": type(declared).__name__}
-    return {"do": "described", "kind": kind, "source": source_hash(module), "declaration": declared}
+        declared = type(declared).__name__
+    about = {"kind": kind, "fault": fault_of(found), "source": source_hash(module), "declaration": declared}
+    return {"do": "described", **about}
+
+
+def fault_of(found: Any) -> str:
+    """Why it is neither a training function nor a learner; nothing where it can be one."""
+    if not callable(found):
+        return f"which is of type {type(found).__name__}"
+    if not inspect.isclass(found):
+        return _refuses(found, ("task",))
+    missing = [name for name in LEARNER if not callable(getattr(found, name, None))]
+    return f"a class without {', '.join(missing)}" if missing else _refuses(found, CONSTRUCTOR)
+
+
+def _refuses(called: Any, arguments: tuple[str, ...]) -> str:
+    """Why it does not take these arguments, by position; nothing where it does, or where it does not tell."""
+    try:
+        signature = inspect.signature(called)
+    except (TypeError, ValueError):  # some that are written in C have none
+        return ""
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        return f"which takes {signature}, not ({', '.join(arguments)}): {error}"
+    return ""
 
 
 def loaded(target: str) -> tuple[ModuleType, Any]:

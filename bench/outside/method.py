@@ -60,11 +60,11 @@ class Outside(Strict):
 
 
 class MethodRefused(Exception):
-    """A method that cannot be compared: it is not there, declares nothing, or its code does not load."""
+    """A method that cannot be compared: it is not there, declares nothing or wrongly, or its code does not load."""
 
-    def __init__(self, key: str, got: str, allowed: str, mend: str):
-        self.problem = Problem(key, got, allowed, mend)
-        super().__init__(str(self.problem))
+    def __init__(self, *problems: Problem):
+        self.problems = list(problems)
+        super().__init__("\n".join(map(str, problems)))
 
 
 def target_of(name: str) -> str:
@@ -73,9 +73,16 @@ def target_of(name: str) -> str:
     if colon:
         if all(part.isidentifier() for part in [*module.split("."), *attribute.split(".")]):
             return name
-        raise MethodRefused("METHOD", shown(name), "module:function or module:Class", "e.g. my_pkg.my_method:train")
+        mend = "e.g. my_pkg.my_method:train"
+        raise MethodRefused(Problem("METHOD", shown(name), "module:function or module:Class", mend))
     known = {entry.name: entry.value for entry in metadata.entry_points(group=GROUP)}
     if name not in known:
-        allowed = f"module:attribute, or an entry point of {GROUP}: {listed(known)}"
-        raise MethodRefused("METHOD", shown(name), allowed, f"name one of them{nearest(name, known)}")
+        allowed = f"module:attribute, or an entry point of {GROUP}: {listed(known)}; or imported:NAME"
+        mend = f"name one of them{nearest(name, known)}"
+        if not known:
+            allowed, mend = (
+                "module:attribute, or imported:NAME",
+                "no package here brings methods; name it module:attribute",
+            )
+        raise MethodRefused(Problem("METHOD", shown(name), allowed, mend))
     return known[name]

@@ -12,14 +12,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bench.explain import explain, shown
+from bench.explain import Problem, explain, shown
 from bench.outside.channel import Channel, Closed, Garbled
-from bench.outside.method import Declaration, MethodRefused, Outside, target_of
+from bench.outside.method import Declaration, MethodRefused, Outside, Tuning, target_of
 
 CHILD = "bench.outside.child"
 LOG_BYTES = 2**20  # of what a method prints is kept
@@ -138,22 +139,29 @@ def describe(name: str, limits: Limits) -> Outside:
             found, _ = process.receive()
     except Foul as foul:
         mend = "correct it; it is looked for in the folder that bench is called from, then among what is installed"
-        raise MethodRefused("METHOD", shown(name), "a method that loads", f"{mend} ({foul})") from None
-    module = target.partition(":")[0]
-    if found.get("kind") not in ("function", "learner"):
+        raise MethodRefused(Problem("METHOD", shown(name), "a method that loads", f"{mend} ({foul})")) from None
+    if fault := found.get("fault"):
         allowed = "a function train(task), or a class of the learner protocol"
-        raise MethodRefused("METHOD", f"{name}, which is of type {found.get('kind')}", allowed, "name one of them")
-    if found.get("declaration") is None:
-        mend = "add DECLARATION = {...}: docs/bring-your-method.md shows one"
-        raise MethodRefused(f"{module}.DECLARATION", "nothing", "what the method is, and what tuning it took", mend)
-    try:
-        declaration = Declaration.model_validate(found["declaration"])
-    except ValidationError as error:
-        first = explain(error, found["declaration"])[0]
-        raise MethodRefused(f"{module}.DECLARATION: {first.key}", first.got, first.allowed, first.mend) from None
+        mend = "name one of them; docs/bring-your-method.md and baselines/learner.py say what each must take"
+        raise MethodRefused(Problem("METHOD", f"{name}, {fault}", allowed, mend))
+    declaration = _declared(f"{target.partition(':')[0]}.DECLARATION", found.get("declaration"))
     return Outside(
         name=name, target=target, kind=found["kind"], source=str(found.get("source")), declaration=declaration
     )
+
+
+def _declared(key: str, found: Any) -> Declaration:
+    """Raises MethodRefused, with everything that is wrong. found: a table, a type's name where it is none, or None."""
+    if not isinstance(found, dict):
+        got = "nothing" if found is None else f"a value of type {found}"
+        mend = "write DECLARATION = {...}: docs/bring-your-method.md shows one"
+        raise MethodRefused(Problem(key, got, "a table: what the method is, and what tuning it took", mend))
+    try:
+        return Declaration.model_validate(found)
+    except ValidationError as error:
+        keys = {"": list(Declaration.model_fields), "tuning": list(Tuning.model_fields)}
+        problems = explain(error, found, keys)
+        raise MethodRefused(*(replace(problem, key=f"{key}: {problem.key}") for problem in problems)) from None
 
 
 def _drain(output: IO[bytes], log: Path | None) -> None:

@@ -223,7 +223,8 @@ def _transfer(found: Comparison) -> Iterator[str]:
         return
     yield from ("", "## Transfer, against the experiment's baseline", "")
     yield "95% intervals. Read off the curve that is named: a training curve shows what the method did while exploring,"
-    yield "which final scores do not. Windows count from the first update as a learner tells it, of a function from the start."
+    yield "which final scores do not. Windows count from the first update as a learner tells it, of a function from the"
+    yield "start."
     yield ""
     sides = ("baseline", "this method", "baseline's", "difference, or ratio")
     head = ("experiment", "scenario", "metric", "read off", *sides, "remark")

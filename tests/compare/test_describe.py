@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bench.outside.method import MethodRefused, Outside
+from baselines.learner import Learner
+from baselines.specs import ALGORITHMS
+from bench.outside.child import LEARNER, fault_of
+from bench.outside.method import GROUP, MethodRefused, Outside
 from bench.outside.process import Limits, describe
-from tests.compare.conftest import EXAMPLES
+from tests.compare.conftest import EXAMPLES, HERE
+from tests.compare.learners import Twin
+from tests.conftest import Bench
 
 Described = Callable[[str], Outside]
 DECLARED = '{"says": "x", "tuning": {"runs": 0, "steps": 0, "seeds": [], "says": "none"}}'
@@ -54,14 +60,23 @@ def test_the_hash_is_of_the_code_and_of_what_lies_with_it(tmp_path: Path, monkey
 @pytest.mark.parametrize(
     ("name", "code", "message"),
     [
-        ("made", "", "module:attribute, or an entry point of marl_distill_bench.methods"),
+        ("made", "", "no package here brings methods; name it module:attribute"),
         ("made:tr ain", "", "module:function or module:Class"),
         ("absent:train", "", "ModuleNotFoundError: No module named 'absent'"),
         ("made:train", "", "AttributeError: module 'made' has no attribute 'train'"),
         ("made:train", "1 / 0", "ZeroDivisionError: division by zero (made.py, line 1)"),
         ("made:train", "train = 5", "made:train, which is of type int"),
-        ("made:train", "def train(task): ...", "add DECLARATION = {...}: docs/bring-your-method.md shows one"),
-        ("made:train", "DECLARATION = 5\ndef train(task): ...", "DECLARATION"),
+        ("made:train", "def train(task): ...", "write DECLARATION = {...}: docs/bring-your-method.md shows one"),
+        ("made:train", "DECLARATION = 5\ndef train(task): ...", "made.DECLARATION\n    got      a value of type int"),
+        ("made:train", "def train(): ...", "which takes (), not (task): too many positional arguments"),
+        ("made:train", "def train(task, seed): ...", "which takes (task, seed), not (task): missing a required"),
+        ("made:train", "def train(*, task): ...", "which takes (*, task), not (task): too many positional"),
+        ("made:train", "class train: ...", "a class without exploring, greedy, learn, policy, state, load_state"),
+        (
+            "made:Mine",
+            "import learners\nclass Mine(learners.Twin):\n    def __init__(self, tasks): ...",
+            "which takes (tasks), not (tasks, hyperparameters, streams, device): too many positional arguments",
+        ),
         ("made:train", 'DECLARATION = {"says": "x"}\ndef train(task): ...', 'the key "tuning" with a value'),
         (
             "made:train",
@@ -75,7 +90,59 @@ def test_what_cannot_be_compared_is_refused(
     name: str, code: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "made.py").write_text(code)
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{EXAMPLES.parent}")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{HERE}:{EXAMPLES.parent}")
     with pytest.raises(MethodRefused) as refused:
         describe(name, Limits())
     assert message in str(refused.value)
+
+
+def test_a_declaration_is_told_everything_that_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = '{"says": "", "tuning": {"runs": -1, "steps": 0, "seeds": []}, "teacher": "yes", "scroe": 1}'
+    (tmp_path / "made.py").write_text(f"DECLARATION = {wrong}\ndef train(task): ...\n")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{EXAMPLES.parent}")
+    with pytest.raises(MethodRefused) as refused:
+        describe("made:train", Limits())
+    keys = {problem.key for problem in refused.value.problems}
+    assert keys == {f"made.DECLARATION: {k}" for k in ("says", "tuning.runs", "tuning.says", "teacher", "scroe")}
+
+
+def test_a_learner_is_asked_for_what_the_protocol_has() -> None:
+    methods = {name for name, own in vars(Learner).items() if callable(own) and not name.startswith("_")}
+    assert set(LEARNER) == methods
+    assert fault_of(Twin) == ""
+
+
+def test_every_learner_of_the_suites_would_pass() -> None:
+    for algorithm in ALGORITHMS.values():
+        module, _, name = algorithm.learner.partition(":")
+        assert fault_of(getattr(importlib.import_module(module), name)) == ""
+
+
+def installed(folder: Path, entry_points: str) -> None:
+    """An installed package by its metadata alone, with a method beside it."""
+    info = folder / "their_methods-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-methods\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[{GROUP}]\n{entry_points}\n")
+    (folder / "their_module.py").write_text(f"DECLARATION = {DECLARED}\ndef train(task): ...\n")
+
+
+def test_a_package_names_its_methods(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(tmp_path, "theirs = their_module:train")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{EXAMPLES.parent}")
+    found = describe("theirs", Limits())
+    assert (found.name, found.target, found.kind) == ("theirs", "their_module:train", "function")
+    with pytest.raises(MethodRefused) as refused:
+        describe("thiers", Limits())
+    (problem,) = refused.value.problems
+    assert problem.allowed == f'module:attribute, or an entry point of {GROUP}: "theirs"; or imported:NAME'
+    assert problem.mend == 'name one of them; did you mean "theirs"?'
+
+
+def test_an_unusable_method_is_refused_before_any_run(bench_here: Bench, tmp_path: Path) -> None:
+    (tmp_path / "made.py").write_text(f"DECLARATION = {DECLARED}\ndef train(task, seed): ...\n")
+    done = bench_here("compare", "made:train", "--suite", "knowru", "--profile", "smoke")
+    assert done.returncode == 2
+    assert "which takes (task, seed), not (task)" in done.stderr
+    assert not (tmp_path / "runs").exists()
