@@ -64,14 +64,16 @@ def compared(evidence: Evidence, entry: Entry) -> Comparison:
     """Everything that the results show of an entrant."""
     lost: list[str] = []
     pairs = _pairs(evidence, entry.contests, lost)
+    over, transfer = over_scenarios(evidence, pairs, lost), _transfer(evidence, entry)
+    lost += [f"{m.baseline} on {m.scenario}: {m.remark}" for m in transfer if m.student_mean is None]
     return Comparison(
         scores=tuple(_scores(evidence, entry)),
         differences=family(evidence.suite, pairs),
-        over=tuple(over_scenarios(evidence, pairs, lost)),
+        over=tuple(over),
         lacking=tuple(dict.fromkeys(lost)),
         entry=entry,
         imported=family(evidence.suite, against_imports(evidence, entry.contests)),
-        transfer=tuple(_transfer(evidence, entry)),
+        transfer=tuple(transfer),
         retention=tuple(_retention(evidence, entry)),
         costs=tuple(_costs(evidence, entry.contests)),
         failures=tuple(_failures(evidence, entry)),

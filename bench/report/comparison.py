@@ -219,7 +219,8 @@ def _explained(found: Interval) -> str:
 
 
 def _transfer(found: Comparison) -> Iterator[str]:
-    if not found.transfer:
+    known = [m for m in found.transfer if m.student_mean is not None]  # of the others `lacking` says why
+    if not known:
         return
     yield from ("", "## Transfer, against the experiment's baseline", "")
     yield "95% intervals. Read off the curve that is named: a training curve shows what the method did while exploring,"
@@ -228,7 +229,7 @@ def _transfer(found: Comparison) -> Iterator[str]:
     yield ""
     sides = ("baseline", "this method", "baseline's", "difference, or ratio")
     head = ("experiment", "scenario", "metric", "read off", *sides, "remark")
-    yield from table(head, map(_transfer_row, found.transfer))
+    yield from table(head, map(_transfer_row, known))
 
 
 def _transfer_row(m: TransferMetric) -> tuple[str, ...]:

@@ -56,10 +56,10 @@ def test_own_scores_stand_first_even_with_nothing_to_compare(tmp_path: Path) -> 
     text = text_of(evidence)
     assert sections(text) == [
         "Its own scores",
-        "Transfer, against the experiment's baseline",
         "What a run took, on average",
         "Not compared",
     ]
+    assert text.count("base on two: no finished run of base on all") == 1
     assert "| joint | two | 3 of 3 | -4.5 [-4.75, -4.25] | 0.5 [0.417, 0.583] |" in text
     numbers = comparison_json(evidence, comparison(evidence))
     assert [(s["scenario"], s["finished"], s["asked"]) for s in numbers["scores"]] == [
