@@ -134,18 +134,19 @@ def final_scores(evidence: Evidence, scenario: str) -> list[float]:
     return [score.final for score in evidence.scores(cell, scenario).values()]
 
 
-@pytest.mark.parametrize("scenario", ["mpe/speaker_listener", "mpe/push", "mpe/adversary"])
-def test_the_docs_teachers_are_what_the_results_give(scenario: str) -> None:
+def test_the_docs_table_2_is_what_the_results_give() -> None:
+    """Every printed value that some run answers, in the paper's order or another, and no other."""
     suite = load("mkt_marl")
     evidence = Evidence(suite, Selection(only=("table2",)), RESULTS)
-    (value,) = [v for v in suite.printed_in("table2") if (v.method, v.scenario) == ("qmix_teacher", scenario)]
-    verdict = judge_printed(evidence, value)
-    scores = final_scores(evidence, scenario)
-    ours = mean_interval(scores)
+    rows = set()
+    for value in suite.printed_in("table2"):
+        verdict = judge_printed(evidence, value)
+        if verdict.ours is not None:
+            ours = f"{verdict.ours.estimate:.1f} [{verdict.ours.low:.1f}, {verdict.ours.high:.1f}]"
+            rows.add(f"| {value.method} | {value.scenario} | {value.text} | {ours} | `{verdict.verdict}` |")
     lines = (ROOT / "docs/mkt_marl.md").read_text().split("\n")
-    (line,) = [line for line in lines if line.startswith(f"| {scenario} |") and line.count("|") == 5]
-    cells = [cell.strip() for cell in line.split("|")[2:-1]]
-    assert cells == [value.text, f"{ours.estimate:.1f} [{ours.low:.1f}, {ours.high:.1f}]", f"`{verdict.verdict}`"]
+    assert {line for line in lines if line.count("|") == 6 and " | mpe/" in line} == rows
+    assert rows
 
 
 def test_the_docs_other_adversaries_are_what_the_results_give() -> None:

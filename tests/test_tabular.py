@@ -12,21 +12,27 @@ from pathlib import Path
 
 import pytest
 
+from bench.report.boards import boards
 from bench.report.latex import escaped
-from bench.report.papertables import PaperTable, paper_tables
-from bench.report.tabular import FORMATS
+from bench.report.papertables import paper_tables
+from bench.report.tabular import FORMATS, Tables
 from bench.suite import Suite
-from bench.verdict import Verdict, judge
+from bench.verdict import judge, transfer_metrics
 from tests.made_site import HOSTILE, LEVELS, TABLE
 from tests.several import BETTER, claim, evidence_of, suite_of
 
-Tables = tuple[list[PaperTable], list[Verdict]]
 NASTY = r"50% of $x_1$ & \input{secrets} #1 {~^} | <b> [q] ] ± π " + HOSTILE
 
 
 def judged(suite: Suite, folder: Path) -> Tables:
-    verdicts = judge(evidence_of(suite, folder, LEVELS), suite.experiment)
-    return paper_tables(suite, suite.experiment, verdicts), [v for v in verdicts if v.kind != "published"]
+    evidence = evidence_of(suite, folder, LEVELS)
+    verdicts = judge(evidence, suite.experiment)
+    return Tables(
+        paper_tables(suite, suite.experiment, verdicts),
+        [v for v in verdicts if v.kind != "published"],
+        [board for board in boards(evidence, False) if "joint" in board.experiments],
+        transfer_metrics(evidence, suite["experiment", "joint"]),
+    )
 
 
 @pytest.fixture
@@ -43,13 +49,13 @@ def nasty(tmp_path: Path, several_tasks: None) -> Tables:
 
 
 def test_tables_have_the_shape_of_the_paper(tables: Tables) -> None:
-    ((own,), _) = tables
+    (own,) = tables.tables
     assert (own.rows, own.columns, own.columns_are) == (("two", "three", "odd"), ("base", "student"), "methods")
     assert [[e.printed.text for e in line] for line in own.entries] == [["-4.5", "-3.0"], ["-7", "-9.9"], ["-5", "-"]]
 
 
 def test_markdown(tables: Tables) -> None:
-    lines = FORMATS["md"](*tables).splitlines()
+    lines = FORMATS["md"](tables).splitlines()
     assert lines[0] == "## The paper's tables"
     assert "### Table 2" in lines
     assert "|  | base | student |" in lines
@@ -58,11 +64,19 @@ def test_markdown(tables: Tables) -> None:
     )
     assert any(line.endswith("-9.9 \\| -4 [-4.25, -3.75] \\| not_reproduced |") for line in lines)
     assert any("so it is" in line and "reproduced" in line for line in lines)
+    assert "## Methods side by side: joint" in lines
+    assert any(line.startswith("| base | ") and "| -4.5 [-4.75, -4.25] |" in line for line in lines)
+    assert any(line.startswith("| joint | two | student | jump start | -3 | base | -4.5 | 1.5 ") for line in lines)
 
 
 def test_json_has_a_row_a_value_and_a_claim(tables: Tables) -> None:
-    rows = json.loads(FORMATS["json"](*tables))["rows"]
-    assert [row["kind"] for row in rows] == ["published"] * 6 + ["ordering"]
+    rows = json.loads(FORMATS["json"](tables))["rows"]
+    kinds = ["published"] * 6 + ["ordering"] + (["aggregate"] + ["final"] * 3) * 2 + ["transfer"] * 12
+    assert [row["kind"] for row in rows] == kinds
+    two = next(r for r in rows if (r["kind"], r["method"], r["scenario"]) == ("final", "student", "two"))
+    assert (two["ours"], two["seeds"]) == (pytest.approx(-3), 3)
+    best = next(r for r in rows if (r["kind"], r["method"]) == ("aggregate", "student"))
+    assert (best["rank"], best["rank_low"], best["rank_high"]) == (1, 1, 1)
     row = next(r for r in rows if r["id"] == "t/three/student")
     assert (row["printed"], row["verdict"], row["seeds"], row["printed_seeds"]) == (-9.9, "not_reproduced", 3, 3)
     assert row["ours"] == pytest.approx(-4)
@@ -70,23 +84,24 @@ def test_json_has_a_row_a_value_and_a_claim(tables: Tables) -> None:
 
 
 def test_csv_says_the_same_as_json(tables: Tables) -> None:
-    rows = json.loads(FORMATS["json"](*tables))["rows"]
-    read = [*csv.DictReader(io.StringIO(FORMATS["csv"](*tables)))]
-    assert [row["id"] for row in read] == [row["id"] for row in rows]
-    assert [row["verdict"] for row in read] == [row["verdict"] for row in rows]
+    rows = json.loads(FORMATS["json"](tables))["rows"]
+    read = [*csv.DictReader(io.StringIO(FORMATS["csv"](tables)))]
+    assert [row["id"] or None for row in read] == [row["id"] for row in rows]
+    assert [row["verdict"] or None for row in read] == [row["verdict"] for row in rows]
     assert [float(row["printed"]) for row in read if row["printed"]] == [
         row["printed"] for row in rows if row["printed"] is not None
     ]
 
 
 def test_a_spreadsheet_computes_nothing(nasty: Tables) -> None:
-    read = [*csv.DictReader(io.StringIO(FORMATS["csv"](*nasty)))]
-    assert read[-1]["where"] == "'=cmd()"
-    assert read[-1]["says"] == NASTY
+    read = [*csv.DictReader(io.StringIO(FORMATS["csv"](nasty)))]
+    (claim_row,) = [row for row in read if row["kind"] == "ordering"]
+    assert claim_row["where"] == "'=cmd()"
+    assert claim_row["says"] == NASTY
 
 
 def test_markdown_holds_no_markup_of_outsiders(nasty: Tables) -> None:
-    assert "<" not in FORMATS["md"](*nasty)
+    assert "<" not in FORMATS["md"](nasty)
 
 
 def test_latex_escapes_every_special_character() -> None:
@@ -96,15 +111,15 @@ def test_latex_escapes_every_special_character() -> None:
 
 
 def test_latex_is_of_one_shape(nasty: Tables) -> None:
-    text = FORMATS["latex"](*nasty)
-    assert text.count(r"\begin{longtable}") == text.count(r"\end{longtable}") == 2
-    assert text.count(r"\toprule") == text.count(r"\midrule") == text.count(r"\bottomrule") == 2
+    text = FORMATS["latex"](nasty)
+    assert text.count(r"\begin{longtable}") == text.count(r"\end{longtable}") == 4
+    assert text.count(r"\toprule") == text.count(r"\midrule") == text.count(r"\bottomrule") == 4
     assert "\\input{" not in text
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_latex_compiles(nasty: Tables, tmp_path: Path) -> None:
-    (tmp_path / "t.tex").write_text(FORMATS["latex"](*nasty), encoding="utf-8")
+    (tmp_path / "t.tex").write_text(FORMATS["latex"](nasty), encoding="utf-8")
     command: Sequence[str] = ("pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex")
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]

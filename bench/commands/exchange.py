@@ -21,12 +21,14 @@ from bench.commands.options import (
     print_json,
     require_results,
 )
+from bench.compare import entrants
 from bench.exchange import ExchangeError, marl_eval, rliable, table
 from bench.exchange.accepting import absent, accepted
 from bench.exchange.declaration import in_words, read_declaration
-from bench.exchange.grid import finished_rows, full_grid, left_out
+from bench.exchange.grid import Placed, finished_rows, full_grid, left_out
 from bench.exchange.imported import Import, Source, imports, require_new, summary, write_import
 from bench.explain import Problem, listed, nearest, shown
+from bench.measures import Evidence
 from bench.plan import COMMAND_LINE
 from bench.store import readable, sha256, write_atomically
 from bench.suite.loading import load
@@ -47,6 +49,9 @@ def export(
     normalise: Annotated[
         bool, typer.Option("--normalise", help="rliable: by the suite's anchors, random policy 0 and good script 1")
     ] = False,
+    entrants_too: Annotated[
+        bool, typer.Option("--entrants", help="with the methods from elsewhere that bench compare has run here")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write the finished runs of a selection for another tool."""
@@ -59,13 +64,17 @@ def export(
         print(f"not counted: {line}", file=sys.stderr)
     for line in left_out(evidence):
         print(f"left out: {line}", file=sys.stderr)
-    require_results(evidence, results)
+    elsewhere = _entered(evidence) if entrants_too else []
+    if entrants_too and not elsewhere:
+        print("left out: no method from elsewhere has a finished run of this selection", file=sys.stderr)
+    if not elsewhere:
+        require_results(evidence, results)
     if format_ == "csv":
-        files = {out: table.to_csv(finished_rows(evidence), evidence.suite, profile).encode()}
+        files = {out: table.to_csv(finished_rows(evidence, elsewhere), evidence.suite, profile).encode()}
     elif format_ == "marl-eval":
-        files = {out: marl_eval.to_bytes(marl_eval.to_json(full_grid(evidence)))}
+        files = {out: marl_eval.to_bytes(marl_eval.to_json(full_grid(evidence, elsewhere)))}
     else:
-        grid = full_grid(evidence)
+        grid = full_grid(evidence, elsewhere)
         legend = readable(rliable.legend(grid, normalise))
         files = {out: rliable.to_npz(rliable.matrices(grid, normalise)), out.with_name(f"{out.name}.json"): legend}
     for path, content in files.items():
@@ -74,6 +83,18 @@ def export(
         print_json({"format": format_, "files": [str(path) for path in files]})
     else:
         print(*(f"written: {path}" for path in files), sep="\n")
+
+
+def _entered(evidence: Evidence) -> list[Placed]:
+    """The cells of methods from elsewhere that have a finished run. Two codes of one name are told by their hashes."""
+    found = entrants(evidence)
+    names = [entry.method.name for entry in found]
+    return [
+        Placed(contest.experiment.id, contest.group, name, contest.cell)
+        for entry, own in zip(found, names, strict=True)
+        for name in [f"{own} ({entry.method.source[:8]})" if names.count(own) > 1 else own]
+        for contest in entry.contests
+    ]
 
 
 def import_(

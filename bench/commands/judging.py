@@ -26,13 +26,15 @@ from bench.commands.options import (
     require_results,
     terminal,
 )
+from bench.compare import entrants
 from bench.explain import Problem, listed, nearest, shown
 from bench.measures import Evidence
 from bench.plan import COMMAND_LINE, selected
+from bench.report.boards import REFERENCE, boards
 from bench.report.machine import check_json
 from bench.report.markdown import drawn, write_report
 from bench.report.papertables import paper_tables
-from bench.report.tabular import FORMATS
+from bench.report.tabular import FORMATS, Tables
 from bench.report.terminal import (
     aggregate_table,
     counts_line,
@@ -112,7 +114,16 @@ def _print_tables(evidence: Evidence, form: str, out: Path | None) -> None:
     experiments = selected(evidence.suite, evidence.selection.only)
     verdicts = judge(evidence, experiments)
     claims = [v for v in verdicts if v.kind != "published"]
-    text = FORMATS[form](paper_tables(evidence.suite, experiments, verdicts), claims)
+    sides = [b for b in boards(evidence, evidence.selection.profile != REFERENCE, entrants(evidence)) if b.finished]
+    chosen = {e.id for e in experiments}
+    text = FORMATS[form](
+        Tables(
+            paper_tables(evidence.suite, experiments, verdicts),
+            claims,
+            [board for board in sides if chosen & {*board.experiments}],
+            [metric for e in experiments for metric in transfer_metrics(evidence, e)],
+        )
+    )
     if out is None:
         print(text, end="")
         return

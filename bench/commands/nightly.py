@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from bench.commands.options import INTERRUPTED, RESULTS, RUNS_FAILED, Json, cores, print_json
-from bench.explain import Problem, shown
+from bench.explain import Problem, listed, nearest, shown
 from bench.nightly import stored
 from bench.nightly.checking import change, check, fresh_evidence, refreshed
 from bench.nightly.checking import night_record as recorded
@@ -34,11 +35,18 @@ class DefaultVerb(TyperGroup):
 
     def parse_args(self, ctx, args: list[str]) -> list[str]:
         if not args or (args[0] not in self.commands and args[0] != "--help"):
+            if args and args[0] not in available() and (meant := nearest(args[0], self.commands)):
+                allowed = listed([*self.commands, *available()])
+                raise SuiteError(COMMAND_LINE, [Problem("SUITE", shown(args[0]), allowed, f"correct it{meant}")])
             args = ["check", *args]
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(cls=DefaultVerb, help="Check tonight: canaries, fresh seeds, what moved; names what broke.")
+HELP = """Check tonight: canaries, fresh seeds, what moved; names what broke.
+
+Without a verb it is `check`: `bench nightly [SUITE]... --budget 60m --baseline results`; its options are listed by
+`bench nightly check --help`."""
+app = typer.Typer(cls=DefaultVerb, help=HELP)
 Suites = Annotated[list[str] | None, typer.Argument(metavar="[SUITE]...", help="suites; default: all")]
 Baseline = Annotated[Path, typer.Option(help="the folder of reference results, canaries and accepted scores")]
 Fresh = Annotated[Path, typer.Option(envvar="BENCH_RESULTS", help="where fresh seeds are gathered")]
@@ -70,6 +78,7 @@ def check_(
         print_json(night_json(done))
     else:
         print(done.headline, canary_line(done), platform_line(done), *finding_lines(done.findings), sep="\n")
+    _tell_damaged(done.damaged)
     if store is None and out is not None:
         print(f"report: {write_night(done, (), (), out)}", file=sys.stderr)
     if done.played and done.played.broken:  # nothing can be written there any more
@@ -95,7 +104,9 @@ def accept(
     """Accept what fresh seeds come to now as the baseline. The pinned reference stays, unless there is none."""
     _require_reason(reason)
     _require(baseline)
-    evidence = fresh_evidence(_loaded(suites), Store(results))
+    store = Store(results)
+    evidence = fresh_evidence(_loaded(suites), store)
+    _tell_damaged(store.contents().damaged)
     known = [e for e in evidence if any(e.scores.values())]
     if not known:
         raise StoreError(f"nothing to accept: no fresh seed of these suites in {results}; bench nightly makes them")
@@ -154,3 +165,8 @@ def _tell(event: dict) -> None:
         print(f"failed: {event['run']}: {event['reason']}", file=sys.stderr)
     elif event["event"] == "remark":
         print(event["says"], file=sys.stderr)
+
+
+def _tell_damaged(lines: Sequence[str]) -> None:
+    for line in lines:
+        print(f"not counted: {line}", file=sys.stderr)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bench.commands.options import BAD_USAGE, NOTHING_RUN, RESULTS, Json, Results, print_json
+from bench.explain import Problem, shown
+from bench.plan import COMMAND_LINE
 from bench.site.archive import Archive
 from bench.site.build import SiteError, build
+from bench.store import StoreError
+from bench.suite import Suite, SuiteError
 from bench.suite.loading import available, load
 
 
@@ -22,18 +27,32 @@ def leaderboard(
 ) -> None:
     """Build the leaderboard as a static site that needs no server; prints the path of its first page."""
     suites = [load(name) for name in suite or available()]
+    _require_distinct(suites)
     archive = Archive(results)
+    if not archive.size:  # a site that is there is worth more than one of nothing
+        for problem in archive.damaged:
+            print(f"not counted: {problem}", file=sys.stderr)
+        print(f"nothing was run: no record in {results}; no site was written", file=sys.stderr)
+        raise typer.Exit(NOTHING_RUN)
     try:
         manifest = build(suites, archive, out)
     except SiteError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(BAD_USAGE) from error
+    except OSError as error:
+        raise StoreError(f"the site in {out} cannot be written: {error.strerror or error}") from error
     for problem in archive.damaged:
         print(f"not counted: {problem}", file=sys.stderr)
     if as_json:
         print_json({"site": str(out / "index.html")} | manifest)
     else:
         print(f"site: {out / 'index.html'}")
-    if not archive.size:
-        print(f"nothing was run: no record in {results}", file=sys.stderr)
-        raise typer.Exit(NOTHING_RUN)
+
+
+def _require_distinct(suites: Sequence[Suite]) -> None:
+    """One page has room for one suite of a name. Raises SuiteError."""
+    ids = [own.id for own in suites]
+    twice = next((id_ for id_ in ids if ids.count(id_) > 1), None)
+    if twice is not None:
+        problem = Problem("--suite", f"two suites of the id {shown(twice)}", "each id once", "leave one of them out")
+        raise SuiteError(COMMAND_LINE, [problem])

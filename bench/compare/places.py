@@ -9,17 +9,39 @@ from bench.explain import Problem, shown
 from bench.measures import Evidence
 from bench.outside.method import Outside
 from bench.plan import COMMAND_LINE, Cell, Plan, Resolver, Selection, Waiting, plan_of, refused, selected
-from bench.suite import Experiment, Suite, SuiteError, TrainingSet
+from bench.suite import Experiment, Place, Suite, SuiteError, TrainingSet
 
 
 @dataclass(frozen=True)
-class Contest:
-    """A training set of an experiment: the entrant's cell, and the methods of the suite that it is compared with."""
+class Rivals:
+    """A training set of an experiment, and the methods of the suite there that can run and are compared with."""
 
     experiment: Experiment
-    group: str  # the training set
-    cell: Cell
+    training_set: TrainingSet
     against: tuple[str, ...]
+
+    @property
+    def group(self) -> str:
+        return self.training_set.id
+
+    def place(self, scenario: str) -> Place:
+        """With its training set where the experiment scores the scenario in several."""
+        return Place(scenario, self.group if len(self.experiment.sets_of(scenario)) > 1 else None)
+
+
+@dataclass(frozen=True)
+class Contest(Rivals):
+    """A place where a method from elsewhere enters. cell: its own."""
+
+    cell: Cell
+
+
+def each_cell(contests: Sequence[Contest]) -> list[Contest]:
+    """One contest for each of the entrant's cells: the first, where experiments share it."""
+    found: dict[str, Contest] = {}
+    for contest in contests:
+        found.setdefault(contest.cell.key, contest)
+    return list(found.values())
 
 
 @dataclass(frozen=True)
@@ -35,27 +57,40 @@ def entry(
     suite: Suite, selection: Selection, method: Outside, against: Sequence[str], run_baselines: bool = False
 ) -> Entry:
     """against: methods of the suite; all of each experiment where none is named. Raises SuiteError."""
+    if method.name in {m.id for m in suite.method}:
+        allowed = "a name that no method of the suite has"
+        raise SuiteError(COMMAND_LINE, [Problem("METHOD", shown(method.name), allowed, "name it module:attribute")])
+    there = rivals(suite, selection, against)
+    resolver, contests, waiting = Resolver(suite, selection), [], []
+    for place in there:
+        experiment, t = place.experiment, place.training_set
+        if why := _missing(suite, experiment, t, method):
+            where = {"experiment": experiment.id, "method": method.name, "training_set": t.id}
+            waiting.append(Waiting(**where, waits_for=why))
+            continue
+        contests.append(Contest(experiment, t, place.against, resolver.entrant(experiment, t, method)))
+        for m in place.against if run_baselines else ():
+            resolver.cell(experiment, t, m)
+    return Entry(method, tuple(contests), plan_of(resolver, waiting))
+
+
+def rivals(suite: Suite, selection: Selection, against: Sequence[str]) -> list[Rivals]:
+    """Every training set of the selection with a method that is asked for. Raises SuiteError.
+
+    against: methods of the suite; all of each experiment where none is named.
+    """
     if selection.profile not in suite.profile:
         raise refused("--profile", selection.profile, suite.profile)
     for name in against:
         if name not in {m.id for m in suite.method}:
             raise refused("--against", name, [m.id for m in suite.method])
-    if method.name in {m.id for m in suite.method}:
-        allowed = "a name that no method of the suite has"
-        raise SuiteError(COMMAND_LINE, [Problem("METHOD", shown(method.name), allowed, "name it module:attribute")])
-    resolver, contests, waiting = Resolver(suite, selection), [], []
+    found = []
     for experiment in selected(suite, selection.only):
-        own = tuple(m for m in experiment.methods if not against or m in against)
+        own = [m for m in experiment.methods if not against or m in against]
         for t in experiment.training_sets if own else ():
-            if why := _missing(suite, experiment, t, method):
-                where = {"experiment": experiment.id, "method": method.name, "training_set": t.id}
-                waiting.append(Waiting(**where, waits_for=why))
-                continue
             ready = tuple(m for m in own if not suite.waits_for(experiment, m, t))
-            contests.append(Contest(experiment, t.id, resolver.entrant(experiment, t, method), ready))
-            for m in ready if run_baselines else ():
-                resolver.cell(experiment, t, m)
-    return Entry(method, tuple(contests), plan_of(resolver, waiting))
+            found.append(Rivals(experiment, t, ready))
+    return found
 
 
 def _missing(suite: Suite, experiment: Experiment, t: TrainingSet, method: Outside) -> str:
@@ -68,23 +103,43 @@ def _missing(suite: Suite, experiment: Experiment, t: TrainingSet, method: Outsi
     return next((why for why in named if why), "")
 
 
+def left_aside(suite: Suite, selection: Selection, against: Sequence[str]) -> list[str]:
+    """Of methods that are asked for and compared nowhere in the selection: why."""
+    found, there = [], selected(suite, selection.only)
+    for name in against:
+        places = [(e, t) for e in there if name in e.methods for t in e.training_sets]
+        waiting = [suite.waits_for(e, name, t) for e, t in places]
+        if not places:
+            homes = ", ".join(e.id for e in suite.experiment if name in e.methods) or "none"
+            found.append(f"{name} does not run in {', '.join(e.id for e in there)}; its experiments: {homes}")
+        elif all(waiting):
+            found.append(f"{name} cannot run yet: {'; '.join(dict.fromkeys(waiting))}")
+    return found
+
+
 @dataclass(frozen=True)
 class Lacking:
-    """Runs of a suite's method that a comparison lacks: seeds, in an experiment."""
+    """Runs of a suite's method that a comparison lacks: seeds, in an experiment.
+
+    training_sets: those that lack them; none are named where the experiment has only one.
+    """
 
     experiment: str
     method: str
+    training_sets: tuple[str, ...]
     seeds: tuple[int, ...]
 
 
-def lacking(evidence: Evidence, contests: Sequence[Contest]) -> list[Lacking]:
-    """What of the suite's own methods has no finished run, each cell once."""
-    found: dict[str, Lacking] = {}
-    for contest in contests:
-        for method in contest.against:
-            for scenario in contest.cell.scenarios:
-                cell = evidence.cell(contest.experiment, method, scenario, contest.group)
-                seeds = tuple(seed for seed in contest.cell.seeds if seed not in evidence.finished(cell))
-                if seeds:
-                    found.setdefault(cell.key, Lacking(contest.experiment.id, method, seeds))
-    return list(found.values())
+def lacking(evidence: Evidence, places: Sequence[Rivals]) -> list[Lacking]:
+    """What of the suite's own methods has no finished run, each cell once; those of the same seeds together."""
+    groups: dict[tuple[str, str, tuple[int, ...]], list[str]] = {}
+    seen: set[str] = set()
+    for place in places:
+        for method in place.against:
+            cell = evidence.cell(place.experiment, method, place.training_set.scored[0], place.group)
+            seeds = tuple(seed for seed in cell.seeds if seed not in evidence.finished(cell))
+            if seeds and cell.key not in seen:
+                seen.add(cell.key)
+                own = groups.setdefault((place.experiment.id, method, seeds), [])
+                own.extend([place.group] if len(place.experiment.training_sets) > 1 else [])
+    return [Lacking(experiment, method, tuple(own), seeds) for (experiment, method, seeds), own in groups.items()]

@@ -1,72 +1,24 @@
-"""What the runs show: a method from elsewhere against each method of a suite. No verdicts: nothing here is a claim.
-
-Axes: S seed, T task. A score is the mean of a run's final greedy evaluation, in the scenario's metric, higher is
-better. Normalised it is (x - random) / (good - random), by the scenario's anchors, never by what happens to be here.
-Seeds train independently, so differences are Welch's; Holm's correction is over all differences of a comparison.
-"""
+"""What the runs show: a method from elsewhere against each method of a suite. No verdicts: nothing here is a claim."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bench.compare.places import Contest, Entry
-from bench.exchange.imported import imports
+from bench.compare.findings import Difference, Findings, OwnScore, Pair, family, over_scenarios, own_score
+from bench.compare.imported import against_imports
+from bench.compare.places import Contest, Entry, each_cell
 from bench.measures import Evidence, NotRun, Values, one_number
 from bench.plan import Cell, scored
-from bench.stats import decisions
-from bench.stats.aggregates import IQM, optimality_gap
-from bench.stats.bootstrap import Band, Draws, improvement_interval, profile_band, stratified_interval
-from bench.stats.decisions import Decision
 from bench.stats.estimates import StatisticsError
-from bench.stats.families import corrected
-from bench.stats.intervals import Interval, mean_interval
+from bench.stats.intervals import Interval
 from bench.stats.retention import retention_interval
 from bench.store import Record
 from bench.suite import FirstReach, Place
 from bench.verdict.transfer import TransferMetric, transfer_metric
-
-Floats = NDArray[np.float64]
-RESAMPLING = 0  # seed of each bootstrap: the same results give the same comparison
-THRESHOLDS = np.linspace(0.0, 1.0, 21)  # of the performance profile, in normalised scores
-SMALL = 0.1  # of a scenario's scale: the margin below which an advantage is called small
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The entrant less another method in one scenario. decision: of "the entrant's score is higher", corrected."""
-
-    experiment: str
-    scenario: str
-    against: str
-    ours: Interval
-    theirs: Interval
-    decision: Decision
-
-    @property
-    def finding(self) -> str:
-        return {"yes": "higher", "no": "lower", "undecided": "undecided"}[self.decision.outcome]
-
-
-@dataclass(frozen=True)
-class Over:
-    """Entrant and another method over the tasks that both have run, normalised. improvement: P(entrant > other).
-
-    rliable: IQM of both, gap of both and improvement again, with n draws, as rliable 1.2.0 computes them.
-    """
-
-    against: str
-    tasks: tuple[str, ...]
-    seeds: tuple[int, int]
-    iqm: tuple[Interval, Interval]
-    gap: tuple[Interval, Interval]
-    improvement: Interval
-    profiles: tuple[Band, Band]
-    rliable: tuple[Interval, Interval, Interval, Interval, Interval]
 
 
 @dataclass(frozen=True)
@@ -84,6 +36,7 @@ class Cost:
     """What a run took, on average over seeds. steps: environment steps of training, by its curves."""
 
     experiment: str
+    training_set: str
     method: str
     seeds: int
     steps: float
@@ -92,16 +45,13 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Findings):
     entry: Entry
-    differences: tuple[Difference, ...]
     imported: tuple[Difference, ...]  # against results from elsewhere, a family of their own
-    over: tuple[Over, ...]
     transfer: tuple[TransferMetric, ...]
     retention: tuple[Kept, ...]
     costs: tuple[Cost, ...]
     failures: tuple[str, ...]
-    lacking: tuple[str, ...]  # comparisons that could not be made, and why
 
     @property
     def tuned_on(self) -> tuple[int, ...]:
@@ -115,130 +65,52 @@ def compared(evidence: Evidence, entry: Entry) -> Comparison:
     lost: list[str] = []
     pairs = _pairs(evidence, entry.contests, lost)
     return Comparison(
+        scores=tuple(_scores(evidence, entry)),
+        differences=family(evidence.suite, pairs),
+        over=tuple(over_scenarios(evidence, pairs, lost)),
+        lacking=tuple(dict.fromkeys(lost)),
         entry=entry,
-        differences=_family([_difference(evidence, pair) for pair in pairs]),
-        imported=_family([_difference(evidence, pair) for pair in _imported(evidence, entry.contests)]),
-        over=tuple(_over(evidence, pairs, lost)),
+        imported=family(evidence.suite, against_imports(evidence, entry.contests)),
         transfer=tuple(_transfer(evidence, entry)),
         retention=tuple(_retention(evidence, entry)),
         costs=tuple(_costs(evidence, entry.contests)),
         failures=tuple(_failures(evidence, entry)),
-        lacking=tuple(dict.fromkeys(lost)),
     )
 
 
-@dataclass(frozen=True)
-class _Pair:
-    contest: Contest
-    scenario: str
-    against: str
-    ours: dict[int, float]  # by seed
-    theirs: dict[int, float]
-
-
-def _pairs(evidence: Evidence, contests: Sequence[Contest], lost: list[str]) -> list[_Pair]:
-    """Every comparison of two cells in a scenario, once, though several experiments may hold it."""
-    found: dict[tuple[str, str, str], _Pair] = {}
-    for contest in contests:
+def _scores(evidence: Evidence, entry: Entry) -> Iterator[OwnScore]:
+    """Of every cell in every scenario, once."""
+    for contest in each_cell(entry.contests):
         for scenario in contest.cell.scenarios:
+            try:
+                finals = [*_finals(evidence, contest.cell, scenario).values()]
+            except (NotRun, StatisticsError):
+                finals = []
+            place, asked = contest.place(scenario), len(contest.cell.seeds)
+            yield own_score(evidence.suite, contest.experiment.id, place, finals, asked)
+
+
+def _pairs(evidence: Evidence, contests: Sequence[Contest], lost: list[str]) -> list[Pair]:
+    """Every comparison of two cells in a scenario, once, though several experiments may hold it."""
+    found: dict[tuple[str, str, str], Pair] = {}
+    for contest in contests:
+        own = contest.cell
+        for scenario in own.scenarios:
+            place = contest.place(scenario)
             for method in contest.against:
                 cell = evidence.cell(contest.experiment, method, scenario, contest.group)
-                key = contest.cell.key, cell.key, scenario
                 try:
-                    ours, theirs = _finals(evidence, contest.cell, scenario), _finals(evidence, cell, scenario)
+                    ours, theirs = _finals(evidence, own, scenario), _finals(evidence, cell, scenario)
                 except (NotRun, StatisticsError) as reason:
-                    lost.append(f"{method} on {scenario}: {reason}")
+                    lost.append(f"{method} on {place}: {reason}")
                 else:
-                    found.setdefault(key, _Pair(contest, scenario, method, ours, theirs))
+                    pair = Pair(contest.experiment.id, place, method, own.key, ours, theirs)
+                    found.setdefault((own.key, cell.key, scenario), pair)
     return list(found.values())
 
 
 def _finals(evidence: Evidence, cell: Cell, scenario: str) -> dict[int, float]:
     return {seed: score.final for seed, score in evidence.scores(cell, scenario).items()}
-
-
-def _imported(evidence: Evidence, contests: Sequence[Contest]) -> list[_Pair]:
-    """Every imported method against the entrant, wherever both have scores."""
-    found = []
-    for contest in {contest.cell.key: contest for contest in contests}.values():
-        for scenario in contest.cell.scenarios if evidence.finished(contest.cell) else ():
-            for own in imports(evidence.store.root).of_suite(evidence.suite.id):
-                for method in own.methods:
-                    if theirs := own.final_scores(method, scenario):
-                        ours = _finals(evidence, contest.cell, scenario)
-                        found.append(_Pair(contest, scenario, own.label(method), ours, theirs))
-    return found
-
-
-def _family(found: Sequence[Difference]) -> tuple[Difference, ...]:
-    """After Holm's correction."""
-    outcomes = corrected([d.decision for d in found], "holm") if found else ()
-    return tuple(replace(d, decision=outcome) for d, outcome in zip(found, outcomes, strict=True))
-
-
-def _difference(evidence: Evidence, pair: _Pair) -> Difference:
-    ours, theirs = ([*side.values()] for side in (pair.ours, pair.theirs))
-    anchors = evidence.suite["scenario", pair.scenario].anchors
-    margin = SMALL * (anchors.good - anchors.no_information) if anchors else 0.0
-    decision = decisions.ordering(ours, theirs, paired=False, margin=margin)
-    sides = mean_interval(ours), mean_interval(theirs)
-    return Difference(pair.contest.experiment.id, pair.scenario, pair.against, *sides, decision)
-
-
-def _over(evidence: Evidence, pairs: Sequence[_Pair], lost: list[str]) -> list[Over]:
-    """One for each other method, over the scenarios with a scale; a scenario counts once."""
-    found = []
-    for against in dict.fromkeys(pair.against for pair in pairs):
-        tasks: dict[tuple[str, str], _Pair] = {}
-        for pair in pairs:
-            if pair.against == against and evidence.suite["scenario", pair.scenario].anchors is not None:
-                tasks.setdefault((pair.scenario, pair.contest.cell.key), pair)
-        if not tasks:
-            lost.append(f"{against} over scenarios: none of them has anchors")
-            continue
-        ours = _normalised(evidence, [(pair.scenario, pair.ours) for pair in tasks.values()])
-        theirs = _normalised(evidence, [(pair.scenario, pair.theirs) for pair in tasks.values()])
-        if not (len(ours) and len(theirs)):
-            lost.append(f"{against} over scenarios: no seed finished all of them")
-            continue
-        found.append(_aggregated(against, tuple(pair.scenario for pair in tasks.values()), ours, theirs))
-    return found
-
-
-def _normalised(evidence: Evidence, tasks: Sequence[tuple[str, dict[int, float]]]) -> Floats:
-    """[S, T], of the seeds that finished every task."""
-    seeds = [seed for seed in tasks[0][1] if all(seed in own for _, own in tasks)]
-    rows = []
-    for scenario, own in tasks:
-        anchors = evidence.suite["scenario", scenario].anchors
-        rows.append([(own[seed] - anchors.random) / (anchors.good - anchors.random) for seed in seeds])
-    return np.array(rows).reshape(len(tasks), len(seeds)).T
-
-
-def _aggregated(against: str, tasks: tuple[str, ...], ours: Floats, theirs: Floats) -> Over:
-    def both(statistic, draws: Draws = "n-1") -> tuple[Interval, Interval]:
-        left, right = (stratified_interval(s, statistic, _generator(draws), draws=draws) for s in (ours, theirs))
-        return left, right
-
-    def improvement(draws: Draws) -> Interval:
-        return improvement_interval(ours, theirs, _generator(draws), draws=draws)
-
-    bands = tuple(profile_band(scores, THRESHOLDS, _generator("n-1")) for scores in (ours, theirs))
-    return Over(
-        against=against,
-        tasks=tasks,
-        seeds=(len(ours), len(theirs)),
-        iqm=both(IQM),
-        gap=both(optimality_gap()),
-        improvement=improvement("n-1"),
-        profiles=(bands[0], bands[1]),
-        rliable=(*both(IQM, "n"), *both(optimality_gap(), "n"), improvement("n")),
-    )
-
-
-def _generator(draws: Draws) -> np.random.Generator | np.random.RandomState:
-    """For n draws the generator that rliable draws from."""
-    return np.random.RandomState(RESAMPLING) if draws == "n" else np.random.default_rng(RESAMPLING)
 
 
 def _transfer(evidence: Evidence, entry: Entry) -> list[TransferMetric]:
@@ -250,7 +122,7 @@ def _transfer(evidence: Evidence, entry: Entry) -> list[TransferMetric]:
         if suite.transfer is None or experiment.baseline is None:
             continue
         for scenario in cell.scenarios:
-            place = Place(scenario, contest.group if len(experiment.sets_of(scenario)) > 1 else None)
+            place = contest.place(scenario)
             for metric, measure in suite.transfer:
                 values = partial(_both, evidence, contest, measure, place)
                 row = transfer_metric(evidence, experiment, metric, entry.method.name, place, values)
@@ -281,8 +153,9 @@ def measured(evidence: Evidence, contest: Contest, measure_id: str, place: Place
 def _retention(evidence: Evidence, entry: Entry) -> list[Kept]:
     """PRR above the random policy, by seed: seed k learned from teacher k. Nothing where there is no teacher."""
     found: list[Kept] = []
-    contests = {contest.cell.key: contest for contest in entry.contests}.values()
-    taught = [(c, *pair) for c in contests for pair in zip(c.cell.scored, c.cell.scenarios, strict=True)]
+    taught = [
+        (c, *pair) for c in each_cell(entry.contests) for pair in zip(c.cell.scored, c.cell.scenarios, strict=True)
+    ]
     for contest, task, scenario in taught:
         if task.teacher is None:
             continue
@@ -323,7 +196,7 @@ def _costs(evidence: Evidence, contests: Sequence[Contest]) -> list[Cost]:
                 steps = float(np.mean([_steps(record) for record in records]))
                 taken = np.array([[r.provenance.cpu_s, r.provenance.wall_s / r.provenance.lanes] for r in records])
                 cpu_s, wall_s = taken.mean(axis=0).tolist()
-                row = Cost(contest.experiment.id, method, len(records), steps, cpu_s, wall_s)
+                row = Cost(contest.experiment.id, contest.group, method, len(records), steps, cpu_s, wall_s)
                 found.setdefault(cell.key, row)
     return list(found.values())
 
@@ -336,10 +209,9 @@ def _steps(record: Record) -> int:
 
 def _failures(evidence: Evidence, entry: Entry) -> list[str]:
     """The entrant's runs that failed, one line each."""
-    cells = {contest.cell.key: contest.cell for contest in entry.contests}
     return [
         f"seed {seed} on {cell.training_set}: {record.reason} (run {record.run})"
-        for cell in cells.values()
+        for cell in (contest.cell for contest in each_cell(entry.contests))
         for seed, record in sorted(evidence.found(cell).records.items())
         if record.status == "failed"
     ]

@@ -72,6 +72,7 @@ def _run(candidate: Candidate, declared: Declaration, suite: Suite) -> ImportedR
         steps=tuple(p.steps for p in points),
         mean=tuple(means),
         final=final,
+        final_steps=candidate.final_steps if declared.final == "final" else None,
     )
 
 

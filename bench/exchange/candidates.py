@@ -40,7 +40,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A run in one task, as the file names them. final: the values of the final evaluation, where it has one."""
+    """A run in one task, as the file names them.
+
+    final: the values of the final evaluation, where it has one; final_steps: of training until then, where it says.
+    """
 
     place: str
     method: str
@@ -49,6 +52,7 @@ class Candidate:
     points: tuple[Point, ...]
     final: tuple[float, ...] | None
     final_n: int | None = None
+    final_steps: int | None = None
 
 
 def number(key: str, value: Any) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.exchange import ExchangeError
 from bench.explain import Problem
 from bench.measures import Evidence, NotRun, Score
-from bench.plan import COMMAND_LINE, selected
+from bench.plan import COMMAND_LINE, Cell, selected
 from bench.suite import Scenario, Suite
 
 SHOWN = 5  # cells with gaps that an error names
@@ -43,27 +43,50 @@ class Grid:
     rows: dict[tuple[str, str, int], Row]
 
 
-def finished_rows(evidence: Evidence) -> Iterator[Row]:
-    """Every finished run, once for each experiment and scenario that it is scored in, in the suite's order."""
-    suite = evidence.suite
-    for experiment in selected(suite, evidence.selection.only):
+@dataclass(frozen=True)
+class Placed:
+    """A cell in an experiment and on a training set, and what its method is called."""
+
+    experiment: str
+    training_set: str
+    method: str
+    cell: Cell
+
+
+def finished_rows(evidence: Evidence, elsewhere: Sequence[Placed] = ()) -> Iterator[Row]:
+    """Every finished run, once for each experiment and scenario that it is scored in, in the suite's order.
+
+    Those of methods from elsewhere come last.
+    """
+    for experiment in selected(evidence.suite, evidence.selection.only):
         for method in experiment.methods:
             for t in experiment.training_sets:
                 for id_ in t.scored:
                     try:
                         cell = evidence.cell(experiment, method, id_, t.id)
-                        scores = evidence.scores(cell, id_)
                     except NotRun:
                         continue
-                    scenario: Scenario = suite["scenario", id_]
-                    for seed, score in scores.items():
-                        yield Row(experiment.id, t.id, method, scenario, cell.key, seed, score)
+                    yield from _rows(evidence, Placed(experiment.id, t.id, method, cell), id_)
+    for place in elsewhere:
+        for id_ in place.cell.scenarios:
+            yield from _rows(evidence, place, id_)
 
 
-def full_grid(evidence: Evidence) -> Grid:
+def _rows(evidence: Evidence, place: Placed, id_: str) -> Iterator[Row]:
+    """Of a cell in one of its scenarios; none where no seed has finished."""
+    scenario: Scenario = evidence.suite["scenario", id_]
+    try:
+        scores = evidence.scores(place.cell, id_)
+    except NotRun:
+        return
+    for seed, score in scores.items():
+        yield Row(place.experiment, place.training_set, place.method, scenario, place.cell.key, seed, score)
+
+
+def full_grid(evidence: Evidence, elsewhere: Sequence[Placed] = ()) -> Grid:
     """The rows as a grid. Raises ExchangeError where a run is missing, or where a place has two cells."""
     rows: dict[tuple[str, str, int], Row] = {}
-    for row in finished_rows(evidence):
+    for row in finished_rows(evidence, elsewhere):
         taken = rows.setdefault((row.method, row.scenario.id, row.seed), row)
         if taken.cell != row.cell:
             mend = "name experiments with --only in which each method has one"
@@ -78,16 +101,20 @@ def full_grid(evidence: Evidence) -> Grid:
 
 
 def left_out(evidence: Evidence) -> list[str]:
-    """Why cells of the selection have no finished run, each reason once."""
-    reasons: dict[str, None] = {}
-    for experiment in selected(evidence.suite, evidence.selection.only):
+    """Why cells of the selection have no finished run: a line for each reason, which names the cells."""
+    reasons: dict[str, dict[str, None]] = {}
+    suite = evidence.suite
+    for experiment in selected(suite, evidence.selection.only):
         for method in experiment.methods:
             for t in experiment.training_sets:
-                try:
-                    evidence.scores(evidence.cell(experiment, method, t.scored[0], t.id), t.scored[0])
-                except NotRun as reason:
-                    reasons[str(reason)] = None
-    return [*reasons]
+                if waits := suite.waits_for(experiment, method, t):
+                    why = f"cannot run yet, {waits}"
+                elif not evidence.finished(evidence.cell(experiment, method, t.scored[0], t.id)):
+                    why = "no finished run"
+                else:
+                    continue
+                reasons.setdefault(why, {})[f"{method} on {t.id}"] = None
+    return [f"{why}: {', '.join(cells)}" for why, cells in reasons.items()]
 
 
 def _missing(

@@ -26,7 +26,10 @@ AGAIN = "delete it, and import the file again"
 
 
 class ImportedRun(Frozen):
-    """A run that somebody else made. steps, mean: of its evaluations, in the suite's metric; final: its final score."""
+    """A run that somebody else made. steps, mean: of its evaluations, in the suite's metric; final: its final score.
+
+    final_steps: of training until the final evaluation, where the file says it.
+    """
 
     method: str
     scenario: str
@@ -34,6 +37,12 @@ class ImportedRun(Frozen):
     steps: tuple[int, ...]
     mean: tuple[float, ...]
     final: float
+    final_steps: int | None = None
+
+    @property
+    def trained(self) -> int | None:
+        """Steps of training behind the final score: until the final evaluation, else the last; None: not known."""
+        return self.final_steps if self.final_steps is not None else max(self.steps, default=None)
 
     @property
     def key(self) -> tuple[str, str, int]:

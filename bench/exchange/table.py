@@ -94,7 +94,9 @@ def _candidate(key: Key, rows: list[tuple[int, dict[str, str]]]) -> Candidate:
         raise Refusal(f"two final evaluations, in lines {both}: two runs under one name")
     final = finals[0][1] if finals else None
     own = tuple(point for _, point in points)
-    return Candidate(place_of(key), *key, own, final and final.values, final and final.n)
+    if final is None:
+        return Candidate(place_of(key), *key, own, None)
+    return Candidate(place_of(key), *key, own, final.values, final.n, final.steps)
 
 
 def _point(place: str, row: dict[str, str]) -> Point:

@@ -98,7 +98,7 @@ def play(
         need = forecast(share.plan, records.values(), {}, settled, jobs).wall_s
         left = budget_s - (clock() - start)
         if need > left:
-            played.postponed[share.name] = f"needs about {need:.0f} s, {max(0.0, left):.0f} s were left"
+            played.postponed[share.name] = f"needs about {need:.1f} s, {max(0.0, left):.1f} s were left"
             continue
         first = execute(share.plan, store, Options(jobs), report)
         last = first

@@ -58,6 +58,7 @@ class Check:
     comparisons: tuple[Comparison, ...]
     claims: tuple[Claim, ...]
     findings: tuple[Finding, ...]
+    damaged: tuple[str, ...]  # fresh records that are not what was written, one line each; they count nowhere
 
     @property
     def exit_code(self) -> int:
@@ -113,6 +114,7 @@ def check(
         comparisons=moved,
         claims=tuple(_claims(suites, store, Store(baseline))) if store else (),
         findings=tuple(found),
+        damaged=store.contents().damaged if store else (),
     )
 
 

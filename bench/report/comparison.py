@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import bench
-from bench.compare import Comparison
-from bench.compare.statistics import Difference, Over
+from bench.compare import Comparison, ImportedComparison
+from bench.compare.findings import Difference, Findings, Origin, Over
+from bench.compare.imported import between
+from bench.exchange.declaration import in_words
 from bench.measures import Evidence
 from bench.report.figures import profiles
 from bench.report.numbers import METRICS, effect, estimate, interval, number
@@ -22,25 +24,45 @@ from bench.store import readable, write_atomically
 from bench.verdict import TransferMetric
 
 SEEDS = "seeds that would settle it"
+SIDES = ("against", "seeds", "this method", "the other", "difference", "finding", SEEDS)
+DIFFERENCE = ("experiment", "scenario", *SIDES)
+COMMON = ("scores", "differences", "over", "lacking")  # what an imported method's comparison has, too
 
 
 def comparison_lines(evidence: Evidence, found: Comparison) -> Iterator[str]:
     """Markdown, line by line."""
     yield from _head(evidence, found)
+    yield from _scores(found)
     yield from _differences(found)
+    yield from _imported(found)
     yield from _over(found)
     yield from _transfer(found)
     yield from _retention(found)
     yield from _costs(found)
     if found.failures:
-        yield from ("", "## Runs that failed", "", *(f"- {_plain(line)}" for line in found.failures))
-    if found.lacking:
-        yield from ("", "## Not compared", "", *(f"- {_plain(line)}" for line in found.lacking))
+        yield from ("", "## Runs that failed", "", *(f"- {_plain(line)}" for line in found.failures), "")
+        yield "The same command with `--retry-failed` makes them again."
+    yield from _lacking(found)
+
+
+def imported_lines(evidence: Evidence, found: ImportedComparison) -> Iterator[str]:
+    """Of an imported method: as much of the same as its results carry."""
+    own, method = found.entered.own, found.entered.method
+    yield f"# {_plain(own.label(method))} on {evidence.suite.id}, profile {evidence.selection.profile}"
+    yield ""
+    yield f"Nothing was run: made elsewhere, on episodes of their own. Declared: {_plain(in_words(own.protocol))}."
+    refused = f"{len(own.refused)} of its runs were refused"
+    yield f"File: {_plain(own.source.file)}, SHA-256 {own.source.sha256[:16]}; {refused}."
+    yield from _scores(found)
+    yield from _differences(found)
+    yield from _origins(found.differences, own.label(method))
+    yield from _over(found)
+    yield from _lacking(found)
 
 
 def comparison_json(evidence: Evidence, found: Comparison) -> dict[str, Any]:
     method, selection = found.entry.method, evidence.selection
-    parts = ("differences", "imported", "over", "transfer", "retention", "costs", "failures", "lacking", "tuned_on")
+    entrants = ("imported", "transfer", "retention", "costs", "failures", "tuned_on")
     return {
         "method": method.model_dump(mode="json"),
         "suite": evidence.suite.id,
@@ -49,16 +71,33 @@ def comparison_json(evidence: Evidence, found: Comparison) -> dict[str, Any]:
         "profile": selection.profile,
         "cells": {c.cell.key: c.cell.label for c in found.entry.contests},
         "seeds": sorted({seed for c in found.entry.contests for seed in c.cell.seeds}),
-        **{part: _jsonable(getattr(found, part)) for part in parts},
+        **_parts(found, *COMMON, *entrants),
     }
 
 
-def write_comparison(evidence: Evidence, found: Comparison, folder: Path) -> Path:
+def imported_json(evidence: Evidence, found: ImportedComparison) -> dict[str, Any]:
+    own = found.entered.own
+    about = own.model_dump(mode="json", include={"source", "protocol", "refused"})
+    return {
+        "method": {"imported": own.name, "name": found.entered.method, **about},
+        "suite": evidence.suite.id,
+        "suite_version": evidence.suite.version,
+        "bench": bench.__version__,
+        "profile": evidence.selection.profile,
+        **_parts(found, *COMMON),
+    }
+
+
+def _parts(found: Findings, *names: str) -> dict[str, Any]:
+    return {name: _jsonable(getattr(found, name)) for name in names}
+
+
+def write_comparison(name: str, found: Findings, text: Iterable[str], numbers: dict[str, Any], folder: Path) -> Path:
     """comparison.md, comparison.json and the performance profiles; the path of the first. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    drawn = [profiles(found.entry.method.name, over, folder) for over in found.over]
-    lines = [*comparison_lines(evidence, found), "", *(f"![performance profile]({path.name})" for path in drawn)]
-    write_atomically(folder / "comparison.json", readable(comparison_json(evidence, found)))
+    drawn = [profiles(name, over, folder) for over in found.over]
+    lines = [*text, "", *(f"![performance profile]({path.name})" for path in drawn)]
+    write_atomically(folder / "comparison.json", readable(numbers))
     write_atomically(folder / "comparison.md", "\n".join([*lines, ""]).encode())
     return folder / "comparison.md"
 
@@ -81,23 +120,60 @@ def _head(evidence: Evidence, found: Comparison) -> Iterator[str]:
     yield from (f"Differs from the paper: {_plain(says)}." for says in notes)
 
 
-def _differences(found: Comparison) -> Iterator[str]:
+def _scores(found: Findings) -> Iterator[str]:
+    if not found.scores:
+        return
+    yield from ("", "## Its own scores", "")
+    yield "Means of the final scores over seeds, with 95% intervals; normalised, 0 is the random policy and 1 the good"
+    yield "script."
+    yield ""
+    head = ("experiment", "scenario", "seeds finished", "mean", "normalised")
+    rows = (
+        (s.experiment or "-", s.scenario, f"{s.finished} of {s.asked}", estimate(s.mean), estimate(s.normalised))
+        for s in found.scores
+    )
+    yield from table(head, rows)
+
+
+def _differences(found: Findings) -> Iterator[str]:
+    if not found.differences:
+        return
     yield from ("", "## Final scores, scenario by scenario", "")
     yield "Difference: this method less the other, with its 90% interval, whose ends are the one-sided 95% bounds of"
     yield "Welch's tests; the finding after Holm's correction over all rows. Scores: with 95% intervals."
     yield ""
-    head = ("experiment", "scenario", "against", "seeds", "this method", "the other", "difference", "finding", SEEDS)
-    yield from table(head, map(_difference_row, found.differences))
-    if found.imported:
-        yield from ("", "## Against imported results", "")
-        yield "Made elsewhere, by the protocol that was declared for them, on episodes of their own; corrected apart."
-        yield ""
-        yield from table(head, map(_difference_row, found.imported))
+    yield from table(DIFFERENCE, map(_difference_row, found.differences))
+
+
+def _imported(found: Comparison) -> Iterator[str]:
+    if not found.imported:
+        return
+    yield from ("", "## Against imported results", "")
+    yield "Made elsewhere, by the protocol that was declared for them, on episodes of their own; corrected apart."
+    yield ""
+    yield from table(DIFFERENCE, map(_difference_row, found.imported))
+    yield from _origins(found.imported)
+
+
+def _origins(differences: Sequence[Difference], label: str = "") -> Iterator[str]:
+    """How imported results were made, a line for each scenario. label: theirs, where it is not what stands against."""
+    lines = dict.fromkeys(
+        f"- {_plain(f'{label or d.against} on {d.scenario}: {_made(d.origin)}')}" for d in differences if d.origin
+    )
+    if lines:
+        yield from ("", "How the imported results were made, as declared:", "", *lines)
+
+
+def _made(origin: Origin) -> str:
+    steps = "steps not known" if origin.steps is None else f"{between(origin.steps)} {origin.counts}"
+    how = f"protocol {origin.protocol}, {steps}, {origin.episodes:,} episodes for the final score"
+    return f"{how}; {origin.environment}; from {origin.source}"
 
 
 def _difference_row(d: Difference) -> tuple[str, ...]:
     decision = d.decision
-    seeds = "" if decision.outcome != "undecided" else str(decision.seeds_to_decide or "more than 1,000, or none")
+    open_ = decision.outcome == "undecided" and not d.incomparable
+    seeds = "" if not open_ else str(decision.seeds_to_decide or "more than 1,000, or none")
     gap = number(decision.estimate) + interval(decision.low, decision.high)
     finding = f"{d.finding}: {decision.reason}"
     counts = " and ".join(map(str, decision.n))
@@ -114,7 +190,9 @@ def _difference_row(d: Difference) -> tuple[str, ...]:
     )
 
 
-def _over(found: Comparison) -> Iterator[str]:
+def _over(found: Findings) -> Iterator[str]:
+    if not found.over:
+        return
     yield from ("", "## Over scenarios", "")
     yield "Normalised by each scenario's anchors: 0 is the random policy, 1 the good script. 95% intervals; the second"
     yield "line of a row, marked rliable-compatible, is with n draws, as rliable 1.2.0 has them, which is too narrow."
@@ -144,24 +222,18 @@ def _transfer(found: Comparison) -> Iterator[str]:
     if not found.transfer:
         return
     yield from ("", "## Transfer, against the experiment's baseline", "")
-    yield "95% intervals. Windows count from the first update as a learner tells it, of a function from the start."
+    yield "95% intervals. Read off the curve that is named: a training curve shows what the method did while exploring,"
+    yield "which final scores do not. Windows count from the first update as a learner tells it, of a function from the"
+    yield "start."
     yield ""
-    head = (
-        "experiment",
-        "scenario",
-        "metric",
-        "baseline",
-        "this method",
-        "baseline's",
-        "difference, or ratio",
-        "remark",
-    )
+    sides = ("baseline", "this method", "baseline's", "difference, or ratio")
+    head = ("experiment", "scenario", "metric", "read off", *sides, "remark")
     yield from table(head, map(_transfer_row, found.transfer))
 
 
 def _transfer_row(m: TransferMetric) -> tuple[str, ...]:
     means = number(m.student_mean), number(m.baseline_mean)
-    return m.experiment, m.scenario, METRICS[m.metric], m.baseline, *means, effect(m), m.remark
+    return m.experiment, m.scenario, METRICS[m.metric], m.read_off, m.baseline, *means, effect(m), m.remark
 
 
 def _retention(found: Comparison) -> Iterator[str]:
@@ -173,11 +245,20 @@ def _retention(found: Comparison) -> Iterator[str]:
 
 
 def _costs(found: Comparison) -> Iterator[str]:
+    if not found.costs:
+        return
     yield from ("", "## What a run took, on average", "")
     rows = (
-        (c.experiment, c.method, str(c.seeds), number(c.steps), number(c.cpu_s), number(c.wall_s)) for c in found.costs
+        (c.experiment, c.training_set, c.method, str(c.seeds), number(c.steps), number(c.cpu_s), number(c.wall_s))
+        for c in found.costs
     )
-    yield from table(("experiment", "method", "seeds", "environment steps", "CPU seconds", "wall seconds"), rows)
+    head = ("experiment", "trained on", "method", "seeds", "environment steps", "CPU seconds", "wall seconds")
+    yield from table(head, rows)
+
+
+def _lacking(found: Findings) -> Iterator[str]:
+    if found.lacking:
+        yield from ("", "## Not compared", "", *(f"- {_plain(line)}" for line in found.lacking))
 
 
 def _plain(text: str) -> str:

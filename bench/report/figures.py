@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.compare.statistics import Over
+from bench.compare.findings import Over
 from bench.measures import Evidence, Floats, NotRun
 from bench.stats.estimates import MINIMUM_SEEDS, StatisticsError
 from bench.stats.intervals import mean_band

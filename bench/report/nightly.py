@@ -54,6 +54,7 @@ def night_json(done: Check) -> dict[str, Any]:
     """The night's record, and each canary and claim."""
     return night_record(done).model_dump(mode="json") | {
         "each_canary": [dataclasses.asdict(c) for c in done.canaries],
+        "not_counted": done.damaged,
         "changed_packages": changed_packages(done.stored, done.packages),
         "claims": [
             {
@@ -114,7 +115,10 @@ def summary(done: Check, history: Sequence[NightRecord], damaged: Sequence[str])
         yield from _runs(done)
         yield from _cells(done)
         yield from _claims(done.claims)
-    yield from _history(history, damaged)
+    yield from _history(history)
+    for problem in (*done.damaged, *damaged):
+        yield ""
+        yield f"**Not counted**: {problem}"
 
 
 def sparkline(values: Sequence[float]) -> str:
@@ -210,8 +214,8 @@ def _claims(claims: Sequence[Claim]) -> Iterator[str]:
     yield from table(head, rows)
 
 
-def _history(history: Sequence[NightRecord], damaged: Sequence[str]) -> Iterator[str]:
-    if not history and not damaged:
+def _history(history: Sequence[NightRecord]) -> Iterator[str]:
+    if not history:
         return
     yield ""
     yield "## Nights"
@@ -228,6 +232,3 @@ def _history(history: Sequence[NightRecord], damaged: Sequence[str]) -> Iterator
         for n in reversed(history[-NIGHTS_SHOWN:])
     ]
     yield from table(("night", "exit code", "what broke", "runs", "commit", "platform"), rows)
-    for problem in damaged:
-        yield ""
-        yield f"**Not counted**: {problem}"

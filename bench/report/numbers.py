@@ -56,11 +56,13 @@ def several_scenarios(rows: Sequence[Verdict] | Sequence[TransferMetric]) -> boo
 
 
 def effect(metric: TransferMetric) -> str:
-    """The difference or ratio with its interval."""
-    if metric.interval is None:
+    """The difference or ratio with its interval; of a ratio that is only bounded the bound; a dash for nothing."""
+    if metric.interval is None or not math.isfinite(metric.interval.estimate):
         return "-"
     sign = "x " if metric.scale == "ratio" else ""
-    return sign + number(metric.interval.estimate) + interval(metric.interval.low, metric.interval.high)
+    if metric.bound:
+        return f"{metric.bound} {sign}{number(metric.interval.estimate)}"
+    return sign + estimate(metric.interval)
 
 
 def classes(verdict: Verdict) -> str:

@@ -6,18 +6,34 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bench import __version__
+from bench.report.boards import Board, Final
+from bench.report.boards import Place as BoardPlace
+from bench.report.boards import Row as BoardRow
 from bench.report.latex import escaped, latex_table
 from bench.report.machine import plain
-from bench.report.numbers import classes, found, interval, number, seeds_to_decide
+from bench.report.numbers import METRICS, classes, effect, estimate, found, interval, number, seeds_to_decide
 from bench.report.papertables import Entry, PaperTable
 from bench.report.tables import printed_tables
 from bench.report.tables import table as markdown_table
-from bench.verdict import Verdict
+from bench.stats.intervals import Interval
+from bench.verdict import TransferMetric, Verdict
 
 CLAIM_HEAD = ("claim", "place", "in", "found [90% interval]", "verdict", "seeds", "would decide", "deviations")
+TRANSFER_HEAD = (
+    "in",
+    "scenario",
+    "method",
+    "metric",
+    "method's mean",
+    "baseline",
+    "its mean",
+    "effect [95%]",
+    "remark",
+)
 COLUMNS = (
     *(
         "kind",
@@ -33,22 +49,33 @@ COLUMNS = (
         "printed_spread",
     ),
     *("spread_type", "printed_seeds", "ours", "ours_low", "ours_high", "found", "found_low", "found_high", "verdict"),
-    *("reason", "seeds", "seeds_to_decide", "deviations"),
+    *("reason", "seeds", "seeds_to_decide", "deviations", "rank", "rank_low", "rank_high"),
 )
 LEGEND = "Each cell: printed; ours with its 95% interval; verdict on the printed value."
 
 
-def markdown(tables: Sequence[PaperTable], claims: Sequence[Verdict]) -> str:
-    """Tables as the paper prints them, then the claims."""
-    lines = [*printed_tables(tables)][1:]  # a file begins with words
-    if claims:
-        lines += [*([""] if lines else []), "## Claims", "", *markdown_table(CLAIM_HEAD, map(_claim, claims))]
+@dataclass(frozen=True)
+class Tables:
+    """All tables of a suite: as the paper prints them, its claims, methods side by side, transfer metrics."""
+
+    tables: Sequence[PaperTable]
+    claims: Sequence[Verdict]
+    boards: Sequence[Board] = ()
+    transfer: Sequence[TransferMetric] = ()
+
+
+def markdown(shown: Tables) -> str:
+    """Tables as the paper prints them, then the claims, methods side by side, and transfer metrics."""
+    lines = [*printed_tables(shown.tables)]
+    for title, head, rows in _parts(shown):
+        lines += ["", f"## {title}", "", *markdown_table(head, rows)]
+    lines = lines[1:]  # a file begins with words
     return "".join(f"{_without_markup(line)}\n" for line in lines)
 
 
-def latex(tables: Sequence[PaperTable], claims: Sequence[Verdict]) -> str:
+def latex(shown: Tables) -> str:
     """The same for booktabs: a document of its own, whose tables can be taken out one by one."""
-    lines = [
+    begun = [
         "% needs: booktabs, longtable, array",
         r"\documentclass{article}",
         r"\usepackage[T1]{fontenc}\usepackage[utf8]{inputenc}",
@@ -56,38 +83,69 @@ def latex(tables: Sequence[PaperTable], claims: Sequence[Verdict]) -> str:
         r"\usepackage[margin=15mm,landscape]{geometry}",
         r"\begin{document}\footnotesize",
     ]
-    for own in tables:
+    lines: list[str] = []
+    for own in shown.tables:
         cells = ([row, *map(_cell, entries)] for row, entries in own.lines)
         lines += latex_table(f"{_title(own)}. {LEGEND}", ["", *own.heads], cells)
-    if claims:
-        lines += latex_table("Claims", CLAIM_HEAD, map(_claim, claims), wide=0)
-    if not tables and not claims:
+    for title, head, rows in _parts(shown):
+        lines += latex_table(title, head, rows, wide=0)
+    if not lines:
         lines.append(escaped("Nothing is printed and nothing is claimed here."))
-    return "\n".join([*lines, r"\end{document}", ""])
+    return "\n".join([*begun, *lines, r"\end{document}", ""])
 
 
-def csv_text(tables: Sequence[PaperTable], claims: Sequence[Verdict]) -> str:
+def csv_text(shown: Tables) -> str:
     """One line a printed value or claim."""
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    for row in _rows(tables, claims):
+    for row in _rows(shown):
         writer.writerow({key: _inert(value) for key, value in row.items()})
     return out.getvalue()
 
 
-def json_text(tables: Sequence[PaperTable], claims: Sequence[Verdict]) -> str:
+def json_text(shown: Tables) -> str:
     """The same rows, with numbers as numbers."""
-    body = {"bench": __version__, "rows": [*_rows(tables, claims)]}
+    body = {"bench": __version__, "rows": [*_rows(shown)]}
     return json.dumps(body, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-FORMATS: Mapping[str, Callable[[Sequence[PaperTable], Sequence[Verdict]], str]] = {
+FORMATS: Mapping[str, Callable[[Tables], str]] = {
     "md": markdown,
     "latex": latex,
     "csv": csv_text,
     "json": json_text,
 }
+
+
+def _parts(shown: Tables) -> Iterator[tuple[str, Sequence[str], Iterable[Sequence[str]]]]:
+    """What is no printed table: title, head and rows of each that has any."""
+    if shown.claims:
+        yield "Claims", CLAIM_HEAD, map(_claim, shown.claims)
+    for board in shown.boards:
+        kind = "" if board.kind == "reference" else f" ({board.kind})"
+        places = [f"{p.scenario}{'' if counted else ' (not in the aggregate)'}" for p, counted in _counted(board)]
+        title = f"Methods side by side: {', '.join(board.experiments)}{kind}"
+        yield title, ("method", "aggregate [95% interval]", "rank", *places), map(_board_row, board.rows)
+    if shown.transfer:
+        yield "Transfer metrics", TRANSFER_HEAD, map(_transfer_row, shown.transfer)
+
+
+def _counted(board: Board) -> list[tuple[BoardPlace, bool]]:
+    return list(zip(board.places, board.counted, strict=True))
+
+
+def _board_row(row: BoardRow) -> tuple[str, ...]:
+    """Ranks are intervals; where there is none the row says why."""
+    method = f"{row.method} (from elsewhere)" if row.outside else row.method
+    rank = "-" if row.rank is None or row.rank.low is None else f"{row.rank.low} to {row.rank.high}"
+    aggregate = estimate(row.aggregate) if row.aggregate else row.state
+    return (method, aggregate, rank, *(estimate(f.score) if f.score else f.state or "not run" for f in row.finals))
+
+
+def _transfer_row(m: TransferMetric) -> tuple[str, ...]:
+    means = number(m.student_mean), m.baseline, number(m.baseline_mean)
+    return (m.experiment, m.scenario, m.method, METRICS[m.metric], *means, effect(m), m.remark)
 
 
 def _title(own: PaperTable) -> str:
@@ -109,12 +167,42 @@ def _claim(v: Verdict) -> tuple[str, ...]:
     return (v.says, v.where, v.experiment, found(v), v.verdict, str(v.seeds), seeds_to_decide(v), classes(v))
 
 
-def _rows(tables: Iterable[PaperTable], claims: Iterable[Verdict]) -> Iterator[dict[str, Any]]:
-    for own in tables:
+def _rows(shown: Tables) -> Iterator[dict[str, Any]]:
+    for own in shown.tables:
         for entry in (e for entries in own.entries for e in entries):
             yield _row(entry.verdict) | _printed(own, entry)
-    for verdict in claims:
+    for verdict in shown.claims:
         yield _row(verdict)
+    for board in shown.boards:
+        for row in board.rows:
+            yield _aggregate(board, row)
+            yield from (_final(place, row.method, final) for place, final in zip(board.places, row.finals, strict=True))
+    yield from map(_metric, shown.transfer)
+
+
+def _aggregate(board: Board, row: BoardRow) -> dict[str, Any]:
+    ranks = (row.rank.rank, row.rank.low, row.rank.high) if row.rank else (None, None, None)
+    own = {"kind": "aggregate", "id": board.kind, "experiment": ", ".join(board.experiments), "method": row.method}
+    own |= dict(zip(("rank", "rank_low", "rank_high"), ranks, strict=True)) | _ours(row.aggregate)
+    return plain(dict.fromkeys(COLUMNS) | own | {"reason": row.state})
+
+
+def _final(place: BoardPlace, method: str, final: Final) -> dict[str, Any]:
+    own = {"kind": "final", "experiment": place.experiment, "scenario": place.scenario, "method": method}
+    own |= {"group": place.training_set, "seeds": final.seeds, "reason": final.state} | _ours(final.score)
+    return plain(dict.fromkeys(COLUMNS) | own)
+
+
+def _metric(m: TransferMetric) -> dict[str, Any]:
+    own = {"kind": "transfer", "experiment": m.experiment, "scenario": m.scenario, "method": m.method}
+    own |= {"metric": m.metric, "says": f"{m.scale} against {m.baseline}", "reason": m.remark}
+    interval = m.interval
+    found = {"found": interval.estimate, "found_low": interval.low, "found_high": interval.high} if interval else {}
+    return plain(dict.fromkeys(COLUMNS) | own | {"ours": m.student_mean} | found)
+
+
+def _ours(found: Interval | None) -> dict[str, Any]:
+    return {"ours": found.estimate, "ours_low": found.low, "ours_high": found.high} if found else {}
 
 
 def _row(v: Verdict) -> dict[str, Any]:

@@ -36,12 +36,14 @@ class Part:
 
 
 def parts(suite: str, version: int, counts: Mapping[str, int]) -> list[Part]:
-    """The suite, then how many claims were reproduced, were not, and are open; `not run` where none was judged."""
+    """The suite, then how many claims were reproduced, were not, are open and are not judged; words where none was."""
     done, failed = counts["reproduced"] + counts["exceeds"], counts["not_reproduced"]
     texts = [(f"{suite} v{version}", "name")]
     if done + failed + counts["inconclusive"]:
         texts += [(f"✓ {done} reproduced", "reproduced"), (f"✗ {failed} not", "not_reproduced")]
         texts += [(f"? {counts['inconclusive']} open", "inconclusive")] if counts["inconclusive"] else []
+        unjudged = counts["not_run"] + counts["not_comparable"]
+        texts += [(f"– {unjudged} not judged", "not_run")] if unjudged else []
     else:
         texts.append(("not run" if not counts["not_comparable"] else "not comparable", "not_run"))
     found: list[Part] = []

@@ -80,7 +80,7 @@ def _files(pages: Sequence[SuitePage]) -> Iterator[tuple[str, bytes]]:
         others = [p for p in pages if p.suite is suite and p is not page]
         yield names.suite_page(suite.id, page.profile), render.suite(page, others).encode()
         for form, written_as in FORMATS.items():
-            yield names.tables_file(suite.id, page.profile, form), written_as(page.tables, page.claims).encode()
+            yield names.tables_file(suite.id, page.profile, form), written_as(page.all_tables).encode()
         for cell in page.cells:
             address = names.cell_page(suite.id, cell.cell.key)
             if address not in written:  # a cell that two profiles share has one page

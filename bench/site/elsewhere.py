@@ -9,7 +9,7 @@ from bench.compare import Comparison, Entry, compared
 from bench.exchange.declaration import in_words
 from bench.exchange.imported import imports
 from bench.measures import Evidence
-from bench.site.boards import labels
+from bench.report.boards import labels
 from bench.stats.intervals import Interval, mean_interval
 
 

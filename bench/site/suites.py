@@ -10,16 +10,15 @@ from bench.audit import HOLDS, Finding
 from bench.compare import entrants
 from bench.measures import Evidence
 from bench.plan import Note, Waiting
+from bench.report.boards import APART, REFERENCE, Board, Row, boards, main_board, needs
 from bench.report.papertables import PaperTable, paper_tables
+from bench.report.tabular import Tables
 from bench.report.terminal import family_lines
-from bench.site.boards import APART, Board, Row, boards, main_board, needs
 from bench.site.cells import CellPage, cell_page, homes_of
 from bench.site.elsewhere import Entrant, ImportedScore, compared_entrants, imported_scores
 from bench.store import Record
 from bench.suite import Claim, Suite, Untestable
 from bench.verdict import CODES, TransferMetric, Verdict, counts, judge, transfer_metrics
-
-REFERENCE = "full"
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,11 @@ class SuitePage:
     @property
     def claims(self) -> tuple[Verdict, ...]:
         return tuple(v for v in self.verdicts if v.kind != "published")
+
+    @property
+    def all_tables(self) -> Tables:
+        """What the files of tables hold: the page's own."""
+        return Tables(self.tables, self.claims, self.boards, self.transfer)
 
     @property
     def values(self) -> tuple[Verdict, ...]:
@@ -85,6 +89,14 @@ class Column:
     def row(self, method: str) -> Row | None:
         return next((r for r in self.board.rows if r.method == method), None) if self.board else None
 
+    def elsewhere(self, method: str) -> str:
+        """Why a method of the suite has no row here: its other boards have it, or nothing; nothing of any other."""
+        apart = self.board is not None and self.board.kind != "reference"
+        if apart or not any(method in e.methods for e in self.page.suite.experiment):
+            return ""
+        ran = {r.method for board in self.page.boards for r in board.rows if any(final.seeds for final in r.finals)}
+        return "on another board" if method in ran else "not run"
+
 
 @dataclass(frozen=True)
 class Overview:
@@ -97,10 +109,12 @@ class Overview:
 
     @staticmethod
     def methods(columns: Sequence[Column]) -> list[str]:
-        """Every method of these columns: those with a number first, then in the order of suites and boards."""
+        """Every method of these columns, those with a number first; at the papers' budgets all that the suites have."""
         rows = [row for column in columns for row in (column.board.rows if column.board else ())]
         ran = {row.method for row in rows if any(final.seeds for final in row.finals)}
-        return sorted(dict.fromkeys(row.method for row in rows), key=lambda m: m not in ran)
+        reference = [column for column in columns if column.board is None or column.board.kind == "reference"]
+        declared = [m for column in reference for e in column.page.suite.experiment for m in e.methods]
+        return sorted(dict.fromkeys([*(row.method for row in rows), *declared]), key=lambda m: m not in ran)
 
     @staticmethod
     def outside(columns: Sequence[Column], method: str) -> bool:

@@ -143,17 +143,16 @@ def median_time(times: Times) -> float | None:
 def time_ratio(a: Times, b: Times, tau: float, level: float = 0.95) -> Interval:
     """Ratio of restricted mean times to threshold up to tau, a / b: below 1 where a is faster. Log-delta t interval.
 
-    Censored seeds count with tau, never dropped. No interval where n < 3 on a side, or where no seed of either side
-    reached the threshold before tau: 1 is then the ratio of two unknowns. Estimate NaN where a mean time is 0.
+    Censored seeds count with tau, never dropped. Estimate NaN and no interval where a mean time is 0, or where no seed
+    of either side reached the threshold before tau: both are unknown. No interval where n < 3 on a side.
     Constant times otherwise: zero width. StatisticsError as in `restricted_mean`. Coverage of 95% at n = 3 / 5 / 10,
     lognormal times, a fifth of the slower side censored: .954 / .943 / .941 (docs/statistics.md).
     """
     times_a, times_b = restricted_mean(a, tau), restricted_mean(b, tau)
     ratio = replace(ratio_interval(times_a, times_b, level), method="ratio of restricted means, log-delta t")
-    if ratio.low is not None and min(times_a.min(), times_b.min()) >= tau:
-        return replace(
-            ratio, low=None, high=None, reason=f"no seed of either side reached the threshold before {tau:g}"
-        )
+    if min(times_a.min(), times_b.min()) >= tau:
+        reason = f"no seed of either side reached the threshold before {tau:g}"
+        return replace(ratio, estimate=math.nan, low=None, high=None, reason=reason)
     return ratio
 
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bench.measures import Evidence, NotRun, Values
 from bench.stats import transfer
 from bench.stats.estimates import StatisticsError
 from bench.stats.intervals import Interval, difference_interval
-from bench.suite import Experiment, Place
+from bench.suite import CurveMeasure, Experiment, FirstReach, Measure, Place, Suite
 
 
 @dataclass(frozen=True)
 class TransferMetric:
-    """A student against the baseline. interval: of their difference or ratio, as `scale` says; None: undefined."""
+    """A student against the baseline. interval: of their difference or ratio, as `scale` says; None: undefined.
+
+    bound: "at least" or "at most" where no seed of a side reached the threshold, so that the ratio only bounds the true
+    one. read_off: the protocol of the scores, "training curve", "evaluation curve" or "final evaluation".
+    """
 
     experiment: str
     scenario: str
@@ -27,6 +31,8 @@ class TransferMetric:
     scale: Literal["difference", "ratio"]
     interval: Interval | None
     remark: str
+    read_off: str
+    bound: Literal["", "at least", "at most"] = ""
 
 
 def transfer_metrics(evidence: Evidence, experiment: Experiment) -> list[TransferMetric]:
@@ -65,8 +71,11 @@ def transfer_metric(
     baseline = experiment.baseline or ""
     scale: Literal["difference", "ratio"] = "ratio" if metric in ("time_to_threshold", "area") else "difference"
 
+    read_off = _read_off(evidence.suite, metric)
+
     def row(means: tuple[float | None, float | None], interval: Interval | None, remark: str) -> TransferMetric:
-        return TransferMetric(experiment.id, str(place), metric, method, baseline, *means, scale, interval, remark)
+        where = experiment.id, str(place), metric, method, baseline
+        return TransferMetric(*where, *means, scale, interval, remark, read_off)
 
     try:
         ours, theirs = values()
@@ -77,7 +86,8 @@ def transfer_metric(
         budget = evidence.budget(experiment, *place)
         interval = transfer.time_ratio(ours.times, theirs.times, budget)
         shares = f"reached by {ours.reached.mean():.0%} and {theirs.reached.mean():.0%} of seeds"
-        return row(means, interval, "; ".join(filter(None, (shares, interval.reason))))
+        found = row(means, interval, "; ".join(filter(None, (shares, interval.reason))))
+        return replace(found, bound=_bound(ours, theirs))
     if metric == "area":
         anchors = evidence.suite["scenario", place.scenario].anchors
         if anchors is None:
@@ -86,3 +96,15 @@ def transfer_metric(
         return row(means, interval, interval.reason or f"above the random policy's {anchors.random:g}")
     interval = difference_interval(ours.estimate, theirs.estimate)
     return row(means, interval, interval.reason)
+
+
+def _read_off(suite: Suite, metric: str) -> str:
+    measure: Measure = suite["measure", dict(suite.transfer or ())[metric]]
+    return f"{measure.series} curve" if isinstance(measure, CurveMeasure | FirstReach) else "final evaluation"
+
+
+def _bound(ours: Values, theirs: Values) -> Literal["", "at least", "at most"]:
+    """What the ratio of restricted mean times is of the true one, where a side is censored throughout."""
+    if ours.reached.any() == theirs.reached.any():
+        return ""
+    return "at least" if theirs.reached.any() else "at most"

@@ -42,7 +42,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
     """One browser for all tests, with a profile of its own."""
-    browser, driver = tool("chromium", "chromium-browser"), tool("chromedriver")
+    browser, driver = tool("chromium", "chromium-browser", "google-chrome"), tool("chromedriver")
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
     options = webdriver.ChromeOptions()
     options.binary_location = browser

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from rliable import library, metrics
 
+from bench.compare import entry
 from bench.exchange import ExchangeError, marl_eval, rliable, table
-from bench.exchange.grid import finished_rows, full_grid
+from bench.exchange.grid import finished_rows, full_grid, left_out
 from bench.measures import Evidence
+from bench.outside.method import Declaration, Outside, Tuning
 from bench.plan import Selection, make_plan
 from bench.store import Store
 from bench.suite import Suite
@@ -170,6 +172,58 @@ def test_export_on_the_command_line(bench_here: Bench, grid_file: Path, results:
     assert json.loads(done.stdout)["files"] == [str(tmp_path / "r2.npz"), str(tmp_path / "r2.npz.json")]
     bench_here("export", "rliable", *selection, "--out", tmp_path / "r.npz")
     assert (tmp_path / "r.npz").read_bytes() == first
+
+
+def outsider(source: str = "ab" * 32) -> Outside:
+    declaration = Declaration(says="x", tuning=Tuning(runs=0, steps=0, seeds=(), says="none"))
+    return Outside(name="mine:train", target="mine:train", kind="function", source=source, declaration=declaration)
+
+
+def test_methods_from_elsewhere_are_exported_where_asked(
+    bench_here: Bench, grid_suite: Suite, grid_file: Path, results: Path, tmp_path: Path
+) -> None:
+    selection = ("--suite", grid_file, "--only", "source", "--results", results)
+    none = bench_here("export", "csv", *selection, "--entrants", "--out", tmp_path / "none.csv")
+    assert (none.returncode, "no method from elsewhere has a finished run" in none.stderr) == (0, True)
+    plan = entry(grid_suite, ONLY_SOURCE, outsider(), ()).plan
+    fill(Store(results), plan, lambda cell, seed: [-2.0 - seed] * 2)
+    bench_here("export", "csv", *selection, "--out", tmp_path / "without.csv")
+    assert "mine:train" not in (tmp_path / "without.csv").read_text()
+    bench_here("export", "csv", *selection, "--entrants", "--out", tmp_path / "with.csv")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "with.csv").read_text())))
+    finals = [r for r in rows if (r["method"], r["point"]) == ("mine:train", "final")]
+    assert [(r["scenario"], r["seed"], float(r["mean"])) for r in finals] == [
+        (s, str(k), -2.0 - k) for s in ("two", "three") for k in range(3)
+    ]
+    done = bench_here("export", "rliable", *selection, "--entrants", "--out", tmp_path / "r.npz")
+    assert done.returncode == 0, done.stderr
+    matrices = np.load(tmp_path / "r.npz")
+    assert list(matrices) == ["base", "Fast", "mine:train"]
+    np.testing.assert_array_equal(matrices["mine:train"], [[-2.0, -2.0], [-3.0, -3.0], [-4.0, -4.0]])
+
+
+def test_two_codes_of_one_name_are_two_methods(
+    bench_here: Bench, grid_suite: Suite, grid_file: Path, results: Path, tmp_path: Path
+) -> None:
+    for source in ("ab" * 32, "cd" * 32):
+        plan = entry(grid_suite, ONLY_SOURCE, outsider(source), ()).plan
+        fill(Store(results), plan, lambda cell, seed: [-2.0])
+    selection = ("--suite", grid_file, "--only", "source", "--results", results)
+    bench_here("export", "rliable", *selection, "--entrants", "--out", tmp_path / "r.npz")
+    assert list(np.load(tmp_path / "r.npz"))[2:] == ["mine:train (abababab)", "mine:train (cdcdcdcd)"]
+
+
+def test_what_is_left_out_is_a_line_for_each_reason(grid_suite: Suite, tmp_path: Path) -> None:
+    experiments = (
+        e.model_copy(update={"waits_for": "a licence"}) if e.id == "target" else e for e in grid_suite.experiment
+    )
+    waiting = grid_suite.model_copy(update={"experiment": (*experiments,)})
+    store = Store(tmp_path)
+    fill(store, make_plan(waiting, ONLY_SOURCE), lambda cell, seed: [-1.0] if cell.method == "base" else None)
+    assert left_out(Evidence(waiting, Selection(), store)) == [
+        "no finished run: Fast on two, Fast on three",
+        "cannot run yet, a licence: base on three, init on three, student on three",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -233,6 +233,21 @@ def test_a_run_that_two_experiments_share_counts_once() -> None:
     assert (candidate.final, refused) == ((1.0,), [])
 
 
+@pytest.mark.parametrize(("final", "trained"), [("final", 90), ("last", 60)])
+def test_the_steps_behind_a_final_score(suite: Suite, final: str, trained: int) -> None:
+    """Its own row says how long training was; where the last evaluation is meant, that is where it ends."""
+    head = "method,scenario,seed,point,steps,mean\n"
+    rows = "theirs,two,0,evaluation,30,1\ntheirs,two,0,evaluation,60,2\ntheirs,two,0,final,90,3\n"
+    candidates, _ = table.parse((head + rows).encode(), "x.csv")
+    (run_,), refused = accepted(candidates, declared(final=final), suite)
+    assert (run_.trained, refused) == (trained, [])
+
+
+def test_without_any_evaluation_the_steps_are_not_known() -> None:
+    run_ = ImportedRun(method="theirs", scenario="two", seed=0, steps=(), mean=(), final=1.0)
+    assert run_.trained is None
+
+
 # ------------------------------------------------------------------------------------------- whole files
 
 

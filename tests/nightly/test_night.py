@@ -126,7 +126,7 @@ def test_cells_are_run_while_the_estimate_says_they_fit(
     monkeypatch.setattr(budget, "forecast", Forecast)
     done = play(shares([nightly], store, NIGHT), store, 30.0, 1, lambda _: None, lambda: next(times))
     assert len(execute.calls) == 4
-    assert done.postponed == {"tiny: base on three": "needs about 30 s, 18 s were left"}
+    assert done.postponed == {"tiny: base on three": "needs about 30.0 s, 18.0 s were left"}
 
 
 def reference(suite: Suite, store: Store) -> Reference:
@@ -233,6 +233,29 @@ def test_a_night_by_the_command_line(
     reasons = [c.reason for c in stored.reference(stored.accepted_path(baseline)).changes]
     assert reasons == ["the student is worse since the mend of its loss", "the first"]
     assert [n.exit_code for n in nights(store.root)[0]] == [0, 1]
+
+
+def test_a_damaged_record_is_named_and_counts_nowhere(
+    bench_here: Bench, nightly: Suite, nightly_file: Path, store: Store, baseline: Path, no_canaries: None
+) -> None:
+    made_up(nightly, store, NIGHT)
+    victim = next(
+        p for p in (store.root / "records").glob("*.json") if json.loads(p.read_text())["method"] == "student"
+    )
+    victim.write_bytes(victim.read_bytes()[:100])
+    options = (nightly_file, "--baseline", baseline, "--results", store.root)
+    done = bench_here("nightly", *options, "--night", NIGHT + 4 * DAY, "--budget", "0.001s")
+    assert f"not counted: {victim}: not a whole JSON file" in done.stderr
+    assert f"**Not counted**: {victim}" in (store.root / "nightly" / "2026-11-06" / "summary.md").read_text()
+    done = bench_here("nightly", "accept", *options, "--reason", "the first")
+    assert (done.returncode, f"not counted: {victim}" in done.stderr) == (0, True)
+
+
+def test_a_verb_that_is_mistyped(bench_here: Bench, baseline: Path) -> None:
+    done = bench_here("nightly", "acept", "--reason", "x", "--baseline", baseline)
+    assert done.returncode == 2
+    assert 'got      "acept"' in done.stderr
+    assert 'did you mean "accept"?' in done.stderr
 
 
 def test_nothing_ran_is_no_success(

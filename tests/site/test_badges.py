@@ -19,7 +19,9 @@ def test_what_a_badge_says() -> None:
         "✓ 10 reproduced",
         "✗ 3 not",
         "? 2 open",
+        "– 4 not judged",
     ]
+    assert texts(reproduced=1, not_run=2, not_comparable=1)[-1] == "– 3 not judged"
     assert texts(reproduced=1) == ["knowru v2", "✓ 1 reproduced", "✗ 0 not"]
     assert texts(not_run=5) == ["knowru v2", "not run"]
     assert texts(not_run=5, not_comparable=1) == ["knowru v2", "not comparable"]

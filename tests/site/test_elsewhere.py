@@ -9,8 +9,8 @@ import pytest
 from bench.compare import entrants
 from bench.measures import Evidence
 from bench.plan import Selection
+from bench.report.boards import boards, labels
 from bench.site.archive import Archive
-from bench.site.boards import boards, labels
 from bench.site.elsewhere import compared_entrants, imported_scores
 from bench.store import Store
 from tests.made_site import BREAKING, HOSTILE, NEW, entrant, made_suite, record_all, record_elsewhere

@@ -7,7 +7,7 @@ import pytest
 
 from bench.measures import Evidence
 from bench.plan import Selection
-from bench.site.boards import Board, boards, main_board
+from bench.report.boards import Board, boards, main_board
 from bench.stats.ranks import Rank
 from tests.made_site import made_suite, record_all
 from tests.several import everywhere, evidence_of, suite_of

@@ -27,6 +27,7 @@ from bench.suite import BOUNDED, Experiment, Scenario, Suite
 
 Floats = NDArray[np.float64]
 APART = "substitute"
+REFERENCE = "full"  # the profile of the papers' own budgets
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,214 @@
+"""What any two sides' final scores show: each alone, their difference in a scenario, and both over scenarios.
+
+Axes: S seed, T task. A score is the mean of a run's final evaluation, in the scenario's metric, higher is better.
+Normalised it is (x - random) / (good - random), by the scenario's anchors, never by what happens to be here.
+Seeds train independently, so differences are Welch's; Holm's correction is over all differences that are tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.measures import Evidence
+from bench.stats import decisions
+from bench.stats.aggregates import IQM, optimality_gap
+from bench.stats.bootstrap import Band, Draws, improvement_interval, profile_band, stratified_interval
+from bench.stats.decisions import Decision
+from bench.stats.families import corrected
+from bench.stats.intervals import Interval, mean_interval
+from bench.suite import Place, Scenario, Suite
+
+Floats = NDArray[np.float64]
+RESAMPLING = 0  # seed of each bootstrap: the same results give the same comparison
+THRESHOLDS = np.linspace(0.0, 1.0, 21)  # of the performance profile, in normalised scores
+SMALL = 0.1  # of a scenario's scale: the margin below which an advantage is called small
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How imported runs of a scenario were made, by what was declared of them.
+
+    episodes: of the evaluation that gives the final score. steps: of training, fewest and most over the runs, in what
+    `counts` says; None where the file does not tell.
+    """
+
+    protocol: str
+    episodes: int
+    steps: tuple[int, int] | None
+    counts: str
+    environment: str
+    source: str
+
+
+@dataclass(frozen=True)
+class OwnScore:
+    """What a method came to by itself. finished: its seeds with a score, of those asked for. mean None: no seed.
+
+    normalised: None where the scenario has no anchors, too.
+    """
+
+    experiment: str
+    scenario: str
+    finished: int
+    asked: int
+    mean: Interval | None
+    normalised: Interval | None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Final scores of two sides in a place, by seed. own: names what this side's were read off, a cell or an import.
+
+    origin: of the side that is imported. incomparable: why the two are no scores of one kind; then nothing is tested.
+    """
+
+    experiment: str
+    place: Place
+    against: str
+    own: str
+    ours: dict[int, float]
+    theirs: dict[int, float]
+    origin: Origin | None = None
+    incomparable: str = ""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The method less another in one scenario. decision: of "its score is higher", corrected."""
+
+    experiment: str
+    scenario: str
+    against: str
+    ours: Interval
+    theirs: Interval
+    decision: Decision
+    origin: Origin | None = None
+    incomparable: str = ""
+
+    @property
+    def finding(self) -> str:
+        if self.incomparable:
+            return "not comparable"
+        return {"yes": "higher", "no": "lower", "undecided": "undecided"}[self.decision.outcome]
+
+
+@dataclass(frozen=True)
+class Over:
+    """The method and another over the tasks that both have run, normalised. improvement: P(method > other).
+
+    rliable: IQM of both, gap of both and improvement again, with n draws, as rliable 1.2.0 computes them.
+    """
+
+    against: str
+    tasks: tuple[str, ...]
+    seeds: tuple[int, int]
+    iqm: tuple[Interval, Interval]
+    gap: tuple[Interval, Interval]
+    improvement: Interval
+    profiles: tuple[Band, Band]
+    rliable: tuple[Interval, Interval, Interval, Interval, Interval]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """lacking: comparisons that could not be made, and why."""
+
+    scores: tuple[OwnScore, ...]
+    differences: tuple[Difference, ...]
+    over: tuple[Over, ...]
+    lacking: tuple[str, ...]
+
+
+def own_score(suite: Suite, experiment: str, place: Place, finals: Sequence[float], asked: int) -> OwnScore:
+    """finals [S], of the seeds that finished."""
+    if not finals:
+        return OwnScore(experiment, str(place), 0, asked, None, None)
+    scaled = normalised(suite["scenario", place.scenario], finals)
+    mean, on_scale = mean_interval(finals), None if scaled is None else mean_interval(scaled)
+    return OwnScore(experiment, str(place), len(finals), asked, mean, on_scale)
+
+
+def normalised(scenario: Scenario, scores: Sequence[float]) -> Floats | None:
+    """[S]; None where the scenario has no anchors."""
+    if scenario.anchors is None:
+        return None
+    return (np.array(scores) - scenario.anchors.random) / (scenario.anchors.good - scenario.anchors.random)
+
+
+def family(suite: Suite, pairs: Sequence[Pair]) -> tuple[Difference, ...]:
+    """After Holm's correction over all that are comparable."""
+    found = [_difference(suite, pair) for pair in pairs]
+    tested = [d.decision for d in found if not d.incomparable]
+    outcomes = iter(corrected(tested, "holm") if tested else ())
+    return tuple(d if d.incomparable else replace(d, decision=next(outcomes)) for d in found)
+
+
+def _difference(suite: Suite, pair: Pair) -> Difference:
+    ours, theirs = ([*side.values()] for side in (pair.ours, pair.theirs))
+    if pair.incomparable:
+        decision = replace(decisions.untested(pair.incomparable), n=(len(ours), len(theirs)))
+    else:
+        anchors = suite["scenario", pair.place.scenario].anchors
+        margin = SMALL * (anchors.good - anchors.no_information) if anchors else 0.0
+        decision = decisions.ordering(ours, theirs, paired=False, margin=margin)
+    sides = mean_interval(ours), mean_interval(theirs)
+    where = pair.experiment, str(pair.place), pair.against
+    return Difference(*where, *sides, decision, pair.origin, pair.incomparable)
+
+
+def over_scenarios(evidence: Evidence, pairs: Sequence[Pair], lost: list[str]) -> list[Over]:
+    """One for each other method, over the comparable scenarios with a scale; a scenario counts once."""
+    found = []
+    for against in dict.fromkeys(pair.against for pair in pairs):
+        tasks: dict[tuple[str, str], Pair] = {}
+        comparable = [pair for pair in pairs if pair.against == against and not pair.incomparable]
+        for pair in comparable:
+            if evidence.suite["scenario", pair.place.scenario].anchors is not None:
+                tasks.setdefault((pair.place.scenario, pair.own), pair)
+        if not tasks:
+            lost.append(f"{against} over scenarios: none of them {'has anchors' if comparable else 'is comparable'}")
+            continue
+        ours = _matrix(evidence.suite, [(pair.place.scenario, pair.ours) for pair in tasks.values()])
+        theirs = _matrix(evidence.suite, [(pair.place.scenario, pair.theirs) for pair in tasks.values()])
+        if not (len(ours) and len(theirs)):
+            lost.append(f"{against} over scenarios: no seed finished all of them")
+            continue
+        found.append(_aggregated(against, tuple(str(pair.place) for pair in tasks.values()), ours, theirs))
+    return found
+
+
+def _matrix(suite: Suite, tasks: Sequence[tuple[str, dict[int, float]]]) -> Floats:
+    """Normalised [S, T], of the seeds that finished every task."""
+    seeds = [seed for seed in tasks[0][1] if all(seed in own for _, own in tasks)]
+    rows = [normalised(suite["scenario", scenario], [own[seed] for seed in seeds]) for scenario, own in tasks]
+    return np.array(rows, dtype=np.float64).reshape(len(tasks), len(seeds)).T
+
+
+def _aggregated(against: str, tasks: tuple[str, ...], ours: Floats, theirs: Floats) -> Over:
+    def both(statistic, draws: Draws = "n-1") -> tuple[Interval, Interval]:
+        left, right = (stratified_interval(s, statistic, _generator(draws), draws=draws) for s in (ours, theirs))
+        return left, right
+
+    def improvement(draws: Draws) -> Interval:
+        return improvement_interval(ours, theirs, _generator(draws), draws=draws)
+
+    bands = tuple(profile_band(scores, THRESHOLDS, _generator("n-1")) for scores in (ours, theirs))
+    return Over(
+        against=against,
+        tasks=tasks,
+        seeds=(len(ours), len(theirs)),
+        iqm=both(IQM),
+        gap=both(optimality_gap()),
+        improvement=improvement("n-1"),
+        profiles=(bands[0], bands[1]),
+        rliable=(*both(IQM, "n"), *both(optimality_gap(), "n"), improvement("n")),
+    )
+
+
+def _generator(draws: Draws) -> np.random.Generator | np.random.RandomState:
+    """For n draws the generator that rliable draws from."""
+    return np.random.RandomState(RESAMPLING) if draws == "n" else np.random.default_rng(RESAMPLING)

@@ -1,0 +1,176 @@
+"""Imported results beside what was run here: against a method from elsewhere, and against the suite's own.
+
+They are comparable where they are what our final scores are: greedy, after the budget's environment steps. Anything
+else is shown and not tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench.compare.findings import Findings, Origin, OwnScore, Pair, family, over_scenarios, own_score
+from bench.compare.places import Contest, Rivals, each_cell, rivals
+from bench.exchange.imported import Import, Imports, imports
+from bench.explain import Problem, listed, nearest, shown
+from bench.measures import Evidence, NotRun
+from bench.plan import COMMAND_LINE, Cell
+from bench.stats.estimates import StatisticsError
+from bench.suite import Place, SuiteError
+
+PREFIX = "imported:"
+FINAL_PROTOCOL = "greedy"  # of our final scores
+
+
+@dataclass(frozen=True)
+class Entered:
+    """An imported method, and the methods of the suite that it is compared with wherever both have scores."""
+
+    own: Import
+    method: str
+    rivals: tuple[Rivals, ...]
+
+
+@dataclass(frozen=True)
+class ImportedComparison(Findings):
+    entered: Entered
+
+
+def entered(evidence: Evidence, name: str, against: Sequence[str]) -> Entered:
+    """name: `imported:NAME`, or `imported:NAME/METHOD` where an import holds several. Raises SuiteError."""
+    own, method = _named(imports(evidence.store.root), evidence.suite.id, name)
+    there = {run.scenario for run in own.runs if run.method == method}
+    places = rivals(evidence.suite, evidence.selection, against)
+    return Entered(own, method, tuple(place for place in places if there & {*place.training_set.scored}))
+
+
+def _named(found: Imports, suite: str, name: str) -> tuple[Import, str]:
+    import_, slash, method = name.removeprefix(PREFIX).partition("/")
+    damaged = {path.stem: why for path, why in found.damaged.items()}
+    known = {own.name: own for own in found.of_suite(suite)}
+    if import_ in damaged:
+        raise _refused(name, f"an import that can be read: {damaged[import_]}", "delete it, and import its file again")
+    if import_ not in known:
+        allowed = listed(f"{PREFIX}{own}" for own in known)
+        mend = f"name one of them{nearest(import_, known)}" if known else "bench import takes results in"
+        elsewhere = [f"; {own.name} is of the suite {own.suite}" for own in found.sound if own.name == import_]
+        raise _refused(name, f"{allowed}{''.join(elsewhere)}", mend)
+    methods = known[import_].methods
+    if not slash and len(methods) == 1:
+        return known[import_], methods[0]
+    if method not in methods:
+        allowed = listed(f"{PREFIX}{import_}/{own}" for own in methods)
+        raise _refused(name, allowed, f"name one of them{nearest(method, methods)}")
+    return known[import_], method
+
+
+def _refused(name: str, allowed: str, mend: str) -> SuiteError:
+    return SuiteError(COMMAND_LINE, [Problem("METHOD", shown(name), allowed, mend)])
+
+
+def imported_comparison(evidence: Evidence, entered: Entered) -> ImportedComparison:
+    """Everything that the results show of an imported method."""
+    lost: list[str] = []
+    pairs = _pairs(evidence, entered, lost)
+    return ImportedComparison(
+        scores=tuple(_scores(evidence, entered)),
+        differences=family(evidence.suite, pairs),
+        over=tuple(over_scenarios(evidence, pairs, lost)),
+        lacking=tuple(dict.fromkeys(lost)),
+        entered=entered,
+    )
+
+
+def _pairs(evidence: Evidence, entered: Entered, lost: list[str]) -> list[Pair]:
+    """Every comparison with a cell in a scenario, once, though several experiments may hold it."""
+    own, found = entered.own, {}
+    for venue in entered.rivals:
+        for scenario in venue.training_set.scored:
+            ours, place = own.final_scores(entered.method, scenario), venue.place(scenario)
+            for method in venue.against if ours else ():
+                cell = evidence.cell(venue.experiment, method, scenario, venue.group)
+                try:
+                    theirs = _finals(evidence, cell, scenario)
+                except (NotRun, StatisticsError) as reason:
+                    lost.append(f"{method} on {place}: {reason}")
+                else:
+                    made = origin(own, entered.method, scenario)
+                    why = incomparable(made, cell, scenario)
+                    pair = Pair(venue.experiment.id, place, method, own.name, ours, theirs, made, why)
+                    found.setdefault((cell.key, scenario), pair)
+    return list(found.values())
+
+
+def _finals(evidence: Evidence, cell: Cell, scenario: str) -> dict[int, float]:
+    return {seed: score.final for seed, score in evidence.scores(cell, scenario).items()}
+
+
+def _scores(evidence: Evidence, entered: Entered) -> Iterator[OwnScore]:
+    own, known = entered.own, {s.id for s in evidence.suite.scenario}
+    for scenario in (s for s in own.scenarios if s in known):
+        if finals := [*own.final_scores(entered.method, scenario).values()]:
+            yield own_score(evidence.suite, "", Place(scenario), finals, len(own.protocol.seeds))
+
+
+def against_imports(evidence: Evidence, contests: Sequence[Contest]) -> list[Pair]:
+    """Every imported method against an entrant, wherever both have scores."""
+    there = imports(evidence.store.root).of_suite(evidence.suite.id)
+    return [
+        _against(evidence, contest, scenario, own, method)
+        for contest in each_cell(contests)
+        for scenario in (contest.cell.scenarios if evidence.finished(contest.cell) else ())
+        for own in there
+        for method in own.methods
+        if own.final_scores(method, scenario)
+    ]
+
+
+def _against(evidence: Evidence, contest: Contest, scenario: str, own: Import, method: str) -> Pair:
+    cell, made = contest.cell, origin(own, method, scenario)
+    return Pair(
+        experiment=contest.experiment.id,
+        place=contest.place(scenario),
+        against=own.label(method),
+        own=cell.key,
+        ours=_finals(evidence, cell, scenario),
+        theirs=own.final_scores(method, scenario),
+        origin=made,
+        incomparable=incomparable(made, cell, scenario),
+    )
+
+
+def origin(own: Import, method: str, scenario: str) -> Origin:
+    declared = own.protocol
+    trained = [run.trained for run in own.of(method, scenario).values()]
+    known = [steps for steps in trained if steps is not None]
+    return Origin(
+        protocol=declared.protocol,
+        episodes=declared.final_evaluation_episodes if declared.final == "final" else declared.evaluation_episodes,
+        steps=(min(known), max(known)) if known and len(known) == len(trained) else None,
+        counts=f"{declared.steps} steps",
+        environment=declared.environment,
+        source=declared.source,
+    )
+
+
+def incomparable(made: Origin, cell: Cell, scenario: str) -> str:
+    """Why imported final scores are none of a cell's kind; nothing where they are.
+
+    Steps may differ by less than an episode: some trainers end with the episode in which their budget is spent.
+    """
+    if made.protocol != FINAL_PROTOCOL:
+        return f"its protocol is {made.protocol}, ours {FINAL_PROTOCOL}"
+    limit = cell.scored[cell.scenarios.index(scenario)].episode_limit
+    budget = limit * cell.settings["budget"]["episodes"]
+    if made.steps is None:
+        return f"its steps of training are not known, ours are {budget:,}"
+    if made.counts != "environment steps":
+        return f"its steps are counted by agent, ours are {budget:,} of the environment"
+    if any(abs(steps - budget) >= limit for steps in made.steps):
+        return f"it was trained for {between(made.steps)} environment steps, ours for {budget:,}"
+    return ""
+
+
+def between(steps: tuple[int, int]) -> str:
+    low, high = steps
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"

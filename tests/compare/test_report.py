@@ -1,0 +1,144 @@
+"""The text of a comparison: the method's own scores first, no empty tables, and each number named for what it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.compare import Comparison, compared, entry
+from bench.compare.places import lacking, left_aside
+from bench.measures import Evidence
+from bench.plan import Selection
+from bench.report.comparison import comparison_json, comparison_lines
+from bench.store import Store
+from bench.suite import Suite
+from bench.verdict import transfer_metrics
+from tests.made_site import entrant
+from tests.several import SPREAD, everywhere, evidence_of, suite_of
+from tests.synthetic import fill
+
+pytestmark = pytest.mark.usefixtures("several_tasks")
+
+
+def entered(
+    suite: Suite, folder: Path, levels: dict[str, list[float]], *only: str, status: str = "finished"
+) -> Evidence:
+    """Runs of the entrant with these curves, by scenario; seeds .1 apart."""
+    selection = Selection(only=only)
+    plan = entry(suite, selection, entrant(), ()).plan
+    fill(
+        Store(folder),
+        plan,
+        lambda cell, seed: {s: [x + SPREAD[seed] for x in levels[s]] for s in cell.scenarios},
+        status,
+    )
+    return Evidence(suite, selection, Store(folder))
+
+
+def comparison(evidence: Evidence) -> Comparison:
+    return compared(evidence, entry(evidence.suite, evidence.selection, entrant(), ()))
+
+
+def text_of(evidence: Evidence) -> str:
+    return "\n".join(comparison_lines(evidence, comparison(evidence)))
+
+
+def sections(text: str) -> list[str]:
+    return [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
+
+
+FLAT = {"two": [-4.5] * 8, "three": [-7.0] * 8, "odd": [-5.0] * 8}
+
+
+def test_own_scores_stand_first_even_with_nothing_to_compare(tmp_path: Path) -> None:
+    evidence = entered(suite_of(), tmp_path, FLAT, "joint")
+    text = text_of(evidence)
+    assert sections(text) == [
+        "Its own scores",
+        "Transfer, against the experiment's baseline",
+        "What a run took, on average",
+        "Not compared",
+    ]
+    assert "| joint | two | 3 of 3 | -4.5 [-4.75, -4.25] | 0.5 [0.417, 0.583] |" in text
+    numbers = comparison_json(evidence, comparison(evidence))
+    assert [(s["scenario"], s["finished"], s["asked"]) for s in numbers["scores"]] == [
+        ("two", 3, 3),
+        ("three", 3, 3),
+        ("odd", 3, 3),
+    ]
+    assert numbers["scores"][0]["mean"]["estimate"] == pytest.approx(-4.5)
+    assert numbers["scores"][0]["normalised"]["estimate"] == pytest.approx(0.5)
+
+
+def test_a_scenario_of_two_training_sets_is_named_with_its_own(tmp_path: Path) -> None:
+    evidence = entered(suite_of(), tmp_path, FLAT, "grouped")
+    places = [s.scenario for s in comparison(evidence).scores]
+    assert places == ["two (pair)", "three", "two (other)", "odd"]
+    assert {(c.training_set, c.method) for c in comparison(evidence).costs} == {
+        ("pair", "lab:New<b>"),
+        ("other", "lab:New<b>"),
+    }
+
+
+def test_failed_runs_name_what_makes_them_again(tmp_path: Path) -> None:
+    text = text_of(entered(suite_of(), tmp_path, FLAT, "joint", status="failed"))
+    assert "| joint | two | 0 of 3 | - | - |" in text
+    assert "- seed 1 on all: diverged at step 5" in text
+    assert "`--retry-failed`" in text
+    assert "What a run took" not in text
+
+
+def reached(folder: Path, ours: float, theirs: float) -> dict[str, str]:
+    """What the transfer table says of scenario "two", by metric; flat curves, of the entrant as of the student."""
+    suite = suite_of()
+    levels = {"single": everywhere(-4.0), "base": everywhere(theirs), "student": everywhere(ours)}
+    evidence_of(suite, folder, levels, only=("joint",))
+    evidence = entered(suite, folder, {s: [ours] * 8 for s in FLAT}, "joint")
+    found = comparison(evidence)
+    own = [m for m in transfer_metrics(evidence, suite["experiment", "joint"]) if m.scenario == "two"]
+    assert [(m.metric, m.interval, m.bound) for m in own] == [
+        (m.metric, m.interval, m.bound) for m in found.transfer if m.scenario == "two"
+    ]
+    lines = "\n".join(comparison_lines(evidence, found)).splitlines()
+    cells = [line.strip("| ").split(" | ") for line in lines if line.startswith("| joint | two |")]
+    return {row[2]: row[7] for row in cells if row[3] == "evaluation curve"}
+
+
+def test_a_threshold_that_one_side_never_reached_gives_a_bound(tmp_path: Path) -> None:
+    """The level is the baseline's own final mean less .2: it is there at the first point, of 16 episodes at most."""
+    assert reached(tmp_path / "worse", -5.5, -4.5)["episodes to threshold"] == "at least x 8"
+    assert reached(tmp_path / "same", -4.5, -4.5)["episodes to threshold"] == "x 1 [1, 1]"
+
+
+@pytest.mark.parametrize(
+    ("only", "against", "said"),
+    [
+        (("joint",), ("single",), ["single does not run in joint; its experiments: alone"]),
+        (("alone", "grouped"), ("student", "base"), ["student does not run in alone, grouped; its experiments: joint"]),
+        ((), ("single", "base"), []),
+    ],
+)
+def test_a_method_that_is_asked_for_and_not_there(
+    only: tuple[str, ...], against: tuple[str, ...], said: list[str]
+) -> None:
+    assert left_aside(suite_of(), Selection(only=only), against) == said
+
+
+def test_a_method_that_waits_says_for_what() -> None:
+    suite = suite_of()
+    methods = (m.model_copy(update={"waits_for": "a licence"}) if m.id == "student" else m for m in suite.method)
+    waiting = suite.model_copy(update={"method": (*methods,)})
+    (said,) = left_aside(waiting, Selection(only=("joint",)), ("student",))
+    assert said == "student cannot run yet: a licence"
+
+
+def test_what_lacks_runs_is_said_once_for_all_its_training_sets(tmp_path: Path) -> None:
+    suite = suite_of()
+    evidence = evidence_of(suite, tmp_path, {"single on two": everywhere(-4.0)}, only=("alone",))
+    contests = entry(suite, evidence.selection, entrant(), ()).contests
+    (lack,) = lacking(evidence, contests)
+    assert (lack.method, lack.training_sets, lack.seeds) == ("single", ("three", "odd"), (0, 1, 2))
+    joint = Evidence(suite, Selection(only=("joint",)), evidence.store)
+    places = entry(suite, joint.selection, entrant(), ()).contests
+    assert [(own.method, own.training_sets) for own in lacking(joint, places)] == [("base", ()), ("student", ())]
