@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from bench.commands.judging import judged
 from bench.measures import Evidence
 from bench.plan import Selection
+from bench.report.markdown import write_report
 from bench.report.numbers import found, interval, number
 from bench.stats.intervals import Interval, difference_interval, mean_interval, paired_interval
 from bench.store import Store
@@ -32,6 +37,19 @@ def test_every_hash_of_the_published_results_holds() -> None:
     checked = verify(RESULTS)
     assert not checked.findings
     assert checked.finished == sum(1 for _ in RESULTS.root.glob("records/*.json"))
+
+
+@pytest.mark.parametrize("folder", sorted((RESULTS.root / "report").iterdir()), ids=lambda folder: folder.name)
+def test_published_reports_are_what_the_results_give(folder: Path, tmp_path: Path) -> None:
+    """All that they say; their figures are there."""
+    published = (folder / "report.md").read_text()
+    (rerun,) = re.findall(r"^Rerun: `bench run (\S+) --profile full --only (\S+)`$", published, re.MULTILINE)
+    suite, experiment = load(rerun[0]), rerun[1]
+    evidence = Evidence(suite, Selection(only=(experiment,)), RESULTS)
+    again = write_report(evidence, [suite["experiment", experiment]], *judged(evidence), tmp_path)
+    assert again.read_text() == published
+    for name in re.findall(r"\]\(([^)]+)\)", published):
+        assert (folder / name).stat().st_size > 0
 
 
 def cells(verdict: Verdict) -> str:

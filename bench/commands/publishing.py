@@ -29,9 +29,9 @@ def leaderboard(
     suites = [load(name) for name in suite or available()]
     _require_distinct(suites)
     archive = Archive(results)
+    for problem in archive.damaged:
+        print(f"not counted: {problem}", file=sys.stderr)
     if not archive.size:  # a site that is there is worth more than one of nothing
-        for problem in archive.damaged:
-            print(f"not counted: {problem}", file=sys.stderr)
         print(f"nothing was run: no record in {results}; no site was written", file=sys.stderr)
         raise typer.Exit(NOTHING_RUN)
     try:
@@ -41,8 +41,6 @@ def leaderboard(
         raise typer.Exit(BAD_USAGE) from error
     except OSError as error:
         raise StoreError(f"the site in {out} cannot be written: {error.strerror or error}") from error
-    for problem in archive.damaged:
-        print(f"not counted: {problem}", file=sys.stderr)
     if as_json:
         print_json({"site": str(out / "index.html")} | manifest)
     else:

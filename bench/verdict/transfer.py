@@ -17,8 +17,9 @@ from bench.suite import CurveMeasure, Experiment, FirstReach, Measure, Place, Su
 class TransferMetric:
     """A student against the baseline. interval: of their difference or ratio, as `scale` says; None: undefined.
 
-    bound: "at least" or "at most" where no seed of a side reached the threshold, so that the ratio only bounds the true
-    one. read_off: the protocol of the scores, "training curve", "evaluation curve" or "final evaluation".
+    bound: "at least" or "at most" where every seed of one side reached the threshold and none of the other, so that the
+    ratio only bounds the true one. read_off: the protocol of the scores, "training curve", "evaluation curve" or "final
+    evaluation".
     """
 
     experiment: str
@@ -70,7 +71,6 @@ def transfer_metric(
     """One metric of a method against its experiment's baseline. values: takes both; it may raise NotRun."""
     baseline = experiment.baseline or ""
     scale: Literal["difference", "ratio"] = "ratio" if metric in ("time_to_threshold", "area") else "difference"
-
     read_off = _read_off(evidence.suite, metric)
 
     def row(means: tuple[float | None, float | None], interval: Interval | None, remark: str) -> TransferMetric:
@@ -104,7 +104,7 @@ def _read_off(suite: Suite, metric: str) -> str:
 
 
 def _bound(ours: Values, theirs: Values) -> Literal["", "at least", "at most"]:
-    """What the ratio of restricted mean times is of the true one, where a side is censored throughout."""
-    if ours.reached.any() == theirs.reached.any():
-        return ""
-    return "at least" if theirs.reached.any() else "at most"
+    """What the ratio of restricted mean times is of the true one, where all times of one side are known, none other."""
+    if theirs.reached.all() and not ours.reached.any():
+        return "at least"
+    return "at most" if ours.reached.all() and not theirs.reached.any() else ""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bench.compare import Comparison, compared, entry
 from bench.compare.places import lacking, left_aside
-from bench.measures import Evidence
+from bench.measures import Evidence, Values
 from bench.plan import Selection
 from bench.report.comparison import comparison_json, comparison_lines
 from bench.store import Store
 from bench.suite import Suite
+from bench.verdict import transfer as transfer_module
 from bench.verdict import transfer_metrics
 from tests.made_site import entrant
 from tests.several import SPREAD, everywhere, evidence_of, suite_of
@@ -109,6 +111,22 @@ def test_a_threshold_that_one_side_never_reached_gives_a_bound(tmp_path: Path) -
     """The level is the baseline's own final mean less .2: it is there at the first point, of 16 episodes at most."""
     assert reached(tmp_path / "worse", -5.5, -4.5)["episodes to threshold"] == "at least x 8"
     assert reached(tmp_path / "same", -4.5, -4.5)["episodes to threshold"] == "x 1 [1, 1]"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "bound"),
+    [
+        ([False] * 3, [True] * 3, "at least"),
+        ([True] * 3, [False] * 3, "at most"),
+        ([False] * 3, [True, True, False], ""),  # their own mean is too small, too
+        ([True, True, False], [False] * 3, ""),
+        ([False] * 3, [False] * 3, ""),
+        ([True] * 3, [True] * 3, ""),
+    ],
+)
+def test_a_ratio_bounds_only_where_all_times_of_one_side_are_known(ours: list, theirs: list, bound: str) -> None:
+    sides = [Values((0, 1, 2), np.array([8.0, 8.0, 8.0]), np.array(reached), ()) for reached in (ours, theirs)]
+    assert transfer_module._bound(*sides) == bound
 
 
 @pytest.mark.parametrize(
