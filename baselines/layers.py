@@ -17,9 +17,11 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
 from baselines.nn import Parameters
+from baselines.products import affine, product
 from baselines.streams import Streams
 
 # Elementwise loops take two vector registers at once, 32 float32 numbers at most (AVX-512), and what is left over one
@@ -86,16 +88,75 @@ def linear(weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
         return (weight.mT * x).sum(1, keepdim=True) + bias.unsqueeze(-1)
     if weight.shape[2] == 1:
         return weight * x + bias.unsqueeze(-1)
-    return torch.baddbmm(bias.unsqueeze(-1), weight, x)
+    return affine(weight, bias.unsqueeze(-1), x)
+
+
+def of_linear(gradient: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """`linear`'s gradients for weight [S, out, in] and bias [S, out], of those of its output [S, out, M].
+
+    MKL takes half the time where the narrower side comes first (64 x 1,664 x 13: 42 against 94 us), with the same bits.
+    """
+    if 1 in (gradient.shape[1], x.shape[1]):
+        of_weight = (gradient.unsqueeze(2) * x.unsqueeze(1)).sum(-1)
+    elif x.shape[1] < gradient.shape[1]:
+        of_weight = torch.bmm(x, gradient.mT).mT
+    else:
+        of_weight = torch.bmm(gradient, x.mT)
+    return of_weight, gradient.sum(-1)
+
+
+def of_input(weight: Tensor, gradient: Tensor) -> Tensor:
+    """`linear`'s gradient for its input [S, in, M], of that of its output [S, out, M]."""
+    if weight.shape[1] == 1:
+        return weight.mT * gradient
+    if weight.shape[2] == 1:
+        return (weight * gradient).sum(1, keepdim=True)
+    return product(weight.mT, gradient)
 
 
 def mlp(parameters: Mapping[str, Tensor], x: Tensor) -> Tensor:
-    """Linear layers weight_0, weight_1, ... with ReLU between them: [S, in, M] -> [S, out, M]."""
-    last = len(parameters) // 2 - 1
-    for layer in range(last + 1):
-        x = linear(parameters[f"weight_{layer}"], parameters[f"bias_{layer}"], x)
-        x = x if layer == last else x.relu_()
-    return x
+    """Linear layers weight_0, weight_1, ... with ReLU between them: [S, in, M] -> [S, out, M].
+
+    First derivatives only.
+    """
+    layers = [parameters[f"{kind}_{n}"] for n in range(len(parameters) // 2) for kind in ("weight", "bias")]
+    if torch.is_grad_enabled():
+        return _MLP.apply(x, *layers)  # type: ignore[return-value]
+    return _outputs(x, layers)[-1]
+
+
+def _outputs(x: Tensor, layers: Sequence[Tensor]) -> list[Tensor]:
+    """The input and what each layer makes of it, after ReLU but for the last; layers: weight, bias, weight, ..."""
+    found, last = [x], len(layers) // 2 - 1
+    for n in range(last + 1):
+        y = linear(layers[2 * n], layers[2 * n + 1], found[-1])
+        found.append(y if n == last else y.relu_())
+    return found
+
+
+class _MLP(torch.autograd.Function):
+    """The operations of torch's own gradients of `_outputs`, so the same bits, at a third of autograd's calls."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, *layers: Tensor) -> Tensor:  # type: ignore[override]
+        *inputs, y = _outputs(x, layers)
+        ctx.save_for_backward(*inputs, *layers)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        count = len(ctx.saved_tensors) // 3
+        inputs, layers = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
+        found: list[Tensor] = []
+        for n in reversed(range(count)):
+            found = [*of_linear(gradient, inputs[n]), *found]
+            if n == 0 and not ctx.needs_input_grad[0]:
+                return None, *found
+            gradient = of_input(layers[2 * n], gradient)
+            if n > 0:
+                torch.ops.aten.threshold_backward.grad_input(gradient, inputs[n], 0, grad_input=gradient)
+        return gradient, *found
 
 
 def gru_cell(gates_ih: Tensor, gates_hh: Tensor, hidden: Tensor) -> Tensor:

@@ -23,14 +23,14 @@ from baselines.streams import Streams
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a mixer may read of a joint action. VDN reads q, QMIX q and state, QPLEX all.
+    """What a mixer may read of a joint action. VDN reads q, QMIX q and state.
 
-    q [S, B, T, N]: Q_i of the action that agent i has chosen. q_max [S, B, T, N]: its best available Q_i.
-    actions [S, B, T, N] int64: what was chosen. state [S, B, T, X]; for several tasks SE_k(s) (agents.py).
+    q [S, B, T, N]: Q_i of the action that agent i has chosen. actions [S, B, T, N] int64: what was chosen.
+    state [S, B, T, X]; for several tasks SE_k(s) (agents.py).
+    A mixer that compares what was chosen with the best (QPLEX) needs a field more, for which all would pay.
     """
 
     q: Tensor
-    q_max: Tensor
     actions: Tensor
     state: Tensor
 

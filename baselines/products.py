@@ -19,12 +19,14 @@ from torch.autograd.function import once_differentiable
 ONE_BLOCK = 192
 # No public function reaches oneDNN as directly; a torch that lacks this one multiplies by MKL, slower.
 HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-WORTH_CALLING = 2**20  # M x I x B of a network; below, one batched call wins over a call for each
+WORTH_CALLING = 2**21  # M x I x B of a network; below, one batched call is no slower than a call for each
 
 
 def affine(weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
     """weight [K, M, I] x [K, I, B] + bias [K, M, 1] -> [K, M, B], with gradients: torch.baddbmm(bias, weight, x)."""
-    return _Affine.apply(weight, bias, x)  # type: ignore[return-value]
+    if torch.is_grad_enabled():
+        return _Affine.apply(weight, bias, x)  # type: ignore[return-value]
+    return _affine(weight, bias, x)
 
 
 class _Affine(torch.autograd.Function):
@@ -33,12 +35,7 @@ class _Affine(torch.autograd.Function):
     @staticmethod
     def forward(ctx, weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:  # type: ignore[override]
         ctx.save_for_backward(weight, x)
-        if not _suits_onednn(weight, x):
-            return torch.baddbmm(bias, weight, x)
-        out = x.new_empty(*weight.shape[:2], x.shape[2])
-        for place, w, own, columns in zip(out, weight, bias, x, strict=True):
-            torch.add(_onednn(w, columns), own, out=place)
-        return out
+        return _affine(weight, bias, x)
 
     @staticmethod
     @once_differentiable
@@ -56,7 +53,16 @@ def product(left: Tensor, right: Tensor) -> Tensor:
     """[K, M, I] x [K, I, B] -> [K, M, B]: torch.bmm(left, right), no gradients."""
     if not _suits_onednn(left, right):
         return torch.bmm(left, right)
-    return torch.stack([_onednn(a, b) for a, b in zip(left, right, strict=True)])
+    return torch.stack([_onednn(a, b) for a, b in zip(left.unbind(), right.unbind(), strict=True)])
+
+
+def _affine(weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
+    if not _suits_onednn(weight, x):
+        return torch.baddbmm(bias, weight, x)
+    out = x.new_empty(*weight.shape[:2], x.shape[2])
+    for place, w, own, columns in zip(out.unbind(), weight.unbind(), bias.unbind(), x.unbind(), strict=True):
+        torch.add(_onednn(w, columns), own, out=place)
+    return out
 
 
 def _onednn(left: Tensor, right: Tensor) -> Tensor:
@@ -66,12 +72,12 @@ def _onednn(left: Tensor, right: Tensor) -> Tensor:
 
 def _suits_onednn(left: Tensor, right: Tensor) -> bool:
     """Without gaps in memory, too: oneDNN's path for those takes seconds."""
-    (rows, inner), columns = left.shape[1:], right.shape[2]
+    rows, inner, columns = left.shape[1], left.shape[2], right.shape[2]
     return (
-        left.device.type == "cpu"
-        and left.dtype == torch.float32
+        rows * inner * columns >= WORTH_CALLING
         and inner <= ONE_BLOCK
-        and rows * inner * columns >= WORTH_CALLING
+        and left.device.type == "cpu"
+        and left.dtype == torch.float32
         and HAS_ONEDNN
         and all(m.is_contiguous() or m.mT.is_contiguous() for m in (left, right))
     )

@@ -21,11 +21,11 @@ from baselines.agents import agent_inputs, initial_recurrent, mlp_q, recurrent_q
 from baselines.episodes import EpisodeBatch, WholeEpisodes
 from baselines.layers import initial_linear, named, part
 from baselines.learner import Acting, Rollout, Task
-from baselines.masks import Reduction, available_q, reduced
+from baselines.masks import Reduction, reduced
 from baselines.mixers import QMIX, VDN, Chosen, Mixer
 from baselines.nn import Parameters
 from baselines.optim import TeamAdam, same_in_all
-from baselines.returns import RewardMoments, one_step_targets, td_lambda_targets
+from baselines.returns import RewardMoments, greedy_values, one_step_targets, td_lambda_targets
 from baselines.streams import Streams
 
 COUNTED = ("updates", "episodes", "epochs", "last_target_update")
@@ -163,9 +163,8 @@ class ValueDecomposition:
         """y [S, B, T], by the target network at its own best actions or, with double Q, at the online network's."""
         h = self.hyperparameters
         target_q = team_q(self._agent(self._target, task), inputs, h.use_rnn)
-        best = available_q(q if h.double_q else target_q, batch.avail_actions).argmax(-1)
-        best_q = taken(target_q, best)
-        target_q_tot = self._q_tot(self._target, task, Chosen(best_q, best_q, best, batch.state))
+        best_q, best = greedy_values(target_q, batch.avail_actions, q if h.double_q else None)
+        target_q_tot = self._q_tot(self._target, task, Chosen(best_q, best, batch.state))
         terminated = batch.terminated
         if h.time_limit_terminal:  # EPyMARL 23379c2: its TimeLimit wrapper ends an episode as a terminal state does
             terminated = terminated.clone()
@@ -184,9 +183,7 @@ class ValueDecomposition:
 
     def _taken(self, batch: EpisodeBatch, q: Tensor) -> Chosen:
         """What the mixer reads of the actions that were taken, T steps of T+1."""
-        own = q[:, :, :-1]
-        best_q = available_q(own.detach(), batch.avail_actions[:, :, :-1]).amax(-1)
-        return Chosen(taken(own, batch.actions), best_q, batch.actions, batch.state[:, :, :-1])
+        return Chosen(taken(q[:, :, :-1], batch.actions), batch.actions, batch.state[:, :, :-1])
 
     def _update_target(self) -> None:
         """Copy the online networks when the interval is over, as EPyMARL and PyMARL2: counted from the last copy."""

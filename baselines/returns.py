@@ -31,7 +31,7 @@ def greedy_values(target_q: Tensor, avail_actions: Tensor, online_q: Tensor | No
     the target network does both. The best joint action is each agent's best: mixers are monotonic.
     """
     actions = available_q(target_q if online_q is None else online_q, avail_actions).argmax(-1, keepdim=True)
-    return available_q(target_q, avail_actions).gather(-1, actions).squeeze(-1), actions.squeeze(-1)
+    return target_q.gather(-1, actions).squeeze(-1), actions.squeeze(-1)
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ NETWORKS = ("hyper_w_1", "hyper_w_final", "hyper_b_1", "V")
 
 
 def chosen(q: Tensor, state: Tensor) -> Chosen:
-    return Chosen(q, q, torch.zeros(q.shape, dtype=torch.int64), state)
+    return Chosen(q, torch.zeros(q.shape, dtype=torch.int64), state)
 
 
 def random(dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:

@@ -107,7 +107,7 @@ def test_the_networks_are_those_of_equations_1_2_and_4():
     best = q[:, :, 0].masked_fill(~batch.avail_actions[:, :, 0], -torch.inf).argmax(-1)
     assert torch.equal(acting.argmax(-1), best)
     taken = q[:, :, :-1].gather(-1, batch.actions.unsqueeze(-1)).squeeze(-1)
-    chosen = Chosen(taken, taken, batch.actions, embedded_state(own["state"], batch.state, 1)[:, :, :-1])
+    chosen = Chosen(taken, batch.actions, embedded_state(own["state"], batch.state, 1)[:, :, :-1])
     expected = QMIX(2, 6, 8, 2, 8).q_tot(own["mixer"], chosen)
     torch.testing.assert_close(
         learner._q_tot(learner._online, 1, learner._taken(batch, q)), expected, rtol=0, atol=1e-12

@@ -100,11 +100,10 @@ def update(seeds: tuple[int, ...], z: Sizes, network: str, mixing: str, dtype: t
         stacked(seeds, dtype, z.batch * (z.time + 1), z.agents, 1 + z.actions, purpose=7).sigmoid(),
     ).unflatten(1, steps)
     next_q, next_actions = returns.greedy_values(target_q, avail, q)
-    q_tot = mixer.q_tot(
-        mixing_parameters, Chosen(q.gather(-1, actions.unsqueeze(-1)).squeeze(-1), q.amax(-1), actions, state)
-    )[:, :, :-1]
+    taken = q.gather(-1, actions.unsqueeze(-1)).squeeze(-1)
+    q_tot = mixer.q_tot(mixing_parameters, Chosen(taken, actions, state))[:, :, :-1]
     with torch.no_grad():
-        target_q_tot = mixer.q_tot(target_mixing, Chosen(next_q, next_q, next_actions, state))
+        target_q_tot = mixer.q_tot(target_mixing, Chosen(next_q, next_actions, state))
     terminated = ends & mask
     standardised = moments.standardised(rewards)
     one_step = returns.one_step_targets(standardised, terminated, target_q_tot, 0.99)

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from tests.perf.measure import interleaved
 from tests.perf.workers import Worker
 
-SEEDS, LIMIT, STORED, ROUNDS = 5, 25, 5000, 60
+SEEDS, LIMIT, STORED, ROUNDS = 10, 25, 5000, 60
 REQUIRED, REQUIRED_OF_UPDATES, GOAL = 5.0, 2.0, 4000  # the goal: environment steps per CPU second
 OURS, NAIVE = "ours, 5 seeds in lanes", "naive, step by step as EPyMARL writes it"
 CODES = {

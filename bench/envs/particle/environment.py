@@ -156,7 +156,7 @@ class ParticleEnvironment:
         if self._scenario.opponents:
             rewards = rewards[..., self._scenario.opponents :]
         if self._common_reward:
-            return ordered_sum(rewards, dim=-1).unsqueeze(-1).repeat(1, 1, self.agents)
+            return ordered_sum(rewards, dim=-1).unsqueeze(-1).expand_as(rewards)
         return rewards
 
     def _enter(self, state: State) -> Tensor:

@@ -51,7 +51,8 @@ class SpeakerListener:
     def force(self, actions: Tensor, view: View) -> Tensor:
         """[S, E, N, 2]: of the listener's action alone."""
         force = action_force(actions, self.dynamics)
-        return torch.cat([torch.zeros_like(force[..., :1, :]), force[..., 1:, :]], dim=-2)
+        force[..., 0, :] = 0
+        return force
 
     def messages(self, actions: Tensor) -> Tensor:
         """The speaker's action, [S, E, C]."""
@@ -75,4 +76,4 @@ class SpeakerListener:
         x, y = to_goal(state, view, LANDMARKS)[..., 1, :].unbind(-1)
         own = -(x * x + y * y)
         given = own * AGENTS if self.dynamics == "openai" else own
-        return given.unsqueeze(-1).repeat(1, 1, AGENTS)
+        return given.unsqueeze(-1).expand(-1, -1, AGENTS)

@@ -6,6 +6,7 @@ Axes: S seed, E environment copy, N agent, L landmark, K other agent (N - 1).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -21,7 +22,11 @@ class View:
     """
 
     relative: Tensor
-    distance: Tensor
+
+    @cached_property
+    def distance(self) -> Tensor:
+        x2, y2 = self.relative.square().unbind(-1)
+        return (x2 + y2).sqrt_()
 
 
 class Viewer:
@@ -35,6 +40,4 @@ class Viewer:
 
     def __call__(self, state: State) -> View:
         entities = torch.cat([state.positions, state.landmarks], dim=-2).index_select(-2, self._company)
-        relative = entities.unflatten(-2, self._shape) - state.positions.unsqueeze(-2)
-        x2, y2 = relative.square().unbind(-1)
-        return View(relative, (x2 + y2).sqrt_())
+        return View(entities.unflatten(-2, self._shape) - state.positions.unsqueeze(-2))
