@@ -1,10 +1,9 @@
-"""Decisions against hand-worked numbers and scipy, their error rates by simulation, and their properties.
+"""Decisions against hand-worked numbers and scipy, and their properties.
 
 Axes: S seed.
 """
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,18 +12,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.stats import decisions
 from bench.stats.decisions import (
-    Decision,
-    conjunction,
     equivalence,
-    holm,
     not_greater,
     ordering,
     ratio,
-    seeds_to_decide,
 )
-from bench.stats.estimates import Estimate, StatisticsError
+from bench.stats.estimates import StatisticsError
 from bench.stats.intervals import difference_interval, paired_interval, ratio_interval
 
 quick = settings(max_examples=60, deadline=None, derandomize=True, database=None)
@@ -43,20 +37,6 @@ def known(number: float | None) -> float:
 def scipy_p(result: Any) -> float:
     """The p-value of a test of scipy."""
     return float(result.pvalue)
-
-
-def made(p: float | None, p_against: float | None, seeds: int | None = None, estimate: float = 0.0) -> Decision:
-    """A decision with these p-values."""
-    outcome = (
-        "undecided"
-        if p is None or p_against is None
-        else "yes"
-        if p < 0.05
-        else "no"
-        if p_against < 0.05
-        else "undecided"
-    )
-    return Decision(outcome, estimate, None, None, 0.9, p, (5, 5), "made", seeds, p_against)
 
 
 def test_ordering_by_hand():
@@ -297,112 +277,6 @@ def test_a_higher_score_is_better(a: list[float], b: list[float], gain: int):
     assert better.estimate == pytest.approx(known(plain.estimate) + gain)
 
 
-def test_holm_by_hand():
-    """.01, .04, .03: 3 * .01 = .03, then 2 * .03 = .06, then max(.06, .04) = .06."""
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx((0.03, 0.06, 0.06))
-    assert holm([0.9, 0.5]) == (1.0, 1.0)
-    assert holm([0.2]) == (0.2,)
-
-
-def test_all_of_them_need_no_correction_for_yes():
-    """Three p of .04 are a yes, with p .04; one of .06 is not, and is named as the limit."""
-    yes = conjunction([made(0.04, 0.96, estimate=1.0), made(0.01, 0.99), made(0.03, 0.97)])
-    assert (yes.outcome, yes.p, yes.estimate, yes.n) == ("yes", 0.04, 1.0, (5, 5))
-    assert yes.reason == "all 3 hold; limited by comparison 1 of 3: p = 0.04"
-    limited = conjunction([made(0.04, 0.96), made(0.06, 0.94, 11, estimate=2.0)], names=["push", "adversary"])
-    assert (limited.outcome, limited.estimate, limited.seeds_to_decide) == ("undecided", 2.0, 11)
-    assert limited.reason == "limited by adversary: p = 0.06"
-
-
-def test_a_reversal_must_survive_holm():
-    """A p against of .02 of 2: .04, a no. Of 3: .06, undecided, and no number of seeds is given."""
-    reversal = made(0.98, 0.02, estimate=-3.0)
-    no = conjunction([made(0.01, 0.99), reversal], names=["push", "adversary"])
-    assert (no.outcome, no.p_against, no.estimate) == ("no", 0.04, -3.0)
-    assert no.reason == "reversed after Holm's correction: adversary"
-    weak = conjunction([made(0.01, 0.99), reversal, made(0.2, 0.8, 30)])
-    assert (weak.outcome, weak.p_against, weak.seeds_to_decide) == ("undecided", pytest.approx(0.06), None)
-    both = conjunction([made(0.99, 0.01), made(0.98, 0.02)])
-    assert both.reason.endswith("comparison 1 of 2, comparison 2 of 2")
-
-
-def test_untested_comparisons_limit_all_of_them():
-    """Fewer than 3 seeds somewhere: never a yes, but a reversal elsewhere still stands, corrected over all."""
-    untested = ordering([1, 2], [3, 4], False, 0)
-    limited = conjunction([made(0.01, 0.99), untested])
-    assert (limited.outcome, limited.reason, limited.n) == ("undecided", "untested: comparison 2 of 2", (2, 2))
-    assert limited.seeds_to_decide is None
-    assert conjunction([made(0.99, 0.01), untested]).outcome == "no"
-    nothing = conjunction([untested])
-    assert (nothing.outcome, nothing.p, nothing.p_against) == ("undecided", None, None)
-
-
-def test_seeds_of_all_is_the_greatest():
-    """The hardest of the undecided, None where one cannot be decided."""
-    several = [made(0.2, 0.8, 7), made(0.01, 0.99), made(0.3, 0.7, 40)]
-    assert conjunction(several).seeds_to_decide == 40
-    assert conjunction([*several, made(0.5, 0.5, None)]).seeds_to_decide is None
-
-
-def test_one_decision_is_its_own_conjunction():
-    """For each kind and outcome: same outcome, p and interval."""
-    a, b = [3.0, 4, 5], [1.0, 2, 3]
-    kinds = [
-        *(
-            function(x, y, False, 2)
-            for function in (ordering, equivalence, not_greater)
-            for x, y in ((a, b), (LOW, HIGH))
-        ),
-        equivalence(a, b, False, 0.2),
-        ratio(a, b, 2, 0.5),
-    ]
-    for decision in kinds:
-        alone = conjunction([decision])
-        assert replace(alone, reason="") == replace(decision, reason="")
-    with pytest.raises(StatisticsError, match="none"):
-        conjunction([])
-    with pytest.raises(StatisticsError, match="got 1 for 2"):
-        conjunction(kinds[:2], names=["one"])
-
-
-def test_seeds_to_decide_against_normal_theory():
-    """Normal theory, 2 (1.645 + .842)^2 / d^2, plus the correction 1.645^2 / 4 for t (Guenther 1981), rounded up.
-
-    d = .5: 49.5 + .7, 51. d = .8: 19.3 + .7, on the line between 20 and 21. d = 1: 12.4 + .7, 14. One sample of
-    differences, d = .5: half of 49.5 and twice the correction, 24.7 + 1.4, 27. Equivalence at no difference, sd 1,
-    margin 1, where each of the two tests may miss 10%: 2 (1.645 + 1.282)^2 + .7 = 17.8, 18.
-    """
-    sides = {effect: seeds_to_decide(Estimate(effect, (1, 1), (5, 5), 0), 0, math.inf) for effect in (0.5, 0.8, 1.0)}
-    assert (sides[0.5], sides[0.8]) == (51, 21)
-    assert sides[1.0] == 14
-    assert seeds_to_decide(Estimate(0.5, (1,), (5,), 0), 0, math.inf) == 27
-    assert seeds_to_decide(Estimate(0, (1, 1), (5, 5), 0), -1, 1) == 18
-
-
-def test_seeds_to_decide_at_the_edges():
-    """Nothing decides on an edge; 1000 are the most; constants need 3; the sign of the effect does not matter."""
-    assert seeds_to_decide(Estimate(0, (1, 1), (3, 3), 0), 0, math.inf) is None
-    assert seeds_to_decide(Estimate(1, (1, 1), (3, 3), 0), -1, 1) is None
-    assert seeds_to_decide(Estimate(0.01, (1, 1), (3, 3), 0), 0, math.inf) is None
-    assert seeds_to_decide(Estimate(1, (0, 0), (3, 3), 1e-15), 0, math.inf) == 3
-    assert seeds_to_decide(Estimate(0, (0, 0), (3, 3), 1e-15), 0, math.inf) is None
-    for value in (-0.7, -3.0):
-        mirrored = Estimate(-value, (1, 2), (3, 3), 0)
-        assert seeds_to_decide(Estimate(value, (1, 2), (3, 3), 0), 0, math.inf) == seeds_to_decide(
-            mirrored, 0, math.inf
-        )
-    outcome = ordering([1, 2, 3], [1, 2, 3], False, 0)
-    assert (outcome.outcome, outcome.seeds_to_decide) == ("undecided", None)
-
-
-def test_undecided_names_more_seeds_than_there_were():
-    """Differences 1, 2, 3 unpaired: at least one more seed than the 3 that did not decide."""
-    decision = ordering([2, 3, 4], [1, 2, 3], False, 0)
-    assert decision.outcome == "undecided"
-    assert decision.seeds_to_decide is not None
-    assert decision.seeds_to_decide > 3
-
-
 def test_bad_input_is_refused():
     """Not-numbers, empty sides, unequal pairs, margins and printed values that cannot be meant."""
     for function in (ordering, equivalence, not_greater):
@@ -421,96 +295,3 @@ def test_bad_input_is_refused():
             ratio(LOW, HIGH, printed, margin)
     with pytest.raises(StatisticsError):
         ratio([math.nan] * 3, HIGH, 1, 1)
-
-
-REPETITIONS = 2000
-WRONG = 0.05 + 3 * math.sqrt(0.05 * 0.95 / REPETITIONS)  # 5% and three Monte-Carlo standard errors
-
-
-def rates(decide) -> dict[str, float]:
-    """Share of each outcome in seeded repetitions; `decide` takes a generator."""
-    rng = np.random.default_rng(1987)
-    with pytest.MonkeyPatch.context() as patch:  # the search for a number of seeds takes most of the time
-        patch.setattr(decisions, "seeds_to_decide", lambda *_: None)
-        outcomes = [decide(rng).outcome for _ in range(REPETITIONS)]
-    return {outcome: outcomes.count(outcome) / REPETITIONS for outcome in OPPOSITE}
-
-
-@pytest.mark.parametrize(("n", "spread"), [(3, 1.0), (5, 0.5), (10, 2.0)])
-def test_simulated_orderings_are_rarely_wrong(n: int, spread: float):
-    """Without a difference each direction is claimed at most 5% of the time, and for pairs not much less."""
-    unpaired = rates(lambda rng: ordering(rng.normal(0, 1, n), rng.normal(0, spread, n), False, 1))
-    paired = rates(lambda rng: ordering(rng.normal(0, 1, n), rng.normal(0, spread, n), True, 1))
-    for outcome in ("yes", "no"):
-        assert unpaired[outcome] <= WRONG
-        assert 0.1 - WRONG <= paired[outcome] <= WRONG
-
-
-@pytest.mark.parametrize("margin", [0.05, 1.5])
-@pytest.mark.parametrize(("function", "paired"), [(equivalence, False), (equivalence, True), (not_greater, False)])
-def test_simulated_equivalence_is_rarely_wrong(function, paired: bool, margin: float):
-    """On the edge both answers are wrong: each at most 5%, also where the margin is a tenth of the standard error.
-
-    There the interval alone would say no up to twice as often.
-    """
-    wrong = rates(lambda rng: function(rng.normal(margin, 1, 8), rng.normal(0, 1, 8), paired, margin))
-    assert max(wrong["yes"], wrong["no"]) <= WRONG
-
-
-def test_simulated_ratio_is_rarely_wrong():
-    """True ratio 1.2 on the edge of 1 -+ .2, 5 seeds a side."""
-    wrong = rates(lambda rng: ratio(rng.normal(1.2, 0.1, 5), rng.normal(1, 0.05, 5), 1, 0.2))
-    assert max(wrong["yes"], wrong["no"]) <= WRONG
-
-
-def test_simulated_conjunction_is_rarely_wrong():
-    """Two comparisons, one without a difference: a wrong yes at most 5%; three on the edge: a wrong no at most 5%."""
-
-    def paired(rng: np.random.Generator, effects: tuple[float, ...]) -> Decision:
-        return conjunction([ordering(rng.normal(e, 1, 5), rng.normal(0, 1, 5), True, 1) for e in effects])
-
-    assert rates(lambda rng: paired(rng, (9, 0)))["yes"] <= WRONG
-    assert rates(lambda rng: paired(rng, (0, 0, 0)))["no"] <= WRONG
-
-
-@given(st.floats(2, 2000), st.floats(40, 60), st.floats(1.64, 4.3))
-@quick
-def test_distant_centres_are_certain(df: float, centre: float, critical: float):
-    """The noncentral t beyond 50 is cut off: before and after, scipy says 1."""
-    assert stats.nct.sf(critical, df, centre) == pytest.approx(1, abs=1e-12)
-    assert decisions._exceeds(critical, df, centre) == pytest.approx(1, abs=1e-12)
-
-
-@given(st.floats(-3, 3), st.sampled_from([(0.0, math.inf), (-0.5, 0.5), (-2.0, 2.0), (-math.inf, 1.0)]))
-@settings(quick, max_examples=30)
-def test_the_number_named_is_the_first_with_enough_power(value: float, region: tuple[float, float]):
-    """Power is below 80% at every smaller number looked at, and not below at the number or a greater one."""
-    estimate = Estimate(value, (1, 0.6), (5, 5), 0)
-    named = seeds_to_decide(estimate, *region) or 1001
-    for n in {*range(3, 20), *range(20, 1001, 98), *range(max(3, named - 2), min(1000, named + 2) + 1)}:
-        assert (decisions._power(estimate, *region, n) >= 0.8) == (n >= named)
-
-
-@pytest.mark.parametrize(
-    ("estimate", "low", "high", "decide"),
-    [
-        (Estimate(1.0, (1, 0.5), (5, 5), 0), 0, math.inf, lambda a, b: ordering(a, b, False, 1)),
-        (Estimate(1.0, (1,), (5,), 0), 0, math.inf, lambda a, b: ordering(a, b, True, 1)),
-        (Estimate(-2.0, (1, 1), (5, 5), 0), 0, math.inf, lambda a, b: ordering(a, b, False, 1)),
-        (Estimate(0.3, (1, 1), (5, 5), 0), -1.5, 1.5, lambda a, b: equivalence(a, b, False, 1.5)),
-        (Estimate(1.3, (1, 1), (5, 5), 0), -0.05, 0.05, lambda a, b: equivalence(a, b, False, 0.05)),
-        (Estimate(-1.0, (1, 1), (5, 5), 0), -math.inf, 0.2, lambda a, b: not_greater(a, b, False, 0.2)),
-    ],
-)
-def test_simulated_power_at_the_named_number_of_seeds(estimate: Estimate, low: float, high: float, decide):
-    """At least 75% at the number named for 80%, and less than 80% (and noise) at two thirds of it: no waste."""
-    n = seeds_to_decide(estimate, low, high)
-    assert n is not None
-    outcome = "yes" if low < estimate.value < high else "no"
-    sides = (*estimate.spreads, 1e-9)[:2]
-
-    def draw(rng: np.random.Generator, count: int) -> Decision:
-        return decide(rng.normal(estimate.value, sides[0], count), rng.normal(0, sides[1], count))
-
-    assert rates(lambda rng: draw(rng, n))[outcome] >= 0.75
-    assert rates(lambda rng: draw(rng, max(3, 2 * n // 3)))[outcome] < 0.8
