@@ -160,9 +160,18 @@ def test_each_record_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_site_is_replaced_and_nothing_else_is(tmp_path: Path, several_tasks: None) -> None:
     suite, archive, out = made_suite(), Archive(tmp_path / "none"), tmp_path / "site"
     build([suite], archive, out)
-    (out / "stale.html").write_text("old")
+    pages = sorted(path.relative_to(out) for path in out.rglob("*"))
+    manifest = json.loads((out / "site.json").read_text())
+    (out / "stale.html").write_text("a page of the site before")
+    (out / "site.json").write_text(json.dumps(manifest | {"files": [*manifest["files"], "stale.html"]}))
     build([suite], archive, out)
-    assert not (out / "stale.html").exists()
+    assert sorted(path.relative_to(out) for path in out.rglob("*")) == pages
+    (out / "suites" / "CNAME").write_text("bench.example.org")
+    for kept in (json.dumps(manifest), "{", "[]", '{"files": 3}'):
+        (out / "site.json").write_text(kept)
+        with pytest.raises(SiteError, match="holds other files than a site"):
+            build([suite], archive, out)
+        assert (out / "suites" / "CNAME").read_text() == "bench.example.org"
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "thesis.txt").write_text("mine")
