@@ -142,3 +142,8 @@ def test_report_refuses_what_it_cannot_write(bench_here, tiny_file: Path) -> Non
     refused = bench_here("report", tiny_file, "--out", "x.md")
     assert refused.returncode == 2
     assert "name a --format" in refused.stderr
+    (tiny_file.parent / "folder").mkdir()
+    for out in (".", "/", tiny_file.parent / "folder", tiny_file / "below"):
+        refused = bench_here("report", tiny_file, "--format", "csv", "--out", out)
+        assert refused.returncode == 2
+        assert f"{out} cannot be written" in refused.stderr

@@ -53,7 +53,7 @@ def build(suites: Sequence[Suite], archive: Archive, out: Path) -> dict[str, str
 
 
 def _refuse(out: Path) -> None:
-    """Only nothing, an empty folder or a site is ever replaced: every file there must be one that a site's build wrote."""
+    """Only nothing, an empty folder or a site is ever replaced: no file may be there that no build of a site wrote."""
     if out.is_dir() and not out.is_symlink():
         own = _listed(out / MANIFEST)
         others = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_symlink() or not path.is_dir())
