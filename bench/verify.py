@@ -31,8 +31,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verified:
-    """imports: those that are sound. absent: runs whose weights are not here and need not be. unfinished: runs under way
-    or interrupted."""
+    """imports: sound ones. absent: runs whose weights are not here and need not be.
+
+    unfinished: runs under way or interrupted.
+    """
 
     finished: int
     failed: int
