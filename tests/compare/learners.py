@@ -2,6 +2,7 @@
 
 import os
 import time
+from typing import Any
 
 from baselines import maddpg, multi_task, specs
 
@@ -73,10 +74,10 @@ class Halved(Twin):
 
 
 class NumberForLoss(Twin):
-    def learn(self, task, rollout, episodes_done):
+    def learn(self, task, rollout, episodes_done) -> Any:
         return {"critic": 0.5}
 
 
 class NoPolicy(Twin):
-    def policy(self):
+    def policy(self) -> Any:
         return None

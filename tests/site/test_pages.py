@@ -113,6 +113,26 @@ def test_a_printed_value_stands_beside_ours_and_the_verdict(site: Path) -> None:
     assert re.search(r"-9\.9 ours -3\.93 \[-4\.18, -3\.68\] ✗ not reproduced", text)
 
 
+def test_an_audit_counts_what_print_can_check(site: Path) -> None:
+    """No paper is told that nothing of it holds where nothing could be checked."""
+    text = Page(site / "index.html").text
+    assert re.search(r"tiny.*?\d of \d+ that print can check hold", text)
+    assert "nothing that print can check" in text  # hostile: a suite without printed numbers
+
+
+def test_a_claim_is_said_once_with_its_tasks_beneath(site: Path) -> None:
+    source = (site / "suites/tiny.html").read_text()
+    rows = re.findall(
+        r'<tr data-code="\w+"( class="again")?>\n<td class="says"><span class="sentence">(.*?)</span>', source
+    )
+    assert len(rows) == 4
+    before = ""
+    for again, sentence in rows:
+        assert bool(again) == (sentence == before), sentence
+        before = sentence
+    assert any(again for again, _ in rows)
+
+
 def test_substitutes_and_reduced_budgets_stand_apart(site: Path) -> None:
     source = (site / "index.html").read_text()
     reference, apart = source.split('id="apart"')
