@@ -164,3 +164,10 @@ def test_an_unusable_method_is_refused_before_any_run(bench_here: Bench, tmp_pat
     assert done.returncode == 2
     assert "which takes (task, seed), not (task)" in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_commas_alone_name_no_method(bench_here: Bench, tmp_path: Path) -> None:
+    """They are not taken for all methods."""
+    (tmp_path / "made.py").write_text(f"DECLARATION = {DECLARED}\ndef train(task): ...\n")
+    done = bench_here("compare", "made:train", "--suite", "knowru", "--profile", "smoke", "--against", " ,")
+    assert (done.returncode, '--against\n    got      " ,"' in done.stderr) == (2, True)
