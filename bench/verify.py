@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.checkpoints import AGAIN
+from bench.exchange.imported import folder as imported
 from bench.exchange.imported import imports
 from bench.plan import run_id
 from bench.store import Record, Store, StoreError, read_record, sha256
@@ -30,11 +31,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verified:
-    """absent: runs whose weights are not here and need not be. unfinished: runs under way or interrupted."""
+    """imports: sound ones. absent: runs whose weights are not here and need not be.
+
+    unfinished: runs under way or interrupted.
+    """
 
     finished: int
     failed: int
     weights: int
+    imports: int
     findings: tuple[Finding, ...]
     absent: tuple[str, ...]
     unfinished: tuple[str, ...]
@@ -42,15 +47,20 @@ class Verified:
 
 def verify(store: Store) -> Verified:
     """Check every hash of a results folder. Raises StoreError where there is no such folder."""
-    if not (store.root / "records").is_dir():
-        raise StoreError(f"{store.root}: no results folder: it has no folder records; name one that bench run made")
+    if not (store.root / "records").is_dir() and not imported(store.root).is_dir():
+        lacks = "it has neither a folder records nor imported"
+        raise StoreError(f"{store.root}: no results folder: {lacks}; name one that bench run or bench import made")
     records: dict[str, Record] = {}
     findings = list(_read(store, records))
     present = {path.stem: path for path in sorted((store.root / "weights").glob("[!.]*.safetensors"))}
     leftovers = store.leftovers()
     findings += _weights(store, records, present)
     findings += _teachers(store, records)
-    findings += _imports(store)
+    elsewhere = imports(store.root)
+    findings += [
+        Finding("damaged", str(path.relative_to(store.root)), problem.removeprefix(f"{path}: "))
+        for path, problem in elsewhere.damaged.items()
+    ]
     findings += [
         Finding("leftover", str(path.relative_to(store.root)), LEFT)
         for run in sorted(leftovers.keys() & records.keys())
@@ -61,6 +71,7 @@ def verify(store: Store) -> Verified:
         finished=len(records) - failed,
         failed=failed,
         weights=len(present),
+        imports=len(elsewhere.sound),
         findings=tuple(findings),
         absent=tuple(sorted(records.keys() - present.keys() - _required(records, present))),
         unfinished=tuple(sorted((leftovers.keys() | present.keys()) - records.keys())),
@@ -89,11 +100,6 @@ def _read(store: Store, records: dict[str, Record]) -> Iterator[Finding]:
 def _required(records: Mapping[str, Record], present: Mapping[str, Path]) -> set[str]:
     """Runs whose weights must be here."""
     return {teacher.run for r in records.values() for teacher in r.teachers} if present else set()
-
-
-def _imports(store: Store) -> Iterator[Finding]:
-    for path, problem in imports(store.root).damaged.items():
-        yield Finding("damaged", str(path.relative_to(store.root)), problem.removeprefix(f"{path}: "))
 
 
 def _weights(store: Store, records: Mapping[str, Record], present: Mapping[str, Path]) -> Iterator[Finding]:

@@ -8,11 +8,12 @@ import json
 import shutil
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bench.report.boards import boards
+from bench.report.boards import Final, boards
 from bench.report.latex import escaped
 from bench.report.papertables import paper_tables
 from bench.report.tabular import FORMATS, Tables
@@ -65,8 +66,21 @@ def test_markdown(tables: Tables) -> None:
     assert any(line.endswith("-9.9 \\| -4 [-4.25, -3.75] \\| not_reproduced |") for line in lines)
     assert any("so it is" in line and "reproduced" in line for line in lines)
     assert "## Methods side by side: joint" in lines
-    assert any(line.startswith("| base | ") and "| -4.5 [-4.75, -4.25] |" in line for line in lines)
+    assert "| method | base | student |" in lines  # more places than methods
+    assert "| two, all | -4.5 [-4.75, -4.25] | -3 [-3.25, -2.75] |" in lines
     assert any(line.startswith("| joint | two | student | jump start | -3 | base | -4.5 | 1.5 ") for line in lines)
+
+
+def test_a_board_runs_down_the_page(tables: Tables) -> None:
+    """However many places or methods there are, and however long what a cell waits for is."""
+    (board,) = tables.boards
+    waiting = Final(None, None, 0, 0, "waits for the StarCraft environments: StarCraft II and SMAC's maps")
+    rows = tuple(replace(row, finals=(row.finals[0], waiting)) for row in board.rows)
+    few = replace(board, places=board.places[:2], counted=(True, False), rows=rows)
+    lines = FORMATS["md"](replace(tables, boards=(few,))).splitlines()
+    head = "| method | aggregate [95% interval] | rank | two, all | three, all (not in the aggregate) |"
+    assert head in lines
+    assert lines[lines.index(head) + 2].endswith("| -4.5 [-4.75, -4.25] | cannot run yet |")
 
 
 def test_json_has_a_row_a_value_and_a_claim(tables: Tables) -> None:
@@ -142,3 +156,8 @@ def test_report_refuses_what_it_cannot_write(bench_here, tiny_file: Path) -> Non
     refused = bench_here("report", tiny_file, "--out", "x.md")
     assert refused.returncode == 2
     assert "name a --format" in refused.stderr
+    (tiny_file.parent / "folder").mkdir()
+    for out in (".", "/", tiny_file.parent / "folder", tiny_file / "below"):
+        refused = bench_here("report", tiny_file, "--format", "csv", "--out", out)
+        assert refused.returncode == 2
+        assert f"{out} cannot be written" in refused.stderr

@@ -66,7 +66,7 @@ def compare(
 ) -> None:
     """Run a method of yours on a suite, evaluate it as all others are, and say how it differs from them."""
     before = Evidence(load(suite), selected_part(profile, only, seeds, None), Store(results))
-    named = [name.strip() for name in against.split(",") if name.strip()]
+    named = [name.strip() for name in against.split(",") if name.strip()] or ([against] if against else [])
     console = Console(stderr=True) if as_json else terminal()
     if method.startswith(PREFIX):
         _refuse_runs(method, {"--run-baselines": run_baselines, "--retry-failed": retry_failed})

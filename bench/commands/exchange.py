@@ -76,7 +76,7 @@ def export(
     else:
         grid = full_grid(evidence, elsewhere)
         legend = readable(rliable.legend(grid, normalise))
-        files = {out: rliable.to_npz(rliable.matrices(grid, normalise)), out.with_name(f"{out.name}.json"): legend}
+        files = {out: rliable.to_npz(rliable.matrices(grid, normalise)), Path(f"{out}.json"): legend}
     for path, content in files.items():
         _write(path, content)
     if as_json:

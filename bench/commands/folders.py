@@ -35,7 +35,7 @@ def verify(
         print(*verified_lines(results, found), sep="\n")
     if found.findings:
         raise typer.Exit(NOT_SOUND)
-    if not found.finished + found.failed:
+    if not found.finished + found.failed + found.imports:
         print(f"nothing was run: no record in {results}", file=sys.stderr)
         raise typer.Exit(NOTHING_RUN)
 

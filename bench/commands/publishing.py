@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from bench.commands.options import BAD_USAGE, NOTHING_RUN, RESULTS, Json, Results, print_json
+from bench.exchange.imported import imports
 from bench.explain import Problem, shown
 from bench.plan import COMMAND_LINE
 from bench.site.archive import Archive
@@ -29,7 +30,7 @@ def leaderboard(
     suites = [load(name) for name in suite or available()]
     _require_distinct(suites)
     archive = Archive(results)
-    for problem in archive.damaged:
+    for problem in (*archive.damaged, *imports(results).damaged.values()):
         print(f"not counted: {problem}", file=sys.stderr)
     if not archive.size:  # a site that is there is worth more than one of nothing
         print(f"nothing was run: no record in {results}; no site was written", file=sys.stderr)

@@ -12,6 +12,7 @@ from bench.exchange.candidates import Candidate, Point, Refusal, Refused
 from bench.exchange.declaration import Declaration
 from bench.exchange.imported import Import, ImportedRun
 from bench.explain import listed, nearest
+from bench.stats.estimates import LARGEST
 from bench.suite import BOUNDED, Scenario, Suite
 
 TELLING = 5  # so many different values do not come twice by chance
@@ -117,10 +118,9 @@ def _mean(
     if declared.metric in BOUNDED and not all(0 <= value <= 1 for value in scaled):
         wrong = next(value for value in scaled if not 0 <= value <= 1)
         raise Refusal(f"{wrong:g} is no {declared.metric}, which lies between 0 and 1; percent want factor = 0.01")
-    mean = math.fsum(value / len(scaled) for value in scaled)
-    if not math.isfinite(mean):
-        raise Refusal(f"a value in {scenario.id} is beyond all numbers")
-    return mean
+    if not all(abs(value) <= LARGEST for value in scaled):
+        raise Refusal(f"a value in {scenario.id} is beyond {LARGEST:g} in size, and no score")
+    return math.fsum(value / len(scaled) for value in scaled)
 
 
 def _final(

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from bench.exchange import ExchangeError
 from bench.explain import Problem, explain
@@ -37,6 +37,13 @@ class Declaration(Model):
     steps: Literal["environment", "agent"]
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)]  # of independent trainings
     scenarios: dict[str, Id] = Field(default={})
+
+    @field_validator("seeds")
+    @classmethod
+    def _each_once(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len({*seeds}) < len(seeds):
+            raise ValueError("each seed once")
+        return seeds
 
 
 def read_declaration(path: Path) -> Declaration:

@@ -11,18 +11,21 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from bench.exchange import ExchangeError
 from bench.exchange.candidates import Refused
 from bench.exchange.declaration import Declaration
 from bench.explain import Problem, key_path, shown
+from bench.stats.estimates import LARGEST
 from bench.store import Frozen, StoreError, canonical, readable, sha256, write_atomically
 
 IMPORT_SCHEMA = 1
 AGAIN = "delete it, and import the file again"
+
+Score = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]  # larger ones have no spread that is a number
 
 
 class ImportedRun(Frozen):
@@ -35,8 +38,8 @@ class ImportedRun(Frozen):
     scenario: str
     seed: int
     steps: tuple[int, ...]
-    mean: tuple[float, ...]
-    final: float
+    mean: tuple[Score, ...]
+    final: Score
     final_steps: int | None = None
 
     @property

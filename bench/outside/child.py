@@ -10,16 +10,18 @@ import contextlib
 import hashlib
 import importlib
 import inspect
+import io
 import os
 import resource
 import socket
 import sys
 import sysconfig
+import traceback
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from bench.outside.channel import Channel, Closed
 from bench.outside.task import BudgetSpent, Task
@@ -38,15 +40,28 @@ def main() -> None:
     except Closed:
         os._exit(1)
     except BaseException as error:  # whatever it is, it ends this run and is its reason
-        channel.send({"do": "failed", "reason": reason_of(error)})
-        raise
+        fail(channel, error)
     channel.send(found)
 
 
 def limit(memory: int) -> None:
-    """Bytes of private memory that this process may have; a core file would be as large."""
+    """Bytes of private memory that this process may have; a core file would be as large. Lines are printed at once."""
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    assert isinstance(sys.stdout, io.TextIOWrapper)
+    sys.stdout.reconfigure(line_buffering=True)
+
+
+def fail(channel: Channel, error: BaseException) -> NoReturn:
+    """Print the traceback, then tell the harness, which ends this process as soon as it knows."""
+    with contextlib.suppress(Exception):  # the method may have replaced the streams
+        traceback.print_exception(error)
+        sys.stdout.flush()
+    reason = reason_of(error)
+    if isinstance(error, MemoryError):
+        reason += f"; the limit is {resource.getrlimit(resource.RLIMIT_DATA)[0] / 2**30:g} GiB"
+    channel.send({"do": "failed", "reason": reason})
+    os._exit(1)
 
 
 def trained(channel: Channel, order: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,6 +70,7 @@ def trained(channel: Channel, order: Mapping[str, Any]) -> dict[str, Any]:
         loaded(order["target"])[1](task)
     channel.send({"do": "finished", "packages": packages()})
     task.answer()
+    sys.stdout.flush()
     return {"do": "bye"}
 
 
@@ -62,10 +78,18 @@ def described(target: str) -> dict[str, Any]:
     module, found = loaded(target)
     kind = "learner" if inspect.isclass(found) else "function"
     declared = getattr(module, "DECLARATION", None)
-    if declared is not None and not isinstance(declared, Mapping):
-        declared = type(declared).__name__
+    declared = type(declared).__name__ if not isinstance(declared, Mapping | None) else told(declared)
     about = {"kind": kind, "fault": fault_of(found), "source": source_hash(module), "declaration": declared}
     return {"do": "described", **about}
+
+
+def told(value: Any) -> Any:
+    """A declaration as JSON has it; what JSON has not becomes a table that names its type, and is refused as such."""
+    if isinstance(value, Mapping):
+        return {str(key): told(own) for key, own in value.items()}
+    if isinstance(value, list | tuple):
+        return [told(own) for own in value]
+    return value if value is None or isinstance(value, str | int | float) else {"of type": type(value).__name__}
 
 
 def fault_of(found: Any) -> str:

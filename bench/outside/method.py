@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from importlib import metadata
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from bench.explain import Problem, listed, nearest, shown
 
 GROUP = "marl_distill_bench.methods"  # entry points
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 Whole = Annotated[int, Field(ge=0)]
-Value = bool | int | float | str
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    raise ValueError("true or false, a whole number, a finite number or text")
+
+
+Value = Annotated[bool | int | float | str, BeforeValidator(_scalar)]  # one message, not one for each of the types
 
 
 class Strict(BaseModel):

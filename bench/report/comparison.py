@@ -158,13 +158,14 @@ def _imported(found: Comparison) -> Iterator[str]:
 def _origins(differences: Sequence[Difference], label: str = "") -> Iterator[str]:
     """How imported results were made, a line for each scenario. label: theirs, where it is not what stands against."""
     lines = dict.fromkeys(
-        f"- {_plain(f'{label or d.against} on {d.scenario}: {_made(d.origin)}')}" for d in differences if d.origin
+        f"- {_plain(f'{label or d.against} on {d.scenario}: {made(d.origin)}')}" for d in differences if d.origin
     )
     if lines:
         yield from ("", "How the imported results were made, as declared:", "", *lines)
 
 
-def _made(origin: Origin) -> str:
+def made(origin: Origin) -> str:
+    """How imported results were made, as declared, in a line."""
     steps = "steps not known" if origin.steps is None else f"{between(origin.steps)} {origin.counts}"
     how = f"protocol {origin.protocol}, {steps}, {origin.episodes:,} episodes for the final score"
     return f"{how}; {origin.environment}; from {origin.source}"

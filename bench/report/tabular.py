@@ -124,15 +124,22 @@ def _parts(shown: Tables) -> Iterator[tuple[str, Sequence[str], Iterable[Sequenc
         yield "Claims", CLAIM_HEAD, map(_claim, shown.claims)
     for board in shown.boards:
         kind = "" if board.kind == "reference" else f" ({board.kind})"
-        places = [f"{p.scenario}{'' if counted else ' (not in the aggregate)'}" for p, counted in _counted(board)]
-        title = f"Methods side by side: {', '.join(board.experiments)}{kind}"
-        yield title, ("method", "aggregate [95% interval]", "rank", *places), map(_board_row, board.rows)
+        head, *rows = _side_by_side(board)
+        yield f"Methods side by side: {', '.join(board.experiments)}{kind}", head, rows
     if shown.transfer:
         yield "Transfer metrics", TRANSFER_HEAD, map(_transfer_row, shown.transfer)
 
 
-def _counted(board: Board) -> list[tuple[BoardPlace, bool]]:
-    return list(zip(board.places, board.counted, strict=True))
+def _side_by_side(board: Board) -> list[tuple[str, ...]]:
+    """A board with its head. Whichever there are more of, methods or places, runs down the page."""
+    places = [_place(place, counted) for place, counted in zip(board.places, board.counted, strict=True)]
+    lines = [("method", "aggregate [95% interval]", "rank", *places), *map(_board_row, board.rows)]
+    return list(zip(*lines, strict=True)) if len(places) > len(board.rows) else lines
+
+
+def _place(place: BoardPlace, counted: bool) -> str:
+    own = "" if place.training_set == place.scenario else f", {place.training_set}"
+    return f"{place.scenario}{own}{'' if counted else ' (not in the aggregate)'}"
 
 
 def _board_row(row: BoardRow) -> tuple[str, ...]:
@@ -140,7 +147,14 @@ def _board_row(row: BoardRow) -> tuple[str, ...]:
     method = f"{row.method} (from elsewhere)" if row.outside else row.method
     rank = "-" if row.rank is None or row.rank.low is None else f"{row.rank.low} to {row.rank.high}"
     aggregate = estimate(row.aggregate) if row.aggregate else row.state
-    return (method, aggregate, rank, *(estimate(f.score) if f.score else f.state or "not run" for f in row.finals))
+    return (method, aggregate, rank, *map(_score, row.finals))
+
+
+def _score(final: Final) -> str:
+    """What a cell waits for is long, and stands in the rows of CSV and JSON."""
+    if final.score is not None:
+        return estimate(final.score)
+    return "cannot run yet" if final.state.startswith("waits for") else final.state or "not run"
 
 
 def _transfer_row(m: TransferMetric) -> tuple[str, ...]:

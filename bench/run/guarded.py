@@ -16,7 +16,7 @@ from torch import Tensor
 from baselines.learner import Acting, Rollout
 from baselines.streams import Streams
 from bench.outside.channel import Channel, Closed
-from bench.outside.child import limit, packages, reason_of
+from bench.outside.child import fail, limit, packages
 from bench.run.job import Job
 from bench.run.messages import packed, unpacked
 from bench.run.tasks import make_learner, make_teachers, places, teacher_refs
@@ -72,12 +72,11 @@ def main() -> None:
         while True:
             question, content = channel.receive()
             said, tensors = hosted.answer(question, unpacked(content))
-            channel.send({"do": "answer", **said}, packed(tensors))
+            channel.send({"do": "answer", **said}, packed(tensors, question["ask"]))
     except Closed:
         return
     except BaseException as error:  # whatever it is, it ends this run and is its reason
-        channel.send({"do": "failed", "reason": reason_of(error)})
-        raise
+        fail(channel, error)
 
 
 if __name__ == "__main__":

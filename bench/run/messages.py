@@ -25,7 +25,13 @@ from safetensors.numpy import load, save
 from torch import Tensor
 
 
-def packed(tensors: Mapping[str, Tensor]) -> bytes:
+def packed(tensors: Mapping[str, Tensor], asked: str = "tensors") -> bytes:
+    """asked: what they answer. Raises TypeError where a learner has answered something else."""
+    if not isinstance(tensors, Mapping):
+        raise TypeError(f"{asked}: got {type(tensors).__name__}; allowed: tensors by name")
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{asked}: {name}: got {type(tensor).__name__}; allowed: a tensor")
     return save({name: np.asarray(tensor.detach().cpu().numpy(), order="C") for name, tensor in tensors.items()})
 
 

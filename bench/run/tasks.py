@@ -72,12 +72,12 @@ def make_learner(
     return learner
 
 
-def copies_problem(cell: Cell, copies: int) -> str:
+def copies_problem(cell: Cell, copies: object) -> str:
     """Why rounds of so many episodes do not fit a cell's budget; nothing where they do."""
     rounds = [cell.settings["budget"][key] for key in ("episodes", "record_every", "evaluate_every")]
-    if not any(episodes % copies for episodes in rounds):
+    if isinstance(copies, int) and copies > 0 and not any(episodes % copies for episodes in rounds):
         return ""
-    return f"{cell.settings['algorithm']['name']}: copies: got {copies}; allowed: a divisor of {rounds} episodes"
+    return f"{cell.settings['algorithm']['name']}: copies: got {copies!r}; allowed: a divisor of {rounds} episodes"
 
 
 def teacher_refs(store: Store, run: Run) -> tuple[TeacherRef, ...]:

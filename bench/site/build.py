@@ -35,12 +35,15 @@ def build(suites: Sequence[Suite], archive: Archive, out: Path) -> dict[str, str
     try:
         building.chmod(0o755)
         pages = [page for suite in suites for page in _pages(suite, archive)]
+        written = []
         for address, content in _files(pages):
             path = building / address
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
+            written.append(address)
         manifest = _manifest(pages, archive)
-        (building / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        listed = json.dumps(manifest | {"files": sorted(written)}, indent=1, sort_keys=True)
+        (building / MANIFEST).write_text(listed + "\n", encoding="utf-8")
         if out.exists():
             shutil.rmtree(out)
         building.rename(out)
@@ -50,13 +53,24 @@ def build(suites: Sequence[Suite], archive: Archive, out: Path) -> dict[str, str
 
 
 def _refuse(out: Path) -> None:
-    """Only nothing, an empty folder or a site is ever replaced."""
+    """Only nothing, an empty folder or a site is ever replaced: no file may be there that no build of a site wrote."""
     if out.is_dir() and not out.is_symlink():
-        if (out / MANIFEST).is_file() or not any(out.iterdir()):
-            return
-        raise SiteError(f"{out}: holds other files than a site; name an empty or a new folder with --out")
-    if out.exists() or out.is_symlink():
+        own = _listed(out / MANIFEST)
+        others = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_symlink() or not path.is_dir())
+        if foreign := [path for path in others if path not in own]:
+            more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+            held = f"holds other files than a site: {foreign[0]}{more}"
+            raise SiteError(f"{out}: {held}; move them, or name an empty or a new folder with --out")
+    elif out.exists() or out.is_symlink():
         raise SiteError(f"{out}: is no folder; name an empty or a new one with --out")
+
+
+def _listed(manifest: Path) -> set[str]:
+    """The files of the site that a manifest belongs to, itself among them; none where it is no manifest."""
+    try:
+        return {MANIFEST, *json.loads(manifest.read_bytes())["files"]}
+    except (OSError, ValueError, TypeError, KeyError):
+        return set()
 
 
 def _pages(suite: Suite, archive: Archive) -> Iterator[SuitePage]:

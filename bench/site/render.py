@@ -13,6 +13,7 @@ from markupsafe import Markup
 from bench import __version__
 from bench.audit import HOLDS
 from bench.report.audit import WORDS
+from bench.report.comparison import made
 from bench.report.numbers import METRICS, classes, effect, found, interval, number, seeds_to_decide
 from bench.site import badges, names
 from bench.site.cells import CellPage, charts
@@ -63,6 +64,7 @@ class Renderer:
             "address": names,
             "found": found,
             "effect": effect,
+            "made": made,
             "classes": classes,
             "seeds_to_decide": seeds_to_decide,
             "cpu_seconds": cpu_seconds,

@@ -78,6 +78,11 @@ class SuitePage:
         """How many findings hold, and so on."""
         return {holds: sum(f.holds == holds for f in self.findings) for holds in HOLDS}
 
+    @property
+    def checkable(self) -> int:
+        """Findings that the printed numbers say something of."""
+        return len(self.findings) - self.audited["not_checkable"]
+
 
 @dataclass(frozen=True)
 class Column:

@@ -47,6 +47,8 @@ def readable(body: Any) -> bytes:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write, sync, rename: readers see the old file or the new one, never a part. An OSError names the path."""
+    if not path.name:  # "." or "/": it has no neighbour to be renamed from
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:

@@ -29,7 +29,7 @@ def judge_printed(evidence: Evidence, value: Printed) -> Verdict:
         experiment=value.experiment,
         scenario=value.scenario,
         method=value.method,
-        says=f"{value.metric} of {value.method} on {value.scenario} is {value.text}",
+        says=f"{value.metric.replace('_', ' ')} of {value.method} on {value.scenario} is {value.text}",
         printed=None if value.value is None else float(value.exact),
     )
     try:

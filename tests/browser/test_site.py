@@ -88,6 +88,24 @@ def test_filter_by_verdict(reader) -> None:
     assert reader.one(f"{own} .tools [role=status]").text == "2 of 4 rows"
 
 
+def test_a_claim_is_said_once_however_rows_are_ordered(reader) -> None:
+    """To the eye: whoever hears the page is told in every row."""
+    reader.open("suites/tiny.html")
+    own = "[aria-labelledby=claims]"
+
+    def seen() -> list[str]:
+        return [s.text for s in reader.all(f"{own} tbody tr:not([hidden]) .sentence") if s.size["width"] > 1]
+
+    said = [s.get_attribute("textContent") for s in reader.all(f"{own} .sentence")]
+    assert len(seen()) == len(dict.fromkeys(said)) < len(said)
+    reader.one(f"{own} thead button").click()
+    assert len(seen()) == len(dict.fromkeys(said))
+    reader.one(f"{own} .tools select").send_keys("reproduced")
+    shown = reader.all(f"{own} tbody tr:not([hidden]) .sentence")
+    assert len(shown) == 2
+    assert shown[0].size["width"] > 1
+
+
 def test_open_a_cell_from_the_overview(reader, site: Path) -> None:
     reader.one(".scroll[aria-label^='methods at the papers'] thead a").click()
     assert reader.driver.current_url.endswith("suites/tiny.html")
@@ -175,3 +193,21 @@ def test_axe_finds_no_serious_violation(reader, site: Path, page: str, theme: st
     assert len(found["passes"]) > 10  # it looked
     grave = [v for v in found["violations"] if v["impact"] in ("serious", "critical")]
     assert [(v["id"], v["nodes"][0]["html"]) for v in grave] == []
+
+
+def test_a_long_badge_stays_on_a_phone(reader) -> None:
+    reader.open("suites/tiny.html", width=375)
+    reader.script("document.querySelector('.facts img').width = 900")
+    assert reader.script("return document.documentElement.scrollWidth") <= 375
+
+
+def test_a_number_is_not_broken_on_a_phone(reader, site: Path) -> None:
+    reader.open(cell_of(site), width=375)
+    count = """
+        const text = document.querySelector('[aria-labelledby=protocol] tbody td').firstChild;
+        text.data = '1,000,000';
+        const range = document.createRange();
+        range.selectNodeContents(text);
+        return range.getClientRects().length;
+    """
+    assert reader.script(count) == 1

@@ -99,6 +99,21 @@ def chatters(task):
     sys.stdout.flush()
 
 
+def speaks_and_raises(task):
+    print("the last words")
+    raise RuntimeError("of which a log must tell where")
+
+
+def speaks_and_hangs(task):
+    print("the last words")
+    hangs(task)
+
+
+def speaks_and_finishes(task):
+    task.report(0, still)
+    print("the last words", end="")
+
+
 def writes_to_the_channel(task):
     task._channel._socket.sendall(b"\xff" * 64)
     time.sleep(1000)

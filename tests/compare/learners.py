@@ -2,6 +2,7 @@
 
 import os
 import time
+from typing import Any
 
 from baselines import maddpg, multi_task, specs
 
@@ -64,3 +65,19 @@ class Diverging(Twin):
 class Uneven(Twin):
     def __init__(self, tasks, hyperparameters, streams, device):
         super().__init__(tasks, hyperparameters | {"update_episodes": 4}, streams, device)
+
+
+class Halved(Twin):
+    def __init__(self, tasks, hyperparameters, streams, device):
+        super().__init__(tasks, hyperparameters, streams, device)
+        self.copies = self.copies / 2
+
+
+class NumberForLoss(Twin):
+    def learn(self, task, rollout, episodes_done) -> Any:
+        return {"critic": 0.5}
+
+
+class NoPolicy(Twin):
+    def policy(self) -> Any:
+        return None

@@ -106,6 +106,24 @@ def test_a_declaration_is_told_everything_that_is_wrong(tmp_path: Path, monkeypa
     assert keys == {f"made.DECLARATION: {k}" for k in ("says", "tuning.runs", "tuning.says", "teacher", "scroe")}
 
 
+def test_a_value_of_another_type_is_one_problem_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether JSON, which brings it here, has the type or not."""
+    values = '{"layers": [64, 64], "net": {"wide": 3}, "none": None, "lr": float("nan"), "what": object(), "raw": b"x"}'
+    (tmp_path / "made.py").write_text(
+        f"DECLARATION = {DECLARED} | {{'hyperparameters': {values}}}\ndef train(task): ..."
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{EXAMPLES.parent}")
+    with pytest.raises(MethodRefused) as refused:
+        describe("made:train", Limits())
+    got = {
+        problem.key.removeprefix("made.DECLARATION: hyperparameters."): problem for problem in refused.value.problems
+    }
+    assert list(got) == ["layers", "net", "none", "lr", "what", "raw"]
+    assert len(refused.value.problems) == 6
+    assert {p.allowed for p in got.values()} == {"true or false, a whole number, a finite number or text"}
+    assert (got["layers"].got, got["what"].got) == ("[64, 64]", "{'of type': 'object'}")
+
+
 def test_a_learner_is_asked_for_what_the_protocol_has() -> None:
     methods = {name for name, own in vars(Learner).items() if callable(own) and not name.startswith("_")}
     assert set(LEARNER) == methods
@@ -146,3 +164,10 @@ def test_an_unusable_method_is_refused_before_any_run(bench_here: Bench, tmp_pat
     assert done.returncode == 2
     assert "which takes (task, seed), not (task)" in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_commas_alone_name_no_method(bench_here: Bench, tmp_path: Path) -> None:
+    """They are not taken for all methods."""
+    (tmp_path / "made.py").write_text(f"DECLARATION = {DECLARED}\ndef train(task): ...\n")
+    done = bench_here("compare", "made:train", "--suite", "knowru", "--profile", "smoke", "--against", " ,")
+    assert (done.returncode, '--against\n    got      " ,"' in done.stderr) == (2, True)

@@ -55,6 +55,26 @@ def test_memory_beyond_the_limit_ends_the_run(played: Played) -> None:
     record = played("hostile:grabs_memory", limits=Limits(memory_bytes=2 * 2**30))
     assert record.status == "failed"
     assert "MemoryError" in record.reason
+    assert record.reason.endswith("; the limit is 2 GiB")
+
+
+def test_its_log_has_its_last_words_and_where_it_failed(
+    played: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The harness ends the process as soon as it knows: all must be printed by then."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+
+    def log(name: str) -> str:
+        record = played(f"hostile:{name}", limits=Limits(wall_s=8.0))
+        return (tmp_path / "results" / "logs" / f"{record.run}.log").read_text()
+
+    for _ in range(3):  # it was a race
+        lines = log("speaks_and_raises").splitlines()
+        assert lines[:2] == ["the last words", "Traceback (most recent call last):"]
+        assert any(line.endswith("in speaks_and_raises") for line in lines)
+        assert lines[-1] == "RuntimeError: of which a log must tell where"
+    assert log("speaks_and_hangs") == "the last words\n"
+    assert log("speaks_and_finishes") == "the last words"
 
 
 def test_what_it_prints_is_kept_up_to_a_limit_and_changes_nothing(played: Played, tmp_path: Path) -> None:

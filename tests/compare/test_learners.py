@@ -23,6 +23,9 @@ REASONS = {
     "Raising": "ValueError: no gradient today (learners.py, line",
     "Diverging": "diverged at step 50",
     "Uneven": "ValueError: learners:Uneven: copies: got 4; allowed: a divisor of [6, 2, 3] episodes",
+    "Halved": "ValueError: learners:Halved: copies: got 0.5; allowed: a divisor of [6, 2, 3] episodes",
+    "NumberForLoss": "TypeError: learn: critic: got float; allowed: a tensor",
+    "NoPolicy": "TypeError: policy: got NoneType; allowed: tensors by name",
 }
 
 

@@ -174,6 +174,13 @@ def test_export_on_the_command_line(bench_here: Bench, grid_file: Path, results:
     assert (tmp_path / "r.npz").read_bytes() == first
 
 
+@pytest.mark.parametrize("name", ["marl-eval", "rliable", "csv"])
+def test_where_nothing_can_be_written(bench_here: Bench, grid_file: Path, results: Path, name: str) -> None:
+    for out in (".", "/", results, grid_file / "below"):
+        done = bench_here("export", name, "--suite", grid_file, "--only", "source", "--results", results, "--out", out)
+        assert (done.returncode, "a file that can be written" in done.stderr) == (2, True), done.stderr
+
+
 def outsider(source: str = "ab" * 32) -> Outside:
     declaration = Declaration(says="x", tuning=Tuning(runs=0, steps=0, seeds=(), says="none"))
     return Outside(name="mine:train", target="mine:train", kind="function", source=source, declaration=declaration)

@@ -129,6 +129,8 @@ def test_an_import_under_another_name_is_no_import(suite: Suite, tmp_path: Path)
         ({"seed_0": run(1) | {"absolute_metrics": {"step_reward": [True]}}}, "got True, a finite number is needed"),
         ({"seed_0": run(1) | {"absolute_metrics": {"step_reward": [10**400]}}}, "a finite number is needed"),
         ({"seed_0": run(float("nan"))}, "got nan, a finite number is needed"),
+        ({"seed_0": run(1, 2e150)}, "a value in two is beyond 1e+150 in size, and no score"),
+        ({"seed_0": run(1, final=-1e308)}, "a value in two is beyond 1e+150 in size, and no score"),
         ({"seed_0": run(1) | {"absolute_metrics": {"step_reward": [1, 2, 3]}}}, "of 3 episodes; 4 are declared"),
         ({"seed_0": run(1) | {"step_9": {"step_count": 0, "step_reward": [1]}}}, "must be different whole numbers"),
     ],
@@ -206,6 +208,19 @@ def test_a_key_that_stands_twice_is_refused(suite: Suite) -> None:
     found, refused = taken(suite, text)
     assert [r.seed for r in found] == [1]
     assert refused == ["particle/two/theirs/seed_0: the key stands more than once there: which is meant cannot be told"]
+
+
+def test_a_factor_makes_no_score_that_has_no_spread(suite: Suite) -> None:
+    found, (refused,) = taken(suite, {"seed_0": run(1e100)}, factor=1e60)
+    assert (found, "beyond 1e+150 in size" in refused) == ([], True)
+
+
+def test_an_import_with_such_a_value_is_not_read(suite: Suite, tmp_path: Path) -> None:
+    """One that was written before they were refused would end every table that it is in."""
+    (sound,), _ = taken(suite, {"seed_0": run(1)})
+    path = write_import(tmp_path, import_of([sound.model_copy(update={"final": 1e300})]))
+    with pytest.raises(StoreError, match=r"runs.*final"):
+        read_import(path)
 
 
 @pytest.mark.parametrize(
@@ -317,6 +332,7 @@ def test_any_rows_are_an_import_or_a_clear_error(suite: Suite, rows: list[str]) 
     [
         ("seeds = [0, 1, 2]", "", 'the key "seeds" with a value'),
         ("seeds = [0, 1, 2]", "seeds = []", "seeds"),
+        ("seeds = [0, 1, 2]", "seeds = [0, 1, 0]", "allowed  each seed once"),
         ('steps = "environment"', 'steps = "gradient"', "steps"),
         ("source", "sauce", 'did you mean "source"?'),
         ("=", "", "TOML 1.0"),

@@ -63,6 +63,17 @@ def test_verify_looks_at_imports_too(bench_here: Bench, grid_file: Path, results
     assert (done.returncode, f"damaged: {path}: content_hash does not match" in done.stdout) == (1, True)
 
 
+def test_verify_of_imports_alone(bench_here: Bench, grid_file: Path, tmp_path: Path, theirs: Path) -> None:
+    """A folder that `bench import` made: it has no records."""
+    new = tmp_path / "new"
+    bench_here("import", "marl-eval", theirs, "--suite", grid_file, "--results", new)
+    done = bench_here("verify", new)
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"{new}: 0 finished and 0 failed runs, 0 weights files, 1 imports: sound\n",
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "code", "said"),
     [

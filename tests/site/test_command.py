@@ -43,6 +43,14 @@ def test_nothing_is_lost_to_a_mistyped_folder(
     assert {path: path.read_bytes() for path in site.rglob("*") if path.is_file()} == before
 
 
+def test_a_damaged_import_is_named(bench_here: Bench, tiny_file: Path, results: Path, tmp_path: Path) -> None:
+    (results / "imported").mkdir()
+    (results / "imported" / "theirs.json").write_text("{")
+    done = bench_here("leaderboard", "--suite", tiny_file, "--results", results, "--out", tmp_path / "site")
+    assert done.returncode == 0
+    assert f"not counted: {results / 'imported' / 'theirs.json'}: not a whole JSON file" in done.stderr
+
+
 def test_two_suites_of_one_id(bench_here: Bench, tiny_file: Path, results: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.toml"
     other.write_bytes(tiny_file.read_bytes())

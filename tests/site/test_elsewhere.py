@@ -92,6 +92,8 @@ def test_pages_escape_what_they_say(site: Path) -> None:
     assert 'lab:New&lt;b&gt; <span class="tag">from elsewhere</span>' in page
     assert "Tuned on seeds that are compared here (1)" in page
     assert "imported: theirs" in page
+    made = "protocol greedy, 80 environment steps, 10 episodes for the final score; theirs 1.0; from"
+    assert page.count(made) == 1  # beside the difference
     assert HOSTILE not in page
     assert BREAKING not in page
     assert "from elsewhere" in (site / "index.html").read_text()

@@ -113,6 +113,26 @@ def test_a_printed_value_stands_beside_ours_and_the_verdict(site: Path) -> None:
     assert re.search(r"-9\.9 ours -3\.93 \[-4\.18, -3\.68\] ✗ not reproduced", text)
 
 
+def test_an_audit_counts_what_print_can_check(site: Path) -> None:
+    """No paper is told that nothing of it holds where nothing could be checked."""
+    text = Page(site / "index.html").text
+    assert re.search(r"tiny.*?\d of \d+ that print can check hold", text)
+    assert "nothing that print can check" in text  # hostile: a suite without printed numbers
+
+
+def test_a_claim_is_said_once_with_its_tasks_beneath(site: Path) -> None:
+    source = (site / "suites/tiny.html").read_text()
+    rows = re.findall(
+        r'<tr data-code="\w+"( class="again")?>\n<td class="says"><span class="sentence">(.*?)</span>', source
+    )
+    assert len(rows) == 4
+    before = ""
+    for again, sentence in rows:
+        assert bool(again) == (sentence == before), sentence
+        before = sentence
+    assert any(again for again, _ in rows)
+
+
 def test_substitutes_and_reduced_budgets_stand_apart(site: Path) -> None:
     source = (site / "index.html").read_text()
     reference, apart = source.split('id="apart"')
@@ -160,9 +180,18 @@ def test_each_record_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_site_is_replaced_and_nothing_else_is(tmp_path: Path, several_tasks: None) -> None:
     suite, archive, out = made_suite(), Archive(tmp_path / "none"), tmp_path / "site"
     build([suite], archive, out)
-    (out / "stale.html").write_text("old")
+    pages = sorted(path.relative_to(out) for path in out.rglob("*"))
+    manifest = json.loads((out / "site.json").read_text())
+    (out / "stale.html").write_text("a page of the site before")
+    (out / "site.json").write_text(json.dumps(manifest | {"files": [*manifest["files"], "stale.html"]}))
     build([suite], archive, out)
-    assert not (out / "stale.html").exists()
+    assert sorted(path.relative_to(out) for path in out.rglob("*")) == pages
+    (out / "suites" / "CNAME").write_text("bench.example.org")
+    for kept in (json.dumps(manifest), "{", "[]", '{"files": 3}'):
+        (out / "site.json").write_text(kept)
+        with pytest.raises(SiteError, match="holds other files than a site"):
+            build([suite], archive, out)
+        assert (out / "suites" / "CNAME").read_text() == "bench.example.org"
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "thesis.txt").write_text("mine")

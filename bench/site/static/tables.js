@@ -26,6 +26,18 @@
     const keyed = [...body.rows].map((row) => [value(row, header.cellIndex, numeric), row]);
     keyed.sort((a, b) => compare(a[0], b[0], down));
     body.append(...keyed.map(([, row]) => row));
+    once(table);
+  }
+
+  /* A sentence that rows in succession share is shown in the first of them alone. */
+  function once(table) {
+    let before = null;
+    for (const row of table.tBodies[0].rows) {
+      const sentence = row.querySelector(".sentence");
+      if (!sentence || row.hidden) continue;
+      row.classList.toggle("again", sentence.textContent === before);
+      before = sentence.textContent;
+    }
   }
 
   function sortable(table) {
@@ -86,6 +98,7 @@
         row.hidden = !asked.every((word) => text.includes(word)) || (chosen.value !== "" && !own.includes(chosen.value));
         shown += !row.hidden;
       }
+      once(table);
       count.textContent = shown === rows.length ? `${rows.length} rows` : `${shown} of ${rows.length} rows`;
     }
 
