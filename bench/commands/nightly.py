@@ -100,6 +100,7 @@ def accept(
     baseline: Baseline = BASELINE,
     results: Fresh = RESULTS,
     pin: Annotated[bool, typer.Option("--pin", help="move the pinned reference too")] = False,
+    as_json: Json = False,
 ) -> None:
     """Accept what fresh seeds come to now as the baseline. The pinned reference stays, unless there is none."""
     _require_reason(reason)
@@ -110,25 +111,33 @@ def accept(
     known = [e for e in evidence if any(e.scores.values())]
     if not known:
         raise StoreError(f"nothing to accept: no fresh seed of these suites in {results}; bench nightly makes them")
-    why = change(reason)
+    why, moved = change(reason), {}
     for path, ours in ((stored.accepted_path(baseline), known), (stored.pinned_path(baseline), known)):
         now = stored.reference(path)
         if path == stored.pinned_path(baseline) and not pin:
             ours = [e for e in known if e.cell.key not in now.cells]
         if ours:
             stored.write(path, moved_to(now, ours, why))
-            print(f"{path}: {len(ours)} cells")
+            moved[str(path)] = len(ours)
+    if as_json:
+        print_json({"cells": moved})
+    else:
+        print(*(f"{path}: {cells} cell(s)" for path, cells in moved.items()), sep="\n")
 
 
 @app.command("refresh-canary")
-def refresh_canary(suites: Suites = None, reason: Reason = "", baseline: Baseline = BASELINE) -> None:
+def refresh_canary(
+    suites: Suites = None, reason: Reason = "", baseline: Baseline = BASELINE, as_json: Json = False
+) -> None:
     """Store anew what canaries come to on this platform."""
     _require_reason(reason)
     _require(baseline)
     path, before = refreshed(_loaded(suites), baseline, reason)
-    for one in (o for o in before if o.state != "same"):
-        print(f"{one.state}: {one.name}: {one.says}")
-    print(f"stored: {path}")
+    differed = [one for one in before if one.state != "same"]
+    if as_json:
+        print_json({"stored": str(path), "before": [vars(one) for one in differed]})
+    else:
+        print(*(f"{one.state}: {one.name}: {one.says}" for one in differed), f"stored: {path}", sep="\n")
 
 
 def _loaded(names: list[str] | None) -> list[Suite]:

@@ -138,6 +138,7 @@ def _compared(name: str, stored: Canary, own: Drawn, exact: bool) -> Outcome:
     if own.numbers == stored.numbers:
         return Outcome(name, "same")
     parted = differing(stored.curves, own.curves, exact)
+    parted = parted and f"seed {parted}"  # curves stand by seed
     if exact:
         return Outcome(name, "differs", parted or "the curves agree; evaluations or weights do not")
     return Outcome(name, "differs", parted) if parted else Outcome(name, "close")

@@ -57,7 +57,10 @@ def findings(
             found.append(Finding("a run failed", played.broken))
     looked_at = [c for c in canaries if c.state != "missing"]
     if played is None and not looked_at:
-        found.append(Finding("nothing ran", "no canary has anything stored to be held against"))
+        why = (
+            "no canary has anything stored to be held against" if canaries else "no canary of these suites can run here"
+        )
+        found.append(Finding("nothing ran", why))
     if played is not None and not (played.runs or played.failed or played.broken):
         why = "the time allows no cell" if played.postponed else "no cell of profile nightly can run here"
         found.append(Finding("nothing ran", why))

@@ -21,7 +21,7 @@ def verified_lines(root: Path, verified: Verified) -> list[str]:
     if verified.unfinished:
         lines.append(f"unfinished: {len(verified.unfinished)} runs, under way or interrupted")
     records = f"{verified.finished} finished and {verified.failed} failed runs, {verified.weights} weights files"
-    records += f", {verified.imports} imports" if verified.imports else ""
+    records += f", {verified.imports} import(s)" if verified.imports else ""
     return [*lines, f"{root}: {records}: " + (f"{len(verified.findings)} problem(s)" if verified.findings else "sound")]
 
 

@@ -70,7 +70,7 @@ def test_verify_of_imports_alone(bench_here: Bench, grid_file: Path, tmp_path: P
     done = bench_here("verify", new)
     assert (done.returncode, done.stdout) == (
         0,
-        f"{new}: 0 finished and 0 failed runs, 0 weights files, 1 imports: sound\n",
+        f"{new}: 0 finished and 0 failed runs, 0 weights files, 1 import(s): sound\n",
     )
 
 

@@ -206,8 +206,10 @@ def test_a_night_by_the_command_line(
     done = bench_here("nightly", *options, "--night", NIGHT + DAY)
     assert done.returncode == 0, done.stderr
     assert "Night 2026-11-03: nothing broke" in done.stdout
-    done = bench_here("nightly", "accept", *options, "--reason", "the first")
+    done = bench_here("nightly", "accept", *options, "--reason", "the first", "--json")
     assert done.returncode == 0, done.stderr
+    moved = json.loads(done.stdout)["cells"]
+    assert list(moved) == [str(path(baseline)) for path in (stored.accepted_path, stored.pinned_path)]
     pinned = stored.pinned_path(baseline).read_bytes()
     for i in range(2, 4):
         made_up(nightly, store, NIGHT + i * DAY, student=-9.0)
