@@ -293,7 +293,7 @@ def test_bad_options_are_refused(bench_here: Bench, baseline: Path, arguments: t
 
 def test_a_suite_that_cannot_run_here_has_no_canary(bench_here: Bench, baseline: Path) -> None:
     done = bench_here("nightly", "cikd", "--baseline", baseline, "--canary-only")
-    assert (done.returncode, "nothing ran: no canary of these can run here" in done.stdout) == (4, True)
+    assert (done.returncode, "nothing ran: no canary of these suites can run here" in done.stdout) == (4, True)
 
 
 def test_references_ask_for_a_reason_and_for_seeds(bench_here: Bench, nightly_file: Path, baseline: Path) -> None:
