@@ -38,6 +38,7 @@ def main() -> None:
     try:
         found = described(order["target"]) if order["order"] == "describe" else trained(channel, order)
     except Closed:
+        flush()
         os._exit(1)
     except BaseException as error:  # whatever it is, it ends this run and is its reason
         fail(channel, error)
@@ -56,7 +57,7 @@ def fail(channel: Channel, error: BaseException) -> NoReturn:
     """Print the traceback, then tell the harness, which ends this process as soon as it knows."""
     with contextlib.suppress(Exception):  # the method may have replaced the streams
         traceback.print_exception(error)
-        sys.stdout.flush()
+    flush()
     reason = reason_of(error)
     if isinstance(error, MemoryError):
         reason += f"; the limit is {resource.getrlimit(resource.RLIMIT_DATA)[0] / 2**30:g} GiB"
@@ -68,10 +69,17 @@ def trained(channel: Channel, order: Mapping[str, Any]) -> dict[str, Any]:
     task = Task(channel, order)
     with contextlib.suppress(BudgetSpent):
         loaded(order["target"])[1](task)
+    flush()
     channel.send({"do": "finished", "packages": packages()})
     task.answer()
-    sys.stdout.flush()
+    flush()
     return {"do": "bye"}
+
+
+def flush() -> None:
+    """What was printed must be out before the harness is told, for then it ends this process."""
+    with contextlib.suppress(Exception):  # the method may have replaced or closed the stream
+        sys.stdout.flush()
 
 
 def described(target: str) -> dict[str, Any]:
