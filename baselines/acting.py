@@ -17,7 +17,7 @@ from baselines.agents import agent_inputs, recurrent_q
 from baselines.layers import mlp, rows
 from baselines.schedules import epsilon_greedy
 
-WHOLE_COLUMNS = 16  # samples are filled up to it: one AVX-512 register; fewer columns make a product slower, not faster
+STEP_COLUMNS = 16  # samples are filled up to it: one AVX-512 register; fewer columns make a product slower, not faster
 
 
 class Play:
@@ -71,7 +71,7 @@ class Play:
         last = actions if self._last_action else 0
         size = entries + last + agents * self._agent_id
         samples = copies * agents
-        self._inputs = obs.new_zeros(seeds, size, samples + -samples % WHOLE_COLUMNS, dtype=self._dtype)
+        self._inputs = obs.new_zeros(seeds, size, samples + -samples % STEP_COLUMNS, dtype=self._dtype)
         if self._agent_id:
             ids = torch.eye(agents, dtype=self._dtype, device=obs.device).repeat(1, copies)  # [N, E*N]
             self._inputs[:, entries + last :, :samples] = ids

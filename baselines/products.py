@@ -4,7 +4,7 @@ Axes: K network (a stack of seeds and agents); M entry of a layer's output, I of
 
 torch gives float32 products to MKL. oneDNN comes with torch as well and takes half of MKL's time on an AMD EPYC with
 AVX-512 (64 x 64 x 1,024: 48 against 85 us; 256 x 116 x 1,024: 243 against 530 us). There both give the same bits where
-an entry is a sum of up to `ONE_BLOCK` terms: for every such I, with 64 to 512 rows (torch 2.13.0, MKL 2024.2). Longer
+an entry is a sum of up to `ONE_BLOCK` terms: for every such I, with 5 to 512 rows (torch 2.13.0, MKL 2024.2). Longer
 sums MKL splits in its own way, so those products stay its own: the gradients of weights, and the critics' first layer
 for five agents and more. On a processor where they differ, a run's last bits depend on which of them multiplies, as
 they depend on the processor anyway; a seed's never depend on its companions, each network being a call of its own.

@@ -77,10 +77,18 @@ def test_a_board_runs_down_the_page(tables: Tables) -> None:
     waiting = Final(None, None, 0, 0, "waits for the StarCraft environments: StarCraft II and SMAC's maps")
     rows = tuple(replace(row, finals=(row.finals[0], waiting)) for row in board.rows)
     few = replace(board, places=board.places[:2], counted=(True, False), rows=rows)
-    lines = FORMATS["md"](replace(tables, boards=(few,))).splitlines()
+    shown = replace(tables, boards=(few,))
+    lines = FORMATS["md"](shown).splitlines()
     head = "| method | aggregate [95% interval] | rank | two, all | three, all (not in the aggregate) |"
     assert head in lines
     assert lines[lines.index(head) + 2].endswith("| -4.5 [-4.75, -4.25] | cannot run yet |")
+    finals = [row for row in json.loads(FORMATS["json"](shown))["rows"] if row["kind"] == "final"]
+    assert [row["reason"] or None for row in finals] == [None, waiting.state] * 2
+    outside = tuple(
+        replace(row, outside=True, finals=(row.finals[0], replace(waiting, state="not entered"))) for row in rows
+    )
+    lines = FORMATS["md"](replace(tables, boards=(replace(few, rows=outside),))).splitlines()
+    assert lines[lines.index(head) + 2].endswith("| -4.5 [-4.75, -4.25] | not entered |")
 
 
 def test_json_has_a_row_a_value_and_a_claim(tables: Tables) -> None:
@@ -102,6 +110,8 @@ def test_csv_says_the_same_as_json(tables: Tables) -> None:
     read = [*csv.DictReader(io.StringIO(FORMATS["csv"](tables)))]
     assert [row["id"] or None for row in read] == [row["id"] for row in rows]
     assert [row["verdict"] or None for row in read] == [row["verdict"] for row in rows]
+    assert [row["reason"] or None for row in read] == [row["reason"] or None for row in rows]
+    assert any(row["reason"] for row in rows)
     assert [float(row["printed"]) for row in read if row["printed"]] == [
         row["printed"] for row in rows if row["printed"] is not None
     ]

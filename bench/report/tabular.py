@@ -147,14 +147,14 @@ def _board_row(row: BoardRow) -> tuple[str, ...]:
     method = f"{row.method} (from elsewhere)" if row.outside else row.method
     rank = "-" if row.rank is None or row.rank.low is None else f"{row.rank.low} to {row.rank.high}"
     aggregate = estimate(row.aggregate) if row.aggregate else row.state
-    return (method, aggregate, rank, *map(_score, row.finals))
+    return (method, aggregate, rank, *(_score(final, row.outside) for final in row.finals))
 
 
-def _score(final: Final) -> str:
-    """What a cell waits for is long, and stands in the rows of CSV and JSON."""
+def _score(final: Final, outside: bool) -> str:
+    """What a cell of the suite waits for is long, and stands in the rows of CSV and JSON."""
     if final.score is not None:
         return estimate(final.score)
-    return "cannot run yet" if final.state.startswith("waits for") else final.state or "not run"
+    return "cannot run yet" if final.cell is None and not outside else final.state
 
 
 def _transfer_row(m: TransferMetric) -> tuple[str, ...]:
