@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from baselines.hyperparameters import Cost, Count, Fraction, Hyperparameters, Positive, layered_weights
+from baselines.hyperparameters import (
+    Cost,
+    Count,
+    Fraction,
+    Hyperparameters,
+    Positive,
+    TaskSizes,
+    dense_size,
+    layered_size,
+    layered_weights,
+    multi_task_size,
+)
 
 
 class MAPPO(Hyperparameters):
@@ -72,6 +84,15 @@ class MAPPO(Hyperparameters):
             bytes=float(4 * self.update_episodes * (episode_limit + 1) * row + 16 * (actor + critic)),
         )
 
+    def policy_size(self, tasks: Sequence[TaskSizes]) -> int:
+        """The actor."""
+        sizes = ((self._inputs(task), task.actions) for task in tasks)
+        return sum(layered_size(*size, self.hidden_width, self.hidden_layers, self.use_rnn) for size in sizes)
+
+    def _inputs(self, task: TaskSizes) -> int:
+        """Entries of what the actor reads."""
+        return task.observation + task.agents * self.obs_agent_id
+
     def _actor_weights(self, inputs: int, actions: int) -> int:
         """Multiply-adds of the actor for one sample."""
         return layered_weights(inputs, actions, self.hidden_width, self.hidden_layers, self.use_rnn)
@@ -94,6 +115,11 @@ class MultiTaskMAPPO(MAPPO):
     separate_value_head: Literal[False]  # one for all tasks
     separate_replay: Literal[True]  # a task's update learns from its own round alone
     task_order: Literal["one update a task, in turn"]
+
+    def policy_size(self, tasks: Sequence[TaskSizes]) -> int:
+        """F once, E_k and EA_k of every task."""
+        body = self.observation_embedding_width, *[self.hidden_width] * self.hidden_layers
+        return multi_task_size([*map(self._inputs, tasks)], dense_size(*body), tasks, body[0], body[-1])
 
     def _actor_weights(self, inputs: int, actions: int) -> int:
         """E_k, F and EA_k."""

@@ -6,11 +6,24 @@ A version is bumped when the algorithm's numbers change: it enters every run's i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from baselines.hyperparameters import Cost, Count, Fraction, Hyperparameters, Positive, layered_weights
+from baselines.hyperparameters import (
+    Cost,
+    Count,
+    Fraction,
+    Hyperparameters,
+    Positive,
+    TaskSizes,
+    dense_size,
+    layered_size,
+    layered_weights,
+    multi_task_size,
+    recurrent_size,
+)
 from baselines.ppo_specs import MAPPO, MultiTaskMAPPO
 
 
@@ -57,6 +70,11 @@ class MADDPG(Hyperparameters):
             bytes=4.0 * min(transitions, self.replay_size) * row * (1 + 1 / episode_limit)
             + 16.0 * agents * (joint + actor),
         )
+
+    def policy_size(self, tasks: Sequence[TaskSizes]) -> int:
+        """Each agent's own actor."""
+        hidden = [self.hidden_width] * self.hidden_layers
+        return sum(task.agents * dense_size(task.observation, *hidden, task.actions) for task in tasks)
 
 
 class MADDPGInitialized(MADDPG):
@@ -150,10 +168,19 @@ class ValueDecomposition(Hyperparameters):
         held = min(episodes, self.replay_size) * (episode_limit + 1) * row
         return Cost(operations=float(updates * update), bytes=float(held + 4 * 4 * (agent + mixing)))
 
+    def policy_size(self, tasks: Sequence[TaskSizes]) -> int:
+        """The agents' network."""
+        sizes = ((self._inputs(t.agents, t.observation, t.actions), t.actions) for t in tasks)
+        return sum(layered_size(*size, self.hidden_width, self.hidden_layers, self.use_rnn) for size in sizes)
+
     def _agent_weights(self, agents: int, obs_size: int, action_size: int) -> int:
         """Multiply-adds of the agents' network for one sample."""
-        inputs = obs_size + action_size * self.obs_last_action + agents * self.obs_agent_id
+        inputs = self._inputs(agents, obs_size, action_size)
         return layered_weights(inputs, action_size, self.hidden_width, self.hidden_layers, self.use_rnn)
+
+    def _inputs(self, agents: int, obs_size: int, action_size: int) -> int:
+        """Entries of what the agents' network reads."""
+        return obs_size + action_size * self.obs_last_action + agents * self.obs_agent_id
 
     def _mixing_weights(self, agents: int, state_size: int) -> int:
         """Multiply-adds of the mixer's hypernetworks for one step."""
@@ -195,9 +222,15 @@ class MultiTask(ValueDecomposition):
                 raise ValueError(f'{name}: got {got} with mixer = "{self.mixer}"; {rule}')
         return self
 
+    def policy_size(self, tasks: Sequence[TaskSizes]) -> int:
+        """F once, E_k and EA_k of every task."""
+        inputs = [self._inputs(t.agents, t.observation, t.actions) for t in tasks]
+        body = self.observation_embedding_width, *[self.hidden_width] * self.hidden_layers
+        return multi_task_size(inputs, dense_size(*body), tasks, body[0], body[-1])
+
     def _agent_weights(self, agents: int, obs_size: int, action_size: int) -> int:
         """E_k, F and EA_k."""
-        inputs, width = obs_size + action_size * self.obs_last_action + agents * self.obs_agent_id, self.hidden_width
+        inputs, width = self._inputs(agents, obs_size, action_size), self.hidden_width
         body = self.observation_embedding_width * width + (self.hidden_layers - 1) * width**2
         return inputs * self.observation_embedding_width + body + width * action_size
 
@@ -284,6 +317,13 @@ class DecHDRQN(Hyperparameters):
         samples = episodes * episode_limit + 3 * rounds * self.batch_size * self.trace_steps
         held = min(episodes, self.replay_size) * (episode_limit + 1) * (agents * (4 * obs_size + action_size + 2) + 5)
         return Cost(operations=2 * agents * samples * network, bytes=float(held + 16 * network))
+
+    def policy_size(self, tasks: Sequence[TaskSizes]) -> int:
+        """The layer between and the LSTM once, E_k and the action head of every task."""
+        body = dense_size(self.observation_embedding_width, self.hidden_width)
+        body += recurrent_size(self.hidden_width, self.recurrent_width, gates=4)
+        inputs = [task.observation + task.agents for task in tasks]
+        return multi_task_size(inputs, body, tasks, self.observation_embedding_width, self.recurrent_width)
 
 
 class Algorithm(BaseModel):

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from baselines.specs import ALGORITHMS, Cost
 from bench.checkpoints import read_progress
 from bench.envs import checked
-from bench.plan import Plan, outside, scored
+from bench.plan import Plan, scored
 from bench.schedule import makespan
+from bench.sizes import cost
 from bench.store import Record, Store
 
 # One thread of an AMD EPYC, 2 cores, both busy; KnowRU's tasks I and II, 2 or 3 seeds a process; 2026-11-20.
@@ -98,20 +98,6 @@ def forecast(
             left[run.id] *= 1 - model_s(settings, so_far.episodes) / model_s(settings)
             left[run.id] = max(0.0, left[run.id] - so_far.since_s / (stretch * so_far.lanes))
     return Forecast(cells, left, stretch * makespan(plan, left, set(begun), jobs, lanes, START_S))
-
-
-def cost(settings: Mapping[str, Any], episodes: int | None = None) -> Cost:
-    """Operations and bytes of one run of a cell, or of so many of its episodes of each task."""
-    if outside(settings):
-        return Cost(0.0, 0.0)  # nobody knows; the environment's steps are all that is counted
-    model = ALGORITHMS[settings["algorithm"]["name"]].hyperparameters
-    hyperparameters = model.model_validate(settings["hyperparameters"])
-    tasks = []
-    for s in (s for s in scored(settings) if s.trained):
-        params = checked(s.family, s.params)
-        sizes = len(params.obs_sizes), params.obs_size, params.action_size, s.episode_limit
-        tasks.append(hyperparameters.cost(*sizes, settings["budget"]["episodes"] if episodes is None else episodes))
-    return Cost(sum(t.operations for t in tasks), sum(t.bytes for t in tasks))
 
 
 def model_s(settings: Mapping[str, Any], episodes: int | None = None) -> float:

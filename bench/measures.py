@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.plan import Cell, Plan, Selection, cells_of, make_plan
+from bench.sizes import policy_size
 from bench.stats import transfer
 from bench.stats.estimates import Estimate, StatisticsError, mean_estimate
 from bench.store import Contents, Found, Record, Scores, Store
@@ -26,6 +27,7 @@ from bench.suite import (
     Margin,
     Measure,
     Place,
+    PolicySize,
     Suite,
     TimeOfBest,
     Untrained,
@@ -231,13 +233,16 @@ class Evidence:
 
     def _mean(self, measure: Measure, parts: Sequence[tuple[Cell, str]], place: Place) -> Values:
         """A measure's mean over the parts, of every seed that finished all of them."""
-        if not isinstance(measure, CurveMeasure | Final):
+        if not isinstance(measure, CurveMeasure | Final | PolicySize):
             raise NotRun(f"the measure {measure.id} is not taken from runs yet")
         scores = [self.scores(cell, scenario) for cell, scenario in parts]
         seeds = tuple(seed for seed in scores[0] if all(seed in one for one in scores))
         if not seeds:
             raise NotRun(f"no seed finished in every scenario of {place}")
-        taken = [numbers(measure, [one[seed] for seed in seeds]) for one in scores]
+        if isinstance(measure, PolicySize):
+            taken = [[_policy_size(cell)] * len(seeds) for cell, _ in parts]
+        else:
+            taken = [numbers(measure, [one[seed] for seed in seeds]) for one in scores]
         values = np.array(list(zip(*taken, strict=True))).mean(axis=1)
         cells = tuple({cell.key: cell for cell, _ in parts}.values())
         return Values(seeds, values, np.ones(len(values), dtype=np.bool_), cells)
@@ -395,3 +400,10 @@ def _window(measure: Window | Untrained, score: Score) -> tuple[float, float]:
             return 0.0, float(first)
         return first + measure.window[0] * budget, first + measure.window[1] * budget
     return measure.window[0] * budget, measure.window[1] * budget
+
+
+def _policy_size(cell: Cell) -> float:
+    size = policy_size(cell.settings)
+    if size is None:
+        raise NotRun(f"the size of a policy is not known where the method comes from elsewhere: {cell.label}")
+    return float(size)

@@ -266,6 +266,28 @@ def test_transfer_metrics(tmp_path: Path, tiny: Suite) -> None:
     assert metrics["init", "area"].remark == "no finished run of init on three"
 
 
+SIZE = '''[[measure]]
+id = "size"
+says = "parameters"
+kind = "policy_size"
+
+'''
+
+
+@pytest.mark.parametrize(("width", "verdict", "apart"), [(8, "reproduced", 0), (9, "not_reproduced", 126)])
+def test_sizes_of_networks(tmp_path: Path, width: int, verdict: str, apart: float) -> None:
+    """Three actors that read 18 entries, with widths 8: 19 * 8 + 9 * 8 + 9 * 5 = 269; with 9: 311."""
+    text = with_test_text('{ kind = "equivalence", same = ["student:size", "base:size"] }')
+    text = text.replace("margin = { share_of_scale = 0.1 }\ntest", "margin = { relative = 0.1 }\ntest", 1)
+    text = text.replace('[[measure]]\nid = "reach"', SIZE + '[[measure]]\nid = "reach"', 1)
+    wide = f'alpha_start = {{ value = 0.5, source = "a" }}\nhidden_width = {{ value = {width}, source = "a" }}'
+    suite = parse(text.replace('alpha_start = { value = 0.5, source = "a" }', wide, 1).encode(), "tiny.toml")
+    (v,) = verdicts(suite, tmp_path, levels(student=-7.0, base=-8.0))
+    assert (v.verdict, v.found) == (verdict, pytest.approx(apart))
+    (v,) = verdicts(suite, tmp_path / "none", levels(base=-8.0))
+    assert (v.verdict, v.reason) == ("not_run", "no finished run of student on three")
+
+
 def test_every_claim_of_the_shipped_suite_can_be_judged(knowru: Suite, tmp_path: Path) -> None:
     """Curves with everything that the measures read: no claim ends in an error, and none is left out."""
     store, selection = Store(tmp_path), Selection(seeds=(0, 1, 2))

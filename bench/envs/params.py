@@ -61,6 +61,10 @@ class Params(BaseModel, ABC):
         """Whether each agent is given the sum of all agents' rewards."""
         return False
 
+    def layout_width(self, layout_agents: int) -> int:
+        """Entries of an observation in the layout of a task with so many agents."""
+        return self.obs_size
+
 
 class SimpleSpreadParams(Params):
     """Cooperative navigation (Lowe et al. 2017): as many landmarks as agents; O = 6 agents, A = 5.
@@ -80,6 +84,9 @@ class SimpleSpreadParams(Params):
     @property
     def action_sizes(self) -> tuple[int, ...]:
         return (5,) * self.agents
+
+    def layout_width(self, layout_agents: int) -> int:
+        return 6 * layout_agents
 
 
 class GoalParams(Params, ABC):

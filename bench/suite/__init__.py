@@ -30,6 +30,7 @@ from bench.suite.claims import (
     Measure,
     NotGreater,
     Ordering,
+    PolicySize,
     Product,
     Ratio,
     Retention,

@@ -105,6 +105,14 @@ class Retention(Model):
     teacher: Id
 
 
+class PolicySize(Model):
+    """Parameters of what the agents act with: of the cell's settings, for each seed that finished a run of it."""
+
+    id: Id
+    says: Text
+    kind: Literal["policy_size"]
+
+
 class Declared(Model):
     """A number that the harness cannot take yet; claims about it are `not_run`."""
 
@@ -117,7 +125,7 @@ class Declared(Model):
 
 
 Measure = Annotated[
-    Window | Untrained | FirstReach | TimeOfBest | Fluctuation | Final | Retention | Declared,
+    Window | Untrained | FirstReach | TimeOfBest | Fluctuation | Final | Retention | PolicySize | Declared,
     Field(discriminator="kind"),
 ]
 CurveMeasure = Window | Untrained | FirstReach | TimeOfBest | Fluctuation

@@ -15,9 +15,9 @@ import tempfile
 import threading
 from pathlib import Path
 
-from bench.estimate import cost
 from bench.executors.local import Options, execute
 from bench.plan import Cell, Plan, Selection, make_plan
+from bench.sizes import cost
 from bench.store import Store
 from bench.suite.loading import load
 

@@ -65,7 +65,8 @@ class ParticleEnvironment:
 
     def layout_width(self, layout_agents: int) -> int:
         """Entries of an observation in the layout of a task with so many agents."""
-        return 6 * layout_agents if self._spread(layout_agents) else self.obs_size
+        self._spread(layout_agents)
+        return self.params.layout_width(layout_agents)
 
     def observation_slots(self, layout_agents: int) -> tuple[int, ...]:
         """Where each of this task's O entries stands in that layout; ValueError where it is the smaller one.
