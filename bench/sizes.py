@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from baselines.hyperparameters import Cost, Hyperparameters, TaskSizes
-from baselines.specs import ALGORITHMS
+from baselines.specs import ALGORITHMS, Cost, Hyperparameters, TaskSizes
 from bench.envs import Params, checked
 from bench.plan import Scored, outside, scored
 

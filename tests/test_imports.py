@@ -18,7 +18,7 @@ ROOMS = [
     ["bench.outside"],
     ["bench.suite"],
     ["bench.audit", "bench.plan"],
-    ["bench.schedule"],
+    ["bench.schedule", "bench.sizes"],
     ["bench.store"],
     ["bench.curves", "bench.checkpoints", "bench.provenance", "bench.measures"],
     ["bench.exchange"],
