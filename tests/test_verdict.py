@@ -266,12 +266,12 @@ def test_transfer_metrics(tmp_path: Path, tiny: Suite) -> None:
     assert metrics["init", "area"].remark == "no finished run of init on three"
 
 
-SIZE = '''[[measure]]
+SIZE = """[[measure]]
 id = "size"
 says = "parameters"
 kind = "policy_size"
 
-'''
+"""
 
 
 @pytest.mark.parametrize(("width", "verdict", "apart"), [(8, "reproduced", 0), (9, "not_reproduced", 126)])
