@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from baselines import schedules, specs
+from baselines import schedules, value_specs
 from baselines.agents import agent_inputs
 from baselines.episodes import EpisodeBatch
 from baselines.learner import Task, Teacher
@@ -78,7 +78,7 @@ class MKTMARL(MultiTaskValueDecomposition):
     def __init__(
         self,
         tasks: Sequence[Task],
-        hyperparameters: specs.MKTMARL,
+        hyperparameters: value_specs.MKTMARL,
         streams: Sequence[Streams],
         device: torch.device | str,
         *,

@@ -13,7 +13,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from baselines import specs
+from baselines import value_specs
 from baselines.agents import embedded_state, initial_multi_task, initial_state_embeddings, task_layers
 from baselines.layers import named, part
 from baselines.learner import Task
@@ -32,7 +32,7 @@ class MultiTaskValueDecomposition(ValueDecomposition):
     def __init__(
         self,
         tasks: Sequence[Task],
-        hyperparameters: specs.MultiTask,
+        hyperparameters: value_specs.MultiTask,
         streams: Sequence[Streams],
         device: torch.device | str,
         *,

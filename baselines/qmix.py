@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from baselines import schedules, specs
+from baselines import schedules, value_specs
 from baselines.acting import Play
 from baselines.agents import agent_inputs, initial_recurrent, mlp_q, recurrent_q
 from baselines.episodes import EpisodeBatch, WholeEpisodes
@@ -63,7 +63,7 @@ class ValueDecomposition:
     def __init__(
         self,
         tasks: Sequence[Task],
-        hyperparameters: specs.ValueDecomposition,
+        hyperparameters: value_specs.ValueDecomposition,
         streams: Sequence[Streams],
         device: torch.device | str,
         *,
@@ -237,7 +237,7 @@ def state_size(task: Task) -> int:
     return task.state_size or task.agents * task.obs_size
 
 
-def mixer(h: specs.ValueDecomposition, agents: int, states: int) -> Mixer:
+def mixer(h: value_specs.ValueDecomposition, agents: int, states: int) -> Mixer:
     """The mixer that the hyperparameters name, for so many agents and entries of the state."""
     if h.mixer == "vdn":
         return VDN()

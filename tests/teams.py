@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor
 
-from baselines import specs
+from baselines import specs, value_specs
 from baselines.episodes import played
 from baselines.hyperparameters import Hyperparameters
 from baselines.learner import Layout, Rollout, Task, Teacher
@@ -130,7 +130,7 @@ def toy_task(
     return Task(agents, obs, actions, limit, episodes, layout, teacher, state_size, common_reward)
 
 
-def single(mixer: str = "qmix", **changes: Any) -> specs.ValueDecomposition:
+def single(mixer: str = "qmix", **changes: Any) -> value_specs.ValueDecomposition:
     """Hyperparameters of a single-task learner; a change to None leaves a name out."""
     kind = {"qmix": specs.QMIX, "vdn": specs.VDN}[mixer]
     values = SETTINGS | {"mixer": mixer} | (MIXING if mixer == "qmix" else {}) | changes
@@ -223,7 +223,7 @@ def assert_same(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> None:
     assert not differing, differing
 
 
-def several(mixer: str = "qmix", **changes: Any) -> specs.MultiTask:
+def several(mixer: str = "qmix", **changes: Any) -> value_specs.MultiTask:
     """Hyperparameters of a multi-task learner; a change to None leaves a name out."""
     kind = {"qmix": specs.MultiTaskQMIX, "vdn": specs.MultiTaskVDN}[mixer]
     values = SETTINGS | MULTI | {"mixer": mixer} | (MIXING | STATE if mixer == "qmix" else {}) | changes

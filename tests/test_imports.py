@@ -20,7 +20,7 @@ ROOMS = [
     ["bench.audit", "bench.plan"],
     ["bench.schedule", "bench.sizes"],
     ["bench.store"],
-    ["bench.curves", "bench.checkpoints", "bench.provenance", "bench.measures"],
+    ["bench.curves", "bench.checkpoints", "bench.provenance", "bench.readings", "bench.measures"],
     ["bench.exchange"],
     ["bench.run", "bench.verdict", "bench.estimate", "bench.verify", "bench.diff", "bench.opponents"],
     ["bench.executors", "bench.compare"],

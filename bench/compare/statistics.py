@@ -11,8 +11,9 @@ import numpy as np
 from bench.compare.findings import Difference, Findings, OwnScore, Pair, family, over_scenarios, own_score
 from bench.compare.imported import against_imports
 from bench.compare.places import Contest, Entry, each_cell
-from bench.measures import Evidence, NotRun, Values, one_number
+from bench.measures import Evidence, NotRun, Values
 from bench.plan import Cell, scored
+from bench.readings import one_number
 from bench.stats.estimates import StatisticsError
 from bench.stats.intervals import Interval
 from bench.stats.retention import retention_interval

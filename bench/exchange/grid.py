@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from bench.exchange import ExchangeError
 from bench.explain import Problem
-from bench.measures import Evidence, NotRun, Score
+from bench.measures import Evidence, NotRun
 from bench.plan import COMMAND_LINE, Cell, selected
+from bench.readings import Score
 from bench.suite import Scenario, Suite
 
 SHOWN = 5  # cells with gaps that an error names
