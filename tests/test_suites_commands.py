@@ -275,6 +275,14 @@ def test_validate_prints_the_schema(bench_here: Bench, validator: Draft202012Val
     assert (done.returncode, json.loads(done.stdout)) == (0, validator.schema)
 
 
+def test_the_schema_describes_every_key(validator: Draft202012Validator) -> None:
+    """But `kind`, where it says no more than which entry this is."""
+    models = {"": validator.schema, **validator.schema["$defs"]}
+    keys = [(m, name, key) for m, model in models.items() for name, key in model.get("properties", {}).items()]
+    assert len(keys) > 200
+    assert [(m, name) for m, name, key in keys if "description" not in key and "const" not in key] == []
+
+
 @pytest.mark.parametrize("suite", available())
 def test_every_shipped_suite_is_of_the_schema(validator: Draft202012Validator, suite: str) -> None:
     tables = tomllib.loads((folder() / f"{suite}.toml").read_text())

@@ -76,19 +76,33 @@ class Suite(Model):
     """One paper. Lists keep the file's order; ids are unique within each list."""
 
     schema_: int = Field(alias="schema")
+    """The version of this format."""
     version: Count
+    """Of the suite: bumped when a claim, margin or value changes."""
     paper: Paper
+    """What is reproduced."""
     scenario: Annotated[tuple[Scenario, ...], Field(min_length=1, strict=False)]
+    """What is played."""
     set_: Annotated[tuple[ScenarioSet, ...], Field(strict=False, alias="set")] = ()
+    """Scenarios that the paper averages or groups."""
     method: Annotated[tuple[Method, ...], Field(min_length=1, strict=False)]
+    """What is trained."""
     experiment: Annotated[tuple[Experiment, ...], Field(min_length=1, strict=False)]
+    """What is run."""
     profile: dict[Id, Profile]
+    """Declared reductions, by name; `full` is the paper's own."""
     published: Annotated[tuple[Published, ...], Field(strict=False)] = ()
+    """Printed tables."""
     repeat: Annotated[tuple[Repeat, ...], Field(strict=False)] = ()
+    """Values that are printed more than once."""
     measure: Annotated[tuple[Measure, ...], Field(strict=False)] = ()
+    """Numbers read off runs."""
     transfer: Transfer | None = None
+    """Which measures the transfer metrics are taken from."""
     claim: Annotated[tuple[Claim, ...], Field(strict=False)] = ()
+    """Printed sentences made testable."""
     deviation: Annotated[tuple[Deviation, ...], Field(strict=False)] = ()
+    """Declared differences from the paper."""
 
     @property
     def id(self) -> str:

@@ -20,7 +20,15 @@ Count = Annotated[int, Field(ge=1)]
 Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
 Ids = Annotated[tuple[Id, ...], Field(strict=False)]
 SomeIds = Annotated[tuple[Id, ...], Field(min_length=1, strict=False)]
-Kind = Literal["stated", "inherited", "assumed"]
+Name = Annotated[Id, Field(description="Its name, by which other entries refer to it.")]
+Where = Annotated[Text, Field(description="Where it stands in the paper: section, table, figure.")]
+Says = Annotated[Text, Field(description="What it is, in our own words.")]
+Source = Annotated[Text, Field(description="Place in the paper, repository with commit, or why it is assumed.")]
+Waits = Annotated[Text | None, Field(description="What is missing before it can run here.")]
+Kind = Annotated[
+    Literal["stated", "inherited", "assumed"],
+    Field(description="stated: the paper prints it; inherited: from the code it builds on; assumed: ours."),
+]
 Protocol = Literal["training", "greedy", "best_member"]
 Scalar = str | bool | int | float
 
@@ -34,7 +42,9 @@ class SuiteError(Exception):
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """As pydantic's, but what was derived from the fields and kept is derived anew."""

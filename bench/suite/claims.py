@@ -6,9 +6,26 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from bench.suite.base import QUANTITY, Count, Id, Model, Positive, Protocol, Quantity, Share, SomeIds, Text
+from bench.suite.base import (
+    QUANTITY,
+    Count,
+    Id,
+    Model,
+    Name,
+    Positive,
+    Protocol,
+    Quantity,
+    Says,
+    Share,
+    SomeIds,
+    Text,
+    Where,
+)
 
-Series = Annotated[str, Field(pattern=r"^(training|evaluation|loss/[a-z_]+)$")]
+Series = Annotated[
+    str,
+    Field(pattern=r"^(training|evaluation|loss/[a-z_]+)$", description="A curve: training, evaluation or loss/NAME."),
+]
 _NUMBER = r"[+-]?\d[\d,]*(\.\d+)?[kM%]?"
 PrintedNumber = Annotated[str, Field(pattern=rf"^{_NUMBER}$")]  # "63.1%", "29,000", "1.25M"
 Operand = Annotated[str, Field(pattern=rf"^({_NUMBER}|{QUANTITY})$")]  # or a quantity
@@ -17,10 +34,14 @@ Operand = Annotated[str, Field(pattern=rf"^({_NUMBER}|{QUANTITY})$")]  # or a qu
 class Margin(Model):
     """The smallest difference that matters. Exactly one of four scales."""
 
-    share_of_scale: Positive | None = None  # of good script - no-information script
-    share_of_budget: Positive | None = None  # of the training episodes
-    relative: Positive | None = None  # of the smaller side's mean
-    absolute: Positive | None = None  # in the quantity's own unit
+    share_of_scale: Positive | None = None
+    """Of good script less no-information script."""
+    share_of_budget: Positive | None = None
+    """Of the training episodes."""
+    relative: Positive | None = None
+    """Of the smaller side's mean."""
+    absolute: Positive | None = None
+    """In the quantity's own unit."""
 
     @model_validator(mode="after")
     def _one_scale(self) -> Margin:
@@ -32,12 +53,14 @@ class Margin(Model):
 class Window(Model):
     """Mean of a curve over shares of the budget, from the start or from the first update on."""
 
-    id: Id
-    says: Text
+    id: Name
+    says: Says
     kind: Literal["window"]
     series: Series
     after: Literal["start", "first_update"] = "start"
+    """Where the window's shares are counted from."""
     window: Annotated[tuple[Share, Share], Field(strict=False)]
+    """Start and stop, as shares of the budget."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Window:
@@ -49,8 +72,8 @@ class Window(Model):
 class Untrained(Model):
     """Mean of a curve up to the first update."""
 
-    id: Id
-    says: Text
+    id: Name
+    says: Says
     kind: Literal["untrained"]
     series: Series
 
@@ -58,31 +81,36 @@ class Untrained(Model):
 class FirstReach(Model):
     """Episodes until a curve reaches a level and stays; censored at the budget."""
 
-    id: Id
-    says: Text
+    id: Name
+    says: Says
     kind: Literal["first_reach"]
     series: Series
-    level: Quantity  # its mean over seeds, less `below`
+    level: Quantity
+    """The quantity whose mean over seeds, less `below`, is to be reached."""
     below: Margin
-    smooth: Count  # points in the moving average
-    hold: Count  # points at or above the level
+    """How far below the level is enough."""
+    smooth: Count
+    """Points in the moving average."""
+    hold: Count
+    """Points in a row at or above the level."""
 
 
 class TimeOfBest(Model):
     """Episodes until a curve is at its highest."""
 
-    id: Id
-    says: Text
+    id: Name
+    says: Says
     kind: Literal["time_of_best"]
     series: Series
     smooth: Count
+    """Points in the moving average."""
 
 
 class Fluctuation(Model):
     """Standard deviation of a curve from point to point."""
 
-    id: Id
-    says: Text
+    id: Name
+    says: Says
     kind: Literal["fluctuation"]
     series: Series
 
@@ -90,38 +118,43 @@ class Fluctuation(Model):
 class Final(Model):
     """The score of the final evaluation: the number that a table prints."""
 
-    id: Id
-    says: Text
+    id: Name
+    says: Says
     kind: Literal["final"]
     protocol: Protocol = "greedy"
+    """How the final evaluation acts."""
 
 
 class Retention(Model):
     """Performance retention ratio: the method's final score over its teacher's."""
 
-    id: Id
-    says: Text
+    id: Name
+    says: Says
     kind: Literal["retention"]
     teacher: Id
+    """The method whose final score is the denominator."""
 
 
 class PolicySize(Model):
     """Parameters of what the agents act with: of the cell's settings, for each seed that finished a run of it."""
 
-    id: Id
-    says: Text
+    id: Name
+    says: Says
     kind: Literal["policy_size"]
 
 
 class Declared(Model):
     """A number that the harness cannot take yet; claims about it are `not_run`."""
 
-    id: Id
-    says: Text
+    id: Name
+    says: Says
     kind: Literal["declared"]
     unit: Text
+    """What it counts."""
     higher_is_better: bool = True
+    """Which way is better."""
     because: Text
+    """Why it is not taken."""
 
 
 Measure = Annotated[
@@ -133,12 +166,15 @@ Quantities = Annotated[tuple[Quantity, ...], Field(min_length=1, strict=False)]
 
 
 class Ordering(Model):
-    """Every quantity of `greater` is greater than every quantity of `less`. clearly: by the margin at least."""
+    """Every quantity of `greater` is greater than every quantity of `less`."""
 
     kind: Literal["ordering"]
     greater: Quantities
+    """Quantities that are the greater."""
     less: Quantities
+    """Quantities that are the less."""
     clearly: bool = False
+    """By the claim's margin at least."""
 
 
 class NotGreater(Model):
@@ -146,7 +182,9 @@ class NotGreater(Model):
 
     kind: Literal["not_greater"]
     greater: Quantities
+    """Quantities that do not exceed the others by the margin."""
     less: Quantities
+    """The others."""
 
 
 class Equivalence(Model):
@@ -154,6 +192,7 @@ class Equivalence(Model):
 
     kind: Literal["equivalence"]
     same: Annotated[tuple[Quantity, ...], Field(min_length=2, strict=False)]
+    """Quantities that are the same within the margin."""
 
 
 class Ratio(Model):
@@ -161,9 +200,13 @@ class Ratio(Model):
 
     kind: Literal["ratio"]
     numerator: Quantity
+    """A quantity."""
     denominator: Quantity
+    """A quantity."""
     printed: Positive
+    """What the text prints."""
     tolerance: Positive
+    """How far from it is still the same."""
 
 
 class Between(Model):
@@ -171,8 +214,11 @@ class Between(Model):
 
     kind: Literal["between"]
     quantity: Quantity
+    """What lies between."""
     low: PrintedNumber
+    """The lower bound, as printed."""
     high: PrintedNumber
+    """The upper bound, as printed."""
 
 
 class Value(Model):
@@ -180,7 +226,9 @@ class Value(Model):
 
     kind: Literal["value"]
     quantity: Quantity
+    """What has the value."""
     printed: PrintedNumber
+    """The number of the text."""
 
 
 class Change(Model):
@@ -188,9 +236,13 @@ class Change(Model):
 
     kind: Literal["change"]
     from_: Operand = Field(alias="from")
+    """A quantity or a printed number, of which the change is a share."""
     to: Operand
+    """A quantity or a printed number."""
     printed: PrintedNumber
+    """The share that the text prints."""
     direction: Literal["up", "down"] = "up"
+    """`down`: a fall is printed without its sign."""
 
 
 class Difference(Model):
@@ -198,8 +250,11 @@ class Difference(Model):
 
     kind: Literal["difference"]
     of: Quantity
+    """A quantity."""
     minus: Quantity
+    """The quantity that is taken from it."""
     printed: Annotated[tuple[PrintedNumber, ...], Field(min_length=1, strict=False)]
+    """One number for each of the claim's scenarios, in order."""
 
 
 class Product(Model):
@@ -207,7 +262,9 @@ class Product(Model):
 
     kind: Literal["product"]
     of: Annotated[tuple[PrintedNumber, ...], Field(min_length=2, strict=False)]
+    """Printed numbers."""
     printed: PrintedNumber
+    """Their product, as printed."""
 
 
 class MeanOrdering(Model):
@@ -215,8 +272,11 @@ class MeanOrdering(Model):
 
     kind: Literal["mean_ordering"]
     quantity: Quantity
+    """What is averaged."""
     greater: Id
+    """The set whose mean is greater."""
     less: Id
+    """The set whose mean is less."""
 
 
 class Averaged(Model):
@@ -224,6 +284,7 @@ class Averaged(Model):
 
     kind: Literal["averaged"]
     table: Id
+    """The derived table."""
 
 
 class Untestable(Model):
@@ -231,6 +292,7 @@ class Untestable(Model):
 
     kind: Literal["untestable"]
     because: Text
+    """Why no number can be had."""
 
 
 Test = Annotated[
@@ -282,16 +344,24 @@ def quantities(test: Test) -> tuple[str, ...]:
 
 
 class Claim(Model):
-    """A sentence of the paper. over: on how many of its scenarios it must hold. scenarios: all, where not named."""
+    """A sentence of the paper."""
 
-    id: Id
-    where: Text
-    says: Text
+    id: Name
+    where: Where
+    says: Says
     experiments: SomeIds
+    """Where it is looked at, one verdict each."""
     protocol: Protocol
+    """What the scores are of: training episodes, greedy ones, the best member."""
     margin: Margin | None = None
+    """The smallest difference that matters; ours, never the paper's."""
     test: Test
+    """What must hold."""
     over: Literal["all", "most"] | Count = "all"
+    """On how many of its scenarios it must hold."""
     scenarios: SomeIds | None = None
-    groups: SomeIds | None = None  # training sets, where a table prints a scenario in several
-    headline: bool = False  # of the abstract or the conclusion
+    """Scenarios or sets; all of the experiment where left out."""
+    groups: SomeIds | None = None
+    """Training sets, where a table prints a scenario in several."""
+    headline: bool = False
+    """It is one of the abstract or the conclusion."""

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from bench.suite.base import Count, Id, Ids, Kind, Model, Scalar, SomeIds, Text
+from bench.suite.base import Count, Id, Ids, Kind, Model, Name, Says, Scalar, SomeIds, Source, Text, Waits, Where
 
 # What a scenario can be scored by. All: higher is better.
 METRICS = {
@@ -26,26 +26,34 @@ BUDGET_UNITS = ("episodes", "steps", "epochs", "updates")
 
 
 class Paper(Model):
-    id: Id
+    id: Name
     title: Text
+    """As printed."""
     authors: Text
+    """As printed."""
     year: int
+    """Of publication."""
 
 
 class Anchors(Model):
     """The scale of a scenario in its metric, measured by `bench anchors`."""
 
     random: float
+    """What random actions reach."""
     no_information: float
+    """What a script reaches that acts sensibly and is not told the goal: 0 of the scale by which margins are shares."""
     good: float
-    measured: Text  # command, date, machine
+    """What a script with all knowledge reaches: the scale's other end."""
+    measured: Text
+    """Command, date, machine."""
 
 
 class Limit(Model):
     """An episode's length where the paper does not state it."""
 
-    value: Count  # environment steps
-    source: Text
+    value: Count
+    """Environment steps."""
+    source: Source
     kind: Kind = "stated"
 
 
@@ -64,17 +72,22 @@ class Place(NamedTuple):
 
 
 class Scenario(Model):
-    id: Id
-    where: Text
-    says: Text
+    id: Name
+    where: Where
+    says: Says
     family: Text
+    """The environments that it belongs to: `particle`, `smac`, ..."""
     params: dict[str, Scalar]
+    """The environment's parameters; its `name` says which."""
     episode_limit: Annotated[
         Annotated[Count, Tag("number")] | Annotated[Limit, Tag("table")], Discriminator(_number_or_table)
-    ]  # environment steps
+    ]
+    """Environment steps after which an episode ends; a table where the paper does not state it."""
     metric: Literal["step_reward", "return", "return_sum", "win_rate", "ndcg"]
+    """What it is scored by; higher is better."""
     anchors: Anchors | None = None
-    waits_for: Text | None = None
+    """Its scale, measured by scripts."""
+    waits_for: Waits = None
 
     @property
     def steps(self) -> int:
@@ -85,46 +98,58 @@ class Scenario(Model):
 class ScenarioSet(Model):
     """Scenarios that a paper averages or groups; none where it does not say which."""
 
-    id: Id
-    where: Text
-    says: Text
+    id: Name
+    where: Where
+    says: Says
     scenarios: Ids
+    """Those it holds; none where the paper does not say which."""
 
 
 class Setting(Model):
     """A hyperparameter's value and where it comes from."""
 
     value: Scalar
-    source: Text
+    """The hyperparameter's value."""
+    source: Source
     kind: Kind = "stated"
 
 
 class Method(Model):
-    id: Id
-    where: Text
-    says: Text
+    id: Name
+    where: Where
+    says: Says
     algorithm: Text
-    extends: Id | None = None  # takes over that method's hyperparameters and deviations
+    """The code that runs it, by its name in `baselines/specs.py`."""
+    extends: Id | None = None
+    """A method whose hyperparameters and deviations it takes over."""
     hyperparameters: dict[str, Setting] = Field(default={})
-    waits_for: Text | None = None
+    """By name: value, source, kind."""
+    waits_for: Waits = None
 
 
 class Seeds(Model):
     value: Count
-    source: Text
+    """Runs of each cell; they take the seeds 0, 1, 2, ..."""
+    source: Source
     kind: Kind = "stated"
 
 
 class Budget(Model):
     """How long a run trains, in one unit; `unknown` where nothing is stated and nothing can be inferred."""
 
-    episodes: Count | None = None  # of each task
-    steps: Count | None = None  # environment steps
-    epochs: Count | None = None  # as the paper defines them
-    epoch_episodes: Count | None = None  # episodes of each task in an epoch, where that is known
-    updates: Count | None = None  # gradient updates
+    episodes: Count | None = None
+    """Of each task."""
+    steps: Count | None = None
+    """Environment steps."""
+    epochs: Count | None = None
+    """As the paper defines them."""
+    epoch_episodes: Count | None = None
+    """Episodes of each task in an epoch, where that is known."""
+    updates: Count | None = None
+    """Gradient updates."""
     unknown: Literal[True] | None = None
-    source: Text
+    """Nothing is stated and nothing can be inferred."""
+    source: Source
     kind: Kind = "stated"
 
     @model_validator(mode="after")
@@ -153,28 +178,40 @@ class Recording(Model):
     """What is looked at, in episodes of each task: a training point, a greedy evaluation, how long that is."""
 
     record_every: Count
+    """Episodes of each task in a point of the training curve."""
     evaluate_every: Count
+    """Episodes of each task between two greedy evaluations."""
     evaluation_episodes: Count
+    """Episodes of an evaluation during training."""
     final_evaluation_episodes: Count
-    source: Text
+    """Episodes of the evaluation at the end, whose mean a run is scored by."""
+    source: Source
     kind: Kind = "stated"
 
 
 class BudgetChange(Model):
     episodes: Count | None = None
+    """Of each task, instead of the experiment's."""
     record_every: Count | None = None
+    """As in `recording`."""
     evaluate_every: Count | None = None
+    """As in `recording`."""
     evaluation_episodes: Count | None = None
+    """As in `recording`."""
     final_evaluation_episodes: Count | None = None
+    """As in `recording`."""
 
 
 class TrainingSet(Model):
-    """Scenarios that one run is trained on, together or in order. score_on: where it is scored, if elsewhere."""
+    """Scenarios that one run is trained on."""
 
-    id: Id
+    id: Name
     scenarios: SomeIds
+    """What one run is trained on, together or in order."""
     score_on: SomeIds | None = None
-    budget: Budget | None = None  # where it is not the experiment's
+    """Where it is scored, if elsewhere."""
+    budget: Budget | None = None
+    """Where it is not the experiment's."""
 
     @cached_property
     def scored(self) -> tuple[str, ...]:
@@ -183,26 +220,37 @@ class TrainingSet(Model):
 
 
 class Teachers(Model):
-    """Whose runs the students learn from. instead: other teachers for some students."""
+    """Whose runs the students learn from."""
 
     experiment: Id
+    """Where the teachers are trained."""
     method: Id
+    """What they are trained by."""
     pairing: Literal["same seed"]
+    """Which teacher a student learns from."""
     instead: dict[Id, Id] = Field(default={})
+    """By student, another method whose runs teach it."""
 
 
 class Experiment(Model):
-    id: Id
-    where: Text
-    says: Text
+    id: Name
+    where: Where
+    says: Says
     methods: SomeIds
+    """All that are compared."""
     training_sets: Annotated[tuple[TrainingSet, ...], Field(min_length=1, strict=False)]
+    """Each method is trained on each of them."""
     seeds: Seeds
+    """How many runs each cell has."""
     budget: Budget
+    """How long a run trains."""
     recording: Recording | None = None
+    """What is looked at and how often; asked for where it can run."""
     teachers: Teachers | None = None
-    baseline: Id | None = None  # what the transfer metrics compare with
-    waits_for: Text | None = None
+    """Whose runs the students learn from."""
+    baseline: Id | None = None
+    """The method that transfer metrics compare with."""
+    waits_for: Waits = None
 
     @cached_property
     def scenarios(self) -> tuple[str, ...]:
@@ -245,24 +293,32 @@ class Experiment(Model):
 class Profile(Model):
     """A declared reduction of every experiment's budget."""
 
-    says: Text
+    says: Says
     seeds: Count | None = None
+    """Runs of each cell, instead of the experiments' own."""
     budget: BudgetChange = BudgetChange()
+    """What changes in budget and recording."""
 
 
 class Transfer(Model):
     """Which measures the transfer metrics of Taylor & Stone (2009) are taken from; higher scores are better."""
 
     jump_start: Id
+    """The measure that it is the difference of."""
     time_to_threshold: Id
+    """The measure that says when."""
     asymptote: Id
+    """The measure that it is the difference of."""
     area: Id
+    """The measure that it is the ratio of."""
 
 
 class Deviation(Model):
-    """A declared difference from the paper. class: see docs/verdicts.md."""
+    """A declared difference from the paper."""
 
-    id: Id
+    id: Name
     class_: Literal["substitute", "reduced", "assumed", "erratum"] = Field(alias="class")
+    """How much it matters: docs/verdicts.md."""
     applies_to: SomeIds
-    says: Text
+    """Methods, scenarios, sets or experiments."""
+    says: Says

@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bench.suite.base import Count, Id, Ids, Model, Protocol, SomeIds, Text
+from bench.suite.base import Count, Id, Ids, Model, Name, Protocol, Says, SomeIds, Text, Where
 from bench.suite.claims import Margin
 from bench.suite.parts import Budget
 
@@ -35,22 +35,28 @@ class Retained(Model):
 
     kind: Literal["retention"]
     student: Id
+    """The numerator's method."""
     teacher: Id
+    """The denominator's method."""
     from_: Id = Field(alias="from")
+    """The table of scores."""
 
 
 class Mean(Model):
     """Each value is a mean over scenarios of what tables print.
 
-    of: by the row's method, the method whose values are averaged. Rows without an entry, and tables whose `because`
-    says why, cannot be recomputed.
+    Rows without an entry in `of`, and tables whose `because` says why, cannot be recomputed.
     """
 
     kind: Literal["mean"]
     from_: Ids = Field(alias="from", default=())
+    """The tables whose values are averaged."""
     scenarios: Ids = ()
+    """Those that are averaged, where not all."""
     of: dict[Id, Id] = Field(default={})
+    """By the row's method, the method whose values are averaged."""
     because: Text | None = None
+    """Why the mean cannot be recomputed."""
 
 
 Derived = Annotated[Retained | Mean, Field(discriminator="kind")]
@@ -59,21 +65,34 @@ Derived = Annotated[Retained | Mean, Field(discriminator="kind")]
 class Published(Model):
     """One printed table, or one group of its rows."""
 
-    id: Id
-    where: Text
+    id: Name
+    where: Where
     experiment: Id
-    group: Id | None = None  # the training set, where a table prints a scenario more than once
-    metric: Id  # a scenario's metric, or that of derived values, such as prr
+    """Whose runs give our side."""
+    group: Id | None = None
+    """The training set, where a table prints a scenario more than once."""
+    metric: Id
+    """A scenario's metric, or that of derived values, such as `prr`."""
     protocol: Protocol
+    """What the printed scores are of."""
     spread: Literal["none", "std", "sem", "ci95", "unknown"]
+    """What stands after the +-."""
     seeds: Count | None = None
-    bold: Literal["best"] | None = None  # what bold marks: the best of each scenario
-    margin: Margin  # the smallest difference from our result that matters
-    decimals: Annotated[int, Field(ge=0)] | None = None  # printed digits where trailing zeros are dropped
+    """Runs behind each value, where the paper says."""
+    bold: Literal["best"] | None = None
+    """What bold marks: the best of each scenario."""
+    margin: Margin
+    """The smallest difference from our result that matters."""
+    decimals: Annotated[int, Field(ge=0)] | None = None
+    """Printed digits where trailing zeros are dropped."""
     columns: SomeIds
-    budgets: Annotated[tuple[Header, ...], Field(strict=False)] | None = None  # what a header prints above each column
+    """Scenarios, then rows are methods; or methods, then rows are scenarios."""
+    budgets: Annotated[tuple[Header, ...], Field(strict=False)] | None = None
+    """What a header prints above each column."""
     derived: Derived | None = None
+    """How its values follow from other tables; left out where they were measured."""
     rows: dict[Id, Row]
+    """By method or scenario: its cells as printed, separated by blanks."""
 
     @property
     def derived_by(self) -> str:
@@ -84,11 +103,13 @@ class Published(Model):
 class Repeat(Model):
     """Values that must be the same, for they are the same runs printed more than once."""
 
-    id: Id
-    where: Text
-    says: Text
+    id: Name
+    where: Where
+    says: Says
     methods: SomeIds
+    """Of these methods."""
     tables: SomeIds
+    """The tables that must agree."""
 
 
 @dataclass(frozen=True)
