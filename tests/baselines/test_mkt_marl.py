@@ -122,7 +122,8 @@ def test_equation_6():
 
 
 @pytest.mark.parametrize(
-    ("epochs_done", "coefficient"), [(0, 0.1), (15_000, 0.525), (30_000, 0.95), (30_001, 0.95), (49_999, 0.95)]
+    ("epochs_done", "coefficient"),
+    [(0, 0.1), (15_000, 0.525), (30_000, 0.95), (30_001, 0.95), (49_999, 0.95), (50_000, 0.95)],
 )
 def test_lambda_rises_and_stays_for_the_last_epochs(epochs_done, coefficient):
     rising = mkt_marl.annealing_coefficient(0.1, 0.95, 50_000, 20_000, epochs_done)
