@@ -6,12 +6,14 @@ minibatch; Algorithm 1 takes a step of the whole network for each task in turn.
 
 Departs from the paper: eq. 3 and 5 sum over the batch, eq. 3 over agents too. With gradients clipped at 10 a sum of
 800 transitions is another method, so "mean" per transition (and agent) is the reading, and "sum" the declared other.
+`distill_reduction` gives eq. 3 a reduction of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -33,19 +35,19 @@ def distillation_loss(
     avail_actions: Tensor,
     mask: Tensor,
     temperature: float,
-    reduction: Reduction = "mean",
+    reduction: Reduction | Literal["mean over steps"] = "mean",
 ) -> Tensor:
     """Eq. 3: KL(softmax(Q^T / t) || softmax(Q^S)), [S]; t divides the teacher's values alone, as printed.
 
     teacher_q, student_q, avail_actions (bool): [S, B, T, N, A]; mask [S, B, T] bool, the steps that were played. The
     softmax leaves out unavailable and padded actions, of which the paper does not speak; an agent with one action left
-    counts with 0. No gradient reaches the teacher.
+    counts with 0. No gradient reaches the teacher. "mean over steps" sums over agents.
     """
     teacher, student, avail = (x.movedim(-1, 1) for x in (teacher_q.detach(), student_q, avail_actions))
     log_teacher = available_q(teacher / temperature, avail).log_softmax(1)
     log_student = available_q(student, avail).log_softmax(1)
     kl = (log_teacher.exp() * (log_teacher - log_student)).sum(1)  # [S, B, T, N]
-    return reduced(kl, mask, reduction)
+    return reduced(kl.sum(-1), mask, "mean") if reduction == "mean over steps" else reduced(kl, mask, reduction)
 
 
 def combined_loss(loss_kl: Tensor, loss_td: Tensor, annealing: float) -> Tensor:
@@ -100,7 +102,8 @@ class MKTMARL(MultiTaskValueDecomposition):
         """Eq. 6 in the epoch that this round belongs to; an epoch is one episode of each task."""
         h, avail = self._distillation, batch.avail_actions[:, :, :-1]
         teacher_q = self._teachers[task].q_values(batch)
-        loss_kl = distillation_loss(teacher_q, q[:, :, :-1], avail, batch.mask, h.distill_temperature, h.loss_reduction)
+        reduction = h.distill_reduction or h.loss_reduction
+        loss_kl = distillation_loss(teacher_q, q[:, :, :-1], avail, batch.mask, h.distill_temperature, reduction)
         annealing = self._annealing(task, episodes_done - self.copies)
         terms = {"kl": loss_kl, "lambda": torch.full_like(loss_kl, annealing)}
         return combined_loss(loss_kl, loss_td, annealing), terms

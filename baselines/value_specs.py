@@ -181,6 +181,8 @@ class MKTMARL(MultiTask):
 
     distill_loss: Literal["kl"]
     distill_temperature: Positive  # eq. 3: of the teacher's values
+    distill_reduction: Literal["mean", "mean over steps", "sum"] | None = None  # eq. 3, over steps and agents; None: as
+    # loss_reduction says; "mean over steps" sums over agents, as printed
     lambda_start: Fraction  # eq. 6: weight of the TD loss in the first epoch
     lambda_end: Fraction  # and at the end of the annealing
     lambda_schedule: Literal["linear", "constant"]

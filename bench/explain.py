@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ FIXES = {
 }
 
 
+TOP = "(top level)"
+
 PLAIN = {  # what the library says in words of its own
     "model_type": "a table",
     "model_attributes_type": "a table",
@@ -26,6 +29,11 @@ PLAIN = {  # what the library says in words of its own
     "string_type": "text in quotes",
     "string_too_short": "some text",
 }
+
+# How a model says what does not fit together: `lr: got 1 with x; allowed: 0; leave it out`, all but "got" optional.
+TOGETHER = re.compile(
+    r"(?:(?P<key>\w+): )?got (?P<got>.+?)(?:; allowed: (?P<allowed>.+?))?(?:; (?P<mend>(?:leave|give) .+))?"
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ def key_path(location: Sequence[int | str], root: Any) -> str:
             path += f".{step}"
         elif step == location[-1] and isinstance(step, str) and isinstance(node, Mapping):  # a missing key
             path += f".{step}"
-    return path.lstrip(".") or "(top level)"
+    return path.lstrip(".") or TOP
 
 
 def explain(error: ValidationError, root: Any, keys: Mapping[str, Sequence[str]] | None = None) -> list[Problem]:
@@ -86,6 +94,10 @@ def _problem(error: Mapping[str, Any], root: Any, keys: Mapping[str, Sequence[st
     mend = FIXES.get(kind, "correct the value")
     said = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     allowed = str(context.get("expected") or context.get("expected_tags") or PLAIN.get(kind) or said)
+    if kind == "value_error" and (together := TOGETHER.fullmatch(said)):
+        named = "" if together["key"] is None else f"{key}.{together['key']}".removeprefix(f"{TOP}.")
+        mend = together["mend"] or "correct one of them"
+        return Problem(named or key, together["got"], together["allowed"] or "keys that fit together", mend)
     if kind in ("literal_error", "union_tag_invalid") and isinstance(error["input"], str):
         mend += nearest(error["input"], [word.strip("' ") for word in allowed.replace(" or ", ", ").split(",")])
     if kind == "missing":

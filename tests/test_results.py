@@ -174,3 +174,21 @@ def test_the_docs_other_adversaries_are_what_the_results_give() -> None:
     means = [sum(own) / len(own) for own in (final_scores(evidence, scenario) for scenario in cell.scenarios)]
     text = " ".join((ROOT / "docs/mkt_marl.md").read_text().split())
     assert "{:.1f} from it, {:.1f} from the second and {:.1f} from the third".format(*means) in text
+
+
+def test_the_docs_losses_are_what_the_results_give() -> None:
+    """Means over seeds at an epoch: eq. 5, eq. 3, and eq. 3 of Dec-HDRQN."""
+    tasks = ("speaker_listener", "push")  # in the order of a record's scores
+    records = Evidence(load("mkt_marl"), Selection(only=("table2",)), RESULTS).records
+    rows = set()
+    for place, task in enumerate(tasks):
+        for epoch in (10_000, 50_000):
+            means = []
+            for method, loss in (("mkt_marl", "td"), ("mkt_marl", "kl"), ("dec_hdrqn", "kl")):
+                scores = [r.numbers.scores[place] for r in records if r.method == method]
+                curves = [score.curves[f"loss/{loss}"] for score in scores]
+                points = [point for c in curves if (point := c.mean[c.episodes.index(epoch)]) is not None]
+                means.append(sum(points) / len(curves))
+            name = task.replace("_", "-")
+            rows.add(f"| {name} | {epoch:,} | {means[0]:.1f} | {means[1]:.4f} | {means[2]:.4f} |")
+    assert rows <= set((ROOT / "docs/mkt_marl.md").read_text().split("\n"))

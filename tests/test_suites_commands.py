@@ -275,9 +275,12 @@ def test_validate_prints_the_schema(bench_here: Bench, validator: Draft202012Val
     assert (done.returncode, json.loads(done.stdout)) == (0, validator.schema)
 
 
-def test_the_schema_describes_every_key(validator: Draft202012Validator) -> None:
+def test_the_schema_describes_every_key() -> None:
     """But `kind`, where it says no more than which entry this is."""
-    models = {"": validator.schema, **validator.schema["$defs"]}
+    from bench.suite.loading import schema
+
+    made = schema()
+    models = {"": made, **made["$defs"]}
     keys = [(m, name, key) for m, model in models.items() for name, key in model.get("properties", {}).items()]
     assert len(keys) > 200
     assert [(m, name) for m, name, key in keys if "description" not in key and "const" not in key] == []
@@ -319,3 +322,38 @@ def test_the_schema_refuses_what_the_reader_refuses(
     else:
         place[path[-1]] = value
     assert not validator.is_valid(broken)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (
+            "td_steps = { value = 5,",
+            'gae_lambda = { value = 0.95, source = "x", kind = "assumed" }\ntd_steps = { value = 5,',
+            "method[mappo_multi].hyperparameters.(top level)\n    got      td_steps = 5 and gae_lambda = 0.95\n"
+            "    allowed  one of the two\n    mend     leave the other out\n",
+        ),
+        (
+            'use_rnn = { value = false, source = "Table III" }\nhidden_layers = { value = 2',
+            'use_rnn = { value = true, source = "Table III" }\nhidden_layers = { value = 3',
+            "method[qmix_teacher].hyperparameters.hidden_layers\n    got      3 with use_rnn\n"
+            "    allowed  2 (a Linear and the GRU)\n    mend     correct one of them\n",
+        ),
+        (
+            'mixing_width = { value = 32, source = "Table III, mixing embed dim" }\n',
+            "",
+            'method[qmix_teacher].hyperparameters.mixing_width\n    got      None with mixer = "qmix"\n'
+            "    allowed  keys that fit together\n    mend     give it\n",
+        ),
+    ],
+)
+def test_hyperparameters_that_do_not_fit_together_are_said_as_others_are(
+    bench_here: Bench, tmp_path: Path, old: str, new: str, problem: str
+) -> None:
+    text = (folder() / "mkt_marl.toml").read_text()
+    assert old in text
+    path = tmp_path / "mkt_marl.toml"
+    path.write_text(text.replace(old, new, 1))
+    done = bench_here("validate", path)
+    assert done.returncode == 2
+    assert problem in done.stdout + done.stderr

@@ -55,10 +55,11 @@ def test_the_divergence_is_of_the_teacher_from_the_student():
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5])
 def test_the_loss_equals_a_plain_loop(temperature):
-    """Over the steps played, the agents and the available actions, in both readings."""
+    """Over the steps played, the agents and the available actions, in all readings."""
     teacher, student, avail, mask = batch()
     mean = mkt_marl.distillation_loss(teacher, student, avail, mask, temperature)
     total = mkt_marl.distillation_loss(teacher, student, avail, mask, temperature, "sum")
+    steps = mkt_marl.distillation_loss(teacher, student, avail, mask, temperature, "mean over steps")
     for s in range(S):
         terms = []
         for b in range(B):
@@ -72,6 +73,16 @@ def test_the_loss_equals_a_plain_loop(temperature):
         assert len(terms) == N * [9, 6][s]
         assert total[s].item() == pytest.approx(sum(terms), rel=1e-12)
         assert mean[s].item() == pytest.approx(sum(terms) / len(terms), rel=1e-12)
+        assert steps[s].item() == pytest.approx(sum(terms) / [9, 6][s], rel=1e-12)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "mean over steps", "sum"])
+def test_the_gradient_is_zero_where_student_equals_teacher(reduction):
+    teacher, _, avail, mask = batch()
+    student = teacher.clone().requires_grad_()
+    losses = mkt_marl.distillation_loss(teacher, student, avail, mask, 1.0, reduction)
+    (gradient,) = torch.autograd.grad(losses.sum(), student)
+    torch.testing.assert_close(gradient, torch.zeros_like(gradient), rtol=0, atol=1e-15)
 
 
 def test_gradients_reach_the_students_available_actions_alone():
@@ -122,7 +133,8 @@ def test_equation_6():
 
 
 @pytest.mark.parametrize(
-    ("epochs_done", "coefficient"), [(0, 0.1), (15_000, 0.525), (30_000, 0.95), (30_001, 0.95), (49_999, 0.95)]
+    ("epochs_done", "coefficient"),
+    [(0, 0.1), (15_000, 0.525), (30_000, 0.95), (30_001, 0.95), (49_999, 0.95), (50_000, 0.95)],
 )
 def test_lambda_rises_and_stays_for_the_last_epochs(epochs_done, coefficient):
     rising = mkt_marl.annealing_coefficient(0.1, 0.95, 50_000, 20_000, epochs_done)

@@ -57,10 +57,12 @@ def weights_of(task: Task) -> dict[str, Tensor]:
     return dict(task.teacher.weights)
 
 
-def test_the_losses_are_equations_3_and_6():
+@pytest.mark.parametrize("reduction", [None, "mean", "mean over steps", "sum"])
+def test_the_losses_are_equations_3_and_6(reduction):
     """Rounds of 2 episodes: the 5th belongs to epochs 8 and 9, of 240 in which lambda goes from .1 to .95."""
     tasks = [taught(t, (0, 1), torch.float64) for t in TASKS]
-    run = started(MKTMARL, tasks, distilling(grad_clip=1e9), (0, 1), torch.float64).play(4)
+    h = distilling(grad_clip=1e9, distill_reduction=reduction)
+    run = started(MKTMARL, tasks, h, (0, 1), torch.float64).play(4)
     seen, original = [], run.learner._objective
 
     def spy(task, batch, q, loss_td, episodes_done):
@@ -85,7 +87,7 @@ def test_the_losses_are_equations_3_and_6():
                     can = batch.avail_actions[s, b, t, n]
                     teacher, student = x[can].softmax(0), q[s, b, t, n][can].softmax(0)
                     found.append((teacher * (teacher / student).log()).sum().item())
-            kl = sum(found) / len(found)
+            kl = sum(found) / {"mean over steps": len(found) / 2, "sum": 1}.get(reduction, len(found))
             assert terms["kl"][s].item() == pytest.approx(kl, rel=1e-9)
             assert loss[s].item() == pytest.approx((1 - annealing) * kl + annealing * loss_td[s].item(), rel=1e-9)
 
