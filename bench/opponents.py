@@ -11,7 +11,7 @@ An opponent is a file that the project keeps, as a suite file is: what it plays 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from safetensors.numpy import save
 from bench.checkpoints import load_weights
 from bench.envs import SimpleAdversaryParams, checked
 from bench.explain import Problem, listed, shown
-from bench.plan import COMMAND_LINE, scored
+from bench.plan import COMMAND_LINE, Cell, scored
 from bench.store import Record, Store, StoreError, numbers_hash, sha256, write_atomically
 from bench.suite import SuiteError
 
@@ -95,6 +95,31 @@ def opponent_of(store: Store, record: Record, agent: int) -> Opponent:
         "provenance": record.provenance.model_dump(mode="json"),
     }
     return Opponent(content, origin)
+
+
+def missing_opponents(cells: Iterable[Cell], folder: Path) -> list[Problem]:
+    """Opponents that the cells' scenarios name by their hash and that are not in this folder, each once."""
+    scenarios = [(name, own) for cell in cells for name, own in zip(cell.scenarios, cell.scored, strict=True)]
+    named = {own.params["opponent_sha256"]: name for name, own in scenarios if own.params.get("opponent_sha256")}
+    return [
+        Problem(
+            f"scenario[{name}].params.opponent_sha256",
+            got,
+            f"the opponent of SHA-256 {wanted}",
+            "put the project's file there again, or name another: `bench opponent RUN` takes one out of a run",
+        )
+        for wanted, name in named.items()
+        if (got := _not_there(folder / f"{wanted}.safetensors", wanted))
+    ]
+
+
+def _not_there(path: Path, wanted: str) -> str:
+    """What is there instead of a file of this hash; nothing where it is there."""
+    try:
+        got = sha256(path.read_bytes())
+    except OSError as error:
+        return f"{path}: {error.strerror}"
+    return "" if got == wanted else f"{path}, of SHA-256 {got}"
 
 
 def _played(record: Record) -> SimpleAdversaryParams:

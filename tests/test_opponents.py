@@ -18,13 +18,13 @@ from baselines.nn import actor_logits
 from bench.checkpoints import load_weights
 from bench.envs import OpponentWeights, SimpleAdversaryParams, make
 from bench.envs.particle.opponents import Pretrained, load_opponent
-from bench.opponents import from_team, opponent_of
+from bench.opponents import from_team, missing_opponents, opponent_of
 from bench.plan import Selection, make_plan
 from bench.run import Job, run_job
 from bench.store import Record, Store, StoreError, numbers_hash, read_record, write_atomically
 from bench.suite import Suite, SuiteError
 from bench.suite.loading import parse
-from tests.conftest import TINY, Bench
+from tests.conftest import ROOT, TINY, Bench
 from tests.envs.goals import ADVERSARY, OWN, generators
 from tests.synthetic import fill
 from tests.test_verdict import levels
@@ -144,3 +144,37 @@ def test_damaged_weights_and_folders_are_named(
             opponent_of(store, record, 0)
     finally:
         write_atomically(path, content)
+
+
+def test_a_missing_opponent_stops_a_run_before_it_begins(bench_here: Bench, tmp_path: Path):
+    """Other cells of the selection, whose scenarios need none, are not trained first either."""
+    text = (ROOT / "suites/mkt_marl.toml").read_text()
+    named = make_plan(parse(text.encode(), "mkt_marl.toml"), Selection(only=("teachers",))).cells
+    (sha256,) = {
+        s.params["opponent_sha256"]
+        for cell in named
+        for s in cell.scored
+        if s.trained and "opponent_sha256" in s.params
+    }
+    assert text.count(sha256) > 0
+    (tmp_path / "own.toml").write_text(text.replace(sha256, "0" * 64))
+    options = ("--only", "teachers", "--profile", "smoke", "--results", tmp_path / "runs")
+    done = bench_here("run", tmp_path / "own.toml", *options)
+    assert done.returncode == 2
+    assert "scenario[mpe/adversary].params.opponent_sha256" in done.stderr
+    assert f"{'0' * 64}.safetensors: No such file" in done.stderr
+    assert "bench opponent RUN" in done.stderr
+    assert not [*(tmp_path / "runs").rglob("*.json")]
+
+
+def test_an_opponent_of_other_content_is_named(self_play: tuple[Store, list[Record]], tmp_path: Path):
+    store, (record, *_) = self_play
+    found = opponent_of(store, record, 0)
+    path = found.write(tmp_path)
+    text = (ROOT / "suites/mkt_marl.toml").read_text()
+    cells = make_plan(parse(text.encode(), "mkt_marl.toml"), Selection(only=("teachers",))).cells
+    (wanted, *_) = {s.params["opponent_sha256"] for c in cells for s in c.scored if "opponent_sha256" in s.params}
+    path.rename(tmp_path / f"{wanted}.safetensors")
+    problem = next(p for p in missing_opponents(cells, tmp_path) if wanted in p.allowed)
+    assert f"of SHA-256 {found.sha256}" in problem.got
+    assert missing_opponents(cells, ROOT / "suites/opponents") == []

@@ -288,6 +288,18 @@ def test_sizes_of_networks(tmp_path: Path, width: int, verdict: str, apart: floa
     assert (v.verdict, v.reason) == ("not_run", "no finished run of student on three")
 
 
+@pytest.mark.parametrize(("measure", "verdict"), [("size", "reproduced"), ("overall", "not_comparable")])
+def test_sizes_do_not_depend_on_who_else_plays(tmp_path: Path, measure: str, verdict: str) -> None:
+    """Nor on how long a run trains: a substitute in the scenario and half the budget forbid other verdicts."""
+    text = with_test_text(f'{{ kind = "equivalence", same = ["student:{measure}", "base:{measure}"] }}')
+    text = text.replace('[[measure]]\nid = "reach"', SIZE + '[[measure]]\nid = "reach"', 1)
+    text += '[[deviation]]\nid = "other"\nclass = "substitute"\napplies_to = ["three"]\nsays = "another opponent"\n'
+    suite = parse(text.encode(), "tiny.toml")
+    (v,) = verdicts(suite, tmp_path, levels(student=-8.0, base=-8.0), profile="half")
+    assert v.verdict == verdict
+    assert ("substitute" in {n.class_ for n in v.deviations}) == (verdict == "not_comparable")
+
+
 def test_every_claim_of_the_shipped_suite_can_be_judged(knowru: Suite, tmp_path: Path) -> None:
     """Curves with everything that the measures read: no claim ends in an error, and none is left out."""
     store, selection = Store(tmp_path), Selection(seeds=(0, 1, 2))

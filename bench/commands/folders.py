@@ -19,7 +19,7 @@ from bench.report.folders import (
     verified_lines,
 )
 from bench.store import Store
-from bench.suite.loading import folder
+from bench.suite.loading import opponents
 from bench.verify import verify as verified
 
 
@@ -61,14 +61,17 @@ def opponent(
     agent: Annotated[int, typer.Option(min=0, help="which agent of the team, from 0 on; adversaries come first")] = 0,
     results: Results = RESULTS,
     out: Annotated[
-        Path | None, typer.Option(help="the folder to write it to; default: opponents/ beside the suite files")
+        Path | None,
+        typer.Option(
+            help="the folder to write it to; default: opponents/ beside the suite files, where runs look for it"
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Take one agent of a finished run's team as an opponent, for a scenario's opponent_sha256."""
     store = Store(results)
     found = opponent_of(store, find(store, run), agent)
-    path = found.write(out or folder() / "opponents")  # where a run looks for it
+    path = found.write(out or opponents())
     if as_json:
         print_json({"path": str(path), **found.origin})
         return

@@ -33,6 +33,7 @@ from bench.estimate import Progress, forecast, peak_bytes, stored_progress
 from bench.executors.local import Options, Outcome, execute
 from bench.explain import Problem, shown
 from bench.measures import Evidence, standing
+from bench.opponents import missing_opponents
 from bench.plan import COMMAND_LINE, Plan, sharded
 from bench.report.machine import check_json, outcome_json, plan_json
 from bench.report.terminal import (
@@ -45,7 +46,7 @@ from bench.report.terminal import (
 )
 from bench.store import Record, Store
 from bench.suite import SuiteError
-from bench.suite.loading import load
+from bench.suite.loading import load, opponents
 
 
 def plan(
@@ -150,7 +151,14 @@ def _check_device(device: str) -> None:
 
 
 def train(planned: Plan, records: list[Record], store: Store, options: Options, console: Console) -> Outcome:
-    """Train what is left of a plan, showing how far it is. records: those of its cells that are there."""
+    """Train what is left of a plan, showing how far it is. records: those of its cells that are there.
+
+    Raises SuiteError where an opponent that it needs is not there.
+    """
+    settled = standing(planned, records).settled
+    needed = {run.cell for run in planned.runs if run.id not in settled}
+    if missing := missing_opponents((cell for cell in planned.cells if cell.key in needed), opponents()):
+        raise SuiteError(planned.suite, missing)
 
     def seconds_left(progress: Mapping[str, Progress], settled: Set[str]) -> float:
         return forecast(planned, records, progress, settled, options.jobs, options.lanes).wall_s

@@ -8,14 +8,20 @@ from dataclasses import dataclass
 
 from bench.measures import Evidence, NotRun
 from bench.plan import Cell, Note
-from bench.suite import Experiment, Place
+from bench.suite import Experiment, Place, PolicySize, split
+
+OF_PLAY = ("substitute", "shared", "reduced")  # classes of deviations that a network's size does not depend on
 
 
 @dataclass(frozen=True)
 class About:
-    """parts: cell and scenario; a cell that is read in several scenarios stands there as often."""
+    """parts: cell and scenario; a cell that is read in several scenarios stands there as often.
+
+    of_play: whether anything is read that was played for, rather than the size of networks alone.
+    """
 
     parts: tuple[tuple[Cell, str], ...]
+    of_play: bool = True
 
     @property
     def cells(self) -> list[Cell]:
@@ -25,6 +31,8 @@ class About:
     def notes(self) -> tuple[Note, ...]:
         """The deviations of what is read, each once: a substitute that is read itself is not told as shared, too."""
         every = dict.fromkeys(note for cell, scenario in self.parts for note in cell.notes_on(scenario))
+        if not self.of_play:
+            return tuple(note for note in every if note.class_ not in OF_PLAY)
         own = {note.id for note in every if note.class_ != "shared"}
         return tuple(note for note in every if note.class_ != "shared" or note.id not in own)
 
@@ -44,4 +52,5 @@ def about(
             with contextlib.suppress(*([NotRun] if partial else [])):
                 found = evidence.parts(experiment, quantity, place)
                 parts |= {(cell.key, scenario): (cell, scenario) for cell, scenario in found}
-    return About(tuple(parts.values()))
+    sizes = {measure.id for measure in evidence.suite.measure if isinstance(measure, PolicySize)}
+    return About(tuple(parts.values()), of_play=not named or any(split(q)[2] not in sizes for q in named))
