@@ -10,7 +10,7 @@ from baselines.specs import ALGORITHMS
 from bench.envs import FAMILIES
 from bench.plan import Plan, Selection, make_plan, sharded
 from bench.suite import Suite, SuiteError
-from bench.suite.loading import parse
+from bench.suite.loading import load, parse
 from tests.conftest import TINY
 
 
@@ -135,6 +135,23 @@ def test_set_reaches_what_it_names(tiny: Suite) -> None:
     assert {lr(everyone, c.label) for c in everyone.cells} == {0.5}
     budget = plan_of(tiny, settings=("budget.episodes=32",))
     assert {c.settings["budget"]["episodes"] for c in budget.cells} == {32}
+
+
+def test_set_reaches_what_a_method_may_leave_out() -> None:
+    """It says so by its name; without one, `--set` is about what is stated."""
+
+    def teachers(*settings: str) -> dict[str, object]:
+        (cell, *_) = plan_of(load("mkt_marl"), only=("teachers",), settings=settings).cells
+        return cell.settings["hyperparameters"]
+
+    assert "td_lambda" not in teachers()
+    with pytest.raises(SuiteError, match=r"hyperparameters\n +got +td_steps = 1 and td_lambda = 0.8"):
+        teachers("qmix_teacher.td_lambda=0.8")
+    with pytest.raises(SuiteError, match=r'got +"td_lambda"'):
+        teachers("td_lambda=0.8")
+    study = plan_of(load("mkt_marl"), only=("table2",), settings=("mkt_marl.distill_reduction=sum",))
+    changed = {c.method: c.settings["hyperparameters"].get("distill_reduction") for c in study.cells}
+    assert {method for method, value in changed.items() if value == "sum"} == {"mkt_marl"}
 
 
 def test_shards_split_a_plan_by_seed_and_leave_nothing_out(knowru: Suite) -> None:

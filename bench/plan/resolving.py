@@ -115,7 +115,7 @@ class Resolver:
     def _hyperparameters(self, method_id: str) -> dict[str, Setting]:
         settings = self.suite.settings(method_id)
         for owner, name, value in self.changes:
-            if owner in (None, method_id) and name in settings:
+            if owner == method_id or (owner is None and name in settings):
                 settings[name] = Setting(value=value, source="--set")
         algorithm = self.suite["method", method_id].algorithm
         problems = list(wrong_hyperparameters(method_id, algorithm, settings))
@@ -132,14 +132,16 @@ class Resolver:
         return changed
 
     def _check_changes(self) -> None:
-        """Every `--set` names a budget key, a method's hyperparameter, or a hyperparameter of some method."""
+        """Every `--set` names a budget key, what a method's algorithm knows, or a stated hyperparameter of any."""
         if not self.changes:
             return
-        names = {m.id: list(self.suite.settings(m.id)) for m in self.suite.method}
+        stated = {m.id: list(self.suite.settings(m.id)) for m in self.suite.method}
+        known = {m.id: ALGORITHMS.get(m.algorithm) for m in self.suite.method}
+        names = {id_: list(a.hyperparameters.model_fields) if a else stated[id_] for id_, a in known.items()}
         budget = list(BudgetChange.model_fields)
         for owner, name, _ in self.changes:
             if owner is None:
-                allowed = sorted({n for own in names.values() for n in own})
+                allowed = sorted({n for own in stated.values() for n in own})
             elif owner == "budget" or owner in names:
                 allowed = budget if owner == "budget" else names[owner]
             else:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from baselines.specs import ALGORITHMS, Hyperparameters
 from bench.envs import FAMILIES
-from bench.explain import Problem, explain, listed, nearest, shown
+from bench.explain import TOP, Problem, explain, listed, nearest, shown
 from bench.suite import (
     SCHEMA,
     Claim,
@@ -143,7 +143,7 @@ def wrong_hyperparameters(method_id: str, algorithm: str, settings: Mapping[str,
         model.model_validate(values)
     except ValidationError as error:
         for problem in explain(error, values, {"": list(model.model_fields)}):
-            key = f"method[{method_id}].hyperparameters.{problem.key}"
+            key = f"method[{method_id}].hyperparameters.{problem.key}".removesuffix(f".{TOP}")
             yield Problem(key, problem.got, problem.allowed, problem.mend)
 
 
