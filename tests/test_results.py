@@ -167,6 +167,22 @@ def test_the_docs_table_2_is_what_the_results_give() -> None:
     assert rows
 
 
+def test_the_docs_table_4_is_what_the_results_give() -> None:
+    """The average that is printed, and the means of the three tasks behind ours."""
+    suite = load("mkt_marl")
+    evidence = Evidence(suite, Selection(only=("ablation",)), RESULTS)
+    experiment, rows = suite["experiment", "ablation"], set()
+    for value in suite.printed_in("ablation"):
+        ours = judge_printed(evidence, value).ours
+        if ours is not None:
+            tasks = [evidence.finals(experiment, value.method, task) for task in suite.members(value.scenario)]
+            parts = " | ".join(f"{task.mean:.1f}" for task in tasks)
+            interval = f"{ours.estimate:.2f} [{ours.low:.2f}, {ours.high:.2f}]"
+            rows.add(f"| {value.method} | {value.text} | {interval} | {parts} |")
+    assert len(rows) == 6
+    assert rows <= set((ROOT / "docs/mkt_marl.md").read_text().split("\n"))
+
+
 def test_the_docs_other_adversaries_are_what_the_results_give() -> None:
     suite = load("mkt_marl")
     evidence = Evidence(suite, Selection(only=("teachers",)), RESULTS)
