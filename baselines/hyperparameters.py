@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -51,6 +52,12 @@ class Hyperparameters(BaseModel, ABC):
     @abstractmethod
     def policy_size(self, tasks: Sequence[TaskSizes]) -> int:
         """Parameters of what the agents act with (`Learner.policy`), trained on these tasks; all agents' together."""
+
+
+def misfit(got: str, allowed: str, mend: str, key: str = "") -> PydanticCustomError:
+    """What a validator raises of hyperparameters that do not fit together; key: the one to mend, if it is one."""
+    parts = {"key": key, "where": key and f"{key}: ", "got": got, "allowed": allowed, "mend": mend}
+    return PydanticCustomError("misfit", "{where}got {got}; allowed: {allowed}; {mend}", parts)
 
 
 def dense_size(*widths: int) -> int:

@@ -17,6 +17,7 @@ from baselines.hyperparameters import (
     dense_size,
     layered_size,
     layered_weights,
+    misfit,
     multi_task_size,
 )
 
@@ -57,12 +58,11 @@ class MAPPO(Hyperparameters):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if (self.td_steps is None) == (self.gae_lambda is None):
-            got = f"got td_steps = {self.td_steps} and gae_lambda = {self.gae_lambda}"
-            raise ValueError(f"{got}; allowed: one of the two; leave the other out")
+            got = f"td_steps = {self.td_steps} and gae_lambda = {self.gae_lambda}"
+            raise misfit(got, "one of the two", "leave the other out")
         if (self.use_rnn or self.critic_use_rnn) and self.hidden_layers != 2:
-            raise ValueError(
-                f"hidden_layers: got {self.hidden_layers} with a recurrent network; allowed: 2 (a Linear and the GRU)"
-            )
+            got = f"{self.hidden_layers} with a recurrent network"
+            raise misfit(got, "2 (a Linear and the GRU)", "correct one of them", "hidden_layers")
         return self
 
     @property

@@ -17,6 +17,7 @@ from baselines.hyperparameters import (
     dense_size,
     layered_size,
     layered_weights,
+    misfit,
     multi_task_size,
 )
 
@@ -62,15 +63,17 @@ class ValueDecomposition(Hyperparameters):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         sizes = {n: getattr(self, n) for n in ("mixing_width", "hypernetwork_layers", "hypernetwork_width")}
+        rule = ("none", "leave it out") if self.mixer == "vdn" else ("a size", "give it")
         for name, size in sizes.items():
             if (size is None) == (self.mixer == "qmix"):
-                rule = "leave it out" if self.mixer == "vdn" else "give it"
-                raise ValueError(f'{name}: got {size} with mixer = "{self.mixer}"; {rule}')
+                raise misfit(f'{size} with mixer = "{self.mixer}"', *rule, key=name)
         if (self.td_steps is None) == (self.td_lambda is None):
-            got = f"got td_steps = {self.td_steps} and td_lambda = {self.td_lambda}"
-            raise ValueError(f"{got}; allowed: one of the two; leave the other out")
+            got = f"td_steps = {self.td_steps} and td_lambda = {self.td_lambda}"
+            raise misfit(got, "one of the two", "leave the other out")
         if self.use_rnn and self.hidden_layers != 2:
-            raise ValueError(f"hidden_layers: got {self.hidden_layers} with use_rnn; allowed: 2 (a Linear and the GRU)")
+            raise misfit(
+                f"{self.hidden_layers} with use_rnn", "2 (a Linear and the GRU)", "correct one of them", "hidden_layers"
+            )
         return self
 
     @property
@@ -145,8 +148,8 @@ class MultiTask(ValueDecomposition):
         for name in ("separate_state_embedding", "state_embedding_width"):
             got = getattr(self, name)
             if (got is None) == (self.mixer == "qmix"):
-                rule = "leave it out" if self.mixer == "vdn" else "give it"
-                raise ValueError(f'{name}: got {got} with mixer = "{self.mixer}"; {rule}')
+                rule = ("none", "leave it out") if self.mixer == "vdn" else ("a value", "give it")
+                raise misfit(f'{got} with mixer = "{self.mixer}"', *rule, key=name)
         return self
 
     def policy_size(self, tasks: Sequence[TaskSizes]) -> int:
@@ -181,8 +184,8 @@ class MKTMARL(MultiTask):
 
     distill_loss: Literal["kl"]
     distill_temperature: Positive  # eq. 3: of the teacher's values
-    distill_reduction: Literal["mean", "mean over steps", "sum"] | None = None  # eq. 3, over steps and agents; None: as
-    # loss_reduction says; "mean over steps" sums over agents, as printed
+    # Of eq. 3, over steps and agents; "mean over steps" sums over agents, as printed. None: as loss_reduction says.
+    distill_reduction: Literal["mean", "mean over steps", "sum"] | None = None
     lambda_start: Fraction  # eq. 6: weight of the TD loss in the first epoch
     lambda_end: Fraction  # and at the end of the annealing
     lambda_schedule: Literal["linear", "constant"]
@@ -191,6 +194,8 @@ class MKTMARL(MultiTask):
     @model_validator(mode="after")
     def _is_constant_where_it_says_so(self) -> Self:
         if self.lambda_schedule == "constant" and self.lambda_start != self.lambda_end:
-            got = f"got lambda_start = {self.lambda_start} and lambda_end = {self.lambda_end}"
-            raise ValueError(f'{got} with lambda_schedule = "constant"; allowed: the same, or the schedule "linear"')
+            ends = f"lambda_start = {self.lambda_start} and lambda_end = {self.lambda_end}"
+            raise misfit(
+                f'{ends} with lambda_schedule = "constant"', 'the same, or the schedule "linear"', "correct one of them"
+            )
         return self

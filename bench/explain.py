@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,11 +28,6 @@ PLAIN = {  # what the library says in words of its own
     "string_type": "text in quotes",
     "string_too_short": "some text",
 }
-
-# How a model says what does not fit together: `lr: got 1 with x; allowed: 0; leave it out`, all but "got" optional.
-TOGETHER = re.compile(
-    r"(?:(?P<key>\w+): )?got (?P<got>.+?)(?:; allowed: (?P<allowed>.+?))?(?:; (?P<mend>(?:leave|give) .+))?"
-)
 
 
 @dataclass(frozen=True)
@@ -94,10 +88,9 @@ def _problem(error: Mapping[str, Any], root: Any, keys: Mapping[str, Sequence[st
     mend = FIXES.get(kind, "correct the value")
     said = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     allowed = str(context.get("expected") or context.get("expected_tags") or PLAIN.get(kind) or said)
-    if kind == "value_error" and (together := TOGETHER.fullmatch(said)):
-        named = "" if together["key"] is None else f"{key}.{together['key']}".removeprefix(f"{TOP}.")
-        mend = together["mend"] or "correct one of them"
-        return Problem(named or key, together["got"], together["allowed"] or "keys that fit together", mend)
+    if kind == "misfit":  # its parts are said by the model itself: baselines/hyperparameters.py
+        named = f"{key}.{context['key']}".removeprefix(f"{TOP}.") if context["key"] else key
+        return Problem(named, context["got"], context["allowed"], context["mend"])
     if kind in ("literal_error", "union_tag_invalid") and isinstance(error["input"], str):
         mend += nearest(error["input"], [word.strip("' ") for word in allowed.replace(" or ", ", ").split(",")])
     if kind == "missing":

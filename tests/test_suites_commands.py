@@ -343,7 +343,7 @@ def test_the_schema_refuses_what_the_reader_refuses(
             'mixing_width = { value = 32, source = "Table III, mixing embed dim" }\n',
             "",
             'method[qmix_teacher].hyperparameters.mixing_width\n    got      None with mixer = "qmix"\n'
-            "    allowed  keys that fit together\n    mend     give it\n",
+            "    allowed  a size\n    mend     give it\n",
         ),
     ],
 )

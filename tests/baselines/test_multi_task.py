@@ -156,7 +156,7 @@ def test_unequal_teams_are_for_vdn_alone():
 
 @pytest.mark.parametrize("name", ["separate_state_embedding", "state_embedding_width"])
 def test_qmix_needs_its_state_embedding_and_vdn_has_none(name: str):
-    with pytest.raises(ValueError, match=f'{name}: got None with mixer = "qmix"; give it'):
+    with pytest.raises(ValueError, match=f'{name}: got None with mixer = "qmix"; allowed: a value; give it'):
         several("qmix", **{name: None})
-    with pytest.raises(ValueError, match=f'{name}: got .* with mixer = "vdn"; leave it out'):
+    with pytest.raises(ValueError, match=f'{name}: got .* with mixer = "vdn"; allowed: none; leave it out'):
         several("vdn", **{name: 1 if "width" in name else True})

@@ -223,7 +223,7 @@ def test_a_replay_smaller_than_a_batch_is_refused():
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"mixing_width": None}, 'mixing_width: got None with mixer = "qmix"; give it'),
+        ({"mixing_width": None}, 'mixing_width: got None with mixer = "qmix"; allowed: a size; give it'),
         ({"td_lambda": 0.5}, "got td_steps = 1 and td_lambda = 0.5; allowed: one of the two"),
         ({"td_steps": None}, "got td_steps = None and td_lambda = None"),
         ({"use_rnn": True, "hidden_layers": 3}, "hidden_layers: got 3 with use_rnn; allowed: 2"),
