@@ -10,7 +10,7 @@ import pytest
 import tomli_w
 
 from bench.suite import Suite, SuiteError
-from bench.suite.loading import available, load, parse
+from bench.suite.loading import available, folder, load, parse
 from tests.conftest import TINY
 from tests.printed import Entry, claim, table, text_with
 
@@ -127,6 +127,13 @@ def test_a_cycle_of_methods_is_named() -> None:
 def test_a_student_without_teachers_is_named() -> None:
     text = changed('teachers = { experiment = "source", method = "base", pairing = "same seed" }\n', "")
     assert "experiment[target].teachers" in refused(text)
+
+
+def test_a_scenario_that_nobody_teaches_is_named_once_for_all_students() -> None:
+    text = (folder() / "mkt_marl.toml").read_text("utf-8")
+    message = refused(text.replace('{ id = "mpe/push", scenarios = ["mpe/push"] },', "", 1))
+    assert message.count('got      none on "mpe/push"') == len(["table2", "ablation"])
+    assert 'add training sets of "mpe/push" alone to experiment "teachers"' in message
 
 
 def test_a_claim_about_a_method_that_is_not_run_is_named() -> None:

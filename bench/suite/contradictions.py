@@ -207,8 +207,7 @@ def _wrong_casts(suite: Suite) -> Iterator[Problem]:
         if students and e.teachers is None:
             mend = "add teachers = { experiment, method, pairing }"
             yield Problem(f"experiment[{e.id}].teachers", "nothing", f"teachers for {listed(students)}", mend)
-        for student in students if e.teachers else []:
-            yield from _wrong_teachers(suite, e, student)
+        yield from dict.fromkeys(p for student in students for p in _wrong_teachers(suite, e, student))
         if e.baseline and e.baseline not in e.methods:
             yield Problem(f"experiment[{e.id}].baseline", shown(e.baseline), listed(e.methods), "name one of them")
     for c in suite.claim:
@@ -222,15 +221,17 @@ def _wrong_casts(suite: Suite) -> Iterator[Problem]:
 
 def _wrong_teachers(suite: Suite, e: Experiment, student: str) -> Iterator[Problem]:
     """A teacher that its experiment does not run, and tasks that no training set of it teaches."""
+    if e.teachers is None:
+        return
+    key, home = f"experiment[{e.id}].teachers", suite["experiment", e.teachers.experiment]
     for t in (t for t in e.training_sets if not suite.waits_for(e, student, t)):
-        teaching = suite.teaching(e, t, student)
-        if len(teaching) < len(t.scenarios):
-            mend = "add a training set of each of its scenarios alone to the teachers' experiment"
-            yield Problem(f"experiment[{e.id}].teachers", shown(t.id), "training sets whose tasks are taught", mend)
-        for home, _, teacher in teaching[:1]:
+        if untaught := [s for s in t.scenarios if home.taught_on(s) is None]:
+            mend = f'add training sets of {listed(untaught)} alone to experiment "{home.id}"'
+            yield Problem(key, f"none on {listed(untaught)}", f"a teacher on each scenario of {shown(t.id)}", mend)
+        for _, _, teacher in suite.teaching(e, t, student)[:1]:
             if teacher not in home.methods:
                 mend = f'add it to the methods of experiment "{home.id}", or name another teacher'
-                yield Problem(f"experiment[{e.id}].teachers", shown(teacher), listed(home.methods), mend)
+                yield Problem(key, shown(teacher), listed(home.methods), mend)
 
 
 def missing_scales(suite: Suite) -> Iterator[Problem]:
