@@ -167,6 +167,24 @@ def test_the_docs_table_2_is_what_the_results_give() -> None:
     assert rows
 
 
+def test_the_readmes_table_2_is_what_the_results_give() -> None:
+    """The two tasks that hang on no opponent of ours, every method of theirs."""
+    suite = load("mkt_marl")
+    evidence = Evidence(suite, Selection(only=("table2",)), RESULTS)
+    rows: dict[str, str] = {}
+    for value in suite.printed_in("table2"):
+        verdict = judge_printed(evidence, value)
+        if value.scenario in ("mpe/speaker_listener", "mpe/push") and verdict.ours is not None:
+            ours = f"{verdict.ours.estimate:.1f} [{verdict.ours.low:.1f}, {verdict.ours.high:.1f}]"
+            rows.setdefault(value.method, f"| {value.method} |")
+            rows[value.method] += f" {value.text} | {ours} | `{verdict.verdict}` |"
+    text = (ROOT / "README.md").read_text()
+    assert len(rows) == 6
+    assert {*rows.values()} <= {*text.split("\n")}
+    undecided = sum(row.count("`inconclusive`") for row in rows.values())
+    assert (undecided, "Ten of twelve values cannot be decided" in text) == (10, True)
+
+
 def test_the_docs_table_4_is_what_the_results_give() -> None:
     """The average that is printed, and the means of the three tasks behind ours."""
     suite = load("mkt_marl")
