@@ -129,9 +129,11 @@ def test_a_student_without_teachers_is_named() -> None:
     assert "experiment[target].teachers" in refused(text)
 
 
-def test_a_scenario_that_nobody_teaches_is_named_once_for_all_students() -> None:
+def test_a_scenario_that_nobody_teaches_is_named_once_and_alone() -> None:
+    """Neither once for each student, nor with the claims about teachers that miss them too."""
     text = (folder() / "mkt_marl.toml").read_text("utf-8")
     message = refused(text.replace('{ id = "mpe/push", scenarios = ["mpe/push"] },', "", 1))
+    assert message.startswith("bad.toml: 2 problem(s)")
     assert message.count('got      none on "mpe/push"') == len(["table2", "ablation"])
     assert 'add training sets of "mpe/push" alone to experiment "teachers"' in message
 

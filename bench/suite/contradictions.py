@@ -31,7 +31,8 @@ _ABSENT = "correct the name, or say in waits_for what is missing"
 
 def contradictions(suite: Suite, need_anchors: bool = True) -> list[Problem]:
     """Problems of a suite, those that others follow from first. need_anchors: see `loading.load`."""
-    for look in (_wrong_format, doubles, dangling, cycles, _wrong_settings, _wrong_waiting, _wrong_casts, wrong_tables):
+    looks = (_wrong_format, doubles, dangling, cycles, _wrong_settings, _wrong_waiting)
+    for look in (*looks, _wrong_casts, _absent_methods, wrong_tables):
         if problems := list(look(suite)):
             return problems
     problems = [*_wrong_budgets(suite), *_wrong_quantities(suite), *doubled_values(suite), *wrong_claims(suite)]
@@ -200,7 +201,7 @@ def _wrong_quantities(suite: Suite) -> Iterator[Problem]:
 
 
 def _wrong_casts(suite: Suite) -> Iterator[Problem]:
-    """Methods where they cannot stand: a student without a teacher, a claim about a method that is not run."""
+    """Students without a teacher, and a baseline that is not run."""
     for e in suite.experiment:
         ready = [m for m in e.methods if not suite.waits_for(e, m)]
         students = [m for m in ready if ALGORITHMS[suite["method", m].algorithm].teacher]
@@ -210,6 +211,10 @@ def _wrong_casts(suite: Suite) -> Iterator[Problem]:
         yield from dict.fromkeys(p for student in students for p in _wrong_teachers(suite, e, student))
         if e.baseline and e.baseline not in e.methods:
             yield Problem(f"experiment[{e.id}].baseline", shown(e.baseline), listed(e.methods), "name one of them")
+
+
+def _absent_methods(suite: Suite) -> Iterator[Problem]:
+    """Claims about a method that is not run; teachers stand in their students' experiment."""
     for c in suite.claim:
         for e in (suite["experiment", id_] for id_ in c.experiments):
             for home, method in sorted({suite.place(q, e)[:2] for q in quantities(c.test)}):
