@@ -118,7 +118,7 @@ def mlp(parameters: Mapping[str, Tensor], x: Tensor) -> Tensor:
     """
     layers = [parameters[f"{kind}_{n}"] for n in range(len(parameters) // 2) for kind in ("weight", "bias")]
     if torch.is_grad_enabled():
-        return _MLP.apply(x, *layers)  # type: ignore[return-value]
+        return _MLP.apply(x, *layers)
     return _outputs(x, layers)[-1]
 
 
@@ -135,7 +135,7 @@ class _MLP(torch.autograd.Function):
     """The operations of torch's own gradients of `_outputs`, so the same bits, in one call."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, *layers: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx, x: Tensor, *layers: Tensor) -> Tensor:
         *inputs, y = _outputs(x, layers)
         ctx.save_for_backward(*inputs, *layers)
         return y

@@ -25,7 +25,7 @@ WORTH_CALLING = 2**21  # M x I x B of a network; below, one batched call is no s
 def affine(weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
     """weight [K, M, I] x [K, I, B] + bias [K, M, 1] -> [K, M, B], with gradients: torch.baddbmm(bias, weight, x)."""
     if torch.is_grad_enabled():
-        return _Affine.apply(weight, bias, x)  # type: ignore[return-value]
+        return _Affine.apply(weight, bias, x)
     return _affine(weight, bias, x)
 
 
@@ -33,7 +33,7 @@ class _Affine(torch.autograd.Function):
     """The same operations as torch's own gradients of baddbmm, so the same bits. First derivatives only."""
 
     @staticmethod
-    def forward(ctx, weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx, weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
         ctx.save_for_backward(weight, x)
         return _affine(weight, bias, x)
 

@@ -135,7 +135,7 @@ def test_a_scenario_that_nobody_teaches_is_named_once_and_alone() -> None:
     message = refused(text.replace('{ id = "mpe/push", scenarios = ["mpe/push"] },', "", 1))
     assert message.startswith("bad.toml: 2 problem(s)")
     assert message.count('got      none on "mpe/push"') == len(["table2", "ablation"])
-    assert 'add training sets of "mpe/push" alone to experiment "teachers"' in message
+    assert 'add a training set of each of these alone to experiment "teachers"' in message
 
 
 def test_a_claim_about_a_method_that_is_not_run_is_named() -> None:

@@ -31,8 +31,18 @@ _ABSENT = "correct the name, or say in waits_for what is missing"
 
 def contradictions(suite: Suite, need_anchors: bool = True) -> list[Problem]:
     """Problems of a suite, those that others follow from first. need_anchors: see `loading.load`."""
-    looks = (_wrong_format, doubles, dangling, cycles, _wrong_settings, _wrong_waiting)
-    for look in (*looks, _wrong_casts, _absent_methods, wrong_tables):
+    looks = (
+        _wrong_format,
+        doubles,
+        dangling,
+        cycles,
+        _wrong_settings,
+        _wrong_waiting,
+        _wrong_casts,
+        _absent_methods,
+        wrong_tables,
+    )
+    for look in looks:
         if problems := list(look(suite)):
             return problems
     problems = [*_wrong_budgets(suite), *_wrong_quantities(suite), *doubled_values(suite), *wrong_claims(suite)]
@@ -205,10 +215,12 @@ def _wrong_casts(suite: Suite) -> Iterator[Problem]:
     for e in suite.experiment:
         ready = [m for m in e.methods if not suite.waits_for(e, m)]
         students = [m for m in ready if ALGORITHMS[suite["method", m].algorithm].teacher]
-        if students and e.teachers is None:
+        if e.teachers is not None:
+            home = suite["experiment", e.teachers.experiment]
+            yield from dict.fromkeys(p for student in students for p in _wrong_teachers(suite, e, home, student))
+        elif students:
             mend = "add teachers = { experiment, method, pairing }"
             yield Problem(f"experiment[{e.id}].teachers", "nothing", f"teachers for {listed(students)}", mend)
-        yield from dict.fromkeys(p for student in students for p in _wrong_teachers(suite, e, student))
         if e.baseline and e.baseline not in e.methods:
             yield Problem(f"experiment[{e.id}].baseline", shown(e.baseline), listed(e.methods), "name one of them")
 
@@ -224,14 +236,12 @@ def _absent_methods(suite: Suite) -> Iterator[Problem]:
                     yield Problem(f"claim[{c.id}].test", shown(method), listed(there), mend)
 
 
-def _wrong_teachers(suite: Suite, e: Experiment, student: str) -> Iterator[Problem]:
-    """A teacher that its experiment does not run, and tasks that no training set of it teaches."""
-    if e.teachers is None:
-        return
-    key, home = f"experiment[{e.id}].teachers", suite["experiment", e.teachers.experiment]
+def _wrong_teachers(suite: Suite, e: Experiment, home: Experiment, student: str) -> Iterator[Problem]:
+    """A teacher that its experiment, `home`, does not run, and tasks that no training set of it teaches."""
+    key = f"experiment[{e.id}].teachers"
     for t in (t for t in e.training_sets if not suite.waits_for(e, student, t)):
         if untaught := [s for s in t.scenarios if home.taught_on(s) is None]:
-            mend = f'add training sets of {listed(untaught)} alone to experiment "{home.id}"'
+            mend = f'add a training set of each of these alone to experiment "{home.id}"'
             yield Problem(key, f"none on {listed(untaught)}", f"a teacher on each scenario of {shown(t.id)}", mend)
         for _, _, teacher in suite.teaching(e, t, student)[:1]:
             if teacher not in home.methods:
