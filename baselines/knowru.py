@@ -1,30 +1,76 @@
-"""KnowRU on MADDPG (Gao et al. 2021): the actor's loss. Everything else is maddpg.py's.
+"""KnowRU on MADDPG (Gao et al. 2021): the actors' loss. Critics, targets, replay and L_Q are maddpg.py's.
 
-Axes: S seed, N agent, B batch, O observation entry, A action entry. Logits are [S, N, A, B], losses [S, N].
+Axes: S seed, N agent, B batch, O observation entry, A action entry. Logits are [S, N, A, B], samples as columns (see
+kernels/nn.py); losses are [S, N], a mean over the batch. The teacher is a constant: no gradient reaches it. Softmax
+temperature 1: Sec. 3.3 does not soften.
+
+| paper | here |
+|---|---|
+| eq. 9: L_reuse, the mean squared error | `mse` |
+| Sec. 4.5: L_reuse by KL (eq. 7-8, T = 1) | `kl` |
+| Sec. 4.5: L_reuse by cross entropy (its formula is ours) | `cross_entropy` |
+| Sec. 3.3: which policy a student learns from | `pairing.paired` |
+| end of Sec. 3.3: the losses' orders of magnitude | `magnitude_scale` |
+| Sec. 3.3, Algorithm 1: alpha | `annealed_alpha` |
+| eq. 10: L = alpha L_reuse + (1 - alpha) L_Q | `combined_loss` |
+| Sec. 4.2: MADDPG with initialization | `maddpg.maddpg_initialized` |
 
 Departs from the paper: Algorithm 1 minimises +Q, we minimise -Q (its own eq. 1 ascends), and its critic has no
-bootstrap, ours is MADDPG's. L_Q is MADDPG's whole actor loss, the small penalty on logits included.
+bootstrap, ours is MADDPG's. Its update takes several minibatches in order (`for j = 1 to N by step k`), ours one. L_Q
+is MADDPG's whole actor loss, the small penalty on logits included. Observations grow with the team, and the paper does
+not say how a teacher of fewer agents reads them: ours share one padded layout (`layout_agents`), or the teacher reads
+the nearest objects (`teacher_view`).
+The paper's code (KnowRU-MARL/KnowRU b0c9817) holds alpha at 0.5 and does not scale L_reuse (`alpha_end` 0.5,
+`reuse_scale` "none"); the penalty on logits is in its L_Q, too. What else it sets is MADDPG's, see maddpg.py.
+Sec. 3.3 pairs homogeneous policies: here every agent has a partner, student i the teacher's i mod N. That adversaries
+alone learn so (Sec. 4.3), and KnowRU on MAAC, are not here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from baselines import specs
-from baselines.distill import LOSSES, paired
 from baselines.learner import Task
-from baselines.maddpg import MADDPG
-from baselines.nn import actor_logits, entry_slots
+from baselines.maddpg import MADDPG, only
 from baselines.streams import Streams
+from baselines.teachers import ActorTeachers, teacher_of
 
 SMALLEST_LOSS = 1e-8  # a smaller L_Q or L_reuse counts as this when their ratio is taken; ours
 
 
+def mse(teacher: Tensor, student: Tensor) -> Tensor:
+    """Eq. 9: mean squared difference of the logits, over actions and batch."""
+    return (student - teacher.detach()).square().mean((-2, -1))
+
+
+def cross_entropy(teacher: Tensor, student: Tensor) -> Tensor:
+    """-sum_a p_teacher log p_student: Sec. 4.5 names the loss, the formula is ours."""
+    return -(teacher.detach().softmax(-2) * student.log_softmax(-2)).sum(-2).mean(-1)
+
+
+def kl(teacher: Tensor, student: Tensor) -> Tensor:
+    """Eq. 7-8 at T = 1: KL(student || teacher) = sum_a p_student (log p_student - log p_teacher)."""
+    log_student = student.log_softmax(-2)
+    return (log_student.exp() * (log_student - teacher.detach().log_softmax(-2))).sum(-2).mean(-1)
+
+
+LOSSES: dict[Literal["mse", "ce", "kl"], Callable[[Tensor, Tensor], Tensor]] = {
+    "mse": mse,
+    "ce": cross_entropy,
+    "kl": kl,
+}
+
+
 def annealed_alpha(start: float, end: float, annealing_episodes: float, episodes_done: int) -> float:
     """Sec. 3.3: alpha falls linearly from start to end over `annealing_episodes` episodes and stays there.
+
+    The paper does not state its step beta: the span is ours. episodes_done counts the round just played, so alpha is a
+    round ahead of Algorithm 1, which lowers it after the update.
 
     A start at or below the end stays as it is, as Algorithm 1's `if alpha > 0.02` has it.
     """
@@ -41,48 +87,53 @@ def magnitude_scale(loss_q: Tensor, loss_reuse: Tensor) -> Tensor:
     return 10 ** ratio.log10().round()
 
 
-def combined_loss(loss_reuse: Tensor, loss_q: Tensor, alpha: float) -> Tensor:
-    """Eq. 10, [S, N]."""
+def combined_loss(loss_reuse: Tensor, loss_q: Tensor, alpha: float | Tensor) -> Tensor:
+    """Eq. 10, [S, N]; alpha a number or 0-d."""
     return alpha * loss_reuse + (1 - alpha) * loss_q
 
 
-class KnowRU(MADDPG):
-    """A `Learner`. Student i learns from policy i mod N_teacher (Sec. 3.3 allows repeated pairings; order ours).
+class Reuse:
+    """Eq. 10: what KnowRU's actors minimise. Reports "reuse" (L_reuse, unscaled) and "alpha".
 
-    Reports besides MADDPG's losses "reuse" (L_reuse, unscaled) and "alpha". Raises ValueError without a teacher.
+    Student i learns from policy i mod N_teacher (Sec. 3.3 allows repeated pairings; order ours).
     """
 
-    def __init__(
-        self,
-        tasks: Sequence[Task],
-        hyperparameters: specs.KnowRU,
-        streams: Sequence[Streams],
-        device: torch.device | str,
-        *,
-        lanes_per_call: int | None = None,
-        dtype: torch.dtype = torch.float32,
-    ):
-        super().__init__(tasks, hyperparameters, streams, device, lanes_per_call=lanes_per_call, dtype=dtype)
-        task = self.task
-        if task.teacher is None:
-            raise ValueError("KnowRU needs a teacher: task.teacher is None")
-        self._settings, self._view = hyperparameters, task.teacher.view
-        self._teacher = paired(task.teacher.weights, task.agents, like=self._actor["weight_0"])
-        self._teacher_slots = entry_slots(task.teacher.layout, device)
+    def __init__(self, task: Task, hyperparameters: specs.KnowRU, like: Tensor):
+        """like: the device and dtype of the students. Raises ValueError without a teacher that can read with them."""
+        self._h, self._episodes = hyperparameters, task.episodes
+        teacher = teacher_of(task, 0, "KnowRU")
+        if (reads := len(teacher.layout.slots)) > (stored := len(task.layout.slots)):
+            raise ValueError(
+                f"the teacher reads {reads} entries of an observation, the student stores {stored}; allowed: a teacher "
+                "that was trained with the student's layout_communication"
+            )
+        self._teachers = ActorTeachers(teacher, task.agents, like)
 
-    def _actor_objective(
-        self, loss: Tensor, obs: Tensor, logits: Tensor, lanes: slice, episodes_done: int
+    def coefficients(self, episodes_done: int) -> dict[str, float]:
+        h = self._h
+        return {"alpha": annealed_alpha(h.alpha_start, h.alpha_end, h.anneal_fraction * self._episodes, episodes_done)}
+
+    def __call__(
+        self, loss: Tensor, obs: Tensor, logits: Tensor, lanes: slice, coefficients: Mapping[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Eq. 10 with `loss` as L_Q."""
-        h = self._settings
-        reuse = LOSSES[h.reuse_loss](self._teacher_logits(obs, lanes), logits)
+        """`maddpg.ActorObjective`, with `loss` as L_Q."""
+        h = self._h
+        reuse = LOSSES[h.reuse_loss](self._teachers.logits(obs, lanes), logits)
         scale = magnitude_scale(loss, reuse) if h.reuse_scale == "order_of_magnitude" else 1.0
-        alpha = annealed_alpha(h.alpha_start, h.alpha_end, h.anneal_fraction * self.task.episodes, episodes_done)
-        terms = {"reuse": reuse, "alpha": torch.full_like(reuse, alpha)}
+        alpha = coefficients["alpha"]
+        terms = {"reuse": reuse, "alpha": alpha.to(reuse.dtype).expand_as(reuse).contiguous()}
         return combined_loss(scale * reuse, loss, alpha), terms
 
-    @torch.no_grad()
-    def _teacher_logits(self, obs: Tensor, lanes: slice) -> Tensor:
-        """Of observations [S, B, N, O], as the teacher views them."""
-        teacher = {name: weight[lanes] for name, weight in self._teacher.items()}
-        return actor_logits(teacher, self._view(obs).permute(0, 2, 3, 1), self._teacher_slots)
+
+def knowru(
+    tasks: Sequence[Task],
+    hyperparameters: specs.KnowRU,
+    streams: Sequence[Streams],
+    device: torch.device | str,
+    *,
+    lanes_per_call: int | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> MADDPG:
+    """The `Learner`. At alpha = 0 it is MADDPG to the last bit. Raises ValueError without a teacher."""
+    reuse = Reuse(only(tasks), hyperparameters, like=torch.empty(0, device=device, dtype=dtype))
+    return MADDPG(tasks, hyperparameters, streams, device, objective=reuse, lanes_per_call=lanes_per_call, dtype=dtype)

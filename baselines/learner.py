@@ -17,9 +17,22 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-# A policy while a round is played: observations [S, E, N, O], available actions [S, E, N, A] (bool) and the time step
-# -> actions [S, E, N, A], one-hot or soft. It may remember earlier steps of its episodes, so steps come in order.
-Acting = Callable[[Tensor, Tensor, int], Tensor]
+
+@dataclass(frozen=True)
+class Seen:
+    """What a policy may read at a step.
+
+    obs [S, E, N, O]. avail_actions [S, E, N, A] bool. first [S, E] bool, on the CPU: an episode begins with this step.
+    """
+
+    obs: Tensor
+    avail_actions: Tensor
+    first: Tensor
+
+
+# A policy: what is seen -> actions [S, E, N, A]: one-hot, soft, or in [-1, 1] where the task is continuous. It may
+# remember earlier steps of an episode, which come in order, and forgets them where another begins.
+Acting = Callable[[Seen], Tensor]
 
 
 @dataclass(frozen=True)
@@ -27,7 +40,7 @@ class Layout:
     """Where an agent's observation entries stand in the actor's input.
 
     width: entries of the actor's input. slots: for each of the O observation entries its place in that input;
-    every other place reads zero.
+    every other place reads zero. Fewer than O: the entries after them are not read.
     """
 
     width: int
@@ -54,8 +67,10 @@ class Teacher:
 class Task:
     """What a learner may know of a task it trains on.
 
-    episodes: the training budget, in episodes of this task. state_size: X. common_reward: every agent is given the
-    team's reward.
+    episodes: the training budget, in episodes of this task; at most so many, where it counts something else.
+    state_size: X. common_reward: every agent is given the team's reward. alone: its episodes end early and every seed
+    trains alone, so that a batch may be cut to its longest episode (`EpisodeBatch.trimmed`). continuous: actions are
+    A numbers in [-1, 1] each; those that are not available to an agent count for nothing.
     """
 
     agents: int
@@ -67,6 +82,8 @@ class Task:
     teacher: Teacher | None = None
     state_size: int = 0
     common_reward: bool = False
+    alone: bool = False
+    continuous: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +93,8 @@ class Rollout:
     obs [S, E, T+1, N, O] float, avail_actions [S, E, T+1, N, A] bool, actions [S, E, T, N, A] float,
     rewards [S, E, T, N] float, terminated [S, E, T] bool: the step ended in a terminal state (the time limit is none).
     state [S, E, T+1, X] float; None: it is all agents' observations in a row.
+    mask [S, E, T] bool: the steps that were played; None: all of them until a terminal state. T is the task's limit,
+    however short the episodes are.
     """
 
     obs: Tensor
@@ -84,27 +103,56 @@ class Rollout:
     terminated: Tensor
     avail_actions: Tensor
     state: Tensor | None = None
+    mask: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Steps:
+    """One round of one task for a learner that plays steps: T steps of E copies of every seed.
+
+    Episodes may end inside; the next one then begins with the next step. obs, after [S, E, T, N, O]: what was seen
+    before and after a step, `after` before another episode began. avail_actions [S, E, T, N, A] bool, actions
+    [S, E, T, N, A], rewards [S, E, T, N]. first, terminated, truncated [S, E, T] bool: an episode began with the step;
+    it ended in a terminal state; a limit ended it, so that the value of what is seen after it counts.
+    """
+
+    obs: Tensor
+    avail_actions: Tensor
+    actions: Tensor
+    rewards: Tensor
+    after: Tensor
+    first: Tensor
+    terminated: Tensor
+    truncated: Tensor
 
 
 class Replay(Protocol):
-    """An append-only log of one task's episodes; the harness saves what is new since the last checkpoint."""
+    """An append-only log of one task's entries; the harness saves what is new since the last checkpoint.
+
+    An entry is what the replay counts by: an episode, or a transition. All replays of a learner hold equally many.
+    """
 
     @property
-    def episodes(self) -> int:
-        """Episodes appended so far."""
+    def entries(self) -> int:
+        """Entries appended so far."""
         ...
 
     @property
     def first(self) -> int:
-        """The oldest episode that is still there; 0 until a ring wraps."""
+        """The oldest entry that is still there; 0 until a ring wraps."""
+        ...
+
+    @property
+    def part_entries(self) -> int:
+        """Entries in a file of the log at most: what is written and read costs memory three times over."""
         ...
 
     def rows(self, lane: int, start: int, stop: int) -> dict[str, Tensor]:
-        """Episodes start ... stop - 1 of a lane."""
+        """Entries start ... stop - 1 of a lane."""
         ...
 
     def restore(self, lane: int, start: int, rows: Mapping[str, Tensor]) -> None:
-        """Take up `rows` of the episodes from `start` on; earlier ones count as appended and overwritten."""
+        """Take up `rows` of the entries from `start` on; earlier ones count as appended and overwritten."""
         ...
 
 
@@ -112,25 +160,33 @@ class Learner(Protocol):
     """Trains S seeds at once. Every tensor of `state` and `policy` leads with [S].
 
     Constructor: `(tasks, hyperparameters, streams, device)`, with K tasks and one `Streams` a seed.
-    copies: E, the episodes of each task in a round. replays: one for each task; none for a method that keeps none.
+    copies: E, the copies of each task in a round; 0 for one that plays nothing and learns from what its teacher left:
+    `learn` then gets None. steps: how many of each copy; None: one whole episode. A round of steps goes on where the
+    last one stopped. replays: one for each task; none for a method that keeps none.
     """
 
     copies: int
+    steps: int | None
     replays: Sequence[Replay]
 
     def exploring(self, task: int, episodes_done: int) -> Acting:
-        """The policy for one round's training episodes of a task. episodes_done: of this task, before the round."""
+        """The policy for one round's training episodes of a task.
+
+        episodes_done: of this task, before the round; environment steps, where it plays steps.
+        """
         ...
 
     def greedy(self, task: int) -> Acting:
         """The policy for evaluations on a task, for any number of copies; one-hot actions. Draws from no stream."""
         ...
 
-    def learn(self, task: int, rollout: Rollout, episodes_done: int) -> dict[str, Tensor]:
-        """Store a task's round and update when due; losses by name, each [S], empty when no update was due.
+    def learn(self, task: int, rollout: Any, episodes_done: int) -> dict[str, Tensor]:
+        """Store a task's round, a `Rollout` or `Steps`, and update when due; losses by name, each [S].
+
+        Empty when no update was due.
 
         A task's losses have the same names every time.
-        episodes_done: of this task, this round's included. The last task's call ends the round.
+        episodes_done: as for `exploring`, this round's included. The last task's call ends the round.
         """
         ...
 
@@ -139,7 +195,30 @@ class Learner(Protocol):
         ...
 
     def state(self) -> dict[str, Tensor]:
-        """All that training needs to go on, but for replays and random streams."""
+        """All that training needs to go on, but for replays and random streams.
+
+        Names, shapes and types are those of a new learner: a checkpoint with others is not taken up.
+        """
         ...
 
     def load_state(self, state: Mapping[str, Tensor]) -> None: ...
+
+
+class CountsUpdates(Protocol):
+    """A learner whose budget may count gradient updates."""
+
+    @property
+    def updates(self) -> int:
+        """Of each task so far, the same in every lane; a round makes at most as many as a curve point covers."""
+        ...
+
+
+class Phased(Protocol):
+    """A learner whose run has two phases (`specs.Hyperparameters.first_phase`)."""
+
+    def turn(self) -> dict[str, Tensor]:
+        """What happens between them, once; losses by name, each [S]. Draws from no stream of the environment's.
+
+        State, replays and streams before it are those of every method that shares the first phase.
+        """
+        ...

@@ -1,37 +1,106 @@
 """MADDPG (Lowe et al. 2017) for discrete actions, with the settings of openai/maddpg (3ceefa0).
 
-Axes: S seed, E environment copy, T time step, N agent, B batch, O observation entry, A action entry; D = N*O + N*A.
+Axes: S seed, E environment copy, T time step, N agent, B batch, O observation entry, A action entry; D = N*O + N*A;
+K batch of an update, one or N.
 
-Departs from openai/maddpg: all agents are updated at once on one batch, where it goes agent by agent, with a batch
-each and with targets that the agents before have already moved. Mean squared error and Adam's epsilon as there.
-A time limit is no terminal state: the next observation at T is the real last one, and its value counts.
+| paper | here |
+|---|---|
+| eq. 6, its target y | `td_targets` |
+| eq. 6, L(theta_i) | `critic_loss` |
+| eq. 5: Q_i with agent i's action alone replaced, and its gradient | `nn.own_action_values`, `actor_loss` |
+| Algorithm 1: targets theta' <- tau theta + (1 - tau) theta' | `optim.soft_update` |
+| Algorithm 1: exploration | `MADDPG.exploring`: the policy's own samples, no noise N_t |
+| KnowRU, Sec. 4.2: MADDPG with initialization | `maddpg_initialized` |
+
+Departs from the paper, with openai/maddpg: actions are soft Gumbel-softmax samples (`soft_sample`), and updates come
+once a round of episodes, not at every step. With it, too: gradients are clipped tensor by tensor, and a small penalty
+holds logits down (`actor_loss`). Inferred policies and ensembles (Sec. 4.2 and 4.3) are not here.
+Departs from openai/maddpg: all agents are updated at once, where it (as the paper) goes agent by agent, with targets
+that the agents before have already moved; and on one batch, where it draws one for each, unless `batches` is "own".
+Mean squared error, and the value of Adam's epsilon, as there. A time limit is no terminal state: the next observation
+at T is the real last one, and its value counts; after a terminal state none does.
+
+KnowRU's code (b0c9817) goes agent by agent, too, but moves all targets after the last agent. Until then an agent's step
+reads its own networks, its own batch and targets that stand still, so no order can be told from all at once: with
+`batches` = "own" this is that update. Of the same code are a leaky ReLU and its initial weights (`nn.initial`), a norm
+of all of a network's gradients to clip by, and observations without communication entries: `MADDPG.learn` stores none,
+so the critics do not read them either. That code's environments pad observations, so the critics of its smaller teams
+read zeros, too; ours do not, and draw their first layer's weights in bounds that are wider for it (task I: by 10%).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from baselines import specs
-from baselines.distill import paired
-from baselines.learner import Acting, Rollout, Task
-from baselines.nn import (
+from baselines.kernels.nn import (
+    ACTIVATIONS,
+    Activation,
     Parameters,
-    actor_logits,
     detached,
-    entry_slots,
     initial,
     joint_values,
     own_action_values,
     per_agent,
-    unpadded,
 )
-from baselines.optim import LaneAdam, soft_update
-from baselines.replay import Batch, EpisodeReplay
+from baselines.kernels.optim import LaneAdam, soft_update
+from baselines.learner import Acting, Rollout, Task
+from baselines.losses.pairing import paired
+from baselines.networks.actors import Actors, Playing
+from baselines.replay.transitions import Batch, EpisodeReplay
+from baselines.schedules import as_coefficients
 from baselines.streams import Streams
+from baselines.teachers import teacher_of
+from baselines.training_state import restored, saved
+
+
+def gumbel(uniform: Tensor) -> Tensor:
+    """Gumbel(0, 1) noise of uniform draws from [0, 1): -log(-log u), u = 0 read as the smallest normal number."""
+    return -torch.log(-torch.log(uniform.clamp(min=torch.finfo(uniform.dtype).tiny)))
+
+
+def soft_sample(logits: Tensor, noise: Tensor, temperature: float) -> Tensor:
+    """Gumbel-softmax sample, left soft as in openai/maddpg: [S, N, A, B] for logits and Gumbel noise of that shape."""
+    return ((logits + noise) / temperature).softmax(-2)
+
+
+@torch.no_grad()
+def td_targets(
+    actors: Actors,
+    actor: Parameters,
+    critic: Parameters,
+    batch: Batch,
+    noise: Tensor,
+    gamma: float,
+    temperature: float,
+    activation: Activation = ACTIVATIONS["relu"],
+) -> Tensor:
+    """Eq. 6's y = r_i + gamma Q'_i(x', a'), [S, N, B], with a' sampled from the target actors under noise [S, N, A, B].
+
+    Where each agent has a batch of its own, all target actors act in all of them, under noise [S, N, A, N*B].
+    Writes a' into the batch's next_joint.
+    """
+    next_obs, next_actions = per_agent(batch.next_joint.flatten(1, -2), *noise.shape[1:3])
+    next_actions.copy_(soft_sample(actors.logits(actor, next_obs), noise, temperature))
+    q = joint_values(critic, batch.next_joint, activation)
+    return batch.rewards + gamma * q.masked_fill(batch.terminated, 0)
+
+
+def critic_loss(q: Tensor, targets: Tensor) -> Tensor:
+    """Eq. 6: mean squared error, [S, N, B] x2 -> [S, N]."""
+    return (q - targets).square().mean(-1)
+
+
+def actor_loss(q_own: Tensor, logits: Tensor, logit_penalty: float) -> Tensor:
+    """Descends where eq. 5 ascends Q; openai/maddpg adds the mean squared logit. [S, N, B], [S, N, A, B] -> [S, N]."""
+    return logit_penalty * logits.square().mean((-2, -1)) - q_own.mean(-1)
+
 
 # Batches of 1,024 on a CPU: two seeds together took 3-10% less time each than one alone, more than two gained nothing
 # certain (4 and 8 agents, 1 MiB of second-level cache). At a batch of 32 five together took less than half the time.
@@ -54,43 +123,22 @@ def only(tasks: Sequence[Task]) -> Task:
     return tasks[0]
 
 
-def gumbel(uniform: Tensor) -> Tensor:
-    """Gumbel(0, 1) noise of uniform draws from [0, 1): -log(-log u), u = 0 read as the smallest normal number."""
-    return -torch.log(-torch.log(uniform.clamp(min=torch.finfo(uniform.dtype).tiny)))
+class ActorObjective(Protocol):
+    """What a method makes of the actors' loss."""
 
+    def coefficients(self, episodes_done: int) -> dict[str, float]:
+        """What it weighs with after so many episodes, by name."""
+        ...
 
-def soft_sample(logits: Tensor, noise: Tensor, temperature: float) -> Tensor:
-    """Gumbel-softmax sample, left soft as in openai/maddpg: [S, N, A, B] for logits and Gumbel noise of that shape."""
-    return ((logits + noise) / temperature).softmax(-2)
+    def __call__(
+        self, loss: Tensor, obs: Tensor, logits: Tensor, lanes: slice, coefficients: Mapping[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """What the actors minimise, and further terms to report, all [S, N].
 
-
-@torch.no_grad()
-def td_targets(
-    actor: Parameters,
-    critic: Parameters,
-    batch: Batch,
-    noise: Tensor,
-    slots: Tensor | None,
-    gamma: float,
-    temperature: float,
-) -> Tensor:
-    """Eq. 6's y = r_i + gamma Q'_i(x', a'), [S, N, B], with a' sampled from the target actors under noise [S, N, A, B].
-
-    Writes a' into the batch's next_joint.
-    """
-    next_obs, next_actions = per_agent(batch.next_joint, *noise.shape[1:3])
-    next_actions.copy_(soft_sample(actor_logits(actor, next_obs, slots), noise, temperature))
-    return batch.rewards + gamma * joint_values(critic, batch.next_joint).masked_fill(batch.terminated, 0)
-
-
-def critic_loss(q: Tensor, targets: Tensor) -> Tensor:
-    """Eq. 6: mean squared error, [S, N, B] x2 -> [S, N]."""
-    return (q - targets).square().mean(-1)
-
-
-def actor_loss(q_own: Tensor, logits: Tensor, logit_penalty: float) -> Tensor:
-    """Descends where eq. 5 ascends Q; openai/maddpg adds the mean squared logit. [S, N, B], [S, N, A, B] -> [S, N]."""
-    return logit_penalty * logits.square().mean((-2, -1)) - q_own.mean(-1)
+        loss [S, N]: MADDPG's own. obs [S, B, N, O] and logits [S, N, A, B] of the batch. lanes: which seeds they are.
+        coefficients: 0-d.
+        """
+        ...
 
 
 class MADDPG:
@@ -99,7 +147,8 @@ class MADDPG:
     lanes_per_call: how many seeds, at least, go through an update together; by default all on a GPU and for small
     batches, `LARGE_BATCH_LANES` for large batches on a CPU. A seed's numbers do not depend on it (on a CPU, to the last
     bit).
-    dtype: of parameters, replay and noise.
+    objective: what the actors minimise, where it is more than their own loss. start: fresh actors' parameters -> those
+    that training starts from. dtype: of parameters, replay and noise.
     """
 
     def __init__(
@@ -109,39 +158,53 @@ class MADDPG:
         streams: Sequence[Streams],
         device: torch.device | str,
         *,
+        objective: ActorObjective | None = None,
+        start: Callable[[Parameters], Parameters] | None = None,
         lanes_per_call: int | None = None,
         dtype: torch.dtype = torch.float32,
     ):
         task = only(tasks)
+        task = replace(task, obs_size=len(task.layout.slots))  # entries that the layout leaves out are not stored
         self.task, self.hyperparameters = task, hyperparameters
         self._streams, self._device, self._dtype = streams, torch.device(device), dtype
-        self.copies = hyperparameters.update_episodes
+        self.copies, self.steps = hyperparameters.update_episodes, None
         self.replay = EpisodeReplay(task, hyperparameters.replay_size, streams, device, dtype)
         self.replays = (self.replay,)
-        self._slots = entry_slots(task.layout, device)
-        self._playing: Parameters | None = None  # the actors as a rollout needs them, until they change
+        self._objective = objective
+        self._playing: Playing | None = None  # the actors as a rollout needs them, until they change
 
         hidden = [hyperparameters.hidden_width] * hyperparameters.hidden_layers
         joint_size = task.agents * (task.obs_size + task.action_size)
-        self._actor = self._starting_actor([task.layout.width, *hidden, task.action_size])
-        self._critic = initial([joint_size, *hidden, 1], task.agents, streams, device, dtype)
+        self._activation, weights = ACTIVATIONS[hyperparameters.activation], hyperparameters.initial_weights
+        self._actors = Actors(
+            task.layout, task.agents, hidden, task.action_size, device, activation=hyperparameters.activation
+        )
+        fresh = self._actors.initial(streams, device, dtype, weights)
+        self._actor = start(fresh) if start else fresh
+        self._critic = initial([joint_size, *hidden, 1], task.agents, streams, device, dtype, weights)
         self._target_actor = {name: p.clone() for name, p in self._actor.items()}
         self._target_critic = {name: p.clone() for name, p in self._critic.items()}
 
         self.lanes_per_call = lanes_per_call or self._default_lanes()
         self._groups = evenly(len(streams), self.lanes_per_call)
         self._actor_adam, self._critic_adam = (
-            LaneAdam(network, self._groups, hyperparameters.lr, hyperparameters.grad_clip)
+            LaneAdam(
+                network,
+                self._groups,
+                hyperparameters.lr,
+                hyperparameters.grad_clip,
+                clipping=hyperparameters.clipping,
+            )
             for network in (self._actor, self._critic)
         )
 
     def exploring(self, task: int, episodes_done: int) -> Acting:
         """Soft samples under noise that is drawn for the whole round."""
-        noise = self.exploration_noise()
-        return lambda obs, _, t: self.explore(obs, noise[t])
+        noise = iter(self.exploration_noise())
+        return lambda seen: self.explore(seen.obs, next(noise))
 
     def greedy(self, task: int) -> Acting:
-        return lambda obs, *_: self.likeliest(obs)
+        return lambda seen: self.likeliest(seen.obs)
 
     def exploration_noise(self) -> Tensor:
         """Gumbel noise of one round, [T, S, E, N, A]."""
@@ -164,12 +227,14 @@ class MADDPG:
 
     def learn(self, task: int, rollout: Rollout, episodes_done: int) -> dict[str, Tensor]:
         """Losses [S], means over agents: "critic", "actor" (all that is minimised), "q" (in the actor's pass)."""
-        self.replay.append(rollout)
+        self.replay.append(replace(rollout, obs=rollout.obs[..., : self.task.obs_size]))
         needed = max(self.hyperparameters.warmup_transitions, self.hyperparameters.batch_size)
         if self.replay.transitions < needed:
             return {}
         self._playing = None
-        groups = [self._update(group, episodes_done) for group in range(len(self._groups))]
+        weights = self._objective.coefficients(episodes_done) if self._objective else {}
+        coefficients = as_coefficients(weights, self._device)
+        groups = [self._update(group, *self._drawn(lanes), coefficients) for group, lanes in enumerate(self._groups)]
         return {name: torch.cat([losses[name] for losses in groups]) for name in groups[0]}
 
     def policy(self) -> dict[str, Tensor]:
@@ -178,57 +243,52 @@ class MADDPG:
 
     def state(self) -> dict[str, Tensor]:
         """Networks, targets, Adam's moments and steps, by dotted name; copies."""
-        parts = self._networks() | {part: adam.state() for part, adam in self._adams().items()}
-        return {f"{part}.{name}": p.clone() for part, tensors in parts.items() for name, p in tensors.items()}
+        return saved(self._networks(), self._adams())
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Take up what `state` gave, by this or another grouping of the same seeds."""
         self._playing = None
-        for part, network in self._networks().items():
-            for name, p in network.items():
-                p.copy_(state[f"{part}.{name}"])
-        for part, adam in self._adams().items():
-            adam.load_state({n.removeprefix(f"{part}."): p for n, p in state.items() if n.startswith(f"{part}.")})
+        restored(state, self._networks(), self._adams())
 
-    def _update(self, group: int, episodes_done: int) -> dict[str, Tensor]:
+    def _drawn(self, lanes: slice) -> tuple[Batch, Tensor]:
+        """What an update of these seeds takes: a batch, or one for each agent, and Gumbel noise [S, K + 1, N, A, B].
+
+        The noise of the target actors in each of the K batches, then that of the actors.
+        """
+        h, agents = self.hyperparameters, self.task.agents
+        batches = agents if h.batches == "own" else 1
+        batch = self.replay.sample(batches * h.batch_size, lanes)
+        noise = self._noise("update", lanes, (batches + 1, agents, self.task.action_size, h.batch_size))
+        return batch.by_agent() if h.batches == "own" else batch, noise
+
+    def _update(self, group: int, batch: Batch, noise: Tensor, coefficients: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """One critic step, one actor step with the new critic, then the targets; losses [S of the group]."""
         h, lanes = self.hyperparameters, self._groups[group]
-        batch = self.replay.sample(h.batch_size, lanes)
-        shape = (2, self.task.agents, self.task.action_size, h.batch_size)
-        target_noise, own_noise = self._noise("update", lanes, shape).unbind(1)
+        target_noise, own_noise = noise[:, :-1].permute(0, 2, 3, 1, 4).flatten(3), noise[:, -1]
         actor, critic = self._actor_adam.leaves[group], self._critic_adam.leaves[group]
         target_actor, target_critic = (
             {name: p[lanes] for name, p in target.items()} for target in (self._target_actor, self._target_critic)
         )
 
-        y = td_targets(target_actor, target_critic, batch, target_noise, self._slots, h.gamma, h.temperature)
-        loss_critic = critic_loss(joint_values(critic, batch.joint), y)
+        y = td_targets(
+            self._actors, target_actor, target_critic, batch, target_noise, h.gamma, h.temperature, self._activation
+        )
+        loss_critic = critic_loss(joint_values(critic, batch.joint, self._activation), y)
         self._critic_adam.step(group, loss_critic)
 
         obs, _ = per_agent(batch.joint, self.task.agents, self.task.action_size)
-        logits = actor_logits(actor, obs, self._slots)
-        q = own_action_values(critic, batch.joint, soft_sample(logits, own_noise, h.temperature))
-        loss_actor, terms = self._actor_objective(
-            actor_loss(q, logits, h.logit_penalty), obs.permute(0, 3, 1, 2), logits, lanes, episodes_done
-        )
+        logits = self._actors.logits(actor, obs)
+        q = own_action_values(critic, batch.joint, soft_sample(logits, own_noise, h.temperature), self._activation)
+        loss_actor, terms = actor_loss(q, logits, h.logit_penalty), {}
+        if self._objective is not None:
+            seen = obs.permute(0, 3, 1, 2)
+            loss_actor, terms = self._objective(loss_actor, seen, logits, lanes, coefficients)
         self._actor_adam.step(group, loss_actor)
 
         soft_update(target_critic, detached(critic), h.tau)
         soft_update(target_actor, detached(actor), h.tau)
         losses = {"critic": loss_critic, "actor": loss_actor, "q": q.mean(-1), **terms}
         return {name: loss.detach().mean(-1) for name, loss in losses.items()}
-
-    def _actor_objective(
-        self, loss: Tensor, obs: Tensor, logits: Tensor, lanes: slice, episodes_done: int
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """What the actors minimise, and further terms to report, all [S, N]. A method built on MADDPG changes this.
-
-        loss [S, N]: MADDPG's own. obs [S, B, N, O] and logits [S, N, A, B] of the batch. lanes: which seeds they are.
-        """
-        return loss, {}
-
-    def _starting_actor(self, sizes: Sequence[int]) -> Parameters:
-        return initial(sizes, self.task.agents, self._streams, self._device, self._dtype)
 
     def _default_lanes(self) -> int:
         large = self._device.type == "cpu" and self.hyperparameters.batch_size >= LARGE_BATCH
@@ -237,8 +297,8 @@ class MADDPG:
     def _logits(self, obs: Tensor) -> Tensor:
         """[S, E, N, O] -> [S, N, A, E]."""
         if self._playing is None:
-            self._playing = unpadded(detached(self._actor), self._slots)
-        return actor_logits(self._playing, obs.to(self._dtype).permute(0, 2, 3, 1))
+            self._playing = self._actors.playing(self._actor)
+        return self._playing(obs)
 
     def _noise(self, purpose: str, lanes: slice, shape: tuple[int, ...]) -> Tensor:
         """Gumbel noise [S, *shape], drawn and transformed seed by seed."""
@@ -261,28 +321,39 @@ class MADDPG:
         return {"adam_actor": self._actor_adam, "adam_critic": self._critic_adam}
 
 
-class InitializedMADDPG(MADDPG):
-    """KnowRU's control group "MADDPG with initialization" (Gao et al. 2021, Sec. 4.2).
+def maddpg_initialized(
+    tasks: Sequence[Task],
+    hyperparameters: specs.MADDPGInitialized,
+    streams: Sequence[Streams],
+    device: torch.device | str,
+    *,
+    lanes_per_call: int | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> MADDPG:
+    """The `Learner` of KnowRU's control group "MADDPG with initialization" (Gao et al. 2021, Sec. 4.2).
 
     Actor i and its target start as copies of the teacher's actor i mod N_teacher (assumed: the paper names neither
     the networks nor the pairing); critics start fresh, the same as MADDPG's of that seed, and so does Adam.
     Raises ValueError without a teacher, or where its actors have other shapes.
     """
+    task = only(tasks)
+    teacher = teacher_of(task, 0, "MADDPG with initialization")
+    if (taught := teacher.hyperparameters.get("activation", "relu")) != hyperparameters.activation:
+        raise ValueError(f"activation: got {hyperparameters.activation}; allowed: {taught}, as the teacher's")
 
-    def _starting_actor(self, sizes: Sequence[int]) -> Parameters:
-        fresh = super()._starting_actor(sizes)  # draws what MADDPG draws, so that the critics agree
-        teacher = self.task.teacher
-        if teacher is None:
-            raise ValueError("MADDPG with initialization needs a teacher: task.teacher is None")
-        if teacher.layout.width != self.task.layout.width:
+    def copied(fresh: Parameters) -> Parameters:
+        """fresh: what MADDPG draws, so that the critics agree."""
+        if teacher.layout.width != task.layout.width:
             raise ValueError(
                 f"initialization copies weights: the teacher's input has {teacher.layout.width} entries, the student's "
-                f"{self.task.layout.width}; train both in one layout (hyperparameter layout_agents)"
+                f"{task.layout.width}; train both in one layout (hyperparameter layout_agents)"
             )
-        copies = paired(teacher.weights, self.task.agents, like=fresh["weight_0"])
+        copies = paired(teacher.weights, task.agents, like=fresh["weight_0"])
         shapes, wanted = ({n: tuple(p.shape) for n, p in actor.items()} for actor in (copies, fresh))
         if shapes != wanted:
             raise ValueError(
                 f"initialization copies weights: the teacher's shapes are {shapes}, the student's {wanted}"
             )
         return copies
+
+    return MADDPG(tasks, hyperparameters, streams, device, start=copied, lanes_per_call=lanes_per_call, dtype=dtype)

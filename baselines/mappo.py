@@ -22,17 +22,17 @@ from torch import Tensor
 from torch.nn.functional import huber_loss
 
 from baselines import specs
-from baselines.acting import Play
-from baselines.agents import agent_inputs, initial_recurrent
-from baselines.episodes import EpisodeBatch, played, team_rewards
-from baselines.layers import initial_linear, named, part
+from baselines.kernels.nn import Parameters
+from baselines.kernels.optim import TeamAdam, soft_update
 from baselines.learner import Acting, Replay, Rollout, Task
-from baselines.masks import available_q, reduced
-from baselines.nn import Parameters
-from baselines.optim import TeamAdam, soft_update
-from baselines.qmix import input_size, state_size, team_q
-from baselines.returns import RewardMoments, ValueMoments, generalised_advantages, n_step_returns
+from baselines.losses.masks import available_q, reduced
+from baselines.losses.returns import RewardMoments, ValueMoments, generalised_advantages, n_step_returns
+from baselines.networks.acting import Play
+from baselines.networks.agents import agent_inputs, input_size, state_size, team_q
+from baselines.networks.team import SharedNetwork, TeamNetwork
+from baselines.replay.episodes import EpisodeBatch, ends, played, team_rewards
 from baselines.streams import Streams
+from baselines.training_state import restored, restored_moments, saved, saved_moments
 
 ADVANTAGE_EPSILON = 1e-5  # on-policy 6326fec, `train`
 
@@ -94,8 +94,8 @@ class SampledPlay(Play):
         super().__init__(actor, use_rnn, agent_id, last_action=False)
         self._gumbel = noise
 
-    def _chosen(self, q: Tensor, avail_actions: Tensor, t: int) -> Tensor:
-        return (q + self._gumbel[t]).masked_fill(~avail_actions, -torch.inf).argmax(-1)
+    def _chosen(self, q: Tensor, avail_actions: Tensor, call: int) -> Tensor:
+        return (q + self._gumbel[call]).masked_fill(~avail_actions, -torch.inf).argmax(-1)
 
 
 def gumbel(shape: Sequence[int], generator: torch.Generator, device: torch.device, dtype: torch.dtype) -> Tensor:
@@ -107,8 +107,8 @@ def gumbel(shape: Sequence[int], generator: torch.Generator, device: torch.devic
 class MAPPO:
     """A `Learner`: `update_passes` Adam steps of actor and critic on each round, which is then forgotten.
 
-    Constructor: see `Learner`; dtype: of parameters, returns and noise. Reports "policy", "value" and "entropy", means
-    over the passes. Of several tasks this class trains what they all share; `multi_task_mappo.py` says which layers.
+    actor, critic: the networks; a critic reads the state and the agent's number, and gives one value. dtype: of
+    parameters, returns and noise. Else see `Learner`. Reports "policy", "value" and "entropy", means over the passes.
     """
 
     replays: Sequence[Replay] = ()
@@ -120,13 +120,17 @@ class MAPPO:
         streams: Sequence[Streams],
         device: torch.device | str,
         *,
+        actor: TeamNetwork,
+        critic: TeamNetwork,
         dtype: torch.dtype = torch.float32,
     ):
         h = hyperparameters
-        self.tasks, self.hyperparameters, self.copies = tuple(tasks), h, h.update_episodes
+        self.tasks, self.hyperparameters = tuple(tasks), h
+        self.copies, self.steps = h.update_episodes, None
         self._streams, self._device, self._dtype = streams, torch.device(device), dtype
-        self._actor_adam = TeamAdam(self._initial_actor(), h.lr, h.grad_clip)
-        self._critic_adam = TeamAdam(self._initial_critic(), h.lr, h.grad_clip)
+        self._actor_network, self._critic_network = actor, critic
+        self._actor_adam = TeamAdam(actor.initial(streams, device, dtype), h.lr, h.grad_clip)
+        self._critic_adam = TeamAdam(critic.initial(streams, device, dtype), h.lr, h.grad_clip)
         self._actor = {name: leaf.detach() for name, leaf in self._actor_adam.leaves.items()}
         self._critic = {name: leaf.detach() for name, leaf in self._critic_adam.leaves.items()}
         self._target = {name: p.clone() for name, p in self._critic.items()}
@@ -138,11 +142,13 @@ class MAPPO:
         h, own = self.hyperparameters, self.tasks[task]
         shape = (own.episode_limit, self.copies, own.agents, own.action_size)
         drawn = [gumbel(shape, s["exploration"], self._device, self._dtype) for s in self._streams]
-        return SampledPlay(self._task_actor(self._actor, task), h.use_rnn, h.obs_agent_id, torch.stack(drawn, 1))
+        return SampledPlay(
+            self._actor_network.of_task(self._actor, task), h.use_rnn, h.obs_agent_id, torch.stack(drawn, 1)
+        )
 
     def greedy(self, task: int) -> Acting:
         h = self.hyperparameters
-        return Play(self._task_actor(self._actor, task), h.use_rnn, h.obs_agent_id, last_action=False)
+        return Play(self._actor_network.of_task(self._actor, task), h.use_rnn, h.obs_agent_id, last_action=False)
 
     def learn(self, task: int, rollout: Rollout, episodes_done: int) -> dict[str, Tensor]:
         losses = self._update(task, self._batch(task, rollout))
@@ -155,24 +161,20 @@ class MAPPO:
 
     def state(self) -> dict[str, Tensor]:
         """Networks, target critic, both Adams and moments, by dotted name; copies."""
-        networks = named("actor", self._actor) | named("critic", self._critic) | named("target", self._target)
-        state = {name: p.clone() for name, p in networks.items()}
-        state |= named("adam_actor", self._actor_adam.state()) | named("adam_critic", self._critic_adam.state())
-        for k, (rewards, values) in enumerate(zip(self._rewards, self._values, strict=True)):
-            state |= {f"rewards_{k}.{name}": x.clone() for name, x in vars(rewards).items()}
-            state |= {f"values_{k}.{name}": x.clone() for name, x in vars(values).items()}
-        return state
+        state = saved(self._networks(), self._adams())
+        return state | saved_moments("rewards", self._rewards) | saved_moments("values", self._values)
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Take up what `state` gave, of these seeds in this or another company. Raises ValueError: see TeamAdam."""
-        for name, network in (("actor", self._actor), ("critic", self._critic), ("target", self._target)):
-            for key, p in network.items():
-                p.copy_(state[f"{name}.{key}"])
-        self._actor_adam.load_state(part(state, "adam_actor"))
-        self._critic_adam.load_state(part(state, "adam_critic"))
-        tasks = range(len(self.tasks))
-        self._rewards = [RewardMoments(**part(state, f"rewards_{k}")) for k in tasks]
-        self._values = [ValueMoments(**part(state, f"values_{k}")) for k in tasks]
+        restored(state, self._networks(), self._adams())
+        self._rewards = restored_moments(state, "rewards", self._rewards)
+        self._values = restored_moments(state, "values", self._values)
+
+    def _networks(self) -> dict[str, Parameters]:
+        return {"actor": self._actor, "critic": self._critic, "target": self._target}
+
+    def _adams(self) -> dict[str, TeamAdam]:
+        return {"adam_actor": self._actor_adam, "adam_critic": self._critic_adam}
 
     # ------------------------------------------------------------------------------------------- one update
 
@@ -180,15 +182,16 @@ class MAPPO:
         """A round as a batch; copies, since a round that was played in inference mode cannot be learnt from."""
         obs = rollout.obs.to(self._dtype, copy=True)
         terminated = rollout.terminated.clone()
-        return EpisodeBatch(
+        batch = EpisodeBatch(
             obs=obs,
             state=obs.flatten(-2) if rollout.state is None else rollout.state.to(self._dtype, copy=True),
             actions=rollout.actions.argmax(-1),
             avail_actions=rollout.avail_actions.clone(),
             rewards=team_rewards(rollout.rewards, self.tasks[task].common_reward).to(self._dtype, copy=True),
             terminated=terminated,
-            mask=played(terminated),
+            mask=played(terminated) if rollout.mask is None else rollout.mask.clone(),
         )
+        return batch.trimmed() if self.tasks[task].alone else batch
 
     def _update(self, task: int, batch: EpisodeBatch) -> dict[str, Tensor]:
         """All passes over a round; losses [S]."""
@@ -237,8 +240,7 @@ class MAPPO:
         values = self._values[task].denormalised(target_values) if h.value_normalisation else target_values
         terminated = batch.terminated
         if h.time_limit_terminal:
-            terminated = terminated.clone()
-            terminated[:, :, -1] = True
+            terminated = terminated | ends(batch.mask)
         given = self._team_rewards(task, batch), terminated, batch.mask
         rewards, terminated, mask = (x.unsqueeze(-1).expand_as(values[:, :, 1:]) for x in given)
         if h.gae_lambda is not None:
@@ -269,36 +271,31 @@ class MAPPO:
 
     def _logits(self, network: Mapping[str, Tensor], task: int, inputs: Tensor) -> Tensor:
         """[S, B, T, N, A]."""
-        return team_q(self._task_actor(network, task), inputs, self.hyperparameters.use_rnn)
+        return team_q(self._actor_network.of_task(network, task), inputs, self.hyperparameters.use_rnn)
 
     def _state_values(self, network: Mapping[str, Tensor], task: int, states: Tensor) -> Tensor:
         """[S, B, T+1, N], in the critic's own units."""
-        return team_q(self._task_critic(network, task), states, self.hyperparameters.critic_use_rnn).squeeze(-1)
+        return team_q(self._critic_network.of_task(network, task), states, self.hyperparameters.critic_use_rnn).squeeze(
+            -1
+        )
 
-    def _initial_actor(self) -> Parameters:
-        """The team's actor. Raises ValueError where there is more than one task: the sizes are one task's."""
-        if len(self.tasks) != 1:
-            raise ValueError(f"MAPPO of one task got {len(self.tasks)} tasks; allowed: 1 (several: mappo_multi)")
-        h, (task,) = self.hyperparameters, self.tasks
-        return self._initial_network(input_size(task, h.obs_agent_id, False), task.action_size, h.use_rnn)
 
-    def _initial_critic(self) -> Parameters:
-        (task,) = self.tasks
-        return self._initial_network(state_size(task) + task.agents, 1, self.hyperparameters.critic_use_rnn)
-
-    def _initial_network(self, inputs: int, outputs: int, use_rnn: bool) -> Parameters:
-        h, drawn_from = self.hyperparameters, (self._streams, self._device, self._dtype)
-        if use_rnn:
-            return initial_recurrent((inputs, h.hidden_width, outputs), *drawn_from)
-        return initial_linear([inputs, *[h.hidden_width] * h.hidden_layers, outputs], *drawn_from)
-
-    def _task_actor(self, network: Mapping[str, Tensor], task: int) -> Mapping[str, Tensor]:
-        """The layers that give this task's logits, under some actor's parameters."""
-        return network
-
-    def _task_critic(self, network: Mapping[str, Tensor], task: int) -> Mapping[str, Tensor]:
-        """The layers that give this task's values, under some critic's parameters."""
-        return network
+def mappo(
+    tasks: Sequence[Task],
+    hyperparameters: specs.MAPPO,
+    streams: Sequence[Streams],
+    device: torch.device | str,
+    *,
+    dtype: torch.dtype = torch.float32,
+) -> MAPPO:
+    """The `Learner` MAPPO on one task. Raises ValueError for more: the networks' sizes are one task's."""
+    if len(tasks) != 1:
+        raise ValueError(f"MAPPO of one task got {len(tasks)} tasks; allowed: 1 (several: mappo_multi)")
+    h, (task,) = hyperparameters, tasks
+    widths = h.hidden_width, h.hidden_layers
+    actor = SharedNetwork(input_size(task, h.obs_agent_id, False), *widths, task.action_size, h.use_rnn)
+    critic = SharedNetwork(state_size(task) + task.agents, *widths, 1, h.critic_use_rnn)
+    return MAPPO(tasks, h, streams, device, actor=actor, critic=critic, dtype=dtype)
 
 
 def _error_loss(values: Tensor, targets: Tensor, huber_delta: float | None) -> Tensor:

@@ -3,6 +3,23 @@
 Axes: S seed, E environment copy, B batch of episodes, T time step, N agent, O observation entry, A action, X state
 entry; K task.
 
+| paper | here |
+|---|---|
+| QMIX, eq. 6: the loss | `td_loss` |
+| QMIX, eq. 6: its target y^tot | `ValueDecomposition._targets` |
+| the same, eq. 4: max over u' | `greedy_values` |
+| the same: r + gamma Q_tot | `one_step_targets` |
+| QMIX, Sec. 4 and eq. 5: Q_tot grows with each Q_i; hypernetworks of the state | `mixers.QMIX` |
+| VDN, Sec. 3: Q_tot is the sum of the Q_i | `mixers.VDN` |
+| QMIX, Sec. 4: the agents' network, shared, with agent ids | `agents.team_q`, `agents.agent_inputs` |
+| QMIX, its training details: epsilon-greedy, falling | `ValueDecomposition.exploring` |
+| the same: replay, a batch of episodes | `ValueDecomposition.learn` |
+| the same: copies to the target network | `ValueDecomposition._update_target` |
+
+Beyond the paper, by hyperparameter: a mean over the steps where eq. 6 sums, double Q, lambda-returns, standardised
+rewards, a time limit that counts as an end, agents without a GRU, hypernetworks of two layers. Adam where the paper has
+RMSprop, and gradients clipped by a team's norm, as EPyMARL; all agents' observations stand for a state where a task has
+none.
 Departs from EPyMARL: reward moments leave out steps that were not played, epsilon falls by whole episodes' steps
 (episodes times the episode limit), and a step's loss is the team's, where EPyMARL writes it once for each agent: the
 same mean.
@@ -11,51 +28,88 @@ same mean.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from baselines import schedules, value_specs
-from baselines.acting import Play
-from baselines.agents import agent_inputs, initial_recurrent, mlp_q, recurrent_q
-from baselines.episodes import EpisodeBatch, WholeEpisodes
-from baselines.layers import initial_linear, named, part
+from baselines import schedules, specs
+from baselines.kernels.layers import named, part
+from baselines.kernels.nn import Parameters
+from baselines.kernels.optim import TeamAdam
 from baselines.learner import Acting, Rollout, Task
-from baselines.masks import Reduction, reduced
-from baselines.mixers import QMIX, VDN, Chosen, Mixer
-from baselines.nn import Parameters
-from baselines.optim import TeamAdam, same_in_all
-from baselines.returns import RewardMoments, greedy_values, one_step_targets, td_lambda_targets
+from baselines.losses.masks import Reduction, available_q, reduced
+from baselines.losses.returns import RewardMoments, td_lambda_targets
+from baselines.networks.acting import Play
+from baselines.networks.agents import agent_inputs, input_size, state_size, team_q
+from baselines.networks.mixers import QMIX, VDN, Chosen, Mixer
+from baselines.networks.team import SharedNetwork, TeamNetwork
+from baselines.replay.episodes import EpisodeBatch, WholeEpisodes, ends, last_actions
+from baselines.schedules import as_coefficients, steps_unplayed, unplayed
 from baselines.streams import Streams
+from baselines.training_state import (
+    restore_counts,
+    restored,
+    restored_moments,
+    saved,
+    saved_counts,
+    saved_moments,
+)
 
 COUNTED = ("updates", "episodes", "epochs", "last_target_update")
 
 
-def team_q(agent: Mapping[str, Tensor], inputs: Tensor, use_rnn: bool) -> Tensor:
-    """Q_i [S, B, T, N, A] of whole sequences of inputs [S, B, T, N, I]."""
-    return recurrent_q(agent, inputs)[0] if use_rnn else mlp_q(agent, inputs)
-
-
 def td_loss(q_tot: Tensor, targets: Tensor, mask: Tensor, reduction: Reduction = "mean") -> Tensor:
-    """MKT-MARL's eq. 5: (y^tot - Q_tot)^2, without a half, over the steps played: [S, B, T] x2, mask bool -> [S]."""
+    """QMIX's eq. 6, MKT-MARL's eq. 5: (y^tot - Q_tot)^2 without a half, over the steps played.
+
+    [S, B, T] x2, mask [S, B, T] bool -> [S].
+    """
     return reduced((targets.detach() - q_tot).square(), mask, reduction)
 
 
-def last_actions(actions: Tensor) -> Tensor:
-    """What each agent did one step before, -1 at the start: [S, B, T, N] -> [S, B, T+1, N], int64."""
-    return torch.cat([torch.full_like(actions[:, :, :1], -1), actions], 2)
+@torch.no_grad()
+def greedy_values(target_q: Tensor, avail_actions: Tensor, online_q: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Each agent's target value of its best available action, and that action: [S, B, T, N] both.
+
+    target_q, online_q, avail_actions (bool): [S, B, T, N, A]. With online_q the online network chooses the action and
+    the target network values it (double Q, van Hasselt et al. 2016; EPyMARL and PyMARL2 with `double_q`), without it
+    the target network does both. The best joint action is each agent's best: mixers are monotonic.
+    """
+    actions = available_q(target_q if online_q is None else online_q, avail_actions).argmax(-1, keepdim=True)
+    return target_q.gather(-1, actions).squeeze(-1), actions.squeeze(-1)
 
 
-def input_size(task: Task, agent_id: bool, last_action: bool) -> int:
-    """I, the entries that `agent_inputs` gives for this task."""
-    return task.obs_size + task.action_size * last_action + task.agents * agent_id
+@torch.no_grad()
+def one_step_targets(rewards: Tensor, terminated: Tensor, target_q_tot: Tensor, gamma: float) -> Tensor:
+    """y^tot = r + gamma Q_tot(tau', u', s'; theta^-), the last term 0 where the step ended in a terminal state.
+
+    rewards, terminated (bool): [S, B, T]; target_q_tot [S, B, T+1], of each step's best u' -> [S, B, T].
+    """
+    return rewards + gamma * target_q_tot[:, :, 1:].masked_fill(terminated, 0)
+
+
+class ExtraLoss(Protocol):
+    """What a method adds to the TD loss of a task's batch."""
+
+    def coefficients(self, task: int, epochs_done: int) -> dict[str, float]:
+        """What it weighs with, by name. epochs_done: before this round; an epoch is one episode of each task."""
+        ...
+
+    def __call__(
+        self, task: int, batch: EpisodeBatch, q: Tensor, loss_td: Tensor, coefficients: Mapping[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """What the team minimises, and further terms to report, all [S].
+
+        q [S, B, T+1, N, A]: the online Q_i of the batch. loss_td [S]. coefficients: 0-d.
+        """
+        ...
 
 
 class ValueDecomposition:
     """A `Learner`: Q-learning of Q_tot. One update of a task after each of its rounds, once a batch is stored.
 
-    Constructor: see `Learner`; dtype: of parameters, replay and noise. Reports "td", eq. 5 of MKT-MARL.
-    Of several tasks this class trains what they all share; which layers that are, `multi_task.py` says.
+    network, mixer: of the team. extra_loss: of methods that minimise more than the TD loss. dtype: of parameters,
+    replay and noise. Else see `Learner`. Reports "td", eq. 6, and the terms of the extra loss.
     """
 
     replays: Sequence[WholeEpisodes]
@@ -63,29 +117,33 @@ class ValueDecomposition:
     def __init__(
         self,
         tasks: Sequence[Task],
-        hyperparameters: value_specs.ValueDecomposition,
+        hyperparameters: specs.ValueDecomposition,
         streams: Sequence[Streams],
         device: torch.device | str,
         *,
+        network: TeamNetwork,
+        mixer: Mixer,
+        extra_loss: ExtraLoss | None = None,
         dtype: torch.dtype = torch.float32,
     ):
         h = hyperparameters
-        self.tasks, self.hyperparameters, self.copies = tuple(tasks), h, h.update_episodes
+        self.tasks, self.hyperparameters = tuple(tasks), h
+        self.copies, self.steps = h.update_episodes, None
         self._streams, self._device, self._dtype = streams, torch.device(device), dtype
         self.replays = [WholeEpisodes(task, h.replay_size, streams, device, dtype) for task in tasks]
-        self._mixer = self._team_mixer()
-        network = named("agent", self._initial_agent())
-        network |= named("mixer", self._mixer.initial(streams, device, dtype)) | self._initial_embeddings()
-        self._adam = TeamAdam(network, h.lr, h.grad_clip)
+        self._network, self._mixer, self._extra_loss = network, mixer, extra_loss
+        parameters = named("agent", network.initial(streams, device, dtype))
+        parameters |= named("mixer", mixer.initial(streams, device, dtype))
+        self._adam = TeamAdam(parameters, h.lr, h.grad_clip)
         self._online = {name: leaf.detach() for name, leaf in self._adam.leaves.items()}
         self._target = {name: p.clone() for name, p in self._online.items()}
         self._moments = [RewardMoments.initial(len(streams), device) for _ in tasks]
-        self._counts = dict.fromkeys(COUNTED, 0)
+        self._counts: dict[str, int] = dict.fromkeys([*COUNTED, *map(unplayed, range(len(tasks)))], 0)
 
     def exploring(self, task: int, episodes_done: int) -> Acting:
         """Epsilon-greedy; epsilon falls with the task's own environment steps and stays for a round."""
         h, own = self.hyperparameters, self.tasks[task]
-        steps_done = episodes_done * own.episode_limit
+        steps_done = episodes_done * own.episode_limit - self._counts[unplayed(task)]
         epsilon = schedules.linear(h.epsilon_start, h.epsilon_end, h.epsilon_anneal_steps, steps_done)
         shape = (own.episode_limit, self.copies, own.agents, 1 + own.action_size)
         drawn = [
@@ -97,16 +155,23 @@ class ValueDecomposition:
         return self._play(task)
 
     def learn(self, task: int, rollout: Rollout, episodes_done: int) -> dict[str, Tensor]:
-        self.replays[task].append(rollout)
-        self._counts["episodes"] += self.copies
-        if task == len(self.tasks) - 1:
-            self._counts["epochs"] += self.copies  # an epoch: one episode of each task (MKT-MARL, Algorithm 1)
-        if self.replays[task].episodes < self.hyperparameters.batch_size:
+        """A round of a task: store it, draw a batch, make one update (MKT-MARL, Algorithm 1, lines 5 to 16)."""
+        replay, batch_size = self.replays[task], self.hyperparameters.batch_size
+        replay.append(rollout)
+        self._count_round(task, rollout)
+        if replay.episodes < batch_size:
             return {}
-        losses = self._update(task, self.replays[task].sample(self.hyperparameters.batch_size), episodes_done)
+        weights = self._extra_loss.coefficients(task, episodes_done - self.copies) if self._extra_loss else {}
+        losses = self._update(task, replay.sample(batch_size), as_coefficients(weights, self._device))
         self._counts["updates"] += 1
         self._update_target()
         return losses
+
+    def _count_round(self, task: int, rollout: Rollout) -> None:
+        self._counts["episodes"] += self.copies
+        self._counts[unplayed(task)] += steps_unplayed(self.tasks[task], rollout)
+        if task == len(self.tasks) - 1:  # the last task of an epoch, which is one episode of each
+            self._counts["epochs"] += self.copies
 
     def policy(self) -> dict[str, Tensor]:
         """The agents' network, as `Teacher.weights` expects it."""
@@ -114,79 +179,72 @@ class ValueDecomposition:
 
     def state(self) -> dict[str, Tensor]:
         """Networks, targets, Adam, reward moments and counts, by dotted name; copies."""
-        seeds = len(self._streams)
-        state = named("online", self._online) | named("target", self._target)
-        state = {name: p.clone() for name, p in state.items()} | named("adam", self._adam.state())
-        for k, moments in enumerate(self._moments):
-            state |= {f"rewards_{k}.{name}": x.clone() for name, x in vars(moments).items()}
-        return state | {f"count.{n}": torch.full((seeds,), float(c)) for n, c in self._counts.items()}
+        state = saved(self._networks(), {"adam": self._adam}) | saved_moments("rewards", self._moments)
+        return state | saved_counts(self._counts, len(self._streams))
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Take up what `state` gave, of these seeds in this or another company. Raises ValueError: see TeamAdam."""
-        for name, network in (("online", self._online), ("target", self._target)):
-            for key, p in network.items():
-                p.copy_(state[f"{name}.{key}"])
-        self._adam.load_state(part(state, "adam"))
-        self._moments = [RewardMoments(**part(state, f"rewards_{k}")) for k in range(len(self.tasks))]
-        self._counts = {name: same_in_all(state[f"count.{name}"], name) for name in COUNTED}
+        restored(state, self._networks(), {"adam": self._adam})
+        self._moments = restored_moments(state, "rewards", self._moments)
+        restore_counts(state, self._counts)
+
+    def _networks(self) -> dict[str, Parameters]:
+        return {"online": self._online, "target": self._target}
 
     # ------------------------------------------------------------------------------------------- one update
 
-    def _update(self, task: int, batch: EpisodeBatch, episodes_done: int) -> dict[str, Tensor]:
-        """One step of everything that this task reads; losses [S]."""
+    def _update(self, task: int, batch: EpisodeBatch, coefficients: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """One step of everything that this task reads, down the TD loss or what a method makes of it; losses [S]."""
         h, leaves = self.hyperparameters, self._adam.leaves
         previous = last_actions(batch.actions) if h.obs_last_action else None
         inputs = agent_inputs(batch.obs, previous, self.tasks[task].action_size, h.obs_agent_id)
-        q = team_q(self._agent(leaves, task), inputs, h.use_rnn)
-        loss_td = self._td_loss(task, batch, inputs, q)
-        loss, terms = self._objective(task, batch, q, loss_td, episodes_done)
+        q = team_q(self._agent(leaves, task), inputs, h.use_rnn)  # Q_i of every action
+        q_tot = self._q_tot(leaves, self._taken(task, batch, q))  # Q_tot(tau, u, s; theta)
+        y = self._targets(task, batch, inputs, q.detach())  # y^tot
+        loss = loss_td = td_loss(q_tot, y, batch.mask, h.loss_reduction)  # (y^tot - Q_tot)^2
+        terms: dict[str, Tensor] = {}
+        if self._extra_loss is not None:
+            loss, terms = self._extra_loss(task, batch, q, loss_td, coefficients)
         self._adam.step(loss)
         return {name: x.detach() for name, x in ({"td": loss_td} | terms).items()}
 
-    def _objective(
-        self, task: int, batch: EpisodeBatch, q: Tensor, loss_td: Tensor, episodes_done: int
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """What the team minimises, and further terms to report, all [S]. A method built on this one changes it.
-
-        q [S, B, T+1, N, A]: the online Q_i of the batch. loss_td [S]: this class's own.
-        """
-        return loss_td, {}
-
-    def _td_loss(self, task: int, batch: EpisodeBatch, inputs: Tensor, q: Tensor) -> Tensor:
-        """`td_loss` of the batch: [S]."""
-        q_tot = self._q_tot(self._adam.leaves, task, self._taken(batch, q))
-        targets = self._targets(task, batch, inputs, q.detach())
-        return td_loss(q_tot, targets, batch.mask, self.hyperparameters.loss_reduction)
-
     @torch.no_grad()
     def _targets(self, task: int, batch: EpisodeBatch, inputs: Tensor, q: Tensor) -> Tensor:
-        """y [S, B, T], by the target network at its own best actions or, with double Q, at the online network's."""
+        """y^tot = r + gamma max_u' Q_tot(tau', u', s'; theta^-), [S, B, T].
+
+        The target network is theta^-. It chooses u', or with double Q the online network does, whose Q_i are q.
+        """
         h = self.hyperparameters
         target_q = team_q(self._agent(self._target, task), inputs, h.use_rnn)
-        best_q, best = greedy_values(target_q, batch.avail_actions, q if h.double_q else None)
-        target_q_tot = self._q_tot(self._target, task, Chosen(best_q, best, batch.state))
+        best_q, best = greedy_values(target_q, batch.avail_actions, q if h.double_q else None)  # u', agent by agent
+        target_q_tot = self._q_tot(self._target, Chosen(best_q, best, batch.state, task))
         terminated = batch.terminated
         if h.time_limit_terminal:  # EPyMARL 23379c2: its TimeLimit wrapper ends an episode as a terminal state does
-            terminated = terminated.clone()
-            terminated[:, :, -1] = True
-        rewards = self._rewards(task, batch)
+            terminated = terminated | ends(batch.mask)
+        rewards = self._rewards(task, batch)  # r, or MKT-MARL's r-hat
         if h.td_lambda is None:
             return one_step_targets(rewards, terminated, target_q_tot, h.gamma)
         return td_lambda_targets(rewards, terminated, batch.mask, target_q_tot, h.gamma, h.td_lambda)
 
     def _rewards(self, task: int, batch: EpisodeBatch) -> Tensor:
-        """The batch's team rewards, standardised by the task's running moments, this batch included; [S, B, T]."""
+        """The batch's team rewards [S, B, T]; r-hat = (r - mean) / deviation where they are standardised.
+
+        Mean and deviation are running ones, of all rewards of the task's batches so far, this batch included.
+        """
         if not self.hyperparameters.standardise_rewards:
             return batch.rewards
         self._moments[task] = self._moments[task].updated(batch.rewards, batch.mask)
         return self._moments[task].standardised(batch.rewards)
 
-    def _taken(self, batch: EpisodeBatch, q: Tensor) -> Chosen:
+    def _taken(self, task: int, batch: EpisodeBatch, q: Tensor) -> Chosen:
         """What the mixer reads of the actions that were taken, T steps of T+1."""
-        return Chosen(taken(q[:, :, :-1], batch.actions), batch.actions, batch.state[:, :, :-1])
+        return Chosen(taken(q[:, :, :-1], batch.actions), batch.actions, batch.state[:, :, :-1], task)
 
     def _update_target(self) -> None:
-        """Copy the online networks when the interval is over, as EPyMARL and PyMARL2: counted from the last copy."""
+        """Copy the online networks when the interval is over, as EPyMARL and PyMARL2: counted from the last copy.
+
+        In epochs this is MKT-MARL's Algorithm 1, lines 14 to 16: "epochs" grows with the last task of each.
+        """
         h, counts = self.hyperparameters, self._counts
         now = counts[h.target_update_unit]
         if now - counts["last_target_update"] >= h.target_update_interval:
@@ -200,31 +258,31 @@ class ValueDecomposition:
         h = self.hyperparameters
         return Play(self._agent(self._online, task), h.use_rnn, h.obs_agent_id, h.obs_last_action, epsilon, noise)
 
-    def _initial_agent(self) -> Parameters:
-        """The team's network. Raises ValueError where there is more than one task: the sizes are one task's."""
-        if len(self.tasks) != 1:
-            raise ValueError(f"a single-task learner got {len(self.tasks)} tasks; allowed: 1 (several: qmix_multi ...)")
-        h, (task,) = self.hyperparameters, self.tasks
-        size = input_size(task, h.obs_agent_id, h.obs_last_action)
-        if h.use_rnn:
-            return initial_recurrent((size, h.hidden_width, task.action_size), self._streams, self._device, self._dtype)
-        sizes = [size, *[h.hidden_width] * h.hidden_layers, task.action_size]
-        return initial_linear(sizes, self._streams, self._device, self._dtype)
+    def _agent(self, parameters: Mapping[str, Tensor], task: int) -> Mapping[str, Tensor]:
+        """The layers that give this task's Q_i, online or target."""
+        return self._network.of_task(part(parameters, "agent"), task)
 
-    def _initial_embeddings(self) -> Parameters:
-        """Further parameters, by full name."""
-        return {}
+    def _q_tot(self, parameters: Mapping[str, Tensor], chosen: Chosen) -> Tensor:
+        """Q_tot [S, B, T], online or target."""
+        return self._mixer.q_tot(part(parameters, "mixer"), chosen)
 
-    def _team_mixer(self) -> Mixer:
-        return mixer(self.hyperparameters, self.tasks[0].agents, state_size(self.tasks[0]))
 
-    def _agent(self, network: Mapping[str, Tensor], task: int) -> Parameters:
-        """The layers that give this task's Q_i, under some network's parameters."""
-        return part(network, "agent")
-
-    def _q_tot(self, network: Mapping[str, Tensor], task: int, chosen: Chosen) -> Tensor:
-        """Q_tot [S, B, T] under some network's parameters; chosen.state is the task's own state."""
-        return self._mixer.q_tot(part(network, "mixer"), chosen)
+def qmix(
+    tasks: Sequence[Task],
+    hyperparameters: specs.ValueDecomposition,
+    streams: Sequence[Streams],
+    device: torch.device | str,
+    *,
+    dtype: torch.dtype = torch.float32,
+) -> ValueDecomposition:
+    """The `Learner` QMIX or VDN on one task, as the hyperparameters say. Raises ValueError for more tasks."""
+    if len(tasks) != 1:
+        raise ValueError(f"a single-task learner got {len(tasks)} tasks; allowed: 1 (several: qmix_multi ...)")
+    h, (task,) = hyperparameters, tasks
+    inputs = input_size(task, h.obs_agent_id, h.obs_last_action)
+    network = SharedNetwork(inputs, h.hidden_width, h.hidden_layers, task.action_size, h.use_rnn)
+    mixer = named_mixer(h, task.agents, state_size(task))
+    return ValueDecomposition(tasks, h, streams, device, network=network, mixer=mixer, dtype=dtype)
 
 
 def taken(q: Tensor, actions: Tensor) -> Tensor:
@@ -232,12 +290,7 @@ def taken(q: Tensor, actions: Tensor) -> Tensor:
     return q.gather(-1, actions.unsqueeze(-1)).squeeze(-1)
 
 
-def state_size(task: Task) -> int:
-    """X: the task's own, or that of all observations in a row."""
-    return task.state_size or task.agents * task.obs_size
-
-
-def mixer(h: value_specs.ValueDecomposition, agents: int, states: int) -> Mixer:
+def named_mixer(h: specs.ValueDecomposition, agents: int, states: int) -> Mixer:
     """The mixer that the hyperparameters name, for so many agents and entries of the state."""
     if h.mixer == "vdn":
         return VDN()

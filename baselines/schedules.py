@@ -5,10 +5,13 @@ Axes: S seed, E environment copy, N agent, A action.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
-from baselines.masks import available_q
+from baselines.learner import Rollout, Task
+from baselines.losses.masks import available_q
 
 
 def linear(start: float, end: float, over: float, done: float) -> float:
@@ -29,3 +32,21 @@ def epsilon_greedy(q: Tensor, avail_actions: Tensor, epsilon: float, noise: Tens
     """
     scores = torch.where(noise[..., :1] < epsilon, noise[..., 1:], q)
     return available_q(scores, avail_actions).argmax(-1)
+
+
+def unplayed(task: int) -> str:
+    """What the count of a task's `steps_unplayed` is called."""
+    return f"unplayed_{task}"
+
+
+def steps_unplayed(task: Task, rollout: Rollout) -> int:
+    """Environment steps by which a round's episodes ended before their limit; they count where each seed is alone."""
+    return int((~rollout.mask).sum()) if task.alone and rollout.mask is not None else 0
+
+
+def as_coefficients(values: Mapping[str, float], device: torch.device | str) -> dict[str, Tensor]:
+    """Numbers that change from update to update, as an update takes them: 0-d, float64, on the device.
+
+    What is made of them there, 1 - alpha for one, is worked out in float64 and cast last, as a Python number is.
+    """
+    return {name: torch.tensor(value, dtype=torch.float64, device=device) for name, value in values.items()}

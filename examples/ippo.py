@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
-from bench.outside import Obs, Task
+from bench.guests import Obs, Task
 
 DECLARATION = {
     "says": "independent PPO, an actor and a critic for each agent",

@@ -13,7 +13,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv
 
-from bench.outside import Obs, Task
+from bench.guests import Obs, Task
 
 DECLARATION = {
     "says": "PPO of stable-baselines3, parameters shared by all agents",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.outside import Obs, Task
+from bench.guests import Obs, Task
 
 DECLARATION = {
     "says": "uniformly random actions",

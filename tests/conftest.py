@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +16,7 @@ from baselines.specs import ALGORITHMS
 from bench.cli import main
 from bench.suite import Suite
 from bench.suite.loading import load
+from tests.warm import Mother
 
 ROOT = Path(__file__).parent.parent
 Bench = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -164,6 +167,11 @@ says = "a sign"
 """
 
 
+def pytest_collection_finish() -> None:
+    """What is imported stays to the end. To look through it for garbage took 0.3 s each time."""
+    gc.freeze()
+
+
 @pytest.fixture
 def tiny_file(tmp_path: Path) -> Path:
     """The tiny suite as a file."""
@@ -207,8 +215,22 @@ def bench(tmp_path: Path) -> Bench:
     return call
 
 
+@pytest.fixture(scope="session")
+def mother() -> Iterator[Mother]:
+    with Mother() as forks:
+        yield forks
+
+
 @pytest.fixture
-def bench_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Bench:
+def warm_workers(monkeypatch: pytest.MonkeyPatch, mother: Mother) -> None:
+    """Workers need not load torch each: for what is not about how processes start."""
+    monkeypatch.setattr("bench.executors.local.subprocess", SimpleNamespace(Popen=mother.start, PIPE=subprocess.PIPE))
+
+
+@pytest.fixture
+def bench_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], warm_workers: None
+) -> Bench:
     """The same in this process: quicker, for what needs no process of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

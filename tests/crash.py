@@ -1,4 +1,4 @@
-"""Killing a plan at random moments, for tests/test_crash.py (a few kills) and tests/slow (a hundred)."""
+"""Killing a plan at random moments, for tests/slow (a hundred kills)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.executors.jobs import run_job
 from bench.plan import Plan
-from bench.run import Job, run_job
+from bench.run.job import Job
 from bench.store import Store, numbers_hash
-from bench.verify import verify
+from bench.store.verify import verify
 from tests.conftest import ROOT
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}

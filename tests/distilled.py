@@ -14,8 +14,8 @@ from torch.nn import Linear
 
 from baselines import specs
 from baselines.dec_hdrqn import DecHDRQN
-from baselines.layers import initial_linear
-from baselines.learner import Layout, Rollout, Task, Teacher
+from baselines.kernels.layers import initial_linear
+from baselines.learner import Layout, Rollout, Seen, Task, Teacher
 from baselines.streams import Streams
 
 SETTINGS = {
@@ -98,7 +98,7 @@ class Toy:
         policy, actions = self.learner.exploring(k, self.rounds * copies), []
         push = torch.linspace(-1, 1, task.action_size, dtype=dtype)
         for t in range(limit):
-            actions.append(policy(obs[-1], avail[:, :, t], t))
+            actions.append(policy(Seen(obs[-1], avail[:, :, t], torch.full(obs[-1].shape[:2], t == 0))))
             moved = [0.8 * x + (a * push).sum(-1, keepdim=True) for x, a in zip(obs[-1], actions[-1], strict=True)]
             obs.append(torch.stack(moved))
         rewards = torch.zeros(len(self.streams), copies, limit, task.agents)

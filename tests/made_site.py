@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.compare import entry
 from bench.exchange.declaration import Declaration as Protocol
 from bench.exchange.imported import Import, ImportedRun, Source, write_import
-from bench.outside.method import Declaration, Outside, Tuning
+from bench.guests.method import Declaration, Guest, Tuning
+from bench.guests.places import entry
 from bench.plan import Selection, make_plan
 from bench.site.archive import Archive
 from bench.site.build import build
 from bench.store import Store
 from bench.suite import Suite
-from tests.several import BETTER, SPREAD, SUBSTITUTE, claim, suite_of
+from tests.several import BETTER, SPREAD, SUBSTITUTE, TURN, claim, suite_of
 from tests.synthetic import fill
 
 HOSTILE = "<img src=x onerror=\"document.title='taken'\">"
@@ -81,17 +81,22 @@ def record_all(suite: Suite, folder: Path, profile: str = "full") -> None:
         Store(folder),
         plan,
         lambda cell, seed: {
-            s: [LEVELS.get(cell.method, LEVELS["student"])[s] + SPREAD[seed % 3] + 0.01 * point for point in range(8)]
+            s: [
+                LEVELS.get(cell.method, LEVELS["student"])[s]
+                + SPREAD[(seed + TURN.get(cell.method, 2)) % 3]
+                + 0.01 * point
+                for point in range(8)
+            ]
             for s in cell.scenarios
         },
     )
 
 
-def entrant() -> Outside:
+def entrant() -> Guest:
     """A method from elsewhere, whose author says and names what would run if it were not escaped."""
     tuning = Tuning(runs=3, steps=1200, seeds=(1,), says=BREAKING)
     declaration = Declaration(says=HOSTILE, tuning=tuning)
-    return Outside(name=NEW, target="lab:New", kind="learner", source="ab" * 32, declaration=declaration)
+    return Guest(name=NEW, target="lab:New", kind="learner", source="ab" * 32, declaration=declaration)
 
 
 def record_elsewhere(suite: Suite, folder: Path) -> None:
@@ -101,7 +106,9 @@ def record_elsewhere(suite: Suite, folder: Path) -> None:
     fill(
         Store(folder),
         entered.plan,
-        lambda cell, seed: {s: [levels[s] + SPREAD[seed % 3] + 0.01 * p for p in range(8)] for s in cell.scenarios},
+        lambda cell, seed: {
+            s: [levels[s] + SPREAD[(seed + 2) % 3] + 0.01 * p for p in range(8)] for s in cell.scenarios
+        },
     )
     protocol = Protocol(
         source=HOSTILE,

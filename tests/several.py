@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.measures import Evidence
+from bench.evidence.measures import Evidence
 from bench.plan import Cell, Selection, make_plan
 from bench.store import Store
 from bench.suite import Suite
@@ -16,6 +16,8 @@ from tests.synthetic import fill
 
 POINTS = 8  # 16 episodes, a point every 2
 SPREAD = (-0.1, 0.0, 0.1)  # what a seed adds to its method's mean: sd .1
+LEARNED = 4.0  # what the first point, which is before the first update, lies below all others
+TURN = {"base": 0, "student": 1}  # the same three in another order: differences by seed have sd .1 sqrt(3)
 RECORDING = """
 [experiment.recording]
 record_every = 2
@@ -24,8 +26,10 @@ evaluation_episodes = 3
 final_evaluation_episodes = 4
 source = "Table 1"
 """
+# half of the budget has its only evaluation after the measure's window
+HEAD = TINY.partition("[[experiment]]")[0].replace("episodes = 8 } }", 'episodes = 8 }, too_short_for = ["early"] }')
 SEVERAL = f"""
-{TINY.partition("[[experiment]]")[0]}
+{HEAD}
 
 [[scenario]]
 id = "odd"
@@ -148,21 +152,33 @@ def suite_of(*parts: str) -> Suite:
     return parse("\n".join((SEVERAL, *parts)).encode(), "several.toml")
 
 
-Levels = Mapping[str, Mapping[str, float]]  # by method, or by "method on training set"; by scenario
+# a flat curve; that of each seed; or the point at which each seed rises from RISE[0] to RISE[1]
+Level = float | list[float] | tuple[int, ...]
+Levels = Mapping[str, Mapping[str, Level]]  # by method, or by "method on training set"; by scenario
+RISE = (-20.0, 0.0)
 
 
 def evidence_of(suite: Suite, folder: Path, levels: Levels, status: str = "finished", **selection: object) -> Evidence:
-    """Flat curves at these levels; a cell of which a scenario has none is not run."""
+    """Curves that end at these levels; a cell of which a scenario has none is not run."""
 
     def curve(cell: Cell, seed: int) -> dict[str, list[float]] | None:
         own = levels.get(cell.label, levels.get(cell.method, {}))
         if not {*cell.scenarios} <= {*own}:
             return None
-        return {s: [own[s] + SPREAD[seed % 3]] * POINTS for s in cell.scenarios}
+        return {s: _points(own[s], seed, TURN.get(cell.method, 2)) for s in cell.scenarios}
 
     chosen, store = Selection.model_validate(selection), Store(folder)
     fill(store, make_plan(suite, chosen), curve, status)
     return Evidence(suite, chosen, store)
+
+
+def _points(level: Level, seed: int, turn: int) -> list[float]:
+    if isinstance(level, tuple):
+        return [RISE[point >= level[seed % len(level)]] for point in range(POINTS)]
+    if isinstance(level, list):
+        return [level[seed % len(level)]] * POINTS
+    after = level + SPREAD[(seed + turn) % 3]
+    return [after - LEARNED, *[after] * (POINTS - 1)]
 
 
 def verdicts(suite: Suite, folder: Path, levels: Levels, **selection: object) -> dict[str, Verdict]:
@@ -171,5 +187,5 @@ def verdicts(suite: Suite, folder: Path, levels: Levels, **selection: object) ->
     return {v.id: v for v in judge(evidence, suite.experiment)}
 
 
-def everywhere(level: float) -> dict[str, float]:
+def everywhere(level: Level) -> dict[str, Level]:
     return dict.fromkeys(("two", "three", "odd"), level)

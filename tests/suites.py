@@ -5,21 +5,24 @@ from __future__ import annotations
 import copy
 import itertools
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hypothesis import strategies as st
 
-from bench.suite.loading import available, folder
+from bench.suite import Profile, Suite, unit_of
+from bench.suite.shipped import available, folder
+from bench.suite.windows import too_short_for
 from tests.conftest import TINY
 
 BASES = (tomllib.loads(TINY), *(tomllib.loads((folder() / f"{name}.toml").read_text()) for name in available()))
 TEXTS = ("says", "where", "title", "authors", "source", "measured")  # keys whose value is any text
 Tree = dict[str, Any]
 
-texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40).filter(str.strip)
-ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,12}", fullmatch=True)
+texts = st.text(st.characters().filter(str.isprintable), min_size=1, max_size=40).filter(str.strip)
+ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,6}(/[A-Za-z0-9][A-Za-z0-9_.-]{0,4})?", fullmatch=True)
 counts = st.integers(1, 2**62)
+runs, episodes = st.integers(1, 10_000), st.integers(1, 10**6)
 rounds = counts.map(lambda n: 20 * n)  # whole numbers of every method's rounds, in both files
 finite = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53)
 
@@ -40,8 +43,8 @@ def _texts(node: Any) -> list[tuple[Tree, str]]:
 
 def _dated(draw: Callable, tree: Tree) -> None:
     tree["version"], tree["paper"]["year"], tree["paper"]["id"] = (
-        draw(counts),
-        draw(st.integers(-9999, 9999)),
+        draw(st.integers(1, 2**53 - 1)),
+        draw(st.integers(1900, 2999)),
         draw(ids),
     )
 
@@ -57,10 +60,12 @@ def _budgeted(draw: Callable, tree: Tree) -> None:
     if not recorded:
         return
     experiment = draw(st.sampled_from(recorded))
-    experiment["budget"] |= {"episodes": draw(rounds)}
-    experiment["recording"] |= {"record_every": draw(rounds), "evaluation_episodes": draw(counts)}
+    every, times = draw(rounds), draw(st.integers(1, 9))
+    experiment["budget"] |= {"episodes": times * every}
+    own = {"record_every": every, "evaluate_every": draw(st.sampled_from([every, times * every]))}
+    experiment["recording"] |= own | {"evaluation_episodes": draw(episodes)}
     kind = draw(st.sampled_from(["stated", "assumed"]))
-    experiment["seeds"] = {"value": draw(counts), "source": draw(texts), "kind": kind}
+    experiment["seeds"] = {"value": draw(runs), "source": draw(texts), "kind": kind}
 
 
 def _tuned(draw: Callable, tree: Tree) -> None:
@@ -79,9 +84,10 @@ def _thinned(draw: Callable, tree: Tree) -> None:
 def _profiled(draw: Callable, tree: Tree) -> None:
     profile: Tree = {"says": draw(texts)}
     if draw(st.booleans()):
-        profile["seeds"] = draw(counts)
+        profile["seeds"] = draw(runs)
     if draw(st.booleans()):
-        profile["budget"] = draw(st.dictionaries(st.sampled_from(["episodes", "evaluate_every"]), rounds))
+        every = draw(rounds)
+        profile["budget"] = {"episodes": 2 * every, "record_every": every, "evaluate_every": every}
     tree["profile"][draw(ids)] = profile
 
 
@@ -98,10 +104,30 @@ def _claimed(draw: Callable, tree: Tree) -> None:
 CHANGES = (_reworded, _reworded, _dated, _scaled, _budgeted, _tuned, _thinned, _profiled, _claimed)
 
 
+def _reduces(whole: Mapping[str, int], own: Mapping[str, int]) -> bool:
+    """Whether a profile's numbers are of no longer runs, and its recording divides them."""
+    unit = unit_of(own)
+    beyond = own["evaluate_every"] > own[unit]
+    return (
+        own[unit] <= whole[unit]
+        and own[unit] % own["record_every"] == 0
+        and (beyond or own[unit] % own["evaluate_every"] == 0)
+    )
+
+
 @st.composite
 def valid_suites(draw: Callable) -> Tree:
     """The tables of a valid suite file."""
     tree = copy.deepcopy(draw(st.sampled_from(BASES)))
     for change in draw(st.lists(st.sampled_from(CHANGES), max_size=8)):
         change(draw, tree)
+    runs = [(e, t, m) for e in Suite.model_validate(tree).experiment for t in e.training_sets for m in e.methods]
+    runs = [(e, t, m) for e, t, m in runs if e.own_budget(t, m).counted and e.own_recording(m)]
+    for name, profile in tree["profile"].items():
+        profile.pop("too_short_for", None)
+        own = Profile.model_validate({key: profile[key] for key in ("says", "budget") if key in profile})
+        if not all(_reduces(e.numbers(t, m), e.numbers(t, m, own)) for e, t, m in runs):
+            profile.pop("budget", None)
+        if measures := [*too_short_for(Suite.model_validate(tree), name)]:
+            profile["too_short_for"] = measures
     return tree

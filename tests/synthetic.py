@@ -23,11 +23,23 @@ def fill(store: Store, plan: Plan, curves: Curves, status: str = "finished") -> 
 
 
 def _scores(cell: Cell, means: Sequence[float], steps_an_episode: int) -> Scores:
+    budget = cell.settings["budget"]
+    ns = {"training": budget["record_every"], "evaluation": budget["evaluation_episodes"]}
+    curves = {name: _curve(cell, means, n, steps_an_episode) for name, n in ns.items()}
+    return Scores.of(curves, [means[-1]] * budget["final_evaluation_episodes"])
+
+
+def _curve(cell: Cell, means: Sequence[float], n: int, steps_an_episode: int) -> Curve:
+    """The chosen means over the whole budget, each for as many points as the others."""
     every = cell.settings["budget"]["record_every"]
-    episodes = tuple(every * (i + 1) for i in range(len(means)))
-    steps = tuple(e * steps_an_episode for e in episodes)
-    curve = Curve(episodes=episodes, steps=steps, mean=tuple(means), sd=(0.0,) * len(means), n=(every,) * len(means))
-    return Scores(curves={"training": curve, "evaluation": curve}, returns=(means[-1],), final=means[-1])
+    points = cell.whole // every
+    places = [every * (i + 1) for i in range(points)]
+    if cell.unit == "steps":
+        episodes, steps = (tuple(at // steps_an_episode for at in places), tuple(places))
+    else:
+        episodes, steps = (tuple(places), tuple(at * steps_an_episode for at in places))
+    own = tuple(means[i * len(means) // points] for i in range(points))
+    return Curve(episodes=episodes, steps=steps, mean=own, sd=(0.0,) * points, n=(n,) * points)
 
 
 def _record(plan: Plan, cell: Cell, run: Run, means: Mapping[str, Sequence[float]], status: str) -> Record:

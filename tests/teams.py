@@ -5,19 +5,19 @@ Axes: S seed, E environment copy, T time step, N agent, O observation entry, A a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
 
-from baselines import specs, value_specs
-from baselines.episodes import played
-from baselines.hyperparameters import Hyperparameters
-from baselines.learner import Layout, Rollout, Task, Teacher
+from baselines import specs
+from baselines.learner import Layout, Rollout, Seen, Task, Teacher
 from baselines.mappo import MAPPO
-from baselines.qmix import ValueDecomposition
+from baselines.qmix import ExtraLoss, ValueDecomposition, qmix
+from baselines.replay.episodes import EpisodeBatch, played
+from baselines.specs import Hyperparameters
 from baselines.streams import Streams
 
 SETTINGS = {
@@ -130,11 +130,16 @@ def toy_task(
     return Task(agents, obs, actions, limit, episodes, layout, teacher, state_size, common_reward)
 
 
-def single(mixer: str = "qmix", **changes: Any) -> value_specs.ValueDecomposition:
+def single(mixer: str = "qmix", **changes: Any) -> specs.ValueDecomposition:
     """Hyperparameters of a single-task learner; a change to None leaves a name out."""
     kind = {"qmix": specs.QMIX, "vdn": specs.VDN}[mixer]
     values = SETTINGS | {"mixer": mixer} | (MIXING if mixer == "qmix" else {}) | changes
     return kind.model_validate({name: value for name, value in values.items() if value is not None})
+
+
+def seen(obs: Tensor, avail_actions: Tensor, t: int = 0) -> Seen:
+    """What a policy may read at step t of episodes that all began together."""
+    return Seen(obs, avail_actions, torch.full(obs.shape[:2], t == 0))
 
 
 def toy_rollout(learner: Team, task: int, streams: Sequence[Streams], episodes_done: int) -> Rollout:
@@ -148,7 +153,7 @@ def toy_rollout(learner: Team, task: int, streams: Sequence[Streams], episodes_d
     start, avail, ends, noise = (torch.stack(drawn) for drawn in zip(*draws, strict=True))
     obs, actions = [start], []
     for t in range(own.episode_limit):
-        actions.append(act(obs[-1], avail[:, :, t], t))
+        actions.append(act(seen(obs[-1], avail[:, :, t], t)))
         push = torch.linspace(-1, 1, own.action_size).to(actions[-1].dtype)
         obs.append((0.7 * obs[-1] + (actions[-1] * push).sum(-1, keepdim=True)).float())
     rewards = [(a.argmax(-1) % 2 == (o[..., 0] > 0)).float() for a, o in zip(actions, obs[:-1], strict=True)]
@@ -207,14 +212,29 @@ class TeamRun(Generic[L]):
 
 
 def started(
-    kind: type[L],
+    kind: Callable[..., L],
     tasks: Sequence[Task],
     hyperparameters: Hyperparameters,
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
     dtype: torch.dtype = torch.float32,
 ) -> TeamRun[L]:
     streams = [Streams(seed) for seed in seeds]
-    return TeamRun(kind(tasks, hyperparameters, streams, "cpu", dtype=dtype), streams)  # type: ignore[arg-type]
+    return TeamRun(kind(tasks, hyperparameters, streams, "cpu", dtype=dtype), streams)
+
+
+class Watching:
+    """An extra loss that calls a function instead, with the coefficients of the one it stands for."""
+
+    def __init__(self, call: Callable[..., tuple[Tensor, dict[str, Tensor]]], original: ExtraLoss | None = None):
+        self._call, self._original = call, original
+
+    def coefficients(self, task: int, epochs_done: int) -> dict[str, float]:
+        return self._original.coefficients(task, epochs_done) if self._original else {}
+
+    def __call__(
+        self, task: int, batch: EpisodeBatch, q: Tensor, loss_td: Tensor, coefficients: Mapping[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        return self._call(task, batch, q, loss_td, coefficients)
 
 
 def assert_same(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> None:
@@ -223,7 +243,7 @@ def assert_same(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> None:
     assert not differing, differing
 
 
-def several(mixer: str = "qmix", **changes: Any) -> value_specs.MultiTask:
+def several(mixer: str = "qmix", **changes: Any) -> specs.MultiTask:
     """Hyperparameters of a multi-task learner; a change to None leaves a name out."""
     kind = {"qmix": specs.MultiTaskQMIX, "vdn": specs.MultiTaskVDN}[mixer]
     values = SETTINGS | MULTI | {"mixer": mixer} | (MIXING | STATE if mixer == "qmix" else {}) | changes
@@ -250,5 +270,5 @@ def several_ppo(**changes: Any) -> specs.MultiTaskMAPPO:
 def taught(task: Task, seeds: Sequence[int], dtype: torch.dtype = torch.float32, **changes: Any) -> Task:
     """The task with teachers that were drawn and not trained: of seed s the network that seed 100 + s starts with."""
     h = single("vdn", **changes)
-    teachers = started(ValueDecomposition, [task], h, [100 + seed for seed in seeds], dtype).learner.policy()
+    teachers = started(qmix, [task], h, [100 + seed for seed in seeds], dtype).learner.policy()
     return replace(task, teacher=Teacher(teachers, task.layout, lambda obs: obs, h.model_dump()))

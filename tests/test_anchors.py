@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.envs import Assets
 from bench.envs.anchors import measure_anchors
 from bench.suite import Scenario, Suite
-from bench.suite.loading import load, opponents
+from bench.suite.loading import load
+from bench.suite.shipped import opponents
 from tests.conftest import ROOT, Bench
 
 SEEDS, EPISODES = 4, 150
@@ -23,7 +25,7 @@ def test_the_anchors_of_mkt_marl_can_be_measured_again(id_: str) -> None:
     scenario: Scenario = load("mkt_marl")["scenario", id_]
     assert scenario.anchors is not None
     chosen = scenario.family, scenario.params, scenario.steps, scenario.metric
-    measured = measure_anchors(*chosen, SEEDS, 1250, folder=opponents())
+    measured = measure_anchors(*chosen, SEEDS, 1250, assets=Assets(opponents()))
     for name, score in measured.items():
         stated = getattr(scenario.anchors, name)
         assert score["mean"] == pytest.approx(stated, abs=5 * score["sd"] / SEEDS**0.5 + 0.05), name
@@ -45,24 +47,24 @@ def test_the_anchors_can_be_measured_again(knowru: Suite, id_: str) -> None:
     assert measured["random"]["mean"] < measured["no_information"]["mean"] < measured["good"]["mean"]
 
 
-def test_bench_anchors_prints_them(bench: Bench) -> None:
-    done = bench("anchors", "knowru", "--seeds", "3", "--episodes", "5")
+def test_bench_anchors_prints_them(bench_here: Bench) -> None:
+    done = bench_here("anchors", "knowru", "--seeds", "3", "--episodes", "5")
     assert done.returncode == 0, done.stderr
     assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["spread/I", "spread/II", "spread/III"]
     assert "adversary/IV: not measured: both sides learn" in done.stderr
 
 
-def test_bench_anchors_against_an_opponent_or_a_stand_in(bench: Bench, tmp_path: Path) -> None:
+def test_bench_anchors_against_an_opponent_or_a_stand_in(bench_here: Bench, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere.toml"
     named = (ROOT / "suites/mkt_marl.toml").read_text()
     elsewhere.write_text(re.sub('opponent_sha256 = "[0-9a-f]{64}"', f'opponent_sha256 = "{"0" * 64}"', named))
-    done = bench("anchors", elsewhere, "--seeds", "3", "--episodes", "2")
+    done = bench_here("anchors", elsewhere, "--seeds", "3", "--episodes", "2")
     assert done.returncode == 2
     for words in ("scenario[mpe/adversary]", f"{'0' * 64}.safetensors: No such file", "give --opponent"):
         assert words in done.stderr
     few = ("anchors", "mkt_marl", "--seeds", "3", "--episodes", "2")
-    wrong = bench(*few, "--opponent", "greedy")
+    wrong = bench_here(*few, "--opponent", "greedy")
     assert wrong.returncode == 2
     assert 'did you mean "greedy_script"' in wrong.stderr
-    ids = [line.partition(":")[0] for line in bench(*few, "--opponent", "greedy_script").stdout.splitlines()]
+    ids = [line.partition(":")[0] for line in bench_here(*few, "--opponent", "greedy_script").stdout.splitlines()]
     assert ids == ["mpe/speaker_listener", "mpe/push", "mpe/adversary", "mpe/adversary/b", "mpe/adversary/c"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.measures import Evidence
+from bench.evidence.measures import Evidence
 from bench.plan import Selection
 from bench.report.boards import Board, boards, main_board
 from bench.stats.ranks import Rank

@@ -1,4 +1,7 @@
-"""A few kills, two commands at once, and shards merged by copying; tests/slow does it a hundred times."""
+"""Two commands at once, shards merged by copying, workers killed; tests/slow kills a hundred times.
+
+tests/test_run.py kills a command in mid-training.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,12 @@ from typing import Any
 import pytest
 import torch
 
-from bench.executors.local import Options, execute
+from bench.executors.dispatch import Options
+from bench.executors.local import execute
 from bench.plan import Plan, Selection, make_plan, sharded
 from bench.store import Store
 from bench.suite import Suite
-from tests.crash import Killer, command, outcome, recorded, start, uninterrupted
+from tests.crash import command, outcome, recorded, start, uninterrupted
 
 
 @pytest.fixture
@@ -29,17 +33,9 @@ def expected(plan: Plan, tmp_path: Path) -> dict[str, str]:
     return uninterrupted(plan, tmp_path / "whole")
 
 
-def test_killed_and_resumed(tiny_file: Path, expected: dict[str, str], tmp_path: Path) -> None:
-    killer = Killer(seed=7, longest_s=3.0)
-    killer.run(command(tiny_file, tmp_path / "killed", "--only", "source", "--seeds", "2"), most=2)
-    found = recorded(tmp_path / "killed")
-    assert len(found) == 2
-    assert found.items() <= expected.items()
-
-
 def test_two_commands_at_once(tiny_file: Path, tmp_path: Path) -> None:
     """Each run is trained by one of the two, and by one alone."""
-    arguments = command(tiny_file, tmp_path / "shared", "--only", "source", "--seeds", "2")
+    arguments = command(tiny_file, tmp_path / "shared", "--only", "source", "--seeds", "2", "--jobs", "1")
     both = [outcome(process) for process in [start(arguments), start(arguments)]]
     trained = [{*run["finished"]} - {*run["before"]} - {*run["elsewhere"]} for run in both]
     assert not trained[0] & trained[1]
@@ -56,15 +52,18 @@ def test_two_shards_merge_by_copying(plan: Plan, expected: dict[str, str], tmp_p
     assert recorded(merged) == expected
 
 
-def test_a_worker_killed_before_it_has_its_orders(tiny: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_killed_before_it_has_its_orders(
+    request: pytest.FixtureRequest, tiny: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The run is named as failed, without a record, and is trained by the next command."""
     plan, store = make_plan(tiny, Selection(only=("source",), seeds=(0,))), Store(tmp_path)
     store.open_for_writing()
     with monkeypatch.context() as patch:
-        patch.setattr("bench.executors.local.sys.executable", shutil.which("true"))
+        patch.setattr("sys.executable", shutil.which("true"))
         dead = execute(plan, store, Options(jobs=1), lambda _: None)
     assert "the process ended with code 0" in next(iter(dead.failed.values()))
     assert not dead.broken
+    request.getfixturevalue("warm_workers")
     alive = execute(plan, store, Options(jobs=1), lambda _: None)
     assert len(alive.finished) == 1
     assert not alive.failed

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from bench.envs import make
+from bench.executors.jobs import run_job
 from bench.plan import Plan, Selection, make_plan
-from bench.run import Job, Stopped, run_job
+from bench.run.job import Job
+from bench.run.training import Stopped
 from bench.store import Store
 from bench.suite import Suite
 from tests.test_run import hashes, new_store, quiet
@@ -76,6 +78,6 @@ def test_the_environment_agrees_with_the_cpu(params: dict[str, Any]) -> None:
     actions = torch.rand(25, 2, 8, agents, 5, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     for action in actions * available:
         for device, environment in environments.items():
-            obs[device], reward, _ = environment.step(action.to(device))
+            obs[device], reward, *_ = environment.step(action.to(device))
             obs[device] = torch.cat([obs[device].flatten(), reward.flatten()]).cpu()
         assert torch.allclose(obs["cpu"], obs["cuda"], rtol=0, atol=1e-9)

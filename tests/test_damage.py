@@ -16,15 +16,16 @@ import tomli_w
 import torch
 from hypothesis import given, settings
 
-from bench.checkpoints import load_checkpoint, load_weights, save_checkpoint
 from bench.store import Store, StoreError, canonical, read_record, sha256
+from bench.store.checkpoints import load_checkpoint, load_weights, save_checkpoint
 from bench.suite import SuiteError
-from bench.suite.loading import available, dump, folder, load, parse
+from bench.suite.loading import dump, load, parse
+from bench.suite.shipped import available, folder
 from tests.conftest import TINY
 from tests.damage import damaged_records, damaged_suites, record_reader, refusals, suite_reader
 from tests.suites import Tree, valid_suites
 from tests.test_imports import MODULES, imports, name_of
-from tests.test_store import record
+from tests.test_store import A, record
 
 
 @settings(max_examples=25, deadline=None)
@@ -51,7 +52,7 @@ def test_damaged_records_are_refused_by_name(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.open_for_writing()
     store.write_record(record())
-    path = store.record_path("a" * 16)
+    path = store.record_path(A)
     counts = refusals(damaged_records(path.read_bytes(), 300, seed=1), record_reader(path), str(path))
     assert counts["refused"] > 250
 
@@ -81,7 +82,7 @@ def test_a_forged_record_is_refused_by_key(tmp_path: Path, key: str) -> None:
     store = Store(tmp_path)
     store.open_for_writing()
     store.write_record(record())
-    path = store.record_path("a" * 16)
+    path = store.record_path(A)
     body = json.loads(path.read_text())
     body[key] = "other"
     del body["content_hash"]
@@ -116,11 +117,16 @@ def test_a_pickle_is_never_run(tmp_path: Path, form: str) -> None:
     with pytest.raises(StoreError, match="not a safetensors file"):
         load_weights(store, run, sha256(content))
     (store.checkpoints / f"{run}.safetensors").write_bytes(content)
-    assert load_checkpoint(store, run) is None
-    save_checkpoint(store, run, {}, {"episodes": 2, "replay_first": 0})
+    dropped: list[str] = []
+    assert load_checkpoint(store, run, dropped.append) is None
+    save_checkpoint(store, run, {}, {"done": 2, "replay_first": 0, "replay_stop": 2})
     (store.checkpoints / run).mkdir()
     (store.checkpoints / run / "000000000-000000002.safetensors").write_bytes(content)
-    assert load_checkpoint(store, run) is None
+    found = load_checkpoint(store, run, dropped.append)
+    assert found is not None
+    with pytest.raises(StoreError, match="not a whole safetensors file"):
+        found.replay[0].read()
+    assert len(dropped) == 1
     store.record_path(run).write_bytes(content)
     with pytest.raises(StoreError, match="not a whole JSON file"):
         store.record(run)
@@ -140,5 +146,9 @@ def test_nothing_here_can_unpickle(path: Path) -> None:
         "joblib",
         "shelve",
     }
-    assert "torch.load" not in path.read_text()
-    assert "allow_pickle" not in path.read_text()
+    text = path.read_text()
+    if path.name == "epymarl.py":  # of one file, known by its hash before it is opened, tensors alone
+        assert text.count("torch.load(") == text.count("weights_only=True") == 1
+    else:
+        assert "torch.load" not in text
+    assert "allow_pickle" not in text

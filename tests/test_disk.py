@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from bench.executors.local import Options, execute
+from bench.executors.dispatch import Options
+from bench.executors.local import execute
 from bench.plan import Selection, make_plan
 from bench.store import Store, storage_problem, write_atomically
 from bench.suite import Suite
@@ -36,8 +37,9 @@ def test_a_write_that_is_refused_under_way(tiny: Suite, tiny_file: Path, tmp_pat
         'source = "a guess"', f'source = "{"a guess " * 200}"'
     )  # stands in notes
     tiny_file.write_text(long_winded)
+    options = ("--seeds", "2", "--jobs", "1", "--results", str(results))
     done = subprocess.run(
-        [sys.executable, "-m", "bench", "run", str(tiny_file), "--seeds", "2", "--results", str(results)],
+        [sys.executable, "-m", "bench", "run", str(tiny_file), *options],
         env=ENVIRONMENT,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST, LARGEST)),
         capture_output=True,

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.measures import Evidence
+from bench.evidence.measures import Evidence
+from bench.evidence.readings import Score, one_number
 from bench.plan import Selection, make_plan
-from bench.readings import Score, one_number
 from bench.store import Store
 from bench.suite import Fluctuation, Margin, Suite, TimeOfBest, Untrained, Window
 from tests.synthetic import fill

@@ -14,14 +14,17 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from baselines.nn import actor_logits
-from bench.checkpoints import load_weights
-from bench.envs import OpponentWeights, SimpleAdversaryParams, make
-from bench.envs.particle.opponents import Pretrained, load_opponent
-from bench.opponents import from_team, missing_opponents, opponent_of
+from baselines.kernels.nn import actor_logits
+from bench.envs import Assets, make
+from bench.envs.particle.opponents import OpponentWeights, Pretrained
+from bench.envs.particle.params import SimpleAdversaryParams
+from bench.executors.jobs import run_job
 from bench.plan import Selection, make_plan
-from bench.run import Job, run_job
+from bench.plan.assets import missing_assets
+from bench.run.job import Job
 from bench.store import Record, Store, StoreError, numbers_hash, read_record, write_atomically
+from bench.store.checkpoints import load_weights
+from bench.store.opponents import from_team, opponent_of
 from bench.suite import Suite, SuiteError
 from bench.suite.loading import parse
 from tests.conftest import ROOT, TINY, Bench
@@ -96,7 +99,7 @@ def test_the_verb_writes_a_file_that_a_scenario_can_name(
     assert path.stem == sha256
     assert f'opponent_sha256 = "{sha256}"' in done.stdout
     params = adversary_params(controlled="good", opponent="pretrained", opponent_sha256=sha256)
-    assert make("particle", params, opponent=load_opponent(path, sha256)).agents == 2
+    assert make("particle", params, assets=Assets(path.parent)).agents == 2
     origin = json.loads(path.with_suffix(".json").read_text())
     assert origin["sha256"] == sha256
     assert (origin["run"], origin["seed"], origin["agent"], origin["agent_name"]) == (record.run, 0, 0, "adversary_0")
@@ -118,11 +121,14 @@ def test_what_cannot_be_an_opponent_is_refused(self_play: tuple[Store, list[Reco
     store, (record, *_) = self_play
     fill(Store(tmp_path), make_plan(tiny, Selection(seeds=(0,))), levels(student=-7.0, base=-8.0, init=-8.0))
     spread, student = (found_in(Store(tmp_path), method)[0] for method in ("base", "student"))
+    settings = record.settings | {"hyperparameters": record.settings["hyperparameters"] | {"activation": "leaky_relu"}}
+    leaky = record.model_copy(update={"settings": settings})
     failed = record.model_copy(update={"status": "failed", "reason": "diverged"})
     for refused, agent, says in (
         (record, 1, r"--agent\n +got +1\n +allowed +0 to 0, the adversaries"),
         (spread, 0, r"RUN\n +got .*simple_spread.*\n +allowed +simple_adversary with controlled"),
         (student, 0, r'trained by "knowru"\n +allowed +"maddpg"'),
+        (leaky, 0, r'with activation = "leaky_relu"\n +allowed +relu'),
         (failed, 0, "which failed(.|\n)*it says: diverged"),
     ):
         with pytest.raises(SuiteError, match=says):
@@ -133,10 +139,13 @@ def test_damaged_weights_and_folders_are_named(
     self_play: tuple[Store, list[Record]], bench_here: Bench, tmp_path: Path
 ):
     store, (_, _, record) = self_play
-    (tmp_path / "file").write_text("")
-    done = bench_here("opponent", record.run, "--results", store.root, "--out", tmp_path / "file" / "kept")
-    assert done.returncode == 2
-    assert "name a folder that can be written with --out DIR" in done.stderr
+    (tmp_path / "file").write_text("mine")
+    for out in (tmp_path / "file" / "kept", tmp_path / "file"):
+        done = bench_here("opponent", record.run, "--results", store.root, "--out", out)
+        assert done.returncode == 2
+        assert "name a folder that can be written with --out DIR" in done.stderr
+    assert bench_here("opponent", record.run, "--results", store.root, "--out", tmp_path).returncode == 0
+    assert (tmp_path / "file").read_text() == "mine"
     path, content = store.weights_path(record.run), store.weights_path(record.run).read_bytes()
     write_atomically(path, content[:-1] + bytes([content[-1] ^ 1]))
     try:
@@ -175,6 +184,6 @@ def test_an_opponent_of_other_content_is_named(self_play: tuple[Store, list[Reco
     cells = make_plan(parse(text.encode(), "mkt_marl.toml"), Selection(only=("teachers",))).cells
     (wanted, *_) = {s.params["opponent_sha256"] for c in cells for s in c.scored if "opponent_sha256" in s.params}
     path.rename(tmp_path / f"{wanted}.safetensors")
-    problem = next(p for p in missing_opponents(cells, tmp_path) if wanted in p.allowed)
-    assert f"of SHA-256 {found.sha256}" in problem.got
-    assert missing_opponents(cells, ROOT / "suites/opponents") == []
+    problem = next(p for p in missing_assets(cells, Assets(tmp_path)) if wanted in p.allowed)
+    assert f"got SHA-256 {found.sha256}" in problem.got
+    assert missing_assets(cells, Assets(ROOT / "suites/opponents")) == []

@@ -37,7 +37,7 @@ def test_teachers_come_first_and_same_seed_pairs(tiny: Suite) -> None:
 def test_the_paper_experiment_of_the_readme(knowru: Suite) -> None:
     plan = plan_of(knowru, only=("spread/II",), seeds=(0, 1, 2, 3, 4))
     assert {cell.label for cell in plan.cells} == {
-        "maddpg on spread/I",
+        "maddpg_to_II on spread/I",
         "maddpg on spread/II",
         "maddpg_init on spread/II",
         "knowru on spread/II",
@@ -72,8 +72,9 @@ def test_ids_depend_on_everything_that_changes_numbers_and_on_nothing_else(tiny:
 
 def test_ids_are_pinned(knowru: Suite) -> None:
     """A change of these ids makes every published record worthless: it must be meant, and be in CHANGELOG.md."""
-    plan = plan_of(knowru, only=("spread/II",), seeds=(0,))
-    assert {plan.cell(run.cell).label: run.id for run in plan.runs} == PINNED
+    for reading, pinned in PINNED.items():
+        plan = plan_of(knowru.under(reading), only=("spread/II",), seeds=(0,), reading=reading)
+        assert {plan.cell(run.cell).label: run.id for run in plan.runs} == pinned
 
 
 def test_a_new_version_of_an_algorithm_or_environment_changes_ids(tiny: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,6 +177,10 @@ def test_a_shard_that_cannot_be_meant(tiny: Suite, shard: str) -> None:
         sharded(plan_of(tiny), shard)
     for words in ("--shard", "got ", "i/n with 1 <= i <= n <= 3", "mend "):
         assert words in str(caught.value)
+    with pytest.raises(SuiteError) as caught:
+        sharded(plan_of(tiny, seeds=(0,)), shard)
+    for words in ("1 <= i <= n <= 1", "mend     leave it out"):
+        assert words in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -187,11 +192,23 @@ def test_a_shard_that_cannot_be_meant(tiny: Suite, shard: str) -> None:
         ({"settings": ("bse.lr=1",)}, ["--set", 'did you mean "base"']),
         ({"settings": ("lerning=1",)}, ["--set lerning"]),
         ({"settings": ("lr",)}, ["--set", "KEY=VALUE"]),
-        ({"settings": ("lr=fast",)}, ["hyperparameters.lr", '"fast"', "number"]),
-        ({"settings": ("lr=-1",)}, ["hyperparameters.lr", "-1", "greater than 0"]),
-        ({"settings": ("budget.episodes=-2",)}, ["--set budget.episodes", "-2", ">= 1"]),
+        ({"settings": ("lr=fast",)}, ["hyperparameters.lr", '"fast"', "a number, above 0"]),
+        ({"settings": ("lr=-1",)}, ["hyperparameters.lr", "-1", "a number, above 0"]),
+        ({"settings": ("lr=nan",)}, ["1 problem", "--set lr", "nan", "a number, above 0"]),
+        ({"settings": ("base.lr=-inf",)}, ["1 problem", "--set base.lr", "-inf", "a number, above 0"]),
+        ({"settings": ("base.lr=1e400",)}, ["1 problem", "--set base.lr", "inf", "a number, above 0"]),
+        ({"settings": ("base.lr=[1]",)}, ["1 problem", "--set base.lr", "[1]", "a number, above 0"]),
+        ({"settings": ("budget.episodes=-2",)}, ["--set budget.episodes", "-2", "greater than or equal to 1"]),
         ({"settings": ("budget.epochs=2",)}, ["--set budget.epochs", "episodes"]),
         ({"settings": ("replay_size=9",)}, ["hyperparameters.replay_size", "9", "at least 10"]),
+        (
+            {"settings": ("base.layout_agents=2",)},
+            ["method[base].hyperparameters", "2", 'scenario "three"', "at least 3"],
+        ),
+        (
+            {"settings": ("student.teacher_view='nearest'", "student.layout_communication=false")},
+            ["method[student].hyperparameters.teacher_view", "nearest with layout_communication = false"],
+        ),
         ({"settings": ("budget.episodes=15",)}, ["experiment[source].episodes", "15", "a multiple of 2"]),
     ],
 )
@@ -202,9 +219,73 @@ def test_a_request_that_cannot_be_meant(tiny: Suite, selection: dict[str, object
         assert words in str(caught.value)
 
 
+LATER = (
+    "base.layout_communication=true",
+    "base.activation='relu'",
+    "base.initial_weights='xavier'",
+    "base.batches='shared'",
+    "base.clipping='tensor'",
+)
+
+
+def test_what_came_later_changes_no_id_at_its_default_and_each_one_else(tiny: Suite) -> None:
+    plain = ids(plan_of(tiny, only=("source",)))
+    assert ids(plan_of(tiny, only=("source",), settings=LATER)) == plain
+    others = ("false", "'leaky_relu'", "'xavier_leaky_relu'", "'own'", "'network'")
+    changed = [f"{text.partition('=')[0]}={other}" for text, other in zip(LATER, others, strict=True)]
+    found = [ids(plan_of(tiny, only=("source",), settings=(change,))) for change in changed]
+    assert len(set().union(plain, *found)) == 6 * len(plain)
+
+
 PINNED = {
-    "maddpg on spread/II": "49d31f398f8f07ad",
-    "maddpg on spread/I": "6008c23a3a565fa4",
-    "maddpg_init on spread/II": "549529a26baa12f5",
-    "knowru on spread/II": "76bd5d7230bfc33f",
+    "first-edition": {
+        "maddpg on spread/II": "49d31f398f8f07ad",
+        "maddpg_to_II on spread/I": "6008c23a3a565fa4",
+        "maddpg_init on spread/II": "549529a26baa12f5",
+        "knowru on spread/II": "76bd5d7230bfc33f",
+    },
+    "primary": {
+        "maddpg on spread/II": "9adfbb76a085e4ec",
+        "maddpg_to_II on spread/I": "c42c8f31eeb2811c",
+        "maddpg_init on spread/II": "e4bfd3e7d01842f9",
+        "knowru on spread/II": "35a7ca73d61555a7",
+    },
 }
+
+
+OWN = """budget_of = { student = { episodes = 8, source = "x" } }
+recording_of.student.record_every = 4
+recording_of.student.evaluate_every = 4
+recording_of.student.evaluation_episodes = 1
+recording_of.student.final_evaluation_episodes = 2
+recording_of.student.source = "x"
+teachers = { experiment"""
+
+
+def test_a_method_may_have_its_own_budget_and_recording() -> None:
+    text = TINY.replace("teachers = { experiment", OWN, 1)
+    text = text.replace(
+        "budget = { episodes = 8 } }", "budget = [{ episodes = 8 }, { steps = 40, record_every = 5 }] }"
+    )
+    own = parse(text.encode(), "own.toml")
+    for profile, (whole, every) in {"full": (16, 2), "half": (8, 2)}.items():
+        plan = make_plan(own, Selection(profile=profile))
+        budgets = {(c.method, c.training_set): c.settings["budget"] for c in plan.cells}
+        assert budgets["student", "three"]["episodes"] == 8
+        assert budgets["student", "three"]["record_every"] == 4
+        assert (budgets["base", "three"]["episodes"], budgets["base", "three"]["record_every"]) == (whole, every)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("budget.steps=40", ['got      "steps"', 'allowed  "episodes", "record_every"']),
+        ("budget.updates=40", ['got      "updates"']),
+        ("budget.record_every=6", ["experiment[source].record_every", "a divisor of the budget of 16 episodes"]),
+    ],
+)
+def test_a_change_in_a_unit_that_nothing_counts_by_is_refused(tiny: Suite, setting: str, said: list[str]) -> None:
+    with pytest.raises(SuiteError) as caught:
+        make_plan(tiny, Selection(settings=(setting,)))
+    for text in said:
+        assert text in str(caught.value)

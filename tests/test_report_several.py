@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.measures import Evidence
+from bench.evidence.measures import Evidence
 from bench.report.machine import check_json
 from bench.report.markdown import drawn, write_report
 from bench.report.papertables import paper_tables
@@ -43,14 +43,16 @@ def test_tables_stand_as_printed(evidence: Evidence) -> None:
         "",
         "|  | student | base | single |",
         "| --- | --- | --- | --- |",
-        "| two | -7.0±0.1 \\| -7 [-7.25, -6.75] \\| reproduced | -8.0±0.1 \\| -8 [-8.25, -7.75] \\| reproduced "
-        "| -8.0±0.1 \\| -8 [-8.25, -7.75] \\| reproduced |",
-        "| three | -7.0±0.1 \\| -6.8 [-7.05, -6.55] \\| reproduced | -8.0±0.1 \\| -8 [-8.25, -7.75] \\| reproduced "
-        "| -8.0±0.1 \\| -8 [-8.25, -7.75] \\| reproduced |",
+        "| two | -7.0±0.1 \\| -7 [-7.25, -6.75] \\| reproduced \\| yes "
+        "| -8.0±0.1 \\| -8 [-8.25, -7.75] \\| reproduced \\| yes "
+        "| -8.0±0.1 \\| -8 [-8.25, -7.75] \\| reproduced \\| yes |",
+        "| three | -7.0±0.1 \\| -6.8 [-7.05, -6.55] \\| reproduced \\| yes "
+        "| -8.0±0.1 \\| -8 [-8.25, -7.75] \\| reproduced \\| yes "
+        "| -8.0±0.1 \\| -8 [-8.25, -7.75] \\| reproduced \\| yes |",
     ]
     average = lines[lines.index("### Table 4") + 4 :]
     assert average[0] == "|  | every |"
-    assert average[2] == "| student | -7.0±0.1 \\| -7 [-7.25, -6.75] \\| not_comparable |"
+    assert average[2] == "| student | -7.0±0.1 \\| -7 [-7.25, -6.75] \\| not_comparable \\| yes |"
     group = lines[lines.index("### Table 3, second group") + 2 :]
     assert group[0] == "step_reward in grouped, other."
     assert group[2] == "|  | base (2M) |"
@@ -95,7 +97,8 @@ def test_a_report_has_it_all(evidence: Evidence) -> None:
     figure = (folder / "curves-joint-two.svg").read_text()
     assert "step reward (training)" in figure
     assert "step reward (evaluation)" in figure  # the paper prints greedy scores
-    assert "\n| claim | place | in | scenario | found" in text
+    assert "\n| claim | in | scenario | found" in text
+    assert "\n| claim | place | in | scenario | rests on" in text
     assert "\n| joint | odd | student | jump start |" in text
     (row,) = [line for line in text.split("\n") if line.startswith("| joint | student | two, three, odd (not compar")]
     assert "base: 1 [1, 1]" in row

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 import torch
 
-from baselines.hyperparameters import Hyperparameters, TaskSizes
 from baselines.learner import Task
-from baselines.mappo import MAPPO
-from baselines.qmix import ValueDecomposition
-from baselines.specs import ALGORITHMS
+from baselines.mappo import mappo
+from baselines.qmix import qmix
+from baselines.replay.steps import Shapes, StepReplay
+from baselines.specs import ALGORITHMS, Hyperparameters, TaskSizes, Work
+from baselines.specs.base import step_rows
 from baselines.streams import Streams
+from bench.executors.jobs import run_job
+from bench.nightly.canaries import canary_plan
 from bench.plan import Cell, Run, Selection, make_plan
+from bench.plan.sizes import checkpoint_bytes, policy_size, work
+from bench.run.job import Job
 from bench.run.tasks import make_learner, make_teachers, places, teacher_refs
-from bench.sizes import policy_size
+from bench.run.training import Stopped
 from bench.store import Store
 from bench.suite.loading import load
+from tests.baselines.test_sac import Play
 from tests.conftest import ROOT
 from tests.teams import ppo, single, started, toy_task
 
@@ -30,7 +39,7 @@ def built(store: Store, cell: Cell, run: Run) -> int:
 
 
 def test_every_published_method() -> None:
-    """One seed of every cell of the particle tasks; together they use every algorithm but two, which come below."""
+    """One seed of every cell of the particle tasks; together they use every algorithm but three, which come below."""
     store, used = Store(ROOT / "results"), set()
     for suite in ("knowru", "mkt_marl"):
         plan = make_plan(load(suite), Selection(profile="full"))
@@ -39,7 +48,26 @@ def test_every_published_method() -> None:
             if all(store.record(teacher) for teacher in run.teachers):
                 assert policy_size(cell.settings) == built(store, cell, run), cell.label
                 used.add(cell.settings["algorithm"]["name"])
-    assert used | {"mappo", "vdn"} == ALGORITHMS.keys()
+    assert used | {"mappo", "vdn", "sac"} == ALGORITHMS.keys()
+
+
+def test_networks_that_read_no_communication() -> None:
+    """Six agents read 26 of 36 entries, and so do KnowRU's teachers; each target actor acts in all batches."""
+    plan = make_plan(load("knowru"), Selection(only=("spread/II",)))
+    store = Store(ROOT / "results")
+    for label, agents in (("maddpg on spread/II", 6), ("maddpg_to_II on spread/I", 4)):
+        cell = next(cell for cell in plan.cells if cell.label == label)
+        run = next(run for run in plan.runs if run.cell == cell.key)
+        assert policy_size(cell.settings) == built(store, cell, run)
+        assert policy_size(cell.settings) == agents * (27 * 64 + 65 * 64 + 65 * 5)
+        (actors, critics) = work(cell.settings)[0].networks
+        assert actors.forward == agents * critics.learned == agents**2 * 1256
+        assert critics.weights == agents * (4 + 2 * agents + 2 * (agents - 1) + 5) * 64 + 64 * 64
+
+
+def hyperparameters_of(cell: Cell) -> Hyperparameters:
+    settings = cell.settings
+    return ALGORITHMS[settings["algorithm"]["name"]].hyperparameters.model_validate(settings["hyperparameters"])
 
 
 def toy_size(hyperparameters: Hyperparameters, task: Task) -> int:
@@ -50,9 +78,54 @@ def test_recurrent_networks_and_every_input() -> None:
     task = toy_task(agents=3, obs=5, actions=4)
     for changes in ({}, {"use_rnn": True}, {"obs_last_action": True}, {"obs_agent_id": False, "hidden_layers": 3}):
         h = single("vdn", **changes)
-        policy = started(ValueDecomposition, [task], h, seeds=(0,)).learner.policy()
+        policy = started(qmix, [task], h, seeds=(0,)).learner.policy()
         assert toy_size(h, task) == sum(weights.numel() for weights in policy.values()), changes
     for changes in ({}, {"use_rnn": True}, {"obs_agent_id": False, "hidden_layers": 3}):
         h = ppo(**changes)
-        policy = started(MAPPO, [task], h, seeds=(0,)).learner.policy()
+        policy = started(mappo, [task], h, seeds=(0,)).learner.policy()
         assert toy_size(h, task) == sum(weights.numel() for weights in policy.values()), changes
+
+
+def test_a_policy_s_mean_and_deviation() -> None:
+    for depth in (1, 2, 3):
+        learner = Play((0,), hidden_layers=depth).learner
+        assert toy_size(learner.hyperparameters, learner.task) == sum(w.numel() for w in learner.policy().values())
+
+
+def test_a_replay_of_single_steps() -> None:
+    """Counted as it is allocated: HalfCheetah, Humanoid (about 1.6 GB a seed at a million), a team of three."""
+    for agents, obs, actions in ((1, 17, 6), (1, 376, 17), (3, 5, 2)):
+        shapes = Shapes((obs,), (actions,)) if agents == 1 else Shapes((agents, obs), (agents, actions), (agents,))
+        replay = StepReplay(shapes, 10_000, [Streams(0)], "cpu")
+        held = sum(x.numel() * x.element_size() for x in (*replay._stored.values(), replay._next))
+        counted = 4 * step_rows(TaskSizes(agents, obs, actions), 10_000)
+        assert held == pytest.approx(counted, rel=2e-4)  # one row more
+    humanoid = Work(networks=(), updates=0, stored=step_rows(TaskSizes(1, 376, 17), 1e6))
+    assert humanoid.checkpoint_bytes == pytest.approx(1.58e9, rel=0.01)
+
+
+def test_checkpoints_take_what_the_plan_says(tmp_path: Path) -> None:
+    """Of every algorithm without a teacher that a suite runs, at the end of a shortened run.
+
+    The state's file counts twice, since its successor is written beside it.
+    """
+    used = set()
+    for suite in ("knowru", "mkt_marl"):
+        plan = canary_plan(load(suite))
+        for cell in (cell for cell in plan.cells if not cell.teachers):
+            store = Store(tmp_path / cell.key)
+            store.open_for_writing()
+            runs = tuple(run for run in plan.runs if run.cell == cell.key)[:1]
+            rounds = cell.settings["budget"]["episodes"] // hyperparameters_of(cell).round_episodes
+            job = Job(cell=cell, runs=runs, suite_version=1, profile="full", checkpoint_s=1e9)
+            asked = iter(range(1, 10**6))
+            with pytest.raises(Stopped):
+                run_job(job, store, lambda asked=asked, last=rounds: next(asked) == last, lambda _: None)
+            files = [path.stat().st_size for path in store.checkpoints.rglob("*.safetensors")]
+            state = (store.checkpoints / f"{runs[0].id}.safetensors").stat().st_size
+            taken, said = sum(files) + state, checkpoint_bytes(cell.settings)
+            assert 0.9 < said / taken < 3.5, (
+                cell.label
+            )  # biases and curves are not counted; shared networks once a task
+            used.add(cell.settings["algorithm"]["name"])
+    assert used == {"maddpg", "qmix", "qmix_multi", "vdn_multi", "mappo_multi"}

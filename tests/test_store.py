@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.checkpoints import append_replay, load_checkpoint, load_weights, save_checkpoint, save_weights
-from bench.plan import Note, digest
+from bench.plan import Note, digest, run_id
 from bench.store import (
     Curve,
     Numbers,
@@ -22,23 +21,35 @@ from bench.store import (
     Scores,
     Store,
     StoreError,
+    TeacherRef,
     canonical,
     numbers_hash,
     readable,
     sha256,
     write_atomically,
 )
+from bench.store.checkpoints import load_weights, packed_weights
 from bench.store.reading import _as_written, _parsed
 
-SETTINGS = {"budget": {"episodes": 4}}
+SCENARIO = {"family": "particle", "version": 1, "params": {}, "episode_limit": 5, "metric": "step_reward"}
+SETTINGS = {"scenario": SCENARIO, "budget": {"episodes": 4}, "teacher": None}
 CELL = digest(SETTINGS)
+A, B = (run_id(CELL, seed, ()) for seed in (0, 1))
 
 
-def record(run: str = "a" * 16, seed: int = 0, mean: float = -1.25, **changes: Any) -> Record:
+def record(
+    seed: int = 0,
+    mean: float = -1.25,
+    settings: dict[str, Any] = SETTINGS,
+    teachers: tuple[str, ...] = (),
+    **changes: Any,
+) -> Record:
+    """Of the run that the settings, the seed and the teachers' runs make; `changes` may make it another's."""
+    cell = digest(settings)
     curve = Curve(episodes=(2, 4), steps=(10, 20), mean=(mean, -1.0), sd=(0.5, 0.25), n=(2, 2))
     fields: dict[str, Any] = {
-        "run": run,
-        "cell": CELL,
+        "run": run_id(cell, seed, teachers),
+        "cell": cell,
         "suite": "tiny",
         "suite_version": 1,
         "experiment": "target",
@@ -46,8 +57,8 @@ def record(run: str = "a" * 16, seed: int = 0, mean: float = -1.25, **changes: A
         "training_set": "three",
         "profile": "full",
         "seed": seed,
-        "settings": SETTINGS,
-        "teachers": (),
+        "settings": settings,
+        "teachers": tuple(TeacherRef(run=run, weights="w") for run in teachers),
         "notes": (),
         "status": "finished",
         "reason": "",
@@ -78,11 +89,11 @@ def store(tmp_path: Path) -> Store:
 
 def test_a_record_comes_back_as_it_was(store: Store) -> None:
     store.write_record(record())
-    assert store.record("a" * 16) == record()
-    assert store.finished("a" * 16)
-    assert store.record("b" * 16) is None
-    assert not store.finished("b" * 16)
-    assert [p.name for p in (store.root / "records").iterdir()] == ["a" * 16 + ".json"]  # nothing temporary is left
+    assert store.record(A) == record()
+    assert store.finished(A)
+    assert store.record(B) is None
+    assert not store.finished(B)
+    assert [p.name for p in (store.root / "records").iterdir()] == [f"{A}.json"]  # nothing temporary is left
 
 
 def test_numbers_hash_covers_numbers_and_nothing_else() -> None:
@@ -100,7 +111,7 @@ def test_numbers_hash_covers_numbers_and_nothing_else() -> None:
 
 def test_a_failed_record_is_not_finished(store: Store) -> None:
     store.write_record(record(status="failed", reason="diverged at step 10"))
-    assert not store.finished("a" * 16)
+    assert not store.finished(A)
 
 
 @settings(max_examples=60, deadline=None)
@@ -109,12 +120,12 @@ def test_a_truncated_record_is_named_and_never_counted(tmp_path_factory: pytest.
     store = Store(tmp_path_factory.mktemp("results"))
     store.open_for_writing()
     store.write_record(record())
-    path = store.record_path("a" * 16)
+    path = store.record_path(A)
     content = path.read_bytes()
     path.write_bytes(content[: cut % (len(content) - 1)])
     with pytest.raises(StoreError, match=path.name):
-        store.record("a" * 16)
-    assert not store.finished("a" * 16)
+        store.record(A)
+    assert not store.finished(A)
     found = store.cell(CELL)
     assert not found.records
     assert str(path) in found.damaged[0]
@@ -127,7 +138,7 @@ def test_an_edited_record_is_never_counted(tmp_path_factory: pytest.TempPathFact
     store = Store(tmp_path_factory.mktemp("results"))
     store.open_for_writing()
     store.write_record(record())
-    path = store.record_path("a" * 16)
+    path = store.record_path(A)
     content = bytearray(path.read_bytes())
     content[at % len(content)] ^= flip
     path.write_bytes(bytes(content))
@@ -141,28 +152,88 @@ def test_an_edited_record_is_never_counted(tmp_path_factory: pytest.TempPathFact
 
 def test_an_edit_with_its_content_hash_mended_is_still_named(store: Store) -> None:
     store.write_record(record())
-    path = store.record_path("a" * 16)
+    path = store.record_path(A)
     body = json.loads(path.read_text())
     body["numbers"]["final"] = 0.0
     del body["content_hash"]
     body["content_hash"] = sha256(canonical(body))
     path.write_text(json.dumps(body))
     with pytest.raises(StoreError, match="numbers_hash does not match"):
-        store.record("a" * 16)
+        store.record(A)
 
 
 def test_a_record_under_another_name_is_named(store: Store) -> None:
     store.write_record(record())
-    store.record_path("a" * 16).rename(store.record_path("b" * 16))
-    with pytest.raises(StoreError, match="holds the record of run aaaa"):
-        store.record("b" * 16)
+    store.record_path(A).rename(store.record_path(B))
+    with pytest.raises(StoreError, match=f"holds the record of run {A}"):
+        store.record(B)
+
+
+TAUGHT = SETTINGS | {"teacher": CELL}
+PUPIL = digest(TAUGHT)
+TAUGHT_TWICE = SETTINGS | {"teacher": PUPIL}
+
+
+def test_a_made_up_run_takes_no_place(store: Store) -> None:
+    """Whatever its file is called, and though all its hashes are right: the sound record counts."""
+    store.write_record(record())
+    for run in ("0" * 16, "f" * 16):  # before and after it in the folder
+        store.write_record(record(run=run, mean=99.0))
+        with pytest.raises(StoreError, match=f"{run}.json: run: the id is not the hash of cell, seed and teachers"):
+            store.record(run)
+    found = store.cell(CELL)
+    assert found.records == {0: record()}
+    assert len(found.damaged) == 2
+
+
+@pytest.mark.parametrize(
+    ("teachers", "named"),
+    [((), "teachers: got 0; allowed: 1"), ((A, A), "teachers: got 2; allowed: 1"), ((B,), r"teachers\[0\].run: got")],
+)
+def test_a_student_counts_if_its_teacher_is_the_settings_and_seed_s(
+    store: Store, teachers: tuple[str, ...], named: str
+) -> None:
+    for own in (record(), record(seed=1), record(settings=TAUGHT, teachers=(A,))):
+        store.write_record(own)
+    forged = record(settings=TAUGHT, teachers=teachers, mean=99.0)
+    store.write_record(forged)
+    with pytest.raises(StoreError, match=named):
+        store.record(forged.run)
+    found = store.cell(PUPIL)
+    assert found.records == {0: record(settings=TAUGHT, teachers=(A,))}
+    assert len(found.damaged) == 1
+
+
+def test_a_teacher_that_was_taught_itself_is_known_by_its_record(store: Store) -> None:
+    pupil = record(settings=TAUGHT, teachers=(A,))
+    own = record(settings=TAUGHT_TWICE, teachers=(pupil.run,))
+    store.write_record(own)
+    with pytest.raises(StoreError, match="copy that record here"):
+        store.record(own.run)
+    store.write_record(pupil)
+    assert store.record(own.run) == own
+    assert store.cell(own.cell).records == {0: own}
+    forged = record(settings=TAUGHT, teachers=(B,))  # a teacher whose own teacher is another seed's
+    other = record(settings=TAUGHT_TWICE, teachers=(forged.run,), mean=99.0)
+    store.write_record(forged)
+    store.write_record(other)
+    assert store.cell(own.cell).records == {0: own}
+    assert store.cell(PUPIL).records == {0: pupil}
+    assert {Path(line.partition(":")[0]).stem for line in store.contents().damaged} == {forged.run, other.run}
+
+
+def test_settings_of_no_cell_are_named(store: Store) -> None:
+    own = record(settings={"budget": {"episodes": 4}})
+    store.write_record(own)
+    with pytest.raises(StoreError, match="settings: no cell has such"):
+        store.record(own.run)
 
 
 def test_folders_merge_by_copying(store: Store, tmp_path: Path) -> None:
     other = Store(tmp_path / "other")
     other.open_for_writing()
-    store.write_record(record("a" * 16, seed=0))
-    other.write_record(record("b" * 16, seed=1))
+    store.write_record(record(seed=0))
+    other.write_record(record(seed=1))
     for path in (other.root / "records").iterdir():
         (store.root / "records" / path.name).write_bytes(path.read_bytes())
     assert set(store.cell(CELL).records) == {0, 1}
@@ -170,9 +241,9 @@ def test_folders_merge_by_copying(store: Store, tmp_path: Path) -> None:
 
 
 def test_a_run_is_claimed_once(store: Store) -> None:
-    with store.claim("a" * 16) as first, store.claim("a" * 16) as second, store.claim("b" * 16) as other:
+    with store.claim(A) as first, store.claim(A) as second, store.claim(B) as other:
         assert (first, second, other) == (True, False, True)
-    with store.claim("a" * 16) as again:
+    with store.claim(A) as again:
         assert again
 
 
@@ -198,49 +269,16 @@ def test_a_write_that_fails_leaves_the_old_file(store: Store, monkeypatch: pytes
 
 def test_weights_are_checked_against_the_record(store: Store) -> None:
     arrays = {"weight_0": np.arange(6, dtype=np.float32).reshape(2, 3)}
-    digest = save_weights(store, "a" * 16, arrays)
-    assert np.array_equal(load_weights(store, "a" * 16, digest)["weight_0"], arrays["weight_0"])
-    assert save_weights(store, "b" * 16, arrays) == digest
-    store.weights_path("a" * 16).write_bytes(b"no weights")
-    with pytest.raises(StoreError, match=r"a{16}\.safetensors"):
-        load_weights(store, "a" * 16, digest)
+    content = packed_weights(arrays)
+    digest = sha256(content)
+    store.weights_path(A).write_bytes(content)
+    assert np.array_equal(load_weights(store, A, digest)["weight_0"], arrays["weight_0"])
+    assert packed_weights(arrays) == content
+    store.weights_path(A).write_bytes(b"no weights")
+    with pytest.raises(StoreError, match=rf"{A}\.safetensors"):
+        load_weights(store, A, digest)
     with pytest.raises(StoreError, match="needs it"):
         load_weights(store, "d" * 16, digest)
-
-
-def test_a_checkpoint_comes_back_with_its_replay(store: Store) -> None:
-    run, arrays = "a" * 16, {"learner/x": np.arange(3.0)}
-    append_replay(store, run, 0, 2, {"obs": np.zeros(2)})
-    save_checkpoint(store, run, arrays, {"episodes": 2, "replay_first": 0})
-    append_replay(store, run, 2, 4, {"obs": np.ones(2)})
-    save_checkpoint(store, run, arrays, {"episodes": 4, "replay_first": 0})
-    append_replay(store, run, 4, 6, {"obs": np.full(2, 2.0)})  # a kill came before its checkpoint
-    found = load_checkpoint(store, run)
-    assert found is not None
-    assert found.progress["episodes"] == 4
-    assert {start: part["obs"][0] for start, part in found.replay.items()} == {0: 0, 2: 1}
-    assert np.array_equal(found.arrays["learner/x"], arrays["learner/x"])
-    append_replay(store, run, 4, 8, {"obs": np.full(2, 3.0)})
-    save_checkpoint(store, run, arrays, {"episodes": 8, "replay_first": 3})
-    again = load_checkpoint(store, run)
-    assert again is not None
-    assert {start: part["obs"][0] for start, part in again.replay.items()} == {2: 1, 4: 3}  # the ring has wrapped
-
-
-@pytest.mark.parametrize("damage", ["truncated", "gap", "nothing"])
-def test_a_damaged_checkpoint_means_to_start_again(store: Store, damage: str) -> None:
-    run = "a" * 16
-    append_replay(store, run, 0, 2, {"obs": np.zeros(2)})
-    save_checkpoint(store, run, {"learner/x": np.arange(3.0)}, {"episodes": 2, "replay_first": 0})
-    path = store.checkpoints / f"{run}.safetensors"
-    if damage == "truncated":
-        path.write_bytes(path.read_bytes()[:-5])
-    elif damage == "gap":
-        next((store.checkpoints / run).iterdir()).unlink()
-    else:
-        path.unlink()
-    assert load_checkpoint(store, run) is None
-    assert not (store.checkpoints / run).exists()
 
 
 trees = st.recursive(
@@ -276,10 +314,12 @@ def written(store: Store, body: dict[str, Any]) -> Path:
     return path
 
 
-@pytest.mark.parametrize("teacher", [None, {"run": "b" * 16, "weights": "w"}])
-def test_a_record_of_schema_1_is_read(store: Store, teacher: dict[str, str] | None) -> None:
-    written(store, schema_1(teacher))
-    found = store.record("a" * 16)
+@pytest.mark.parametrize("taught", [False, True])
+def test_a_record_of_schema_1_is_read(store: Store, taught: bool) -> None:
+    own = record(settings=TAUGHT, teachers=(A,)) if taught else record()
+    teacher = {"run": A, "weights": "w"} if taught else None
+    written(store, schema_1(teacher) | {key: getattr(own, key) for key in ("run", "cell", "settings")})
+    found = store.record(own.run)
     assert found is not None
     assert found.schema_version == 2
     assert found.numbers == record().numbers
@@ -304,19 +344,19 @@ def test_a_damaged_record_of_schema_1_is_named(
     change(body)
     path = written(store, body)
     with pytest.raises(StoreError, match=f"{path.name}: {named}"):
-        store.record("a" * 16)
-    assert not store.finished("a" * 16)
+        store.record(A)
+    assert not store.finished(A)
 
 
 def test_an_edited_record_of_schema_1_is_named(store: Store) -> None:
     path = written(store, schema_1(None))
     path.write_bytes(path.read_bytes().replace(b"-1.25", b"-1.35"))
     with pytest.raises(StoreError, match="content_hash"):
-        store.record("a" * 16)
+        store.record(A)
 
 
 @settings(max_examples=100, deadline=None)
-@given(says=st.text() | st.text('": a,\n'), mean=st.floats(allow_nan=False, allow_infinity=False))
+@given(says=st.text() | st.text('": a,\n'), mean=st.floats(-1e150, 1e150))
 def test_a_file_as_written_is_read_as_its_json_is(
     tmp_path_factory: pytest.TempPathFactory, says: str, mean: float
 ) -> None:

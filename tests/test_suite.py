@@ -10,7 +10,9 @@ import pytest
 import tomli_w
 
 from bench.suite import Suite, SuiteError
-from bench.suite.loading import available, folder, load, parse
+from bench.suite.loading import load, parse
+from bench.suite.shipped import available, folder
+from bench.suite.tuning import Tuning, one_sided
 from tests.conftest import TINY
 from tests.printed import Entry, claim, table, text_with
 
@@ -72,9 +74,13 @@ def test_every_shipped_suite_is_sound() -> None:
         (
             'value = "mse"',
             'value = "mae"',
-            ["method[student].hyperparameters.reuse_loss", '"mae"', "'mse', 'ce' or 'kl'"],
+            ["method[student].hyperparameters.reuse_loss", '"mae"', 'one of "mse", "ce", "kl"'],
         ),
-        ("lr = { value = 0.01", "lr = { value = -0.01", ["method[base].hyperparameters.lr", "-0.01", "greater than 0"]),
+        (
+            "lr = { value = 0.01",
+            "lr = { value = -0.01",
+            ["method[base].hyperparameters.lr", "-0.01", "a number, above 0"],
+        ),
         ("tau = {", "taw = {", ["method[base].hyperparameters.taw", 'did you mean "tau"']),
         ('kind = "assumed"', 'kind = "guessed"', ["hyperparameters.warmup_transitions.kind", '"guessed"', "'assumed'"]),
         ('family = "particle"', 'family = "partical"', ["scenario[two].family", 'did you mean "particle"']),
@@ -347,3 +353,72 @@ def test_what_waits_need_not_be_known() -> None:
         ],
     )
     assert parse(text.encode(), "good.toml").entries("scenario")[-1].waits_for == "StarCraft"
+
+
+# ------------------------------------------------------------------------------------------------ units
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("episodes = 16, ", "frames = 16, ", ['the unknown key "frames"', '"episodes", "steps", "epochs"']),
+        ("episodes = 16, ", "steps = 16, ", ["experiment[source].budget", "16 steps", "episodes, or epochs"]),
+        (
+            "record_every = 2",
+            "record_every = 6",
+            ["experiment[source].record_every", "6", "a divisor of the budget of"],
+        ),
+        ("evaluate_every = 8", "evaluate_every = 12", ["experiment[source].evaluate_every", "12", "or more than it"]),
+        (
+            "[experiment.recording]",
+            'budget_of = { bass = { updates = 8, source = "x" } }\n[experiment.recording]',
+            ["experiment[source].budget_of", '"bass"', 'did you mean "base"?'],
+        ),
+        (
+            "[experiment.recording]",
+            'budget_of = { base = { updates = 8, source = "x" } }\n[experiment.recording]',
+            ["experiment[source].budget_of.base", "8 updates", "episodes, or epochs with epoch_episodes"],
+        ),
+        (
+            "budget = { episodes = 8 }",
+            "budget = { episodes = 8, steps = 8 }",
+            ["at most one of episodes, steps, updates"],
+        ),
+    ],
+)
+def test_units_that_cannot_be_meant_are_refused(old: str, new: str, said: list[str]) -> None:
+    message = refused(changed(old, new))
+    for text in said:
+        assert text in message
+
+
+def test_a_budget_of_one_who_does_not_take_part_is_refused() -> None:
+    own = 'budget_of = { student = { episodes = 8, source = "x" } }\n[experiment.recording]'
+    message = refused(changed("[experiment.recording]", own))
+    assert 'experiment[source].budget_of\n    got      "student"' in message
+    two = changed("budget = { episodes = 8 }", "budget = [{ episodes = 8 }, { episodes = 4 }]")
+    assert "budget: one table for each unit" in refused(two)
+
+
+def test_tuning_is_taken_over_and_said_where_it_is_of_one_side() -> None:
+    told = 'tuning = { method = "grid search", trials = 9, selected_on = "seed 7 of two", source = "a" }'
+    suite = parse(changed('id = "student"', f'id = "student"\n{told}').encode(), "tiny.toml")
+    own = suite.tuning("student")
+    assert own is not None
+    assert (own.tuned, str(own)) == (True, "grid search, 9 trials, selected on seed 7 of two")
+    assert suite.tuning("base") is None
+    (line,) = one_sided({"student": own, "base": None})
+    assert line == f"tuning is stated of one side alone: student ({own}); not of base"
+    untuned = Tuning(method="none", source="a")
+    (line,) = one_sided({"student": own, "base": untuned})
+    assert line == f"one side was tuned: student ({own}); not base"
+    assert not [*one_sided({"student": own, "init": own})]
+    assert not [*one_sided({"student": untuned, "base": None})]
+    heir = parse(changed('id = "base"', f'id = "base"\n{told}').encode(), "tiny.toml")
+    assert heir.tuning("init") == heir.tuning("base") == own  # it extends it
+
+
+def test_what_was_not_tuned_had_no_trials() -> None:
+    told = 'tuning = { method = "none", trials = 3, source = "a" }'
+    message = refused(changed('id = "base"', f'id = "base"\n{told}'))
+    assert "method[base].tuning" in message

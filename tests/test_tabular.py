@@ -63,12 +63,12 @@ def test_markdown(tables: Tables) -> None:
     assert any(
         line.startswith("| two | -4.5 ") and "**-3.0** \\| -3 [-3.25, -2.75] \\| inconclusive" in line for line in lines
     )
-    assert any(line.endswith("-9.9 \\| -4 [-4.25, -3.75] \\| not_reproduced |") for line in lines)
+    assert any(line.endswith("-9.9 \\| -4 [-4.25, -3.75] \\| not_reproduced \\| no |") for line in lines)
     assert any("so it is" in line and "reproduced" in line for line in lines)
     assert "## Methods side by side: joint" in lines
     assert "| method | base | student |" in lines  # more places than methods
     assert "| two, all | -4.5 [-4.75, -4.25] | -3 [-3.25, -2.75] |" in lines
-    assert any(line.startswith("| joint | two | student | jump start | -3 | base | -4.5 | 1.5 ") for line in lines)
+    assert any(line.startswith("| joint | two | student | jump start | -4 | base | -5.5 | 1.5 ") for line in lines)
 
 
 def test_a_board_runs_down_the_page(tables: Tables) -> None:
@@ -170,4 +170,4 @@ def test_report_refuses_what_it_cannot_write(bench_here, tiny_file: Path) -> Non
     for out in (".", "/", tiny_file.parent / "folder", tiny_file / "below"):
         refused = bench_here("report", tiny_file, "--format", "csv", "--out", out)
         assert refused.returncode == 2
-        assert f"{out} cannot be written" in refused.stderr
+        assert f"{out}: 1 problem(s)\n  --out\n" in refused.stderr

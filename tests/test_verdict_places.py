@@ -1,7 +1,7 @@
 """Verdicts on claims about several scenarios. Margins of .1 of the scale: two .2, three .5, odd .1. Seeds: sd .1.
 
-The difference of two methods has standard error .1 sqrt(2/3) = .0816 and 4 degrees of freedom: 1 apart has p = 1.3e-4,
-level has .5.
+The difference of two methods, seed by seed, has sd .1 sqrt(3), standard error .1 and 2 degrees of freedom: 1 apart has
+p = .0049, level has .5.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import pytest
 from bench.suite.loading import parse
 from tests.several import (
     BETTER,
+    POINTS,
     SEVERAL,
     SUBSTITUTE,
+    Level,
     claim,
     everywhere,
     evidence_of,
@@ -28,7 +30,7 @@ BASE = everywhere(-8.0)
 UP, LEVEL, DOWN = -7.0, -8.0, -9.0
 
 
-def student(two: float, three: float, odd: float) -> dict[str, dict[str, float]]:
+def student(two: float, three: float, odd: float) -> dict[str, dict[str, Level]]:
     return {"base": BASE, "single": BASE, "student": {"two": two, "three": three, "odd": odd}}
 
 
@@ -55,23 +57,23 @@ def test_a_claim_over_three_scenarios(tmp_path: Path, over: str, levels: tuple[f
 
 
 def test_the_reason_names_what_was_found_in_each_scenario(tmp_path: Path) -> None:
-    """One standard error of .0816 and t(.95, 4) = 2.132 give +-.174; -1 stands after Holm: 3 x 1.3e-4."""
+    """One standard error of .1 and t(.95, 2) = 2.920 give +-.292; -1 stands after Holm: 3 x .0049."""
     v = verdicts(suite_of(claim(BETTER)), tmp_path, student(UP, LEVEL, DOWN))["c"]
     assert v.verdict == "not_reproduced"
     assert v.reason == (
-        "reversed after Holm's correction: odd; two: greater: 1 [0.826, 1.17]; "
-        "three: neither order is shown; an advantage of the margin 0.5 or more is excluded: 0 [-0.174, 0.174]; "
-        "odd: reversed: less, not greater: -1 [-1.17, -0.826]"
+        "reversed after Holm's correction: odd; two: greater: 1 [0.708, 1.29]; "
+        "three: neither order is shown; an advantage of the margin 0.5 or more is excluded: 0 [-0.292, 0.292]; "
+        "odd: reversed: less, not greater: -1 [-1.29, -0.708]"
     )
     assert v.found == pytest.approx(-1)
-    assert v.p_against == pytest.approx(3 * 1.29e-4, rel=0.02)
+    assert v.p_against == pytest.approx(3 * 0.00493, rel=0.02)
 
 
 def test_each_scenario_has_its_own_margin(tmp_path: Path) -> None:
-    """.3 worse is within three's .5, and not within two's .2."""
+    """.1 worse is within three's .5, and not within two's .2."""
     test = '{ kind = "not_greater", greater = ["base:final"], less = ["student:final"] }'
     suite = suite_of(claim(test, 'scenarios = ["two", "three"]'))
-    v = verdicts(suite, tmp_path, student(-8.5, -8.1, -8.0))["c"]
+    v = verdicts(suite, tmp_path, student(-8.8, -8.1, -8.0))["c"]
     assert v.verdict == "not_reproduced"
     assert "two: better by more than the margin 0.2" in v.reason
     assert "three: not better by the margin 0.5 or more" in v.reason
@@ -96,20 +98,22 @@ def test_nothing_run_is_not_run(tmp_path: Path) -> None:
 
 
 def test_failed_seeds_are_told_once(tmp_path: Path) -> None:
-    suite = suite_of(claim(BETTER))
+    text = "\n".join((SEVERAL, claim(BETTER))).replace("seeds = { value = 3,", "seeds = { value = 4,")
+    suite = parse(text.encode(), "x.toml")
     evidence_of(suite, tmp_path, {"student": everywhere(UP)}, status="failed", seeds=(0,))
     evidence_of(suite, tmp_path, {"base": BASE}, seeds=(0, 1, 2, 3))
     v = verdicts(suite, tmp_path, {"student": everywhere(UP), "single": BASE}, seeds=(1, 2, 3))["c"]
-    assert v.verdict == "reproduced"
+    assert (v.verdict, v.reason) == ("not_run", "no seed of it counts, unplanned: 1-3")
     v = verdicts(suite, tmp_path, {}, seeds=(0, 1, 2, 3))["c"]
     assert (v.verdict, v.seeds) == ("reproduced", 3)
     assert v.reason.endswith("1 of 4 seeds of student on all failed")
 
 
 def test_an_undefined_scenario_counts_as_not_shown(tmp_path: Path) -> None:
-    """The level is single's: on two and three the student alone reaches it, on odd nobody does."""
+    """The level is single's: on two and three the student alone reaches it, in time; on odd nobody does."""
     test = '{ kind = "ordering", greater = ["base:reach"], less = ["student:reach"] }'
-    levels = {"base": everywhere(-9.0), "student": BASE, "single": {"two": -8.0, "three": -8.0, "odd": 0.0}}
+    rising: dict[str, Level] = {"two": (0, 1, 2), "three": (1, 2, 0), "odd": (POINTS,)}
+    levels = {"base": everywhere(-9.0), "student": rising, "single": {"two": -8.0, "three": -8.0, "odd": 0.0}}
 
     def code(over: str) -> tuple[str, str]:
         text = SEVERAL.replace('level = "base:final"', 'level = "single:final"') + claim(test, f"over = {over}")
@@ -212,7 +216,8 @@ def test_a_quantity_of_several_training_sets_must_name_one(tmp_path: Path) -> No
 def test_a_cell_outside_the_selection_is_still_read(tmp_path: Path) -> None:
     test = '{ kind = "ordering", greater = ["base:final"], less = ["base@grouped:final"] }'
     suite = suite_of(claim(test, 'scenarios = ["odd"]'))
-    levels = {"base on all": everywhere(UP), "base on other": BASE}
+    apart: dict[str, Level] = {"odd": [-8.0, -8.1, -7.9]}
+    levels = {"base on all": everywhere(UP), "base on other": everywhere(-8.0) | apart}
     evidence_of(suite, tmp_path, levels)
     v = verdicts(suite, tmp_path, levels, only=("joint",))["c"]
     assert v.verdict == "reproduced"

@@ -10,32 +10,26 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.checkpoints import save_checkpoint
-from bench.diff import difference, find
 from bench.plan import Plan, Selection, make_plan
-from bench.run import Job, run_job
 from bench.store import Record, Store, StoreError
-from bench.verify import Finding, verify
-from tests.conftest import Bench
+from bench.store.checkpoints import save_checkpoint
+from bench.store.diff import difference, find
+from bench.store.verify import Finding, verify
+from bench.suite.loading import parse
+from tests.conftest import TINY, Bench
+from tests.trained import train
 
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    from bench.suite.loading import parse
-    from tests.conftest import TINY
-
     return make_plan(parse(TINY.encode(), "tiny.toml"), Selection(seeds=(0,)))
 
 
 @pytest.fixture(scope="module")
 def trained(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One seed of every cell."""
-    torch.set_num_threads(1)
     store = Store(tmp_path_factory.mktemp("trained"))
-    store.open_for_writing()
-    for cell in sorted(plan.cells, key=lambda cell: bool(cell.teachers)):
-        runs = tuple(run for run in plan.runs if run.cell == cell.key)
-        run_job(Job(cell=cell, runs=runs, suite_version=1, profile="full"), store, lambda: False, lambda _: None)
+    train(plan, store)
     return store.root
 
 
@@ -79,7 +73,7 @@ def other_weights(store: Store, record: Record) -> None:
         (lambda s, r: s.write_record(r.model_copy(update={"seed": 7})), "damaged", "run: the id is not the hash"),
         (lambda s, r: s.write_record(r.model_copy(update={"settings": {}})), "damaged", "cell: "),
         (
-            lambda s, r: save_checkpoint(s, r.run, {}, {"episodes": 2, "replay_first": 0}),
+            lambda s, r: save_checkpoint(s, r.run, {}, {"done": 2, "replay_first": 0, "replay_stop": 2}),
             "leftover",
             "a finished run has left it",
         ),
@@ -116,7 +110,7 @@ def test_a_folder_that_publishes_records_only_is_sound(bench_here: Bench, plan: 
 
 
 def test_a_run_under_way_is_no_damage(store: Store) -> None:
-    save_checkpoint(store, "a" * 16, {}, {"episodes": 2, "replay_first": 0})
+    save_checkpoint(store, "a" * 16, {}, {"done": 2, "replay_first": 0, "replay_stop": 2})
     found = verify(store)
     assert (found.findings, found.unfinished) == ((), ("a" * 16,))
 
@@ -140,7 +134,7 @@ def test_verify_on_the_command_line(bench_here: Bench, plan: Plan, store: Store)
 def test_the_next_run_removes_leftovers(bench_here: Bench, plan: Plan, store: Store, tiny_file: Path) -> None:
     """What a kill between a record and its checkpoint's end leaves, and a file that was half written."""
     run = run_of(plan, "base on two")
-    save_checkpoint(store, run, {}, {"episodes": 2, "replay_first": 0})
+    save_checkpoint(store, run, {}, {"done": 2, "replay_first": 0, "replay_stop": 2})
     (store.checkpoints / run).mkdir()
     (store.root / "records" / f".{run}.json.4711").write_text("{")
     assert [f.kind for f in verify(store).findings] == ["leftover"] * 3

@@ -1,7 +1,11 @@
-"""The workflows are what GitHub allows (the schema that check-jsonschema brings along), and call what is here."""
+"""The workflows are what GitHub allows (the schema that check-jsonschema brings along), and call what is here.
+
+What they take from elsewhere is named by its content: actions by commit, tox by hash, npm by its lock file.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -42,3 +46,36 @@ def test_they_call_tox_environments_that_exist(path: Path) -> None:
     declared = re.findall(r"^\[testenv:(\w+)\]", (ROOT / "tox.ini").read_text(), re.MULTILINE)
     assert called
     assert {*called} <= {*declared}
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_actions_are_pinned_by_commit(path: Path) -> None:
+    """A tag may be moved to other code. The release stands beside the commit, for people."""
+    used = re.findall(r"uses: (.*)", path.read_text())
+    assert len(used) >= 3
+    for line in used:
+        assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
+
+
+def test_python_packages_before_tox_are_taken_by_hash() -> None:
+    texts = [path.read_text() for path in (*WORKFLOWS, ROOT / ".ci" / "run")]
+    installs = [line.strip() for text in texts for line in text.splitlines() if "pip install" in line]
+    by_hash = [line for line in installs if "pip install --require-hashes -r .ci/tox.txt" in line]
+    assert len(by_hash) == 4
+    assert [line for line in installs if line not in by_hash] == [
+        ".ci/installed/bin/python -m pip install -q -c constraints.txt ."  # our own package
+    ]
+    pinned = re.findall(
+        r"^([\w-]+)==\S+ (\\\n    --hash=sha256:[0-9a-f]{64}\b)", (ROOT / ".ci" / "tox.txt").read_text(), re.M
+    )
+    assert "tox" in {name for name, _ in pinned}
+
+
+def test_what_npm_brings_is_locked_and_names_no_registry() -> None:
+    """`npm ci` installs what the lock file says, and refuses another content."""
+    lock = json.loads((ROOT / "tests" / "browser" / "package-lock.json").read_text())
+    packages = {name: entry for name, entry in lock["packages"].items() if name}
+    assert all(entry["integrity"].startswith("sha512-") and "resolved" not in entry for entry in packages.values())
+    asked = json.loads((ROOT / "tests" / "browser" / "package.json").read_text())["dependencies"]
+    assert {name: packages[f"node_modules/{name}"]["version"] for name in asked} == asked
+    assert re.findall(r"npm (\w+)", (ROOT / "tox.ini").read_text().partition("commands_pre")[2]) == ["ci"]

@@ -70,7 +70,7 @@ def _finding(suite: Suite, claim: Claim, experiment: Experiment) -> Finding:
         from_digits=None,
         cells=(),
     )
-    if why := _unprinted(suite, claim):
+    if why := _unprinted(suite, claim, experiment):
         return replace(empty, cells=(why,))
     if isinstance(claim.test, Averaged):
         cases = list(_averages(suite, claim.test))
@@ -79,7 +79,7 @@ def _finding(suite: Suite, claim: Claim, experiment: Experiment) -> Finding:
     elif isinstance(claim.test, Product):
         cases = [_number(claim.test.printed, product(stated(t) for t in claim.test.of), " x ".join(claim.test.of))]
     else:
-        cases = [_case(claim, values, i) for i, values in _values(suite, claim, experiment)]
+        cases = [_case(suite, claim, values, i) for i, values in _values(suite, claim, experiment)]
     if all(case.holds == "not_checkable" for case in cases):
         return replace(empty, cells=("no table prints these values",))
     return _summed(empty, claim, cases)
@@ -119,7 +119,8 @@ def _printed(claim: Claim) -> str | None:
         case Difference():
             return ", ".join(claim.test.printed)
         case Between():
-            return f"{claim.test.low} to {claim.test.high}"
+            about = f" +- {claim.test.tolerance:g}" if claim.test.tolerance else ""
+            return f"{claim.test.low} to {claim.test.high}{about}"
         case Ratio():
             return f"{claim.test.printed:g} +- {claim.test.tolerance:g}"
         case _:
@@ -132,7 +133,7 @@ def _margin(margin: Margin | None) -> str:
     return ", ".join(f"{scale.replace('_', ' ')} margin {size:g}, ours" for scale, size in sizes)
 
 
-def _unprinted(suite: Suite, claim: Claim) -> str:
+def _unprinted(suite: Suite, claim: Claim, experiment: Experiment) -> str:
     """Why print cannot tell; nothing where it can."""
     if isinstance(claim.test, Untestable):
         return claim.test.because
@@ -140,9 +141,10 @@ def _unprinted(suite: Suite, claim: Claim) -> str:
         measure = suite["measure", split(quantity)[2]]
         if not isinstance(measure, Final | Retention):
             return f"{quantity} is in no table: {measure.says}"
-    margin = claim.margin
-    if by_margin(claim.test) and margin and not (margin.absolute or margin.relative):
-        return "its margin is a share of what is measured, not printed"
+    margin, scope = claim.margin, suite.scope(claim, experiment)
+    scaled = margin and margin.share_of_scale and all(suite.scale(scenario) for scenario in scope)
+    if by_margin(claim.test) and margin and not (margin.absolute or margin.relative or scaled):
+        return "its margin is a share of what is not measured yet"
     return ""
 
 
@@ -212,7 +214,7 @@ def _value(
     return None
 
 
-def _case(claim: Claim, values: Values | str, place: int) -> Case:
+def _case(suite: Suite, claim: Claim, values: Values | str, place: int) -> Case:
     """How a claim does in one case. place: of its scenario among the claim's."""
     if isinstance(values, str):
         return Case("not_checkable", values)
@@ -223,17 +225,18 @@ def _case(claim: Claim, values: Values | str, place: int) -> Case:
         case Ordering():
             pairs = itertools.product(test.greater, test.less)
             if test.clearly:
-                return _worst(_clearly(values[a], values[b], claim.margin) for a, b in pairs)
+                return _worst(_clearly(suite, values[a], values[b], claim.margin) for a, b in pairs)
             return _worst(_ordered(values[a], values[b]) for a, b in pairs)
         case NotGreater():
             pairs = itertools.product(test.greater, test.less)
-            return _worst(_within(values[a], values[b], claim.margin, both=False) for a, b in pairs)
+            return _worst(_within(suite, values[a], values[b], claim.margin, both=False) for a, b in pairs)
         case Equivalence():
             pairs = itertools.combinations(test.same, 2)
-            return _worst(_within(values[a], values[b], claim.margin, both=True) for a, b in pairs)
+            return _worst(_within(suite, values[a], values[b], claim.margin, both=True) for a, b in pairs)
         case Between():
             value = values[test.quantity]
-            bounds = Rounded(Fraction(0), stated(test.low).value, stated(test.high).value)
+            about = Fraction(str(test.tolerance or 0))
+            bounds = Rounded(Fraction(0), stated(test.low).value - about, stated(test.high).value + about)
             return Case("yes" if bounds.meets(rounded(value)) else "no", value.name)
         case Value():
             value = values[test.quantity]
@@ -283,23 +286,26 @@ def _ordered(greater: Printed, less: Printed) -> Case:
     return Case(holds, _both(greater, less))
 
 
-def _clearly(greater: Printed, less: Printed, margin: Margin | None) -> Case:
+def _clearly(suite: Suite, greater: Printed, less: Printed, margin: Margin | None) -> Case:
     """greater - less at least the margin, for some true values that round to the printed ones."""
     apart = difference(rounded(greater), rounded(less))
-    return Case("yes" if float(apart.high or 0) >= _size(margin, greater, less) - 1e-12 else "no", _both(greater, less))
+    size = _size(suite, margin, greater, less) - 1e-12
+    return Case("yes" if float(apart.high or 0) >= size else "no", _both(greater, less))
 
 
-def _within(a: Printed, b: Printed, margin: Margin | None, both: bool) -> Case:
+def _within(suite: Suite, a: Printed, b: Printed, margin: Margin | None, both: bool) -> Case:
     """a - b at most the margin, and where `both` at least its negative, for some true values behind the printed."""
-    apart, size = difference(rounded(a), rounded(b)), _size(margin, a, b) + 1e-12
+    apart, size = difference(rounded(a), rounded(b)), _size(suite, margin, a, b) + 1e-12
     within = float(apart.low or 0) <= size and (not both or float(apart.high or 0) >= -size)
     return Case("yes" if within else "no", _both(a, b))
 
 
-def _size(margin: Margin | None, a: Printed, b: Printed) -> float:
+def _size(suite: Suite, margin: Margin | None, a: Printed, b: Printed) -> float:
     """A margin as a number; 0 where none is."""
     if margin and margin.relative:
         return margin.relative * float(min(abs(a.exact), abs(b.exact)))
+    if margin and margin.share_of_scale:
+        return margin.share_of_scale * (suite.scale(a.scenario) or 0.0)
     return (margin.absolute or 0.0) if margin else 0.0
 
 

@@ -9,8 +9,8 @@ from typing import Literal
 from bench.audit.rounding import Rounded
 from bench.suite.published import UNITS
 
-Holds = Literal["yes", "no", "tie", "undefined", "not_checkable"]
-HOLDS: tuple[Holds, ...] = ("yes", "no", "tie", "undefined", "not_checkable")
+Holds = Literal["yes", "no", "tie", "undefined", "conflict", "not_checkable"]
+HOLDS: tuple[Holds, ...] = ("yes", "no", "tie", "undefined", "conflict", "not_checkable")
 
 
 @dataclass(frozen=True)

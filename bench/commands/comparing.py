@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markdown import Markdown
 
 from bench.commands.options import (
@@ -25,25 +22,30 @@ from bench.commands.options import (
     Seeds,
     cores,
     print_json,
+    say_not_counted,
     selected_part,
     terminal,
 )
 from bench.commands.runs import train
-from bench.compare import Entry, compared, entry, imported_comparison
+from bench.compare import compared, imported_comparison
 from bench.compare.findings import Findings
 from bench.compare.imported import PREFIX, entered
-from bench.compare.places import Rivals, lacking, left_aside
-from bench.executors.local import Options
-from bench.explain import Problem, shown
-from bench.measures import Evidence
-from bench.outside.method import MethodRefused, Outside
-from bench.outside.process import Limits, describe
+from bench.compare.report import comparison_json, comparison_lines, imported_json, imported_lines, write_comparison
+from bench.evidence.measures import Evidence
+from bench.executors.dispatch import Options
+from bench.guests.method import Guest, MethodRefused, target_of
+from bench.guests.places import Entry, Rivals, entry, lacking, left_aside
+from bench.guests.process import describe
+from bench.output.terminal import Terminal, warn
 from bench.plan import COMMAND_LINE
-from bench.report.comparison import comparison_json, comparison_lines, imported_json, imported_lines, write_comparison
 from bench.report.terminal import outcome_line, waiting_lines
-from bench.store import Store, StoreError, sha256
+from bench.run.job import Limits
+from bench.store import Store, StoreError, file_name, sha256
 from bench.suite import SuiteError
+from bench.suite.explain import Problem, shown
 from bench.suite.loading import load
+
+LOADING = "loading"  # instead of a run's id: the job of a method's process that only loads it
 
 
 def compare(
@@ -67,18 +69,18 @@ def compare(
     """Run a method of yours on a suite, evaluate it as all others are, and say how it differs from them."""
     before = Evidence(load(suite), selected_part(profile, only, seeds, None), Store(results))
     named = [name.strip() for name in against.split(",") if name.strip()] or ([against] if against else [])
-    console = Console(stderr=True) if as_json else terminal()
+    console = Terminal(stderr=True) if as_json else terminal()
     if method.startswith(PREFIX):
         _refuse_runs(method, {"--run-baselines": run_baselines, "--retry-failed": retry_failed})
         _compare_imported(before, method, named, _Said(suite, console, as_json))
         return
     limits = Limits(wall_s=60 * time_limit, memory_bytes=int(memory * 2**30))
     options = Options(jobs=jobs or cores(), retry_failed=retry_failed, limits=limits)
-    there = entry(before.suite, before.selection, _described(method, limits), named, run_baselines)
+    there = entry(before.suite, before.selection, _described(method, limits, before.store), named, run_baselines)
     _say_aside(before, named)
     if not there.contests:
-        print(*waiting_lines(there.plan), sep="\n", file=sys.stderr)
-        print("nothing was run: there is nowhere to compare it", file=sys.stderr)
+        warn(*waiting_lines(there.plan))
+        warn("nothing was run: there is nowhere to compare it")
         raise typer.Exit(NOTHING_RUN)
     _compare_run(before, there, options, _Said(suite, console, as_json))
 
@@ -88,7 +90,7 @@ class _Said:
     """How a comparison is shown. suite: as it was named, for commands that others can call."""
 
     suite: str
-    console: Console
+    console: Terminal
     as_json: bool
 
 
@@ -101,9 +103,10 @@ def _compare_run(before: Evidence, there: Entry, options: Options, said: _Said) 
     outcome = train(there.plan, records, store, options, said.console)
     said.console.print(outcome_line(there.plan, outcome), markup=False)
     if outcome.stopped or outcome.broken:
-        print(outcome.broken or "stopped; the same command goes on", file=sys.stderr)
+        warn(outcome.broken or "stopped; the same command goes on")
         raise typer.Exit(INTERRUPTED if outcome.stopped else RUNS_FAILED)
     evidence = Evidence(before.suite, before.selection, store)
+    say_not_counted(evidence.damaged)
     found = compared(evidence, there)
     lines, body = comparison_lines(evidence, found), comparison_json(evidence, found)
     folder = _folder(evidence, there.method.name, there.method.source)
@@ -111,7 +114,7 @@ def _compare_run(before: Evidence, there: Entry, options: Options, said: _Said) 
     _say_missing(evidence, there.contests, said.suite, ", or add --run-baselines")
     if outcome.failed or outcome.blocked:
         if not options.retry_failed:
-            print("runs that failed are made again only with --retry-failed", file=sys.stderr)
+            warn("runs that failed are made again only with --retry-failed")
         raise typer.Exit(RUNS_FAILED)
 
 
@@ -120,8 +123,9 @@ def _compare_imported(evidence: Evidence, method: str, named: Sequence[str], sai
     there = entered(evidence, method, named)
     _say_aside(evidence, named)
     if not there.rivals:
-        print(f"nothing to compare: no scenario of this selection has results of {method}", file=sys.stderr)
+        warn(f"nothing to compare: no scenario of this selection has results of {method}")
         raise typer.Exit(NOTHING_RUN)
+    say_not_counted(evidence.damaged)
     found, name = imported_comparison(evidence, there), there.own.label(there.method)
     lines, body = imported_lines(evidence, found), imported_json(evidence, found)
     _show(found, name, [*lines], body, _folder(evidence, name, sha256(name.encode())), said)
@@ -135,9 +139,17 @@ def _refuse_runs(method: str, options: Mapping[str, bool]) -> None:
         raise SuiteError(COMMAND_LINE, [problem])
 
 
-def _described(method: str, limits: Limits) -> Outside:
+def _described(method: str, limits: Limits, store: Store) -> Guest:
+    """What a method declares. Loading runs its code, so what appears among the results meanwhile is set aside, too."""
     try:
-        return describe(method, limits)
+        target_of(method)  # a name that cannot be one needs no folder
+        store.open_for_writing()
+        watch = store.ledger.begin([LOADING])
+        try:
+            return describe(method, limits)
+        finally:
+            for line in store.ledger.end(watch, clean=True):
+                warn(line)
     except MethodRefused as refused:
         raise SuiteError(COMMAND_LINE, refused.problems) from None
 
@@ -156,14 +168,13 @@ def _show(found: Findings, name: str, lines: Sequence[str], body: dict[str, Any]
 
 def _folder(evidence: Evidence, name: str, source: str) -> Path:
     """One that no other method's comparison has. source: a hash that tells it from others of its name."""
-    plain = re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-")
-    own = f"{plain}-{source[:8]}-{evidence.suite.id}-{evidence.selection.profile}"
+    own = file_name(name, source[:8], evidence.suite.id, evidence.selection.profile)
     return evidence.store.root / "compare" / own
 
 
 def _say_aside(evidence: Evidence, named: Sequence[str]) -> None:
     for line in left_aside(evidence.suite, evidence.selection, named):
-        print(f"not compared: {line}", file=sys.stderr)
+        warn(f"not compared: {line}")
 
 
 def _say_missing(evidence: Evidence, places: Sequence[Rivals], suite: str, more: str) -> None:
@@ -175,4 +186,4 @@ def _say_missing(evidence: Evidence, places: Sequence[Rivals], suite: str, more:
             where += f" on {', '.join(lack.training_sets)}"
         options = f"--profile {evidence.selection.profile} --only {lack.experiment} --seeds {seeds}"
         command = f"bench run {suite} {options} --results {evidence.store.root}"
-        print(f"missing: {where}, {len(lack.seeds)} seeds; {command}{more}", file=sys.stderr)
+        warn(f"missing: {where}, {len(lack.seeds)} seeds; {command}{more}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,23 +13,29 @@ from bench.commands.options import (
     Json,
     Only,
     Profile,
+    Reading,
     Results,
     Seeds,
     Settings,
     evidence_of,
     print_json,
     require_results,
+    say_not_counted,
 )
-from bench.compare import entrants
+from bench.commands.writing import Force, require_free, write_out
+from bench.evidence.measures import Evidence
 from bench.exchange import ExchangeError, marl_eval, rliable, table
-from bench.exchange.accepting import absent, accepted
+from bench.exchange.accepting import absent, accepted, remarks
 from bench.exchange.declaration import in_words, read_declaration
+from bench.exchange.files import gather
 from bench.exchange.grid import Placed, finished_rows, full_grid, left_out
-from bench.exchange.imported import Import, Source, imports, require_new, summary, write_import
-from bench.explain import Problem, listed, nearest, shown
-from bench.measures import Evidence
+from bench.exchange.imported import Import, imports, require_new, summary, write_import
+from bench.guests.entrants import entrants
+from bench.output.terminal import say, warn
 from bench.plan import COMMAND_LINE
-from bench.store import readable, sha256, write_atomically
+from bench.store import readable
+from bench.suite import PRIMARY
+from bench.suite.explain import Problem, listed, nearest, shown
 from bench.suite.loading import load
 
 EXPORTS, IMPORTS = ("marl-eval", "rliable", "csv"), ("marl-eval", "csv")
@@ -45,6 +50,7 @@ def export(
     only: Only = None,
     seeds: Seeds = "",
     settings: Settings = None,
+    reading: Reading = PRIMARY,
     results: Results = RESULTS,
     normalise: Annotated[
         bool, typer.Option("--normalise", help="rliable: by the suite's anchors, random policy 0 and good script 1")
@@ -52,6 +58,7 @@ def export(
     entrants_too: Annotated[
         bool, typer.Option("--entrants", help="with the methods from elsewhere that bench compare has run here")
     ] = False,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Write the finished runs of a selection for another tool."""
@@ -59,14 +66,13 @@ def export(
     if normalise and format_ != "rliable":
         problem = Problem("--normalise", format_, '"rliable"', "leave it out: this format has scores as they are")
         raise ExchangeError(COMMAND_LINE, [problem])
-    evidence = evidence_of(suite, profile, only, seeds, settings, results)
-    for line in evidence.damaged:
-        print(f"not counted: {line}", file=sys.stderr)
+    evidence = evidence_of(suite, profile, only, seeds, settings, results, reading)
+    say_not_counted(evidence.damaged)
     for line in left_out(evidence):
-        print(f"left out: {line}", file=sys.stderr)
+        warn(f"left out: {line}")
     elsewhere = _entered(evidence) if entrants_too else []
     if entrants_too and not elsewhere:
-        print("left out: no method from elsewhere has a finished run of this selection", file=sys.stderr)
+        warn("left out: no method from elsewhere has a finished run of this selection")
     if not elsewhere:
         require_results(evidence, results)
     if format_ == "csv":
@@ -78,11 +84,13 @@ def export(
         legend = readable(rliable.legend(grid, normalise))
         files = {out: rliable.to_npz(rliable.matrices(grid, normalise)), Path(f"{out}.json"): legend}
     for path, content in files.items():
-        _write(path, content)
+        require_free(path, content, force)
+    for path, content in files.items():
+        write_out(path, content, force)
     if as_json:
         print_json({"format": format_, "files": [str(path) for path in files]})
     else:
-        print(*(f"written: {path}" for path in files), sep="\n")
+        say(*(f"written: {path}" for path in files))
 
 
 def _entered(evidence: Evidence) -> list[Placed]:
@@ -99,7 +107,7 @@ def _entered(evidence: Evidence) -> list[Placed]:
 
 def import_(
     format_: Annotated[str, typer.Argument(metavar="FORMAT", help=", ".join(IMPORTS))],
-    file: Annotated[Path, typer.Argument(help="the file to import")],
+    file: Annotated[Path, typer.Argument(help="the file to import, or a folder of files with a run in each")],
     suite: Suite,
     protocol: Annotated[
         Path | None, typer.Option(help="how its runs were made, as TOML; default: FILE with .toml for its suffix")
@@ -114,63 +122,46 @@ def import_(
     """Take in results from elsewhere, kept apart from own runs and marked imported."""
     _require_format(format_, IMPORTS)
     loaded, declared = load(suite), read_declaration(protocol or file.with_suffix(".toml"))
-    content = _read(file)
-    source = Source(file=file.name, format="csv" if format_ == "csv" else "marl-eval", sha256=sha256(content))
-    name = name or file.stem
-    require_new(results, name, source)
-    metric = declared.metric_in_file or declared.metric
-    candidates, refused = table.parse(content, file) if format_ == "csv" else marl_eval.parse(content, file, metric)
+    there = gather(file, "csv" if format_ == "csv" else "marl-eval", declared)
+    name = name or (file.resolve().name if file.is_dir() else file.stem)
+    require_new(results, name, there.source, loaded.id, declared.column)
     before = imports(results)
     for line in before.damaged.values():
-        print(f"not counted: {line}", file=sys.stderr)
-    runs, unfit = accepted(candidates, declared, loaded, before.of_suite(loaded.id))
+        warn(f"not counted: {line}")
+    runs, unfit = accepted(there.candidates, declared, loaded, before.of_suite(loaded.id))
+    said = remarks(runs, there.candidates, declared)
     found = Import(
         name=name,
         suite=loaded.id,
         suite_version=loaded.version,
-        source=source,
+        source=there.source,
         protocol=declared,
         runs=tuple(runs),
-        refused=(*refused, *unfit),
+        refused=(*there.refused, *unfit),
     )
     path = write_import(results, found) if runs and not dry_run else None
     if as_json:
         print_json(
-            {"import": found.model_dump(mode="json"), "absent": absent(runs, declared), "file": path and str(path)}
+            {"import": found.model_dump(mode="json"), "absent": absent(runs, declared), "remarks": said}
+            | {"file": path and str(path)}
         )
     else:
-        _show(found, absent(runs, declared), path)
+        _show(found, [*(f"absent: {gap}" for gap in absent(runs, declared)), *(f"remark: {one}" for one in said)], path)
     if not runs:
-        print(f"nothing was imported: no run of {file} can be taken", file=sys.stderr)
+        warn(f"nothing was imported: no run of {file} can be taken")
         raise typer.Exit(NOTHING_RUN)
 
 
-def _show(found: Import, gaps: list[str], path: Path | None) -> None:
+def _show(found: Import, more: list[str], path: Path | None) -> None:
     for run in found.refused:
-        print(f"refused: {run.place}: {run.why}", file=sys.stderr)
-    print(f"declared: {in_words(found.protocol)}")
-    print(*summary(found), *(f"absent: {gap}" for gap in gaps), sep="\n")
+        warn(f"refused: {run.place}: {run.why}")
+    say(f"declared: {in_words(found.protocol)}")
+    say(*summary(found), *more)
     counted = f"{len(found.runs)} runs taken, {len(found.refused)} refused"
-    print(f"{counted}: {path}" if path else f"{counted}; nothing was written")
+    say(f"{counted}: {path}" if path else f"{counted}; nothing was written")
 
 
 def _require_format(format_: str, allowed: tuple[str, ...]) -> None:
     if format_ not in allowed:
         mend = f"name one of them{nearest(format_, allowed)}"
         raise ExchangeError(COMMAND_LINE, [Problem("FORMAT", shown(format_), listed(allowed), mend)])
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        problem = Problem("(file)", error.strerror or str(error), "a file that can be read", "correct the path")
-        raise ExchangeError(file, [problem]) from None
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        write_atomically(path, content)
-    except OSError as error:
-        got = error.strerror or str(error)
-        raise ExchangeError(path, [Problem("--out", got, "a file that can be written", "correct the path")]) from None

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bench.commands.options import NOT_SOUND, NOTHING_RUN, RESULTS, Json, Results, print_json, terminal
-from bench.diff import difference, find
-from bench.opponents import opponent_of
+from bench.commands.options import (
+    NOT_SOUND,
+    NOTHING_RUN,
+    RESULTS,
+    RUNS_FAILED,
+    Json,
+    Results,
+    cores,
+    print_json,
+    terminal,
+)
+from bench.exchange.imported import imports
+from bench.nightly import rerun as reruns
+from bench.output.terminal import say, warn
 from bench.report.folders import (
     difference_json,
     difference_lines,
@@ -19,24 +29,44 @@ from bench.report.folders import (
     verified_lines,
 )
 from bench.store import Store
-from bench.suite.loading import opponents
-from bench.verify import verify as verified
+from bench.store.diff import difference, find
+from bench.store.opponents import opponent_of
+from bench.store.verify import verify as verified
+from bench.suite.shipped import opponents
 
 
 def verify(
     results: Annotated[Path, typer.Argument(envvar="BENCH_RESULTS", help="the results folder")] = RESULTS,
+    rerun: Annotated[int, typer.Option(min=0, help="train so many finished runs again, and compare")] = 0,
+    baseline: Annotated[
+        Path | None, typer.Option(help="folder whose canaries say which platform classes repeat; default: RESULTS")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="processes at once, with --rerun; default: one a core")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check every hash of a results folder; exit code 1 where something fails."""
-    found = verified(Store(results))
+    """Check every hash of a results folder; exit code 1 where something fails.
+
+    With --rerun also where a run that is trained again has other numbers than its record, on a platform class whose
+    canaries are stored; exit code 4 where none could be trained again.
+    """
+    elsewhere = imports(results)
+    store = Store(results)
+    found = verified(store, len(elsewhere.sound), elsewhere.damaged)
+    again = reruns.rerun(store, rerun, baseline or results, jobs or cores(), lambda _: None) if rerun else None
     if as_json:
-        print_json(verified_json(results, found))
+        print_json(verified_json(results, found) | ({"rerun": reruns.as_json(again)} if again else {}))
     else:
-        print(*verified_lines(results, found), sep="\n")
-    if found.findings:
+        say(*verified_lines(results, found), *(reruns.lines(again) if again else ()))
+    if found.findings or (again and again.broken):
         raise typer.Exit(NOT_SOUND)
+    if again and again.broken_off:
+        raise typer.Exit(RUNS_FAILED)
+    if again and not again.rows:
+        raise typer.Exit(NOTHING_RUN)
     if not found.finished + found.failed + found.imports:
-        print(f"nothing was run: no record in {results}", file=sys.stderr)
+        warn(f"nothing was run: no record in {results}")
         raise typer.Exit(NOTHING_RUN)
 
 
@@ -53,7 +83,7 @@ def diff(
         print_json(difference_json(found))
         return
     terminal().print(difference_table(found))
-    print(*difference_lines(found), sep="\n")
+    say(*difference_lines(found))
 
 
 def opponent(
@@ -75,5 +105,5 @@ def opponent(
     if as_json:
         print_json({"path": str(path), **found.origin})
         return
-    print(f"{path}: {found.origin['agent_name']} of run {found.origin['run']}, seed {found.origin['seed']}")
-    print(f'in a scenario: opponent = "pretrained", opponent_sha256 = "{found.sha256}"')
+    say(f"{path}: {found.origin['agent_name']} of run {found.origin['run']}, seed {found.origin['seed']}")
+    say(f'in a scenario: opponent = "pretrained", opponent_sha256 = "{found.sha256}"')

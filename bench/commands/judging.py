@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import sys
+import os
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
@@ -16,6 +16,7 @@ from bench.commands.options import (
     Json,
     Only,
     Profile,
+    Reading,
     Results,
     Seeds,
     Settings,
@@ -24,16 +25,19 @@ from bench.commands.options import (
     evidence_of,
     print_json,
     require_results,
+    say_not_counted,
     terminal,
 )
-from bench.compare import entrants
-from bench.explain import Problem, listed, nearest, shown
-from bench.measures import Evidence
+from bench.commands.writing import Force, write_out
+from bench.evidence.measures import Evidence
+from bench.guests.entrants import entrants
+from bench.output.terminal import put, say, warn
 from bench.plan import COMMAND_LINE, selected
 from bench.report.boards import REFERENCE, boards
 from bench.report.machine import check_json
 from bench.report.markdown import drawn, write_report
 from bench.report.papertables import paper_tables
+from bench.report.specification import draw_specifications
 from bench.report.tabular import FORMATS, Tables
 from bench.report.terminal import (
     aggregate_table,
@@ -44,9 +48,11 @@ from bench.report.terminal import (
     transfer_table,
     verdict_table,
 )
-from bench.store import StoreError, write_atomically
-from bench.suite import SuiteError
-from bench.verdict import Aggregate, TransferMetric, Verdict, judge, transfer_metrics
+from bench.report.words import in_long, readings_lines
+from bench.store import StoreError, file_name
+from bench.suite import PRIMARY, SuiteError
+from bench.suite.explain import Problem, listed, nearest, shown
+from bench.verdict import Aggregate, TransferMetric, Verdict, judge, transfer_metrics, unplanned
 from bench.verdict.aggregates import ALL_PAIRS, begin
 
 Judged = tuple[list[Verdict], list[TransferMetric], list[Aggregate]]
@@ -58,17 +64,23 @@ def check(
     only: Only = None,
     seeds: Seeds = "",
     settings: Settings = None,
+    reading: Reading = PRIMARY,
     results: Results = RESULTS,
+    long: Annotated[
+        bool, typer.Option("--long", help="show what each verdict rests on: tags, p, r, placebo, place")
+    ] = False,
+    readings: Annotated[bool, typer.Option("--readings", help="show each claim under every reading, too")] = False,
     as_json: Json = False,
 ) -> None:
-    """Judge every claim on the results that are there."""
-    evidence = evidence_of(suite, profile, only, seeds, settings, results)
+    """Judge every claim on the results that are there, under the primary reading; and say in how many it holds."""
+    evidence = evidence_of(suite, profile, only, seeds, settings, results, reading)
     with workers(evidence) as pool:
         found = judged(evidence, pool)
     if as_json:
         print_json(check_json(evidence, *found))
     else:
-        show_check(evidence, *found)
+        show_check(evidence, *found, long)
+        say(*(line for v in found[0] if readings for line in readings_lines(v)))
     require_results(evidence, results)
 
 
@@ -78,27 +90,31 @@ def report(
     only: Only = None,
     seeds: Seeds = "",
     settings: Settings = None,
+    reading: Reading = PRIMARY,
     results: Results = RESULTS,
     as_json: Json = False,
     form: Annotated[
         str | None, typer.Option("--format", help=f"print the tables alone, as {', '.join(FORMATS)}")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="with --format: write to this file")] = None,
+    force: Force = False,
 ) -> None:
     """Write a Markdown report with learning curves and print its path; with --format print the tables alone."""
     _check_form(form, out)
-    evidence = evidence_of(suite, profile, only, seeds, settings, results)
+    evidence = evidence_of(suite, profile, only, seeds, settings, results, reading)
     if form is not None:
-        _print_tables(evidence, form, out)
+        _print_tables(evidence, form, out, force)
+        _say_doubts(evidence)
         require_results(evidence, results)
         return
     with workers(evidence) as pool:
         require_results(evidence, results)
         path, _ = judged_report(evidence, pool)
+    _say_doubts(evidence)
     if as_json:
         print_json({"report": str(path)})
     else:
-        print(f"report: {path}")
+        say(f"report: {path}")
 
 
 def _check_form(form: str | None, out: Path | None) -> None:
@@ -109,8 +125,8 @@ def _check_form(form: str | None, out: Path | None) -> None:
         raise SuiteError(COMMAND_LINE, [Problem("--out", shown(str(out)), "a file, with --format", "name a --format")])
 
 
-def _print_tables(evidence: Evidence, form: str, out: Path | None) -> None:
-    """The tables as the paper prints them, and the claims. Raises StoreError where `out` cannot be written."""
+def _print_tables(evidence: Evidence, form: str, out: Path | None, force: bool) -> None:
+    """The tables as the paper prints them, and the claims. Raises SuiteError where `out` cannot be written."""
     experiments = selected(evidence.suite, evidence.selection.only)
     verdicts = judge(evidence, experiments)
     claims = [v for v in verdicts if v.kind != "published"]
@@ -125,13 +141,9 @@ def _print_tables(evidence: Evidence, form: str, out: Path | None) -> None:
         )
     )
     if out is None:
-        print(text, end="")
+        put(text)
         return
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, text.encode())
-    except OSError as error:
-        raise StoreError(f"{out} cannot be written: {error.strerror}") from error
+    write_out(out, text.encode(), force, parents=True)
 
 
 @contextlib.contextmanager
@@ -144,6 +156,7 @@ def workers(evidence: Evidence) -> Iterator[Executor | None]:
     if all(len(experiment.methods) <= ALL_PAIRS for experiment in experiments):
         yield None
         return
+    os.environ["PYTHONSAFEPATH"] = "1"  # for them: no file of the current folder is taken for a module
     with ProcessPoolExecutor(max(1, cores() - 1)) as pool:
         pool.submit(int)  # starts them
         yield pool
@@ -159,7 +172,11 @@ def judged(evidence: Evidence, pool: Executor | None = None) -> Judged:
 
 
 def show_check(
-    evidence: Evidence, verdicts: list[Verdict], transfer: list[TransferMetric], aggregated: list[Aggregate]
+    evidence: Evidence,
+    verdicts: list[Verdict],
+    transfer: list[TransferMetric],
+    aggregated: list[Aggregate],
+    long: bool = False,
 ) -> None:
     console = terminal()
     if transfer:
@@ -167,24 +184,35 @@ def show_check(
     if aggregated:
         print_table(console, aggregate_table(aggregated))
     print_table(console, verdict_table(verdicts))
-    print(*deviation_lines(verdicts), sep="\n")
-    print(counts_line(verdicts))
+    say(*(line for v in verdicts if long for line in in_long(v)))
+    say(*deviation_lines(verdicts))
+    say(counts_line(verdicts))
     for line in family_lines(verdicts):
-        print(line)
+        say(line)
     for failure in evidence.failures:
-        print(f"failed: {failure}")
-    for problem in evidence.damaged:
-        print(f"not counted: {problem}", file=sys.stderr)
+        say(f"failed: {failure}")
+    _say_doubts(evidence)
+
+
+def _say_doubts(evidence: Evidence) -> None:
+    """Name, on standard error, records that are no use, cells whose teachers are not here, and unplanned seeds."""
+    say_not_counted(evidence.damaged)
+    for line in evidence.untaught:
+        warn(f"teacher missing: {line}")
+    for line in unplanned(evidence):
+        warn(f"unplanned: {line}")
 
 
 def judged_report(evidence: Evidence, pool: Executor | None = None) -> tuple[Path, Judged]:
     """The path of the report, in the results folder, and what it says. Raises StoreError where it cannot be written."""
     suite, selection, root = evidence.suite, evidence.selection, evidence.store.root
-    name = "-".join([suite.id, selection.profile, *(e.replace("/", "-") for e in selection.only)])
+    named = () if selection.reading == PRIMARY else (selection.reading,)
+    name = file_name(suite.id, selection.profile, *named, *selection.only)
     experiments, folder = selected(suite, selection.only), root / "report" / name
     try:
         with drawn(evidence, experiments, folder, pool):
             found = judged(evidence, pool)
+            draw_specifications(suite.id, found[0], folder, pool)
             return write_report(evidence, experiments, *found, folder), found
     except OSError as error:
         raise StoreError(f"report in {root} cannot be written: {error.strerror}") from error

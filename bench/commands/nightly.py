@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import os
 import re
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
-from bench.commands.options import INTERRUPTED, RESULTS, RUNS_FAILED, Json, cores, print_json
-from bench.explain import Problem, listed, nearest, shown
+from bench.commands.options import INTERRUPTED, RESULTS, RUNS_FAILED, Json, Verbs, cores, print_json, say_not_counted
 from bench.nightly import stored
 from bench.nightly.checking import change, check, fresh_evidence, refreshed
 from bench.nightly.checking import night_record as recorded
 from bench.nightly.history import append, nights
 from bench.nightly.nights import parsed_night
 from bench.nightly.references import moved_to
+from bench.nightly.report import canary_line, finding_lines, night_json, platform_line, require_folder, write_night
+from bench.output.terminal import say, warn
 from bench.plan import COMMAND_LINE
-from bench.report.nightly import canary_line, finding_lines, night_json, platform_line, write_night
 from bench.store import Store, StoreError
 from bench.suite import Suite, SuiteError
-from bench.suite.loading import available, load
+from bench.suite.explain import Problem, listed, nearest, shown
+from bench.suite.loading import load
+from bench.suite.shipped import available
 
 BASELINE = Path("results")
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
-class DefaultVerb(TyperGroup):
+class DefaultVerb(Verbs):
     """`bench nightly knowru` is `bench nightly check knowru`: what is no verb begins the arguments of the first one."""
 
     def parse_args(self, ctx, args: list[str]) -> list[str]:
@@ -46,7 +45,7 @@ HELP = """Check tonight: canaries, fresh seeds, what moved; names what broke.
 
 Without a verb it is `check`: `bench nightly [SUITE]... --budget 60m --baseline results`; its options are listed by
 `bench nightly check --help`."""
-app = typer.Typer(cls=DefaultVerb, help=HELP)
+app = typer.Typer(cls=DefaultVerb, add_completion=False, help=HELP, rich_markup_mode=None)
 Suites = Annotated[list[str] | None, typer.Argument(metavar="[SUITE]...", help="suites; default: all")]
 Baseline = Annotated[Path, typer.Option(help="the folder of reference results, canaries and accepted scores")]
 Fresh = Annotated[Path, typer.Option(envvar="BENCH_RESULTS", help="where fresh seeds are gathered")]
@@ -70,6 +69,8 @@ def check_(
     """Check tonight (what `bench nightly` does). Exit codes: 1 worse, 3 runs failed, 4 nothing ran."""
     day, seconds, loaded = parsed_night(night), _seconds(budget), _loaded(suites)
     _require(baseline)
+    if out is not None:
+        require_folder(out)
     store = None if canary_only else Store(results)
     if store is not None:
         store.open_for_writing()
@@ -77,16 +78,16 @@ def check_(
     if as_json:
         print_json(night_json(done))
     else:
-        print(done.headline, canary_line(done), platform_line(done), *finding_lines(done.findings), sep="\n")
-    _tell_damaged(done.damaged)
+        say(done.headline, canary_line(done), platform_line(done), *finding_lines(done.findings))
+    say_not_counted(done.damaged)
     if store is None and out is not None:
-        print(f"report: {write_night(done, (), (), out)}", file=sys.stderr)
+        warn(f"report: {write_night(done, (), (), out)}")
     if done.played and done.played.broken:  # nothing can be written there any more
         raise typer.Exit(RUNS_FAILED)
     if store is not None:
         append(store.root, recorded(done))
         path = write_night(done, *nights(store.root), out or store.root / "nightly" / str(day))
-        print(f"report: {path}", file=sys.stderr if as_json else sys.stdout)
+        (warn if as_json else say)(f"report: {path}")
     if done.played and done.played.stopped:
         raise typer.Exit(INTERRUPTED)
     if done.exit_code:
@@ -107,7 +108,7 @@ def accept(
     _require(baseline)
     store = Store(results)
     evidence = fresh_evidence(_loaded(suites), store)
-    _tell_damaged(store.contents().damaged)
+    say_not_counted(store.contents().damaged)
     known = [e for e in evidence if any(e.scores.values())]
     if not known:
         raise StoreError(f"nothing to accept: no fresh seed of these suites in {results}; bench nightly makes them")
@@ -122,7 +123,7 @@ def accept(
     if as_json:
         print_json({"cells": moved})
     else:
-        print(*(f"{path}: {cells} cell(s)" for path, cells in moved.items()), sep="\n")
+        say(*(f"{path}: {cells} cell(s)" for path, cells in moved.items()))
 
 
 @app.command("refresh-canary")
@@ -132,12 +133,12 @@ def refresh_canary(
     """Store anew what canaries come to on this platform."""
     _require_reason(reason)
     _require(baseline)
-    path, before = refreshed(_loaded(suites), baseline, reason)
+    path, before = refreshed(_loaded(suites), baseline, reason, _tell)
     differed = [one for one in before if one.state != "same"]
     if as_json:
         print_json({"stored": str(path), "before": [vars(one) for one in differed]})
     else:
-        print(*(f"{one.state}: {one.name}: {one.says}" for one in differed), f"stored: {path}", sep="\n")
+        say(*(f"{one.state}: {one.name}: {one.says}" for one in differed), f"stored: {path}")
 
 
 def _loaded(names: list[str] | None) -> list[Suite]:
@@ -165,17 +166,14 @@ def _seconds(text: str) -> float:
 
 
 def _tell(event: dict) -> None:
-    """One line on standard error for what begins or fails; nothing for progress, and nothing in CI."""
+    """One line on standard error for what begins or fails, and for each canary; nothing in CI."""
     if "CI" in os.environ:
         return
     if event["event"] == "started":
-        print(f"started: {event['label']}, {len(event['runs'])} seeds", file=sys.stderr)
+        warn(f"started: {event['label']}, {len(event['runs'])} seeds")
     elif event["event"] == "failed":
-        print(f"failed: {event['run']}: {event['reason']}", file=sys.stderr)
+        warn(f"failed: {event['run']}: {event['reason']}")
+    elif event["event"] == "canary":
+        warn(f"canary {event['number']} of {event['of']}, {event['seconds']:.1f} s: {event['name']}")
     elif event["event"] == "remark":
-        print(event["says"], file=sys.stderr)
-
-
-def _tell_damaged(lines: Sequence[str]) -> None:
-    for line in lines:
-        print(f"not counted: {line}", file=sys.stderr)
+        warn(event["says"])

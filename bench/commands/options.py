@@ -5,51 +5,84 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
+from typer.core import TyperGroup
 
-from bench.explain import Problem, shown
-from bench.measures import Evidence
-from bench.plan import COMMAND_LINE, Selection
+from bench.output.terminal import Terminal, put, warn
+from bench.plan import COMMAND_LINE, Selection, refused
 from bench.store import Store
-from bench.suite import SuiteError
+from bench.suite import PRIMARY, Suite, SuiteError
+from bench.suite.explain import Problem, shown
 from bench.suite.loading import load
+from bench.suite.parts import LARGEST_COUNT
+from bench.suite.seeds import MOST_SEEDS
 
-ASKED_TO_FAIL, BAD_USAGE, RUNS_FAILED, NOTHING_RUN, INTERRUPTED = 1, 2, 3, 4, 130
+if TYPE_CHECKING:
+    from bench.evidence.measures import Evidence
+
+ASKED_TO_FAIL, BAD_USAGE, RUNS_FAILED, NOTHING_RUN, OUR_FAULT, INTERRUPTED = 1, 2, 3, 4, 70, 130
 NOT_SOUND = ASKED_TO_FAIL  # verify is asked just that
 RESULTS = Path("runs")
-MOST_SEEDS = 10_000
 
 SuiteName = Annotated[str, typer.Argument(help="a suite's name, or the path of a suite file (*.toml)")]
 Profile = Annotated[str, typer.Option(help="which budget: full, nightly, smoke")]
 Only = Annotated[list[str] | None, typer.Option(help="an experiment's id; may be repeated")]
 Seeds = Annotated[str, typer.Option(help="N: the first N seeds; or a list with a comma or a range: 0,3 or 5-9 or 7,")]
 Settings = Annotated[
-    list[str] | None, typer.Option("--set", help="[METHOD.|budget.]KEY=VALUE; recorded as a deviation")
+    list[str] | None, typer.Option("--set", help="[METHOD.][budget.]KEY=VALUE; recorded as a deviation")
+]
+Reading = Annotated[
+    str, typer.Option("--reading", help="the suite under another of its readings; bench ls readings names them")
 ]
 Results = Annotated[Path, typer.Option(envvar="BENCH_RESULTS", help="the results folder")]
 Shard = Annotated[str, typer.Option(help="i/n: the i-th of n parts of the seeds, for array jobs")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
-def terminal() -> Console:
+class Verbs(TyperGroup):
+    """Verbs with the whole first sentence of their help, where click would cut it at the end of the line."""
+
+    def format_commands(self, ctx, formatter) -> None:
+        verbs = {name: (verb.help or "").partition("\n\n")[0] for name, verb in self.commands.items()}
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, " ".join(text.split())) for name, text in verbs.items()])
+
+
+def terminal() -> Terminal:
     """As wide as the terminal; where there is none, wide enough for a table."""
-    return Console() if sys.stdout.isatty() else Console(width=160)
+    return Terminal() if sys.stdout.isatty() else Terminal(width=160)
 
 
 def print_json(value: Any) -> None:
-    print(json.dumps(value, indent=1, allow_nan=False))
+    put(f"{json.dumps(value, indent=1, allow_nan=False)}\n")
+
+
+def say_not_counted(lines: Iterable[str]) -> None:
+    """Name, on standard error, the records that are no use; one line each."""
+    for line in lines:
+        warn(f"not counted: {line}")
 
 
 def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def selected_part(profile: str, only: list[str] | None, seeds: str, settings: list[str] | None) -> Selection:
-    return Selection(profile=profile, only=tuple(only or ()), seeds=seed_list(seeds), settings=tuple(settings or ()))
+def selected_part(
+    profile: str, only: list[str] | None, seeds: str, settings: list[str] | None, reading: str = PRIMARY
+) -> Selection:
+    chosen = {"profile": profile, "only": tuple(only or ()), "seeds": seed_list(seeds)}
+    return Selection(**chosen, settings=tuple(settings or ()), reading=reading)
+
+
+def read_as(suite: Suite, reading: str) -> Suite:
+    """A suite under a reading. Raises SuiteError for one that it does not declare."""
+    if reading != PRIMARY and reading not in suite.readings:
+        raise refused("--reading", reading, [PRIMARY, *suite.readings])
+    return suite.under(reading)
 
 
 def seed_list(text: str) -> tuple[int, ...] | None:
@@ -63,13 +96,14 @@ def seed_list(text: str) -> tuple[int, ...] | None:
             ends = [part.partition("-") for part in text.split(",") if part.strip()]
             ranges = [range(int(low), int(high if dash else low) + 1) for low, dash, high in ends]
         seeds = sorted({s for r in ranges for s in r}) if sum(map(len, ranges)) <= MOST_SEEDS else ()
+        seeds = seeds if not seeds or seeds[-1] <= LARGEST_COUNT else ()
     except (ValueError, OverflowError):
         seeds = ()
     if not seeds:
         problem = Problem(
             "--seeds",
             shown(text),
-            f"a count N >= 1, or a list such as 0,3,7-9, of at most {MOST_SEEDS}",
+            f"a count N >= 1, or a list such as 0,3,7-9, of at most {MOST_SEEDS}, each below 2**53",
             "e.g. --seeds 5",
         )
         raise SuiteError(COMMAND_LINE, [problem])
@@ -77,13 +111,23 @@ def seed_list(text: str) -> tuple[int, ...] | None:
 
 
 def evidence_of(
-    suite: str, profile: str, only: list[str] | None, seeds: str, settings: list[str] | None, results: Path
+    suite: str,
+    profile: str,
+    only: list[str] | None,
+    seeds: str,
+    settings: list[str] | None,
+    results: Path,
+    reading: str = PRIMARY,
 ) -> Evidence:
-    return Evidence(load(suite), selected_part(profile, only, seeds, settings), Store(results))
+    from bench.evidence.measures import Evidence  # numpy comes with it, which not every verb needs
+
+    return Evidence(
+        read_as(load(suite), reading), selected_part(profile, only, seeds, settings, reading), Store(results)
+    )
 
 
 def require_results(evidence: Evidence, results: Path) -> None:
     """Exit 4 where nothing was measured: a check of nothing must not look like one that passed."""
     if not any(evidence.finished(cell) for cell in evidence.plan.cells):
-        print(f"nothing was run: no finished run of this selection in {results}", file=sys.stderr)
+        warn(f"nothing was run: no finished run of this selection in {results}")
         raise typer.Exit(NOTHING_RUN)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -11,13 +10,16 @@ import typer
 
 from bench.commands.options import BAD_USAGE, NOTHING_RUN, RESULTS, Json, Results, print_json
 from bench.exchange.imported import imports
-from bench.explain import Problem, shown
+from bench.output.terminal import say, warn
 from bench.plan import COMMAND_LINE
 from bench.site.archive import Archive
-from bench.site.build import SiteError, build
+from bench.site.build import build
+from bench.site.replacing import SiteError
 from bench.store import StoreError
 from bench.suite import Suite, SuiteError
-from bench.suite.loading import available, load
+from bench.suite.explain import Problem, shown
+from bench.suite.loading import load
+from bench.suite.shipped import available
 
 
 def leaderboard(
@@ -31,21 +33,21 @@ def leaderboard(
     _require_distinct(suites)
     archive = Archive(results)
     for problem in (*archive.damaged, *imports(results).damaged.values()):
-        print(f"not counted: {problem}", file=sys.stderr)
+        warn(f"not counted: {problem}")
     if not archive.size:  # a site that is there is worth more than one of nothing
-        print(f"nothing was run: no record in {results}; no site was written", file=sys.stderr)
+        warn(f"nothing was run: no record in {results}; no site was written")
         raise typer.Exit(NOTHING_RUN)
     try:
         manifest = build(suites, archive, out)
     except SiteError as error:
-        print(error, file=sys.stderr)
+        warn(error)
         raise typer.Exit(BAD_USAGE) from error
     except OSError as error:
         raise StoreError(f"the site in {out} cannot be written: {error.strerror or error}") from error
     if as_json:
         print_json({"site": str(out / "index.html")} | manifest)
     else:
-        print(f"site: {out / 'index.html'}")
+        say(f"site: {out / 'index.html'}")
 
 
 def _require_distinct(suites: Sequence[Suite]) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Set
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from bench.commands.judging import judged_report, show_check
 from bench.commands.options import (
+    ASKED_TO_FAIL,
     INTERRUPTED,
     NOTHING_RUN,
     RESULTS,
@@ -18,6 +19,7 @@ from bench.commands.options import (
     Json,
     Only,
     Profile,
+    Reading,
     Results,
     Seeds,
     Settings,
@@ -26,27 +28,39 @@ from bench.commands.options import (
     cores,
     evidence_of,
     print_json,
+    read_as,
+    say_not_counted,
     selected_part,
     terminal,
 )
-from bench.estimate import Progress, forecast, peak_bytes, stored_progress
-from bench.executors.local import Options, Outcome, execute
-from bench.explain import Problem, shown
-from bench.measures import Evidence, standing
-from bench.opponents import missing_opponents
-from bench.plan import COMMAND_LINE, Plan, sharded
+from bench.evidence.measures import Evidence
+from bench.evidence.standing import standing
+from bench.executors.dispatch import Options, Outcome
+from bench.executors.estimate import Progress, forecast, peak_bytes, stored_bytes, stored_progress
+from bench.executors.local import execute
+from bench.executors.until import Round, train_until_decided
+from bench.nightly import repeats
+from bench.output.terminal import Terminal, say, warn
+from bench.plan import COMMAND_LINE, Plan, Resolver, Selection, selected, sharded
+from bench.plan.assets import missing_assets
+from bench.report.chances import power_json, power_lines, power_table
+from bench.report.looks import round_line, rounds_json
 from bench.report.machine import check_json, outcome_json, plan_json
 from bench.report.terminal import (
     RunProgress,
     duration,
     outcome_line,
     plan_table,
+    print_table,
     standing_line,
     waiting_lines,
 )
 from bench.store import Record, Store
-from bench.suite import SuiteError
-from bench.suite.loading import load, opponents
+from bench.suite import PRIMARY, Suite, SuiteError
+from bench.suite.assets import everywhere
+from bench.suite.explain import Problem, shown
+from bench.suite.loading import load
+from bench.verdict.power import power as chances
 
 
 def plan(
@@ -55,28 +69,59 @@ def plan(
     only: Only = None,
     seeds: Seeds = "",
     settings: Settings = None,
+    reading: Reading = PRIMARY,
     results: Results = RESULTS,
     jobs: Annotated[int | None, typer.Option(min=1, help="processes at once; default: one a core")] = None,
     shard: Shard = "",
+    power: Annotated[
+        bool, typer.Option("--power", help="instead: how likely the planned seeds are to decide each claim and value")
+    ] = False,
+    pilots: Annotated[
+        str,
+        typer.Option(help="with --power: the profile whose finished runs are taken for the truth; default: the same"),
+    ] = "",
     as_json: Json = False,
 ) -> None:
-    """Show the cells and runs that a suite asks for, what is done, what is left, and what it costs."""
-    evidence = evidence_of(suite, profile, only, seeds, settings, results)
+    """Show the cells and runs that a suite asks for, what is done, what is left, and what it costs.
+
+    With --power it shows what the seeds are good for instead, before any is trained.
+    """
+    evidence = evidence_of(suite, profile, only, seeds, settings, results, reading)
+    say_not_counted(evidence.damaged)
+    if power:
+        _show_power(evidence, pilots, as_json)
+        return
     planned, jobs = sharded(evidence.plan, shard), jobs or cores()
     now = standing(planned, evidence.records)
     expected = forecast(planned, evidence.records, stored_progress(evidence.store, planned), now.settled, jobs)
+    memory = peak_bytes(planned, expected.cells, jobs)
+    disk = stored_bytes(planned, expected.cells, now.settled, jobs)
     if as_json:
-        print_json(plan_json(planned, now, expected, jobs))
+        print_json(plan_json(planned, now, expected, jobs) | {"memory_bytes": memory, "checkpoint_bytes": disk})
         return
     console = terminal()
     if planned.cells:
         console.print(plan_table(planned, now, expected))
         basis = ", ".join(sorted({c.basis for c in expected.cells.values()}))
-        memory = peak_bytes(planned, expected.cells, jobs) / 2**20
-        print(f"{standing_line(planned, now)}; about {duration(expected.wall_s)} left with {jobs} process(es)")
-        print(f"(time from: {basis}), about {memory:,.0f} MiB of memory at most")
+        say(f"{standing_line(planned, now)}; about {duration(expected.wall_s)} left with {jobs} process(es)")
+        sizes = f"about {memory / 2**20:,.0f} MiB of memory and {disk / 2**20:,.0f} MiB of checkpoints at most"
+        say(f"(time from: {basis}), {sizes}")
     for line in waiting_lines(planned):
-        print(line)
+        say(line)
+
+
+def _show_power(evidence: Evidence, pilots: str, as_json: bool) -> None:
+    suite, selection = evidence.suite, evidence.selection
+    drawn_from = evidence
+    if pilots and pilots != selection.profile:
+        drawn_from = Evidence(suite, selection.model_copy(update={"profile": pilots}), evidence.store)
+    found = [*chances(drawn_from, Resolver(suite, selection), selected(suite, selection.only))]
+    if as_json:
+        print_json(power_json(found))
+        return
+    if any(one.chance is not None for one in found):
+        print_table(terminal(), power_table(found))
+    say(*power_lines(found))
 
 
 def run(
@@ -85,6 +130,7 @@ def run(
     only: Only = None,
     seeds: Seeds = "",
     settings: Settings = None,
+    reading: Reading = PRIMARY,
     results: Results = RESULTS,
     jobs: Annotated[int | None, typer.Option(min=1, help="processes at once; default: one a core")] = None,
     lanes: Annotated[int, typer.Option(min=0, help="seeds trained together in a process; 0: split evenly")] = 0,
@@ -92,25 +138,48 @@ def run(
     checkpoint_every: Annotated[float, typer.Option(min=0, help="seconds between checkpoints")] = 30.0,
     shard: Shard = "",
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="make runs that failed again")] = False,
+    until_decided: Annotated[
+        bool,
+        typer.Option("--until-decided", help="train look by look, until every claim is decided or the looks end"),
+    ] = False,
     report: Annotated[bool, typer.Option("--report", help="then judge the claims and write the report")] = False,
+    against: Annotated[
+        Path | None, typer.Option(help="published results; then compare runs of the same ids, to the last bit")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Train what a suite asks for and the results folder lacks. Interrupted, it goes on where it was."""
+    """Train what a suite asks for and the results folder lacks. Interrupted, it goes on where it was.
+
+    With --against it exits with 1 where numbers differ from the published ones on a platform class whose canaries are
+    stored with them, and where a published record is damaged; with 4 where full budgets were asked for and none of
+    these runs is published.
+    """
     _check_device(device)
-    loaded, selection = load(suite), selected_part(profile, only, seeds, settings)
+    if against is not None and not (against / "records").is_dir():
+        mend = "name a folder that holds records, e.g. --against results"
+        raise SuiteError(COMMAND_LINE, [Problem("--against", shown(str(against)), "a results folder", mend)])
+    published = None if against is None else repeats.published_in(against)
+    loaded, selection = read_as(load(suite), reading), selected_part(profile, only, seeds, settings, reading)
+    if until_decided:
+        _check_looks(loaded, selection, shard)
     store = Store(results)
     store.open_for_writing()
     before = Evidence(loaded, selection, store)
+    say_not_counted(before.damaged)
     planned = sharded(before.plan, shard)
     options = Options(_processes(jobs, device), lanes, device, checkpoint_every, retry_failed)
-    console = Console(stderr=True) if as_json else terminal()
+    console = Terminal(stderr=True) if as_json else terminal()
     if planned.waiting and not planned.cells:
-        print(*waiting_lines(planned), sep="\n", file=sys.stderr)
-        print("nothing was run: nothing of this selection can run here yet", file=sys.stderr)
+        warn(*waiting_lines(planned))
+        warn("nothing was run: nothing of this selection can run here yet")
         raise typer.Exit(NOTHING_RUN)
-    outcome = train(planned, before.records, store, options, console)
+    rounds: list[Round] = []
+    if until_decided:
+        planned, outcome = _until_decided(loaded, selection, store, options, console, rounds)
+    else:
+        outcome = train(planned, before.records, store, options, console)
     console.print(outcome_line(planned, outcome), markup=False)
-    printed: dict[str, Any] = {"run": outcome_json(outcome)}
+    printed: dict[str, Any] = {"run": outcome_json(outcome)} | ({"looks": rounds_json(rounds)} if rounds else {})
     if report and not (outcome.stopped or outcome.broken):
         evidence = Evidence(loaded, selection, store)
         path, found = judged_report(evidence)
@@ -120,15 +189,23 @@ def run(
             show_check(evidence, *found)
         printed["report"] = str(path)
         console.print(f"report: {printed['report']}", markup=False, soft_wrap=True)
+    compared = repeats.repeats(planned, store, published) if published and not outcome.broken else None
+    if compared is not None:
+        printed["against"] = repeats.as_json(compared)
+        console.print(*repeats.lines(compared), sep="\n", markup=False, soft_wrap=True)
     if as_json:
         print_json(printed)
     if outcome.stopped:
-        print("stopped; the same command goes on from the last checkpoints", file=sys.stderr)
+        warn("stopped; the same command goes on from the last checkpoints")
         raise typer.Exit(INTERRUPTED)
     if outcome.broken:
-        print(outcome.broken, file=sys.stderr)
+        warn(outcome.broken)
     if outcome.failed or outcome.blocked or outcome.broken:
         raise typer.Exit(RUNS_FAILED)
+    if compared is not None and compared.broken:
+        raise typer.Exit(ASKED_TO_FAIL)
+    if compared is not None and not compared.rows and profile == "full" and not settings:
+        raise typer.Exit(NOTHING_RUN)  # shorter or changed runs are published nowhere; of these, some should be
 
 
 def _processes(jobs: int | None, device: str) -> int:
@@ -142,7 +219,7 @@ def _check_device(device: str) -> None:
         problem = Problem("--device", shown(device), '"cpu", "cuda", "cuda:N"', "name one of them")
         raise SuiteError(COMMAND_LINE, [problem])
     if kind == "cuda":
-        from bench.run import DeviceMissing, check_device  # torch comes with it, so only here
+        from bench.run.devices import DeviceMissing, check_device  # torch comes with it, so only here
 
         try:
             check_device(device)
@@ -150,14 +227,45 @@ def _check_device(device: str) -> None:
             raise SuiteError(COMMAND_LINE, [error.problem]) from None
 
 
-def train(planned: Plan, records: list[Record], store: Store, options: Options, console: Console) -> Outcome:
+def _check_looks(suite: Suite, selection: Selection, shard: str) -> None:
+    """Raises SuiteError where there are no looks to train by, or where others than theirs are asked for."""
+    asked = {"--seeds": selection.seeds is not None, "--shard": bool(shard)}
+    if both := [option for option, there in asked.items() if there]:
+        problem = Problem("--until-decided", f"{both[0]} with it", "the seeds of the declared looks", "leave one out")
+        raise SuiteError(COMMAND_LINE, [problem])
+    profile = suite.profile.get(selection.profile)
+    experiments = selected(suite, selection.only)
+    if profile is not None and not any(e.schedule(profile).often for e in experiments):
+        got = f'fixed seeds in profile "{selection.profile}"'
+        allowed = "an experiment, or a profile, that declares looks: seeds = { looks = [5, 10, 15, 20] }"
+        mend = "declare looks in the suite file before any run, or leave --until-decided out"
+        raise SuiteError(suite.id, [Problem("--until-decided", got, allowed, mend)])
+
+
+def _until_decided(
+    suite: Suite, selection: Selection, store: Store, options: Options, console: Terminal, rounds: list[Round]
+) -> tuple[Plan, Outcome]:
+    """Train look by look, a line after each. What failed is made again once, where that is asked for."""
+
+    def one_look(planned: Plan, records: list[Record], first: bool) -> Outcome:
+        own = options if first else replace(options, retry_failed=False)
+        return train(planned, records, store, own, console)
+
+    def tell(now: Round) -> None:
+        rounds.append(now)
+        console.print(round_line(now), markup=False, soft_wrap=True)
+
+    return train_until_decided(suite, selection, store, one_look, tell)
+
+
+def train(planned: Plan, records: list[Record], store: Store, options: Options, console: Terminal) -> Outcome:
     """Train what is left of a plan, showing how far it is. records: those of its cells that are there.
 
-    Raises SuiteError where an opponent that it needs is not there.
+    Raises SuiteError where a file that it needs is not there.
     """
     settled = standing(planned, records).settled
     needed = {run.cell for run in planned.runs if run.id not in settled}
-    if missing := missing_opponents((cell for cell in planned.cells if cell.key in needed), opponents()):
+    if missing := missing_assets((cell for cell in planned.cells if cell.key in needed), everywhere()):
         raise SuiteError(planned.suite, missing)
 
     def seconds_left(progress: Mapping[str, Progress], settled: Set[str]) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -10,16 +9,19 @@ import typer
 from bench.audit import HOLDS
 from bench.audit import audit as audited
 from bench.commands.options import ASKED_TO_FAIL, BAD_USAGE, Json, SuiteName, print_json, terminal
-from bench.envs import OpponentMissing
-from bench.explain import Problem, listed, nearest, shown
+from bench.envs import AssetMissing, BackendMissing, checked
+from bench.output.terminal import put, say, warn
 from bench.plan import COMMAND_LINE
+from bench.plan.sides import compares_itself
 from bench.report.audit import audit_counts, audit_json, audit_markdown, audit_table
-from bench.report.listing import KINDS, listing_table
-from bench.report.machine import validation_json
-from bench.report.terminal import validation_line
+from bench.report.listing import KINDS, listing_table, validation_json, validation_line
 from bench.suite import Suite, SuiteError
-from bench.suite.loading import available, load, opponents
+from bench.suite.assets import everywhere, to_get
+from bench.suite.explain import Problem, listed, nearest, shown
+from bench.suite.loading import load
 from bench.suite.loading import schema as json_schema
+from bench.suite.margins import wide_margins
+from bench.suite.shipped import available
 
 STAND_INS = ("random", "greedy_script")  # opponents that need no weights
 
@@ -45,11 +47,11 @@ def audit(
     everything: Annotated[bool, typer.Option("--all", help="show what holds and what print cannot tell, too")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="print Markdown, as in docs/audit.md")] = False,
     fail_on: Annotated[
-        list[str] | None, typer.Option(help="exit 1 where something is so: no, tie, undefined, not_checkable")
+        list[str] | None, typer.Option(help="exit 1 where something is so: no, tie, undefined, conflict, not_checkable")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check each paper against its own tables: derived values, repeated values, bold marks, claims."""
+    """Check each paper against its own tables, and against its authors' code where that does otherwise."""
     for given in fail_on or ():
         if given not in HOLDS:
             problem = Problem("--fail-on", shown(given), listed(HOLDS), f"name one of them{nearest(given, HOLDS)}")
@@ -59,10 +61,10 @@ def audit(
     if as_json:
         print_json(audit_json(findings))
     elif markdown:
-        print(audit_markdown(audits), end="")
+        put(audit_markdown(audits))
     else:
         terminal().print(audit_table(findings, everything))
-        print(audit_counts(findings))
+        say(audit_counts(findings))
     if any(f.holds in (fail_on or ()) for f in findings):
         raise typer.Exit(ASKED_TO_FAIL)
 
@@ -80,7 +82,9 @@ def validate(
     if as_json:
         print_json([validation_json(name, found) for name, found in checked.items()])
     for name, found in () if as_json else checked.items():
-        print(validation_line(name, found) if isinstance(found, Suite) else found)
+        say(*([validation_line(name, found)] if isinstance(found, Suite) else str(found).split("\n")))
+        for line in wide_margins(found) if isinstance(found, Suite) else ():
+            say(f"  warning: {line}")
     if any(isinstance(found, SuiteError) for found in checked.values()):
         raise typer.Exit(BAD_USAGE)
 
@@ -105,25 +109,31 @@ def anchors(
     for s in scenarios:
         try:
             measured[s.id] = measure_anchors(
-                s.family, s.params, s.steps, s.metric, seeds, episodes, opponent, opponents()
+                s.family, s.params, s.steps, s.metric, seeds, episodes, opponent, everywhere()
             )
         except NoScale as error:
-            print(f"{s.id}: not measured: {error}", file=sys.stderr)
-        except OpponentMissing as error:
-            mend = "put the opponent's file there, or give --opponent, to measure against a stand-in"
+            warn(f"{s.id}: not measured: {error}")
+        except AssetMissing as error:
+            todo = "; ".join(map(to_get, checked(s.family, s.params).assets.values()))
+            mend = f"{todo}; or give --opponent, to measure against a stand-in"
             raise SuiteError(suite, [Problem(f"scenario[{s.id}]", str(error), listed(STAND_INS), mend)]) from error
+        except BackendMissing as error:
+            warn(f"{s.id}: not measured: {error}")
     if as_json:
         print_json(measured)
         return
     for scenario, scores in measured.items():
-        print(f"{scenario}: " + ", ".join(f"{name} {s['mean']:.4f} (sd {s['sd']:.4f})" for name, s in scores.items()))
+        say(f"{scenario}: " + ", ".join(f"{name} {s['mean']:.4f} (sd {s['sd']:.4f})" for name, s in scores.items()))
 
 
 def _loaded_or_refused(name: str) -> Suite | SuiteError:
     try:
-        return load(name)
+        suite = load(name)
+        if problems := [*compares_itself(suite)]:
+            raise SuiteError(name, problems)
     except SuiteError as error:
         return error
+    return suite
 
 
 def _names(suite: str | None) -> list[str]:

@@ -1,17 +1,6 @@
-"""A method from elsewhere against a suite's own: which runs that takes, and what they show. No torch, no verdicts."""
+"""A method from elsewhere against a suite's own: what their runs show. No torch, no verdicts."""
 
-from bench.compare.entrants import entrants
 from bench.compare.imported import ImportedComparison, imported_comparison
-from bench.compare.places import Contest, Entry, entry
 from bench.compare.statistics import Comparison, compared
 
-__all__ = [
-    "Comparison",
-    "Contest",
-    "Entry",
-    "ImportedComparison",
-    "compared",
-    "entrants",
-    "entry",
-    "imported_comparison",
-]
+__all__ = ["Comparison", "ImportedComparison", "compared", "imported_comparison"]

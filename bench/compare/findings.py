@@ -2,7 +2,8 @@
 
 Axes: S seed, T task. A score is the mean of a run's final evaluation, in the scenario's metric, higher is better.
 Normalised it is (x - random) / (good - random), by the scenario's anchors, never by what happens to be here.
-Seeds train independently, so differences are Welch's; Holm's correction is over all differences that are tested.
+Seeds that ran on both sides are compared as pairs, for they share streams and teachers; imported ones share nothing
+with ours and are independent samples. Holm's correction is over all differences that are tested.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.measures import Evidence
+from bench.evidence.measures import Evidence
 from bench.stats import decisions
 from bench.stats.aggregates import IQM, optimality_gap
 from bench.stats.bootstrap import Band, Draws, improvement_interval, profile_band, stratified_interval
 from bench.stats.decisions import Decision
 from bench.stats.families import corrected
 from bench.stats.intervals import Interval, mean_interval
+from bench.stats.pairs import Matched, matched
 from bench.suite import Place, Scenario, Suite
 
 Floats = NDArray[np.float64]
@@ -63,7 +65,8 @@ class OwnScore:
 class Pair:
     """Final scores of two sides in a place, by seed. own: names what this side's were read off, a cell or an import.
 
-    origin: of the side that is imported. incomparable: why the two are no scores of one kind; then nothing is tested.
+    episodes: of each seed, where the scores are success rates. origin: of the side that is imported. incomparable: why
+    the two are no scores of one kind; then nothing is tested. remarks: what stands beside what is found.
     """
 
     experiment: str
@@ -72,8 +75,18 @@ class Pair:
     own: str
     ours: dict[int, float]
     theirs: dict[int, float]
+    episodes: int | None = None
     origin: Origin | None = None
     incomparable: str = ""
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def matched(self) -> Matched:
+        """As they are compared; the seeds of an import are numbers of another machine's runs."""
+        if self.origin is None:
+            return matched(self.ours, self.theirs)
+        ours, theirs = (np.array([*side.values()], dtype=np.float64) for side in (self.ours, self.theirs))
+        return Matched(ours, theirs, paired=False)
 
 
 @dataclass(frozen=True)
@@ -154,7 +167,9 @@ def _difference(suite: Suite, pair: Pair) -> Difference:
     else:
         anchors = suite["scenario", pair.place.scenario].anchors
         margin = SMALL * (anchors.good - anchors.no_information) if anchors else 0.0
-        decision = decisions.ordering(ours, theirs, paired=False, margin=margin)
+        both = pair.matched
+        decision = decisions.ordering(both.a, both.b, both.paired, margin, pair.episodes)
+        decision = replace(decision, tags=(*decision.tags, *pair.remarks))
     sides = mean_interval(ours), mean_interval(theirs)
     where = pair.experiment, str(pair.place), pair.against
     return Difference(*where, *sides, decision, pair.origin, pair.incomparable)

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.compare.findings import Findings, Origin, OwnScore, Pair, family, over_scenarios, own_score
-from bench.compare.places import Contest, Rivals, each_cell, rivals
+from bench.evidence.measures import Evidence, NotRun
 from bench.exchange.imported import Import, Imports, imports
-from bench.explain import Problem, listed, nearest, shown
-from bench.measures import Evidence, NotRun
+from bench.guests.places import Contest, Rivals, each_cell, rivals
 from bench.plan import COMMAND_LINE, Cell
 from bench.stats.estimates import StatisticsError
 from bench.suite import Place, SuiteError
+from bench.suite.explain import Problem, listed, nearest, shown
 
 PREFIX = "imported:"
 FINAL_PROTOCOL = "greedy"  # of our final scores
@@ -96,7 +96,8 @@ def _pairs(evidence: Evidence, entered: Entered, lost: list[str]) -> list[Pair]:
                 else:
                     made = origin(own, entered.method, scenario)
                     why = incomparable(made, cell, scenario)
-                    pair = Pair(venue.experiment.id, place, method, own.name, ours, theirs, made, why)
+                    episodes = evidence.rate_episodes(scenario, (cell,)) and made.episodes
+                    pair = Pair(venue.experiment.id, place, method, own.name, ours, theirs, episodes, made, why)
                     found.setdefault((cell.key, scenario), pair)
     return list(found.values())
 
@@ -134,6 +135,7 @@ def _against(evidence: Evidence, contest: Contest, scenario: str, own: Import, m
         own=cell.key,
         ours=_finals(evidence, cell, scenario),
         theirs=own.final_scores(method, scenario),
+        episodes=evidence.rate_episodes(scenario, (cell,)) and made.episodes,
         origin=made,
         incomparable=incomparable(made, cell, scenario),
     )
@@ -144,7 +146,7 @@ def origin(own: Import, method: str, scenario: str) -> Origin:
     trained = [run.trained for run in own.of(method, scenario).values()]
     known = [steps for steps in trained if steps is not None]
     return Origin(
-        protocol=declared.protocol,
+        protocol=f"{declared.protocol}, best single episode" if declared.best_episode else declared.protocol,
         episodes=declared.final_evaluation_episodes if declared.final == "final" else declared.evaluation_episodes,
         steps=(min(known), max(known)) if known and len(known) == len(trained) else None,
         counts=f"{declared.steps} steps",
@@ -161,7 +163,9 @@ def incomparable(made: Origin, cell: Cell, scenario: str) -> str:
     if made.protocol != FINAL_PROTOCOL:
         return f"its protocol is {made.protocol}, ours {FINAL_PROTOCOL}"
     limit = cell.scored[cell.scenarios.index(scenario)].episode_limit
-    budget = limit * cell.settings["budget"]["episodes"]
+    if cell.unit == "updates":
+        return f"its steps of training cannot be compared with ours, which are {cell.whole:,} updates"
+    budget = cell.whole * limit if cell.unit == "episodes" else cell.whole
     if made.steps is None:
         return f"its steps of training are not known, ours are {budget:,}"
     if made.counts != "environment steps":

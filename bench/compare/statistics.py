@@ -10,15 +10,15 @@ import numpy as np
 
 from bench.compare.findings import Difference, Findings, OwnScore, Pair, family, over_scenarios, own_score
 from bench.compare.imported import against_imports
-from bench.compare.places import Contest, Entry, each_cell
-from bench.measures import Evidence, NotRun, Values
+from bench.evidence.measures import Evidence, NotRun, Values
+from bench.evidence.readings import one_number
+from bench.guests.places import Contest, Entry, each_cell
 from bench.plan import Cell, scored
-from bench.readings import one_number
 from bench.stats.estimates import StatisticsError
 from bench.stats.intervals import Interval
 from bench.stats.retention import retention_interval
 from bench.store import Record
-from bench.suite import FirstReach, Place
+from bench.suite import FirstReach, Place, one_sided
 from bench.verdict.transfer import TransferMetric, transfer_metric
 
 
@@ -64,7 +64,7 @@ class Comparison(Findings):
 def compared(evidence: Evidence, entry: Entry) -> Comparison:
     """Everything that the results show of an entrant."""
     lost: list[str] = []
-    pairs = _pairs(evidence, entry.contests, lost)
+    pairs = _pairs(evidence, entry, lost)
     over, transfer = over_scenarios(evidence, pairs, lost), _transfer(evidence, entry)
     lost += [f"{m.baseline} on {m.scenario}: {m.remark}" for m in transfer if m.student_mean is None]
     return Comparison(
@@ -93,10 +93,11 @@ def _scores(evidence: Evidence, entry: Entry) -> Iterator[OwnScore]:
             yield own_score(evidence.suite, contest.experiment.id, place, finals, asked)
 
 
-def _pairs(evidence: Evidence, contests: Sequence[Contest], lost: list[str]) -> list[Pair]:
+def _pairs(evidence: Evidence, entry: Entry, lost: list[str]) -> list[Pair]:
     """Every comparison of two cells in a scenario, once, though several experiments may hold it."""
+    name, tuning = entry.method.name, entry.method.declaration.tuning.of_a_suite
     found: dict[tuple[str, str, str], Pair] = {}
-    for contest in contests:
+    for contest in entry.contests:
         own = contest.cell
         for scenario in own.scenarios:
             place = contest.place(scenario)
@@ -107,7 +108,10 @@ def _pairs(evidence: Evidence, contests: Sequence[Contest], lost: list[str]) -> 
                 except (NotRun, StatisticsError) as reason:
                     lost.append(f"{method} on {place}: {reason}")
                 else:
-                    pair = Pair(contest.experiment.id, place, method, own.key, ours, theirs)
+                    episodes = evidence.rate_episodes(scenario, (own, cell))
+                    tuned = (*one_sided({name: tuning, method: evidence.suite.tuning(method)}),)
+                    where = contest.experiment.id, place, method, own.key
+                    pair = Pair(*where, ours, theirs, episodes, remarks=tuned)
                     found.setdefault((own.key, cell.key, scenario), pair)
     return list(found.values())
 

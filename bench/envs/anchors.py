@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from bench.envs import checked
-from bench.envs.params import SimpleAdversaryParams
+from bench.envs import Assets, checked
+from bench.envs.assets import NO_ASSETS
+from bench.envs.mujoco import scripts as mujoco_scripts
+from bench.envs.mujoco.params import MujocoParams
 from bench.envs.particle import goal_scripts, scripts
 from bench.envs.particle.environment import ParticleParams
-from bench.envs.particle.opponents import named_opponent
+from bench.envs.particle.opponents import load_opponent
+from bench.envs.particle.params import SimpleAdversaryParams
 from bench.envs.particle.scripts import Script, measure, random_script
 
 FIRST_SEED = 1_000_000  # apart from the seeds of runs, which count from 0
@@ -42,17 +45,21 @@ def measure_anchors(
     seeds: int,
     episodes: int,
     opponent: str | None = None,
-    folder: Path | None = None,
+    assets: Assets = NO_ASSETS,
 ) -> dict[str, dict[str, float]]:
     """Mean and standard deviation over seeds of each script's score in a metric, by script. One torch thread.
 
-    opponent: who stands in for a pretrained opponent, "random" or "greedy_script". folder: where trained opponents are;
-    without either, or without the file, OpponentMissing. Raises NoScale where both sides of a contest learn: what a
-    side's script reaches depends on the other's.
+    opponent: who stands in for a pretrained opponent, "random" or "greedy_script". assets: where trained opponents are;
+    without either, or without the file, AssetMissing. Raises NoScale where both sides of a contest learn: what a
+    side's script reaches depends on the other's. Raises BackendMissing.
     """
     torch.set_num_threads(1)
     chosen = range(FIRST_SEED, FIRST_SEED + seeds)
     scenario = checked(family, params)
+    if isinstance(scenario, MujocoParams):
+        policies = mujoco_scripts.SCRIPTS.items()
+        limits = episodes, episode_limit, metric
+        return _spread({n: mujoco_scripts.measure(scenario, script, chosen, *limits) for n, script in policies})
     if opponent and isinstance(scenario, SimpleAdversaryParams) and scenario.opponent == "pretrained":
         others = {name: value for name, value in params.items() if name != "opponent_sha256"}
         scenario = checked(family, {**others, "opponent": opponent})
@@ -60,14 +67,19 @@ def measure_anchors(
         raise NoScale(f"no scripts for {scenario!r}; there are some for {', '.join(GOOD)}")
     if isinstance(scenario, SimpleAdversaryParams) and scenario.controlled == "all":
         raise NoScale("both sides learn, and what a side's script reaches depends on the other's")
-    weights = named_opponent(scenario.model_dump(), folder) if folder else None
+    weights = [load_opponent(assets, name) for name in scenario.assets.values()]
     policies = {
         "random": random_script([torch.Generator().manual_seed(2 * seed + 1) for seed in chosen]),
         "no_information": NO_INFORMATION[scenario.name],
         "good": GOOD[scenario.name],
     }
     scores = {
-        name: measure(scenario, script, chosen, episodes, episode_limit, metric, weights)
+        name: measure(scenario, script, chosen, episodes, episode_limit, metric, *weights)
         for name, script in policies.items()
     }
+    return _spread(scores)
+
+
+def _spread(scores: Mapping[str, Tensor]) -> dict[str, dict[str, float]]:
+    """Of scores [S] by name."""
     return {name: {"mean": float(s.mean()), "sd": float(s.std())} for name, s in scores.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.explain import Problem
+from bench.suite.explain import Problem, told
 
 
 class ExchangeError(Exception):
@@ -12,4 +12,4 @@ class ExchangeError(Exception):
 
     def __init__(self, source: str | Path, problems: list[Problem]):
         self.source, self.problems = str(source), problems
-        super().__init__("\n".join([f"{source}: {len(problems)} problem(s)", *map(str, problems)]))
+        super().__init__(told(source, problems))

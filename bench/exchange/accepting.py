@@ -11,12 +11,14 @@ from collections.abc import Iterable, Sequence
 from bench.exchange.candidates import Candidate, Point, Refusal, Refused
 from bench.exchange.declaration import Declaration
 from bench.exchange.imported import Import, ImportedRun
-from bench.explain import listed, nearest
-from bench.stats.estimates import LARGEST
+from bench.stats import LARGEST
 from bench.suite import BOUNDED, Scenario, Suite
+from bench.suite.explain import listed, nearest
 
 TELLING = 5  # so many different values do not come twice by chance
 NAME = 80  # characters of a method's name
+ROUNDED = 1e-3  # of a value: so far off it may be written
+SMALL = 0.01  # below it a share is more likely one that was divided by 100 twice
 
 
 def accepted(
@@ -100,7 +102,7 @@ def _own_names(scenario: Scenario) -> tuple[str, str]:
 
 
 def _seed(text: str, declared: Declaration) -> int:
-    found = re.fullmatch(r"\D*?([0-9]{1,9})", text)
+    found = re.fullmatch(r"\D*?([0-9]{1,9})(\.0+)?", text)  # 3.0: as tools write a column that has gaps
     if found is None:
         raise Refusal('the run\'s name must end in its seed, as in "seed_3"')
     if int(found[1]) not in declared.seeds:
@@ -123,6 +125,18 @@ def _mean(
     return math.fsum(value / len(scaled) for value in scaled)
 
 
+def remarks(runs: Sequence[ImportedRun], candidates: Iterable[Candidate], declared: Declaration) -> list[str]:
+    """What is taken and may still not be meant."""
+    found = []
+    scores = [value for run in runs for value in (*run.mean, run.final)]
+    if declared.factor != 1 and declared.metric in BOUNDED and scores and max(scores) < SMALL:
+        every = f"every {declared.metric} is below {SMALL:g}, the greatest {max(scores):g}"
+        found.append(f"with factor = {declared.factor:g} {every}; leave the factor out if the file has shares already")
+    if rows := sum(candidate.without_mean for candidate in candidates):
+        found.append(f"{rows} rows without a mean were passed over, as lines of a log between evaluations")
+    return found
+
+
 def _final(
     candidate: Candidate, points: Sequence[Point], means: Sequence[float], scenario: Scenario, declared: Declaration
 ) -> float:
@@ -132,8 +146,28 @@ def _final(
         return means[-1]
     if candidate.final is None:
         raise Refusal('it has no final evaluation; where its last one is meant, declare final = "last"')
+    if declared.final_is is None and _best_episode(candidate):
+        raise Refusal(
+            f"its final value {candidate.final[0]:.6g} is not below the greatest single episode of its evaluations, "
+            f"and above the mean of each: no mean of {declared.final_evaluation_episodes} declared episodes; declare "
+            'final = "last" for the last evaluation, or what the value is: final_is = "best_episode", or "mean"'
+        )
     n = candidate.final_n or (len(candidate.final) if len(candidate.final) > 1 else None)
     return _mean(candidate.final, n, declared.final_evaluation_episodes, scenario, declared)
+
+
+def _best_episode(candidate: Candidate) -> bool:
+    """Whether the final value is what some tools write instead of a mean: the best single episode of all evaluations.
+
+    E.g. BenchMARL's "absolute_metrics". It may be rounded, stand there several times, or be of an episode that the file
+    has not. Where the file has means alone it cannot be told.
+    """
+    episodes = [value for point in candidate.points for value in point.values if len(point.values) > 1]
+    if candidate.final is None or len({*candidate.final}) != 1 or candidate.final_n or not episodes:
+        return False
+    best = max(math.fsum(point.values) / len(point.values) for point in candidate.points)
+    greatest, final = max(episodes), candidate.final[0]
+    return greatest > best and final > best and final >= greatest - ROUNDED * abs(greatest)
 
 
 def _doubles(runs: Iterable[ImportedRun]) -> dict[tuple[str, str, int], int]:

@@ -9,7 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from bench.explain import shown
+from bench.suite.explain import shown
+
+EXACT = 2**53  # up to here a float is one whole number and no other
 
 
 class Refusal(Exception):
@@ -43,6 +45,7 @@ class Candidate:
     """A run in one task, as the file names them.
 
     final: the values of the final evaluation, where it has one; final_steps: of training until then, where it says.
+    without_mean: rows of a log that hold no evaluation.
     """
 
     place: str
@@ -53,6 +56,7 @@ class Candidate:
     final: tuple[float, ...] | None
     final_n: int | None = None
     final_steps: int | None = None
+    without_mean: int = 0
 
 
 def number(key: str, value: Any) -> float:
@@ -63,6 +67,21 @@ def number(key: str, value: Any) -> float:
         found = math.inf
     if not math.isfinite(found):
         raise Refusal(f"{key}: got {shown(value)}, a finite number is needed")
+    return found
+
+
+def whole(key: str, value: Any) -> int:
+    """A whole number, also one that is written as a float: 125000.0. Raises Refusal."""
+    found = value
+    if isinstance(value, str):
+        try:
+            found = int(value) if value.isascii() and value.isdecimal() and len(value) < 20 else float(value)
+        except ValueError:
+            found = None
+    if type(found) is float and found.is_integer() and abs(found) <= EXACT:
+        found = int(found)
+    if type(found) is not int or abs(found) > EXACT:
+        raise Refusal(f"{key} is {shown(value)}, a whole number of at most 2**53 is needed")
     return found
 
 

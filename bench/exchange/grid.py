@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from bench.evidence.measures import Evidence, NotRun
+from bench.evidence.readings import Score
 from bench.exchange import ExchangeError
-from bench.explain import Problem
-from bench.measures import Evidence, NotRun
 from bench.plan import COMMAND_LINE, Cell, selected
-from bench.readings import Score
 from bench.suite import Scenario, Suite
+from bench.suite.explain import Problem
 
 SHOWN = 5  # cells with gaps that an error names
 

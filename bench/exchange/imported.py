@@ -18,12 +18,16 @@ from pydantic import Field, ValidationError
 from bench.exchange import ExchangeError
 from bench.exchange.candidates import Refused
 from bench.exchange.declaration import Declaration
-from bench.explain import Problem, key_path, shown
-from bench.stats.estimates import LARGEST
-from bench.store import Frozen, StoreError, canonical, readable, sha256, write_atomically
+from bench.stats import LARGEST
+from bench.store import Frozen, Store, StoreError, canonical, readable, sha256, write_atomically
+from bench.store.records import Count
+from bench.suite.explain import Problem, key_path, shown
+from bench.suite.foreign import read_bytes
 
 IMPORT_SCHEMA = 1
+Format = Literal["marl-eval", "csv"]
 AGAIN = "delete it, and import the file again"
+MOST_BYTES = 2**28  # of an import, which is at most four times as long as what it was made from
 
 Score = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]  # larger ones have no spread that is a number
 
@@ -36,11 +40,11 @@ class ImportedRun(Frozen):
 
     method: str
     scenario: str
-    seed: int
-    steps: tuple[int, ...]
+    seed: Count
+    steps: tuple[Count, ...]
     mean: tuple[Score, ...]
     final: Score
-    final_steps: int | None = None
+    final_steps: Count | None = None
 
     @property
     def trained(self) -> int | None:
@@ -57,10 +61,10 @@ class ImportedRun(Frozen):
 
 
 class Source(Frozen):
-    """The file that was imported."""
+    """The file that was imported. sha256: of a folder, of the list of its files with their hashes."""
 
     file: str
-    format: Literal["marl-eval", "csv"]
+    format: Format
     sha256: str
 
 
@@ -111,7 +115,7 @@ class Imports:
 
 
 def folder(root: Path) -> Path:
-    return root / "imported"
+    return Store(root).imported
 
 
 def imports(root: Path) -> Imports:
@@ -125,8 +129,11 @@ def imports(root: Path) -> Imports:
     return Imports(tuple(sound), damaged)
 
 
-def require_new(root: Path, name: str, source: Source) -> None:
-    """Refuse a name that is taken or no name, and a file that was imported before. Raises ExchangeError."""
+def require_new(root: Path, name: str, source: Source, suite: str, metric: str) -> None:
+    """Refuse a name that is taken or no name, and a file of which this metric is in the suite already.
+
+    metric: its name in the file. Raises ExchangeError.
+    """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}", name):
         allowed = "letters, digits, '_', '.' and '-', at most 80"
         raise ExchangeError("(command line)", [Problem("--name", shown(name), allowed, "choose another")])
@@ -135,9 +142,11 @@ def require_new(root: Path, name: str, source: Source) -> None:
         problem = Problem("--name", shown(name), "a name that is not taken", f"choose another, or delete {path}")
         raise ExchangeError("(command line)", [problem])
     for other in imports(root).sound:
-        if other.source.sha256 == source.sha256 and other.source.format == source.format:
+        same = (other.source.sha256, other.suite, other.protocol.column) == (source.sha256, suite, metric)
+        if same and other.source.format == source.format:
             got = f"the file that {folder(root) / other.name}.json was made from"
-            raise ExchangeError(source.file, [Problem("(file)", got, "each file once", "delete that import first")])
+            allowed = "each file once for a metric and a suite"
+            raise ExchangeError(source.file, [Problem("(file)", got, allowed, "delete that import first")])
 
 
 def write_import(root: Path, found: Import) -> Path:
@@ -154,7 +163,7 @@ def write_import(root: Path, found: Import) -> Path:
 def read_import(path: Path) -> Import:
     """An import with its hashes checked. Raises StoreError."""
     try:
-        body: Any = json.loads(path.read_bytes())
+        body: Any = json.loads(read_bytes(path, MOST_BYTES))
         stated = (
             {key: body.pop(key, None) for key in ("content_hash", "numbers_hash")} if isinstance(body, dict) else {}
         )

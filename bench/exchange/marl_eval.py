@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.exchange import ExchangeError
-from bench.exchange.candidates import Candidate, Point, Refusal, Refused, number, place_of
+from bench.exchange.candidates import Candidate, Point, Refusal, Refused, number, place_of, whole
 from bench.exchange.grid import Grid
-from bench.explain import Problem, shown
 from bench.plan import COMMAND_LINE
 from bench.stats.estimates import StatisticsError
 from bench.suite import Scenario
+from bench.suite.explain import Problem, shown
 
 ABSOLUTE = "absolute_metrics"
 LEVELS = ("environments", "tasks", "algorithms", "runs", "steps")
@@ -99,8 +99,11 @@ def to_bytes(found: dict[str, Any]) -> bytes:
     return json.dumps(found, indent=1, allow_nan=False).encode() + b"\n"
 
 
-def parse(content: bytes, source: str | Path, metric: str) -> tuple[list[Candidate], list[Refused]]:
-    """The runs of a marl-eval file, and those that are none. metric: its name in the file. Raises ExchangeError."""
+def parse(content: bytes, source: str | Path, metric: str, final: bool = True) -> tuple[list[Candidate], list[Refused]]:
+    """The runs of a marl-eval file, and those that are none. Raises ExchangeError.
+
+    metric: its name in the file. final: whether absolute metrics are asked for; else nothing of them is read.
+    """
     try:
         tree = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_without_doubles)
     except (ValueError, RecursionError) as error:
@@ -113,7 +116,7 @@ def parse(content: bytes, source: str | Path, metric: str) -> tuple[list[Candida
     refused: list[Refused] = []
     for names, found in _leaves(tree):
         try:
-            candidates.append(_candidate(names, found, metric))
+            candidates.append(_candidate(names, found, metric, final))
         except Refusal as why:
             refused.append(Refused(place=place_of(names), why=str(why)))
     return candidates, refused
@@ -134,7 +137,7 @@ def _leaves(tree: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tu
             yield names, value
 
 
-def _candidate(names: tuple[str, ...], run: Any, metric: str) -> Candidate:
+def _candidate(names: tuple[str, ...], run: Any, metric: str, asked: bool) -> Candidate:
     if isinstance(run, Doubled):
         raise Refusal("the key stands more than once there: which is meant cannot be told")
     if not isinstance(run, Mapping):
@@ -142,21 +145,17 @@ def _candidate(names: tuple[str, ...], run: Any, metric: str) -> Candidate:
     environment, task, method, seed = names
     points, final = [], None
     for step, values in run.items():
+        if step == ABSOLUTE and not asked:
+            continue
         if not isinstance(values, Mapping):
             doubled = "the key stands more than once" if isinstance(values, Doubled) else f"got {shown(values)}"
             raise Refusal(f"{step}: {doubled}, one object of metrics is needed")
         if step == ABSOLUTE:
             final = _values(step, values, metric)
         else:
-            points.append(Point(_step_count(step, values), _values(step, values, metric)))
+            steps = whole(f"{step}: step_count", values.get("step_count"))
+            points.append(Point(steps, _values(step, values, metric)))
     return Candidate(place_of(names), method, f"{environment}/{task}", seed, tuple(points), final)
-
-
-def _step_count(step: str, values: Mapping[str, Any]) -> int:
-    count = values.get("step_count")
-    if type(count) is not int:
-        raise Refusal(f"{step}: step_count is {shown(count)}, a whole number is needed")
-    return count
 
 
 def _values(step: str, values: Mapping[str, Any], metric: str) -> tuple[float, ...]:

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from bench.exchange import ExchangeError
 from bench.exchange.grid import Grid
-from bench.explain import Problem
 from bench.plan import COMMAND_LINE
 from bench.stats.estimates import StatisticsError
 from bench.suite import Scenario
+from bench.suite.explain import Problem
 
 
 def matrices(grid: Grid, normalise: bool = False) -> dict[str, NDArray[np.float64]]:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from bench.exchange import ExchangeError
-from bench.exchange.candidates import Candidate, Point, Refusal, Refused, number, place_of
+from bench.exchange.candidates import Candidate, Point, Refusal, Refused, number, place_of, whole
 from bench.exchange.grid import Row
-from bench.explain import Problem, listed
+from bench.output.escaping import spreadsheet
 from bench.suite import Suite
+from bench.suite.explain import Problem, listed
 
 COLUMNS = (
     "suite", "suite_version", "profile", "experiment", "training_set", "method", "scenario", "seed", "run",
     "point", "episodes", "steps", "metric", "mean", "sd", "n",
 )  # fmt: skip
+NOTHING: Mapping[str, str] = MappingProxyType({})
 NEEDED = ("method", "scenario", "seed", "point", "steps", "mean")
 CURVE = ("episodes", "steps", "mean", "sd", "n")
 POINTS = ("evaluation", "final")
@@ -31,7 +34,7 @@ def to_csv(rows: Iterable[Row], suite: Suite, profile: str) -> str:
     for row in rows:
         head = (suite.id, suite.version, profile, row.experiment, row.training_set, row.method, row.scenario.id)
         for point in _points(row):
-            writer.writerow((*head, row.seed, row.score.run, *point))
+            writer.writerow(map(spreadsheet, (*head, row.seed, row.score.run, *point)))
     return text.getvalue()
 
 
@@ -41,14 +44,25 @@ def _points(row: Row) -> Iterator[tuple[str | int | float | None, ...]]:
     if curve := scores.curves.get("evaluation"):
         for episodes, steps, mean, sd, n in zip(*(getattr(curve, c) for c in CURVE), strict=True):
             yield "evaluation", episodes, steps, metric, mean, sd, n
-    steps = budget * row.scenario.steps
-    yield "final", budget, steps, metric, scores.final, None, len(scores.returns)
+    episodes, steps = {"episodes": (budget, budget * row.scenario.steps), "steps": (None, budget)}.get(
+        row.score.unit, (None, None)
+    )
+    yield "final", episodes, steps, metric, scores.final, None, len(scores.returns)
 
 
-def parse(content: bytes, source: str | Path) -> tuple[list[Candidate], list[Refused]]:
+def parse(
+    content: bytes,
+    source: str | Path,
+    columns: Mapping[str, str] = NOTHING,
+    given: Mapping[str, str] = NOTHING,
+    final: bool = True,
+) -> tuple[list[Candidate], list[Refused]]:
     """The runs of a CSV file, and those that are none. Raises ExchangeError. Columns that are not needed may be there.
 
-    One row that cannot be read refuses its whole run. A row that stands twice with the same `run` id counts once.
+    columns: by our name, the file's; with any, the file is a log: without a point all rows are evaluations, and those
+    without a mean are none. given: what the file need not say. final: whether final rows are asked for; else they are
+    not read. One row that cannot be read refuses its whole run. A row that stands twice with the same `run` id counts
+    once.
     """
     try:
         reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
@@ -57,9 +71,15 @@ def parse(content: bytes, source: str | Path) -> tuple[list[Candidate], list[Ref
         problem = Problem("(file)", f"no CSV: {error}", "comma-separated UTF-8 text", "save it so")
         raise ExchangeError(source, [problem]) from None
     head = lines[0][1] if lines else []
-    if len(set(head)) < len(head) or not {*NEEDED} <= {*head}:
-        problem = Problem("(header)", listed(head), f"{listed(NEEDED)}, each once", "name the columns so")
+    optional = ("point",) if columns and "point" not in columns else ()
+    needed = [columns.get(name, name) for name in NEEDED if name not in (*given, *optional)]
+    if len(set(head)) < len(head) or not {*needed, *columns.values()} <= {*head}:
+        mend = "name the columns so, or say in [columns] of the protocol what they are called"
+        allowed = f"{listed(dict.fromkeys((*needed, *columns.values())))}, each once"
+        problem = Problem("(header)", listed(head), allowed, mend)
         raise ExchangeError(source, [problem])
+    known = (*NEEDED, *columns) if columns else (*NEEDED, "n", "run")
+    read = {name: head.index(columns.get(name, name)) for name in known if columns.get(name, name) in head}
     runs: dict[Key, list[tuple[int, dict[str, str]]]] = {}
     refused: list[Refused] = []
     seen: set[tuple[str, ...]] = set()
@@ -67,7 +87,7 @@ def parse(content: bytes, source: str | Path) -> tuple[list[Candidate], list[Ref
         if len(cells) != len(head):
             refused.append(Refused(place=f"line {line}", why=f"{len(cells)} fields under {len(head)} columns"))
             continue
-        row = dict(zip(head, cells, strict=True))
+        row = dict.fromkeys(optional, "evaluation") | {name: cells[i] for name, i in read.items()} | {**given}
         own = tuple(row.get(column, "") for column in ("run", *NEEDED))
         if own[0] and own in seen:  # two experiments share the run
             continue
@@ -76,18 +96,23 @@ def parse(content: bytes, source: str | Path) -> tuple[list[Candidate], list[Ref
     candidates = []
     for key, rows in runs.items():
         try:
-            candidates.append(_candidate(key, rows))
+            candidates.append(_candidate(key, rows, bool(columns), final))
         except Refusal as why:
             refused.append(Refused(place=place_of(key), why=str(why)))
     return candidates, refused
 
 
-def _candidate(key: Key, rows: list[tuple[int, dict[str, str]]]) -> Candidate:
-    points, finals = [], []
+def _candidate(key: Key, rows: list[tuple[int, dict[str, str]]], log: bool, asked: bool) -> Candidate:
+    points, finals, without = [], [], 0
     for line, row in rows:
-        point = _point(f"line {line}", row)
         if row["point"] not in POINTS:
             raise Refusal(f'line {line}: point is "{row["point"]:.20}", one of {listed(POINTS)} is needed')
+        if row["point"] == "final" and not asked:
+            continue
+        if log and not row["mean"].strip():
+            without += 1
+            continue
+        point = _point(f"line {line}", row)
         (finals if row["point"] == "final" else points).append((line, point))
     if len(finals) > 1:
         both = " and ".join(str(line) for line, _ in finals[:2])
@@ -95,13 +120,13 @@ def _candidate(key: Key, rows: list[tuple[int, dict[str, str]]]) -> Candidate:
     final = finals[0][1] if finals else None
     own = tuple(point for _, point in points)
     if final is None:
-        return Candidate(place_of(key), *key, own, None)
-    return Candidate(place_of(key), *key, own, final.values, final.n, final.steps)
+        return Candidate(place_of(key), *key, own, None, without_mean=without)
+    return Candidate(place_of(key), *key, own, final.values, final.n, final.steps, without)
 
 
 def _point(place: str, row: dict[str, str]) -> Point:
-    n = _whole(f"{place}: n", row["n"]) if row.get("n") else None
-    return Point(_whole(f"{place}: steps", row["steps"]), (_mean(place, row["mean"]),), n)
+    n = whole(f"{place}: n", row["n"]) if row.get("n") else None
+    return Point(whole(f"{place}: steps", row["steps"]), (_mean(place, row["mean"]),), n)
 
 
 def _mean(place: str, text: str) -> float:
@@ -109,9 +134,3 @@ def _mean(place: str, text: str) -> float:
         return number(f"{place}: mean", float(text))
     except ValueError:
         raise Refusal(f'{place}: mean is "{text:.40}", a number is needed') from None
-
-
-def _whole(key: str, text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 20):
-        raise Refusal(f'{key} is "{text:.40}", a whole number is needed')
-    return int(text)

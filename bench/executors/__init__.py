@@ -1,1 +1,1 @@
-"""How a plan's runs get to processes. `local`: processes of this machine."""
+"""How a plan's runs get to workers and their results to disk. `dispatch`: whatever works; `local`: processes here."""

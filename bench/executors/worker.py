@@ -1,6 +1,8 @@
 """One job in one process: reads a job as JSON from standard input, writes events as JSON lines to standard output.
 
-Started by `bench.executors.local` with one torch thread. SIGTERM, or the parent's death, stops it after a checkpoint.
+A run's record and weights are events, too: the parent writes them. Until it answers with the run's id, on a line of
+standard input, the run stays claimed. Started by `bench.executors.local` with one torch thread. SIGTERM, or the
+parent's death, stops it after a checkpoint.
 Exit codes: 0 done, 1 failed (the last event or the end of standard error says why), 75 stopped.
 """
 
@@ -14,20 +16,30 @@ import sys
 from typing import Any
 
 from bench.envs import BackendMissing
-from bench.run import Job, Stopped, run_job
-from bench.store import Store, StoreError, storage_problem
+from bench.executors.jobs import run_job
+from bench.executors.results import packed
+from bench.run.failing import ended
+from bench.run.job import Job
+from bench.run.training import Stopped
+from bench.store import Record, Store, StoreError, storage_problem
 
 STOPPED = 75  # EX_TEMPFAIL: try again later
 
 
 def main() -> int:
-    channel = os.dup(1)
+    channel = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints goes to the log, not between the events
 
     def report(event: dict[str, Any]) -> None:
         """One line to the parent; where the parent is gone, the stop test notices."""
         with contextlib.suppress(BrokenPipeError):
-            os.write(channel, (json.dumps(event) + "\n").encode())
+            channel.write((json.dumps(event) + "\n").encode())
+            channel.flush()
+
+    def write(record: Record, weights: bytes | None) -> None:
+        report(packed(record, weights))
+        if sys.stdin.readline() != f"{record.run}\n":  # the parent is gone, or cannot write
+            raise Stopped
 
     order = json.loads(sys.stdin.readline())
     asked: list[int] = []
@@ -39,11 +51,15 @@ def main() -> int:
             Store(order["results"]),
             stop=lambda: bool(asked) or os.getppid() != order["parent"],
             report=report,
+            write=write,
         )
     except Stopped:
         return STOPPED
     except (StoreError, BackendMissing) as error:
         report({"event": "error", "reason": str(error)})
+        return 1
+    except SystemExit as end:
+        report({"event": "error", "reason": ended(end)})
         return 1
     except OSError as error:
         report({"event": "broken", "reason": storage_problem(error, order["results"])})

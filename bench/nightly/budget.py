@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import datetime
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.estimate import forecast
-from bench.executors.local import Options, Outcome, execute
+from bench.executors.dispatch import Options, Outcome
+from bench.executors.estimate import forecast
+from bench.executors.local import execute
+from bench.nightly.canaries import absent, without
 from bench.nightly.nights import seeds_of
 from bench.nightly.references import Evidence, fresh
 from bench.plan import Cell, Plan, Selection, make_plan
 from bench.store import Record, Store
-from bench.suite import Suite
+from bench.suite import NIGHTLY, Suite
 
-PROFILE = "nightly"
+PROFILE = NIGHTLY
 SEEDS = 3  # of a cell and night, where the profile names none
 
 Event = dict[str, Any]
@@ -43,15 +46,27 @@ class Share:
 class Played:
     """What became of a night's runs. finished: run ids by cell key. failed: why, by cell and seed; it failed twice.
 
-    again: what failed once and then finished. postponed: cells, by name, that the time did not allow, and why.
+    again: what failed once and then finished. postponed: cells, by name, that the time did not allow, and why; needs:
+    the seconds that each of them would take. seconds: by the key of each cell that was run, its teachers included.
+    before_s: what canaries had taken of the night.
     """
 
     finished: dict[str, list[str]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     again: dict[str, str] = field(default_factory=dict)
     postponed: dict[str, str] = field(default_factory=dict)
+    needs: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    before_s: float = 0.0
     stopped: bool = False
     broken: str = ""
+
+    @property
+    def enough(self) -> str:
+        """A budget that would do for one cell, where the time allowed none: the estimate and a fifth more."""
+        if not self.needs:
+            return ""
+        return f"{math.ceil((self.before_s + 1.2 * min(self.needs.values())) / 60)}m"
 
     @property
     def runs(self) -> int:
@@ -62,8 +77,11 @@ def shares(suites: Sequence[Suite], store: Store, night: datetime.date) -> list[
     """Every cell of profile nightly that can run, those with the oldest evidence first, then in the suites' order."""
     found = []
     for suite in (s for s in suites if PROFILE in s.profile):
-        seeds = seeds_of(night, suite.profile[PROFILE].seeds or SEEDS)
-        plan = make_plan(suite, Selection(profile=PROFILE, seeds=seeds))
+        asked = suite.profile[PROFILE].seeds
+        seeds = seeds_of(night, asked if isinstance(asked, int) else SEEDS)
+        selection = Selection(profile=PROFILE, seeds=seeds, reading=suite.pinned)
+        plan = make_plan(suite.under(suite.pinned), selection)
+        plan = without(plan, {cell.key for cell in plan.cells if absent(plan, cell)})
         by_cell = {key: own.records.values() for key, own in store.cells({cell.key for cell in plan.cells}).items()}
         records = tuple(record for own in by_cell.values() for record in own)
         found += [Share(c, with_teachers(plan, c), fresh(c, by_cell[c.key]), records) for c in plan.cells]
@@ -86,9 +104,13 @@ def play(
     jobs: int,
     report: Callable[[Event], None],
     clock: Callable[[], float] = time.monotonic,
+    before_s: float = 0.0,
 ) -> Played:
-    """Run cell after cell while the estimate of the next says that it ends in time. What fails is tried once more."""
-    start, played = clock(), Played()
+    """Run cell after cell while the estimate of the next says that it ends in time. What fails is tried once more.
+
+    budget_s: what is left of the night. before_s: what canaries took of it.
+    """
+    start, played = clock(), Played(before_s=before_s)
     made: dict[str, Record] = {}
     for share in night:
         made |= {run.id: record for run in share.plan.runs if (record := store.settled(run.id))}
@@ -98,12 +120,15 @@ def play(
         need = forecast(share.plan, records.values(), {}, settled, jobs).wall_s
         left = budget_s - (clock() - start)
         if need > left:
+            played.needs[share.name] = need
             played.postponed[share.name] = f"needs about {need:.1f} s, {max(0.0, left):.1f} s were left"
             continue
+        began = time.monotonic()
         first = execute(share.plan, store, Options(jobs), report)
         last = first
         if (first.failed or first.blocked) and not (first.stopped or first.broken):
             last = execute(share.plan, store, Options(jobs, retry_failed=True), report)
+        played.seconds[share.cell.key] = time.monotonic() - began
         _count(played, share, first, last)
         if last.stopped or last.broken:
             played.stopped, played.broken = last.stopped, last.broken

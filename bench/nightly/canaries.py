@@ -1,4 +1,4 @@
-"""Canaries: tiny seeded runs of every method on everything it can run on, which must repeat to the last bit.
+"""Canaries: tiny seeded runs of every code path that can run here, which must repeat to the last bit.
 
 A canary is a cell of a suite at its own settings, shortened so that it learns for a few updates only. What it comes to
 is stored for each platform class (`<baseline>/canaries/<class>.json`). On a class of which nothing is stored, the
@@ -7,29 +7,32 @@ curves are held against those of the class most like it, within `TOLERANCES`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import subprocess
-import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from baselines.specs import ALGORITHMS
-from bench.executors.local import ENVIRONMENT
+from bench.envs import lacking
 from bench.nightly.stored import Canary, CanaryFile, Drawn
 from bench.plan import Cell, Plan, Run, Selection, make_plan
+from bench.processes.starting import command, training_environment
 from bench.store import Record, Store, numbers_hash
-from bench.suite import Suite
+from bench.suite import PRIMARY, Suite
 
 SEEDS = (0, 1)  # two, so that stacked lanes are looked at too
 POINTS, POINT_EPISODES = 4, 12  # points of a curve, and the least number of episodes of each
-EPISODES_LOOKED_AT = 4  # of an evaluation
+POINT_STEPS = 160  # where a method counts by these: the last point is beyond the longest warm-up
+EPISODES_LOOKED_AT = 4  # of an evaluation; one where a method counts steps, whose episodes are long
 # What would delay a canary's learning, and the most that it may be here. A batch of 512 is the smallest that takes the
-# way of large ones (baselines/maddpg.py, products.py).
+# way of large ones (baselines/maddpg.py, kernels/products.py).
 SHORTENED: Mapping[str, int] = {
     "batch_size": 512,
     "warmup_transitions": 512,
@@ -41,70 +44,176 @@ SHORTENED: Mapping[str, int] = {
 TOLERANCES = (1e-3, 1e-3, 5e-2, 5e-2)
 LIMIT_S = 900.0  # for all canaries together; a hang must end
 
-State = Literal["same", "close", "differs", "settings", "missing", "gone", "failed"]
+State = Literal["same", "close", "differs", "settings", "missing", "gone", "failed", "absent"]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One canary. says: where its numbers part, which settings changed, why it failed."""
+    """One canary. says: where its numbers part, which settings changed, why it failed. seconds: what its runs took."""
 
     name: str
     state: State
     says: str = ""
+    seconds: float = 0.0
+
+
+class Ended(NamedTuple):
+    """A canary whose runs have ended: its name, its number among all, and the seconds that it took."""
+
+    name: str
+    number: int
+    of: int
+    seconds: float
 
 
 def canary_plan(suite: Suite) -> Plan:
-    """Every cell of a suite that can run here, shortened. Raises SuiteError."""
-    settings, rounds = [], [1]
-    for method in (m.id for m in suite.method if not m.waits_for):
-        values = {name: s.value for name, s in suite.settings(method).items()}
-        model = ALGORITHMS[suite["method", method].algorithm].hyperparameters.model_validate(values)
-        rounds.append(model.round_episodes)
-        for name, most in SHORTENED.items():
-            if isinstance(value := values.get(name), int) and value > most:
-                settings.append(f"{method}.{name}={most}")
-    whole = math.lcm(*rounds)
-    point = -(-POINT_EPISODES // whole) * whole
+    """A cell of a suite for each code path that can run here, shortened, with its teachers. Raises SuiteError.
+
+    Those of the pinned reading come first, so that what is stored of them goes on; then what the primary one adds.
+    A canary's budget follows from its own method's rounds, so that another method in the suite moves none.
+    """
+    taken: set[str] = set()
+    plans = [shortened(suite, reading) for reading in dict.fromkeys((suite.pinned, PRIMARY))]
+    chosen = [_one_a_path(plan, taken) for plan in plans]
+    own = [(plan, keys) for plan, keys in zip(plans, chosen, strict=True)]
+    cells = {cell.key: cell for plan, keys in own for cell in plan.cells if cell.key in keys}
+    runs = {run.id: run for plan, keys in own for run in plan.runs if run.cell in keys}
+    return plans[0].model_copy(update={"cells": tuple(cells.values()), "runs": tuple(runs.values())})
+
+
+def shortened(suite: Suite, reading: str) -> Plan:
+    """All cells of a suite under a reading that can run here, so short that each learns for a few updates."""
+    own = suite.under(reading)
+    settings = [change for m in own.method if not m.waits_for for change in _shortening(own, m.id)]
+    return make_plan(own, Selection(seeds=SEEDS, settings=tuple(settings), reading=reading))
+
+
+def _shortening(suite: Suite, method: str) -> Iterator[str]:
+    """`--set` entries under which a method learns within a few episodes."""
+    values = {name: s.value for name, s in suite.settings(method).items()}
+    for name, most in SHORTENED.items():
+        if isinstance(value := values.get(name), int) and value > most:
+            yield f"{method}.{name}={most}"
+    algorithm = ALGORITHMS[suite["method", method].algorithm]
+    model, unit = algorithm.hyperparameters.model_validate(values), algorithm.units[0]
+    least, looked_at = (POINT_STEPS, 1) if unit == "steps" else (POINT_EPISODES, EPISODES_LOOKED_AT)
+    point = -(-least // model.round_of(unit)) * model.round_of(unit)
     budget = {
-        "episodes": POINTS * point,
+        unit: POINTS * point,
         "record_every": point,
         "evaluate_every": 2 * point,
-        "evaluation_episodes": EPISODES_LOOKED_AT,
-        "final_evaluation_episodes": EPISODES_LOOKED_AT,
+        "evaluation_episodes": looked_at,
+        "final_evaluation_episodes": looked_at,
     }
-    settings += [f"budget.{key}={value}" for key, value in budget.items()]
-    return make_plan(suite, Selection(seeds=SEEDS, settings=tuple(settings)))
+    for key, value in budget.items():
+        yield f"{method}.budget.{key}={value}"
+
+
+def _one_a_path(plan: Plan, taken: set[str]) -> set[str]:
+    """Keys of cells that take every code path once, the first of each, with their teachers. Students choose first:
+    their teachers then stand for their own paths.
+
+    taken: paths that are passed over; those that are chosen come to it.
+    """
+    chosen: set[str] = set()
+
+    def choose(cell: Cell) -> None:
+        chosen.add(cell.key)
+        taken.add(code_path(plan, cell))
+        for teacher in cell.teachers:
+            choose(plan.cell(teacher))
+
+    for cell in sorted(plan.cells, key=lambda cell: not cell.teachers):
+        if code_path(plan, cell) not in taken:
+            choose(cell)
+    return chosen
+
+
+def code_path(plan: Plan, cell: Cell) -> str:
+    """What chooses the code that a cell runs: its algorithm, the words and switches among its settings, which of them
+    are left out, and the same of its teachers. Numbers choose none, but 0: a learning rate is no other code.
+    """
+    settings = {key: cell.settings[key] for key in ("algorithm", "hyperparameters")}
+    scenarios = [own.model_dump(exclude={"teacher"}) for own in cell.scored]
+    teachers = [code_path(plan, plan.cell(teacher)) for teacher in cell.teachers]
+    return json.dumps(_words([settings, scenarios, teachers]), sort_keys=True)
+
+
+def _words(value: Any) -> Any:
+    """The same without its numbers. 0 is told apart: it switches a part off."""
+    if isinstance(value, Mapping):
+        return {key: _words(own) for key, own in value.items()}
+    if isinstance(value, list | tuple):
+        return [_words(own) for own in value]
+    if value is None or isinstance(value, bool | str):
+        return value
+    return "a number" if value else "zero"
 
 
 def name_of(cell: Cell) -> str:
-    return f"{cell.suite}: {cell.label} ({cell.experiment})"
+    """What a canary is stored by; it names the reading where that is not the primary one."""
+    reading = next((f"; {note.id}" for note in cell.notes if note.class_ == "reading"), "")
+    return f"{cell.suite}: {cell.label} ({cell.experiment}{reading})"
 
 
-def drawn(suites: Iterable[Suite]) -> dict[str, Drawn | str]:
-    """Run every canary of these suites; by name what it came to, or why it failed, a second try included."""
-    found: dict[str, Drawn | str] = {}
-    for suite in suites:
-        plan = canary_plan(suite)
+class Absent(NamedTuple):
+    """A canary whose environment is not installed here. says: how to get it."""
+
+    says: str
+
+
+Made = Drawn | Absent | str  # what a canary came to, or why it failed
+
+
+def drawn(suites: Iterable[Suite], report: Callable[[Ended], None] = lambda _: None) -> dict[str, Made]:
+    """Run every canary of these suites; by name what it came to, or why it failed, a second try included.
+
+    report: is told of each that ends.
+    """
+    found: dict[str, Made] = {}
+    every = [canary_plan(suite) for suite in suites]
+    lacks = {cell.key: says for plan in every for cell in plan.cells if (says := absent(plan, cell))}
+    found |= {name_of(cell): Absent(lacks[cell.key]) for plan in every for cell in plan.cells if cell.key in lacks}
+    plans = [without(plan, lacks) for plan in every]
+    names = [name_of(cell) for plan in plans for cell in plan.cells]
+
+    def ended(cell: Cell, seconds: float) -> None:
+        name = name_of(cell)
+        report(Ended(name, names.index(name) + 1, len(names), seconds))
+
+    for plan in plans:
         with tempfile.TemporaryDirectory(prefix="canaries-") as folder:
             store = Store(folder)
             store.open_for_writing()
-            failed = _run(plan, store)
+            failed = _run(plan, store, ended)
             if failed:  # once more
                 for run in plan.runs:
                     store.forget_failure(run.id)
-                failed = _run(plan, store)
+                failed = _run(plan, store, ended)
             for cell in plan.cells:
                 found[name_of(cell)] = _drawn(cell, [r for r in plan.runs if r.cell == cell.key], store, failed)
     return found
 
 
-def compared(
-    stored: CanaryFile, found: Mapping[str, Drawn | str], exact: bool, suites: Sequence[str]
-) -> Iterator[Outcome]:
+def absent(plan: Plan, cell: Cell) -> str:
+    """How to get what a cell's environments, or its teachers', need and is not installed here; nothing where all is."""
+    own = (lacking(place.family) for place in cell.scored)
+    return next(filter(None, (*own, *(absent(plan, plan.cell(key)) for key in cell.teachers))), "")
+
+
+def without(plan: Plan, keys: Container[str]) -> Plan:
+    """The plan less these cells."""
+    cells = tuple(cell for cell in plan.cells if cell.key not in keys)
+    return plan.model_copy(update={"cells": cells, "runs": tuple(run for run in plan.runs if run.cell not in keys)})
+
+
+def compared(stored: CanaryFile, found: Mapping[str, Made], exact: bool, suites: Sequence[str]) -> Iterator[Outcome]:
     """What became of each canary. exact: the stored ones are of this very platform class. suites: those looked at."""
     for name, own in found.items():
         if isinstance(own, str):
             yield Outcome(name, "failed", own)
+        elif isinstance(own, Absent):
+            yield Outcome(name, "absent", f"its environment is not installed here: {own.says}")
         elif name not in stored.canaries:
             yield Outcome(name, "missing", "nothing is stored for it: bench nightly refresh-canary stores it")
         else:
@@ -144,8 +253,8 @@ def _compared(name: str, stored: Canary, own: Drawn, exact: bool) -> Outcome:
     return Outcome(name, "differs", parted) if parted else Outcome(name, "close")
 
 
-def _run(plan: Plan, store: Store) -> dict[str, str]:
-    """Train what has no record yet, in one process; why runs failed, by id."""
+def _run(plan: Plan, store: Store, ended: Callable[[Cell, float], None]) -> dict[str, str]:
+    """Train what has no record yet, in one process; why runs failed, by id. ended: is told of each cell."""
     if not plan.runs:
         return {}
     jobs = [
@@ -159,22 +268,39 @@ def _run(plan: Plan, store: Store) -> dict[str, str]:
     ]
     order = json.dumps({"jobs": jobs, "results": str(store.root), "parent": os.getpid()})
     log = store.root / "log"
-    try:
-        with log.open("w") as errors:
-            done = subprocess.run(
-                [sys.executable, "-m", "bench.nightly.worker"],
-                env=os.environ | ENVIRONMENT,
-                input=order + "\n",
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                timeout=LIMIT_S,
-                check=False,
-            )
-        failed = json.loads(done.stdout) if done.returncode == 0 else {}
-        why = f"its process ended with code {done.returncode}: {_last_line(log)}"
-    except subprocess.TimeoutExpired:
-        failed, why = {}, f"all canaries together took longer than {LIMIT_S:g} s"
+    failed: dict[str, str] = {}
+    with (
+        log.open("wb") as errors,
+        subprocess.Popen(
+            command("bench.nightly.worker"),
+            env=training_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            encoding="utf-8",
+        ) as process,
+    ):
+        late = threading.Event()
+        timer = threading.Timer(LIMIT_S, lambda: (late.set(), process.kill()))
+        timer.daemon = True
+        timer.start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            with contextlib.suppress(BrokenPipeError):  # it died at once; its log says why
+                process.stdin.write(f"{order}\n")
+                process.stdin.flush()
+            for cell, line in zip(plan.cells, process.stdout, strict=False):
+                done = json.loads(line)
+                failed |= done["failed"]
+                ended(cell, done["seconds"])
+            process.wait()
+        finally:
+            timer.cancel()
+            process.kill()  # where this process is to stop; else it has ended
+    why = f"its process ended with code {process.returncode}: {_last_line(log)}"
+    if late.is_set():
+        why = f"all canaries together took longer than {LIMIT_S:g} s"
     for run in plan.runs:
         record = store.settled(run.id)
         if record is None:
@@ -189,7 +315,7 @@ def _drawn(cell: Cell, runs: Sequence[Run], store: Store, failed: Mapping[str, s
         return "; ".join(reasons)
     records = [record for run in runs if (record := store.settled(run.id))]
     if any(r.numbers.first_update is None for r in records):
-        return f"it never learns within its {cell.settings['budget']['episodes']} episodes: shorten what delays it"
+        return f"it never learns within its {cell.whole} {cell.unit}: shorten what delays it"
     return Drawn(
         cell=cell.key,
         settings=cell.settings,
@@ -204,16 +330,17 @@ def _curves(cell: Cell, record: Record) -> dict[str, dict[str, tuple[float | Non
     return {s: {n: c.mean for n, c in scores.curves.items() if n != "evaluation"} for s, scores in own}
 
 
-def _changes(old: Mapping[str, object], new: Mapping[str, object], at: str = "") -> str:
-    """The settings that differ, by key."""
-    parts = []
-    for key in dict.fromkeys([*old, *new]):
-        a, b = old.get(key), new.get(key)
-        if isinstance(a, Mapping) and isinstance(b, Mapping):
-            parts.append(_changes(a, b, f"{at}{key}."))
-        elif a != b:
-            parts.append(f"{at}{key} was {a}, is {b}")
-    return "; ".join(filter(None, parts))
+def _changes(old: object, new: object, at: str = "") -> str:
+    """The settings that differ, by key; an entry of a list by its place."""
+    if old == new:
+        return ""
+    sides = [dict(enumerate(side)) if isinstance(side, list | tuple) else side for side in (old, new)]
+    if all(isinstance(side, Mapping) for side in sides):
+        before, after = (side for side in sides if isinstance(side, Mapping))
+        keys = dict.fromkeys([*before, *after])
+        dot = at and "."
+        return "; ".join(filter(None, (_changes(before.get(k), after.get(k), f"{at}{dot}{k}") for k in keys)))
+    return f"{at} was {old}, is {new}"
 
 
 def _near(x: float | None, y: float | None, most: float) -> bool:

@@ -55,16 +55,23 @@ def findings(
         found += [Finding("a run failed", f"{name}: {why}; twice") for name, why in played.failed.items()]
         if played.broken:
             found.append(Finding("a run failed", played.broken))
-    looked_at = [c for c in canaries if c.state != "missing"]
+    looked_at = [c for c in canaries if c.state not in ("missing", "absent")]
     if played is None and not looked_at:
         why = (
             "no canary has anything stored to be held against" if canaries else "no canary of these suites can run here"
         )
         found.append(Finding("nothing ran", why))
     if played is not None and not (played.runs or played.failed or played.broken):
-        why = "the time allows no cell" if played.postponed else "no cell of profile nightly can run here"
+        why = _too_short(played) if played.postponed else "no cell of profile nightly can run here"
         found.append(Finding("nothing ran", why))
     return found
+
+
+def _too_short(played: Played) -> str:
+    canaries = f"canaries took {played.before_s:.0f} s"
+    least = min(played.needs.values())
+    needed = f"the shortest cell needs about {least:.0f} s"
+    return f"the time allows no cell: {canaries}, {needed}; --budget {played.enough} would do"
 
 
 def exit_code(found: Sequence[Finding]) -> int:

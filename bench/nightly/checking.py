@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import time
 from collections.abc import Callable, Sequence
@@ -9,22 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.measures import Evidence as Judged
+from bench.evidence.measures import Evidence as Judged
 from bench.nightly import stored
 from bench.nightly.budget import PROFILE, Played, play, shares
-from bench.nightly.canaries import Outcome, compared, drawn
+from bench.nightly.canaries import Ended, Outcome, compared, drawn
 from bench.nightly.causes import CAUSES, Finding, changed_packages, exit_code, findings
 from bench.nightly.history import ComparisonRecord, FindingRecord, NightRecord
 from bench.nightly.platforms import Platform, installed, this_platform
 from bench.nightly.references import Comparison, Evidence, comparisons, fresh
-from bench.nightly.stored import CanaryFile, Change, Reference
+from bench.nightly.stored import CanaryFile, Change, Drawn, Reference
 from bench.plan import Selection, make_plan
-from bench.provenance import source
 from bench.store import Store
+from bench.store.provenance import changed_files, source
 from bench.suite import Suite
 from bench.verdict import Verdict, judge
 
 Event = dict[str, Any]
+FILES = 10  # that a finding names
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Check:
     packages: dict[str, str]
     stored: CanaryFile | None
     exact: bool
+    alike: tuple[str, ...]  # other classes that were seen to agree with the stored one to the last bit
     canaries: tuple[Outcome, ...]
     played: Played | None
     evidence: tuple[Evidence, ...]
@@ -84,19 +87,30 @@ def check(
     """store: where fresh seeds go; None for canaries alone. Raises StoreError, SuiteError."""
     began, started = time.monotonic(), now()
     platform, packages = this_platform(), installed()
-    kept, exact = stored.nearest(stored.canary_files(baseline), platform)
+    files = stored.canary_files(baseline)
+    kept, exact = stored.nearest(files, platform)
     accepted, pinned = (stored.reference(path(baseline)) for path in (stored.accepted_path, stored.pinned_path))
     report({"event": "remark", "says": "canaries"})
-    made = drawn(suites)
+    times: dict[str, float] = {}
+
+    def ended(canary: Ended) -> None:
+        times[canary.name] = times.get(canary.name, 0.0) + canary.seconds
+        report({"event": "canary", **canary._asdict()})
+
+    made = drawn(suites, ended)
     nothing = CanaryFile(platform=platform, packages=packages, changes=(), canaries={})
-    canaries = tuple(compared(kept or nothing, made, exact, [s.id for s in suites]))
+    outcomes = compared(kept or nothing, made, exact, [s.id for s in suites])
+    canaries = tuple(dataclasses.replace(one, seconds=times.get(one.name, 0.0)) for one in outcomes)
     played, evidence = None, ()
     if store is not None:
-        left = budget_s - (time.monotonic() - began)
-        played = play(shares(suites, store, night), store, left, jobs, report)
+        spent = time.monotonic() - began
+        played = play(shares(suites, store, night), store, budget_s - spent, jobs, report, before_s=spent)
         evidence = tuple(fresh_evidence(suites, store))
     moved = tuple(comparisons(evidence, accepted, pinned))
-    found = findings(canaries, changed_packages(kept, packages), exact, played, moved)
+    found = [
+        dataclasses.replace(f, says=f"{f.says}; {since(kept)}") if f.cause == "code changed" and kept else f
+        for f in findings(canaries, changed_packages(kept, packages), exact, played, moved)
+    ]
     return Check(
         night=night,
         started=started,
@@ -106,6 +120,7 @@ def check(
         packages=packages,
         stored=kept,
         exact=exact,
+        alike=tuple(stored.alike(kept, files)) if kept else (),
         canaries=canaries,
         played=played,
         evidence=evidence,
@@ -118,34 +133,55 @@ def check(
     )
 
 
+def since(kept: CanaryFile) -> str:
+    """Which files differ from the commit whose canaries are stored, and whether that tree and this one were clean."""
+    then, (_, dirty) = kept.changes[0], source()
+    if then.commit is None:
+        return "the stored canaries name no commit"
+    was = f"commit {then.commit[:10]}, whose canaries are stored{' (of a dirty tree)' if then.dirty else ''}"
+    files = changed_files(then.commit)
+    if files is None:
+        return f"what has changed cannot be told: {was}, is not in a history here"
+    named = ", ".join(files[:FILES]) + (f" and {len(files) - FILES} more" if len(files) > FILES else "")
+    state = {True: "dirty", False: "clean", None: "not known"}[dirty]
+    return f"since {was}, these files differ: {named or 'none'}; the tree here is {state}"
+
+
 def fresh_evidence(suites: Sequence[Suite], store: Store) -> list[Evidence]:
-    """Of every cell of profile nightly that can run, all nights together."""
+    """Of every cell of profile nightly that can run, under the pinned reading, all nights together."""
     found = []
     for suite in (s for s in suites if PROFILE in s.profile):
-        cells = make_plan(suite, Selection(profile=PROFILE)).cells
+        cells = make_plan(suite.under(suite.pinned), Selection(profile=PROFILE, reading=suite.pinned)).cells
         records = store.cells({cell.key for cell in cells})
         found += [fresh(cell, records[cell.key].records.values()) for cell in cells]
     return found
 
 
-def refreshed(suites: Sequence[Suite], baseline: Path, reason: str) -> tuple[Path, list[Outcome]]:
+def refreshed(
+    suites: Sequence[Suite], baseline: Path, reason: str, report: Callable[[Event], None]
+) -> tuple[Path, list[Outcome]]:
     """Store anew what these suites' canaries come to on this platform; the file, and what became of each before.
 
     Raises StoreError where one fails: nothing is stored then.
     """
-    platform, packages, made = this_platform(), installed(), drawn(suites)
+    platform, packages = this_platform(), installed()
+    made = drawn(suites, lambda canary: report({"event": "canary", **canary._asdict()}))
     if failed := [f"{name}: {why}" for name, why in made.items() if isinstance(why, str)]:
-        raise stored.StoreError("no canary was stored, for some failed:\n" + "\n".join(failed))
+        raise stored.StoreError(f"no canary was stored, for some failed: {'; '.join(failed)}")
     path = stored.canary_path(baseline, platform)
     before = stored.read(path, CanaryFile) if path.exists() else None
     ours = [s.id for s in suites]
     others = {n: c for n, c in before.canaries.items() if n.partition(":")[0] not in ours} if before else {}
-    own = {name: one for name, one in made.items() if not isinstance(one, str)}
+    own = {name: one for name, one in made.items() if isinstance(one, Drawn)}
+    kept = {n: c for n, c in before.canaries.items() if n in made and n not in own} if before else {}  # not run here
     changes = (change(reason), *(before.changes if before else ()))
     stored.write(
         path,
         CanaryFile(
-            platform=platform, packages=packages, changes=changes, canaries=dict(sorted({**others, **own}.items()))
+            platform=platform,
+            packages=packages,
+            changes=changes,
+            canaries=dict(sorted({**others, **kept, **own}.items())),
         ),
     )
     return path, [*compared(before, made, True, ours)] if before else []
@@ -203,8 +239,11 @@ def _claims(suites: Sequence[Suite], store: Store, baseline: Store) -> list[Clai
     found = []
     for suite in (s for s in suites if PROFILE in s.profile):
         ours, published = (
-            judge(Judged(suite, Selection(profile=profile), where), suite.experiment)
-            for profile, where in ((PROFILE, store), ("full", baseline))
+            judge(Judged(own, selection, where), own.experiment, readings=False)
+            for own, selection, where in (
+                (suite.under(suite.pinned), Selection(profile=PROFILE, reading=suite.pinned), store),
+                (suite, Selection(), baseline),
+            )
         )
         full = {(v.id, v.experiment, v.kind): v for v in published}
         found += [Claim(v, full.get((v.id, v.experiment, v.kind))) for v in ours if v.verdict != "not_run"]

@@ -8,8 +8,9 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from bench.nightly.stored import Frozen
+from bench.nightly.stored import MOST_BYTES, Frozen
 from bench.store import StoreError, canonical, readable, sha256, write_atomically
+from bench.suite.foreign import read_bytes
 
 
 class FindingRecord(Frozen):
@@ -75,7 +76,7 @@ def nights(root: Path) -> tuple[list[NightRecord], list[str]]:
     found, damaged = [], []
     for path in sorted((root / "nights").glob("*.json")):
         try:
-            found.append(NightRecord.model_validate_json(path.read_bytes()))
+            found.append(NightRecord.model_validate_json(read_bytes(path, MOST_BYTES)))
         except (OSError, ValidationError) as error:
             damaged.append(f"{path}: {str(error).splitlines()[0]}")
     return sorted(found, key=lambda night: (night.night, night.started)), damaged

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime
 
-from bench.explain import Problem, shown
 from bench.plan import COMMAND_LINE
 from bench.suite import SuiteError
+from bench.suite.explain import Problem, shown
 
 SEEDS_A_NIGHT = 1000
 FIRST = datetime.date(2000, 1, 1)  # below its seeds there is room for 730 million reported ones

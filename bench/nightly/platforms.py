@@ -6,7 +6,6 @@ environment that hold them back. Within a class runs repeat to the last bit; bet
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from importlib import metadata
@@ -14,15 +13,15 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from bench.provenance import PACKAGES
+from bench.processes.numerical import numerical
+from bench.store.provenance import PACKAGES
 
 FEATURES = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "asimd", "sve")
-VARIABLES = ("ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA")
 NUMERICAL = (*PACKAGES, "scipy")  # packages that could change a number
 
 
 class Platform(BaseModel):
-    """python: its minor version. torch: its version with the build. held_back: variables that limit instructions."""
+    """python: its minor version. torch: its version with the build. held_back: variables that change numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     machine: str
@@ -52,7 +51,7 @@ def this_platform() -> Platform:
         features=tuple(f for f in FEATURES if f in flags),
         python=f"{sys.version_info.major}.{sys.version_info.minor}",
         torch=metadata.version("torch"),
-        held_back=tuple(f"{name}={os.environ[name]}" for name in VARIABLES if os.environ.get(name)),
+        held_back=tuple(f"{name}={value}" for name, value in numerical().items()),
     )
 
 
@@ -66,7 +65,7 @@ def _processor(cpuinfo: Path) -> tuple[str, frozenset[str]]:
     if not cpuinfo.exists():
         return "", frozenset()
     found: dict[str, str] = {}
-    for line in cpuinfo.read_text().splitlines():
+    for line in cpuinfo.read_text("utf-8", "replace").splitlines():
         key, _, value = line.partition(":")
         found.setdefault(key.strip(), value.strip())
     flags = found.get("flags") or found.get("Features") or ""

@@ -14,10 +14,12 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bench.explain import key_path
 from bench.nightly.platforms import Platform
 from bench.store import StoreError, readable, write_atomically
+from bench.suite.explain import key_path
+from bench.suite.foreign import read_bytes
 
+MOST_BYTES = 2**26  # of a file, or of a night's record
 Curves = dict[str, dict[str, dict[str, tuple[float | None, ...]]]]  # means by seed, scenario and name
 
 
@@ -99,6 +101,17 @@ def nearest(files: list[CanaryFile], platform: Platform) -> tuple[CanaryFile | N
     return max(files, key=lambda file: file.platform.likeness(platform), default=None), False
 
 
+def alike(kept: CanaryFile, files: list[CanaryFile]) -> list[str]:
+    """Other classes whose canaries came to the same numbers to the last bit, all that both have."""
+    found = []
+    for other in files:
+        both = [(own, other.canaries[name]) for name, own in kept.canaries.items() if name in other.canaries]
+        same = [own.numbers == theirs.numbers for own, theirs in both if own.cell == theirs.cell]
+        if other.platform != kept.platform and same and all(same):
+            found.append(other.platform.name)
+    return found
+
+
 def reference(path: Path) -> Reference:
     """A reference; one without cells where there is no file. Raises StoreError."""
     return read(path, Reference) if path.exists() else Reference(changes=(), cells={})
@@ -107,7 +120,7 @@ def reference(path: Path) -> Reference:
 def read(path: Path, model: type[Kept]) -> Kept:
     """Raises StoreError that names the file and what is wrong with it."""
     try:
-        return model.model_validate_json(path.read_bytes())
+        return model.model_validate_json(read_bytes(path, MOST_BYTES))
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from error
     except ValidationError as error:

@@ -1,4 +1,6 @@
-"""Canaries in one process: reads jobs as one line of JSON, runs them in order, writes what failed as one line of JSON.
+"""Canaries in one process: reads jobs as one line of JSON, runs them in order, and tells of each in a line of JSON.
+
+A line says what failed, and the seconds that the job took.
 
 One method's error must not hide another's canary, so it is caught, told, and the next job goes on. Started with one
 torch thread by `bench.nightly.canaries`; stops where its parent has died.
@@ -9,8 +11,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 
-from bench.run import Job, run_job
+from bench.executors.jobs import run_job
+from bench.run.job import Job
 from bench.store import Store
 
 
@@ -18,14 +22,15 @@ def main() -> int:
     channel = os.dup(1)
     os.dup2(2, 1)  # what a library prints goes to the log
     order = json.loads(sys.stdin.readline())
-    store, failed = Store(order["results"]), {}
+    store = Store(order["results"])
     for own in order["jobs"]:
-        job = Job.model_validate(own)
+        job, failed, began = Job.model_validate(own), {}, time.monotonic()
         try:
             run_job(job, store, stop=lambda: os.getppid() != order["parent"], report=lambda _: None)
         except Exception as error:  # whatever a learner raises
-            failed |= {run.id: f"{type(error).__name__}: {error}" for run in job.runs}
-    os.write(channel, json.dumps(failed).encode())
+            failed = {run.id: f"{type(error).__name__}: {error}" for run in job.runs}
+        ended = {"failed": failed, "seconds": time.monotonic() - began}
+        os.write(channel, json.dumps(ended).encode() + b"\n")
     return 0
 
 

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from bench.explain import Problem, shown
-from bench.plan.cells import Cell, Note, Plan, Run, Scored, Selection, Waiting, digest, outside, run_id, scored
+from bench.plan.cells import (
+    Cell,
+    Entrant,
+    Note,
+    Plan,
+    Run,
+    Scored,
+    Selection,
+    Waiting,
+    cell_settings,
+    digest,
+    guest,
+    hashed_hyperparameters,
+    run_id,
+    scored,
+    teacher_cells,
+)
 from bench.plan.resolving import COMMAND_LINE, Resolver, refused
 from bench.suite import Experiment, Suite, SuiteError
+from bench.suite.explain import Problem, shown
 
 __all__ = [
     "COMMAND_LINE",
     "Cell",
+    "Entrant",
     "Note",
     "Plan",
     "Resolver",
@@ -20,16 +37,20 @@ __all__ = [
     "Scored",
     "Selection",
     "Waiting",
+    "cell_settings",
     "cells_of",
     "digest",
+    "guest",
+    "hashed_hyperparameters",
+    "limited",
     "make_plan",
-    "outside",
     "plan_of",
     "refused",
     "run_id",
     "scored",
     "selected",
     "sharded",
+    "teacher_cells",
 ]
 
 
@@ -75,11 +96,26 @@ def sharded(plan: Plan, shard: str) -> Plan:
     index, count = parts
     if not 1 <= index <= count <= len(seeds):
         allowed = f"i/n with 1 <= i <= n <= {len(seeds)}, the plan's seeds: a seed is never split"
-        raise SuiteError(COMMAND_LINE, [Problem("--shard", shown(shard), allowed, "e.g. --shard 1/2, --shard 2/2")])
+        mend = "e.g. --shard 1/2, --shard 2/2" if len(seeds) > 1 else "leave it out, or ask for more seeds"
+        raise SuiteError(COMMAND_LINE, [Problem("--shard", shown(shard), allowed, mend)])
     own = set(seeds[index - 1 :: count])
     cells = (cell.model_copy(update={"seeds": tuple(s for s in cell.seeds if s in own)}) for cell in plan.cells)
     runs = tuple(run for run in plan.runs if run.seed in own)
     return plan.model_copy(update={"cells": tuple(c for c in cells if c.seeds), "runs": runs, "shard": shard})
+
+
+def limited(plan: Plan, seeds: Mapping[str, int]) -> Plan:
+    """A plan's runs of some cells, by their keys, of the seeds below so many, with the teachers that these need."""
+    needed: set[str] = set()
+    for run in reversed(plan.runs):  # teachers come first
+        if run.id in needed or run.seed < seeds.get(run.cell, 0):
+            needed |= {run.id, *run.teachers}
+    runs = tuple(run for run in plan.runs if run.id in needed)
+    own: dict[str, list[int]] = {}
+    for run in runs:
+        own.setdefault(run.cell, []).append(run.seed)
+    cells = (cell.model_copy(update={"seeds": tuple(own.get(cell.key, ()))}) for cell in plan.cells)
+    return plan.model_copy(update={"cells": tuple(cell for cell in cells if cell.seeds), "runs": runs})
 
 
 def cells_of(

@@ -14,11 +14,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from bench.suite import PRIMARY, Unit, unit_of
+from bench.suite.base import Derived
+
 PLAN_FORMAT = 1  # of the hashed settings; bumped when the harness itself changes the numbers of every run
-DeviationClass = Literal["substitute", "reduced", "changed", "assumed", "erratum", "shared"]
+DeviationClass = Literal["substitute", "reduced", "changed", "assumed", "erratum", "shared", "reading"]
 
 
-class Frozen(BaseModel):
+class Frozen(Derived):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -32,18 +35,22 @@ class Note(Frozen):
 
 
 class Selection(Frozen):
-    """What part of a suite is asked for. seeds: None asks for the profile's. settings: `--set` entries."""
+    """What part of a suite is asked for. seeds: None asks for the profile's. settings: `--set` entries.
+
+    reading: the one that the suite at hand is under already; plans name it.
+    """
 
     profile: str = "full"
     only: tuple[str, ...] = ()
     seeds: tuple[int, ...] | None = None
     settings: tuple[str, ...] = ()
+    reading: str = PRIMARY
 
 
 class Scored(Frozen):
     """A scenario as a cell's settings have it. trained: else the team is only scored on it.
 
-    teacher: the key of the cell that teaches this task.
+    teacher: the key of the cell that teaches this task. It is hashed whole: what is added here is `specs.later`.
     """
 
     family: str
@@ -101,24 +108,46 @@ class Cell(Frozen):
         return tuple(dict.fromkeys(found))
 
     @property
-    def outside(self) -> bool:
+    def guest(self) -> bool:
         """Whether its method comes from elsewhere, and runs in a process of its own."""
-        return outside(self.settings)
+        return guest(self.settings)
 
     @property
     def teachers(self) -> tuple[str, ...]:
         """The keys of the cells that teach it, one for each task it is trained on."""
-        return tuple(s.teacher for s in self.scored if s.teacher is not None)
+        return teacher_cells(self.settings)
+
+    @property
+    def unit(self) -> Unit:
+        """What its runs count by."""
+        return unit_of(self.settings["budget"])
+
+    @property
+    def whole(self) -> int:
+        """Its budget, in its unit."""
+        return self.settings["budget"][self.unit]
 
     @property
     def steps(self) -> int:
-        """Environment steps that training takes, in all tasks."""
-        return self.settings["budget"]["episodes"] * self.round_steps
+        """Environment steps that training takes at most, in all tasks; none where it counts updates."""
+        return self.steps_of(self.whole)
 
-    @property
-    def round_steps(self) -> int:
-        """Environment steps of one episode of each task."""
-        return sum(s.episode_limit for s in self.scored if s.trained)
+    def steps_of(self, done: int) -> int:
+        """Environment steps of so much of its unit at most, in all tasks."""
+        limits = [s.episode_limit for s in self.scored if s.trained]
+        return done * {"episodes": sum(limits), "steps": len(limits), "updates": 0}[self.unit]
+
+
+class Entrant(Frozen):
+    """A method that the suite does not know, as a plan sees it.
+
+    algorithm, hyperparameters: what of it stands in a cell's settings. teacher: it learns from the suite's teachers.
+    """
+
+    name: str
+    algorithm: dict[str, Any]
+    hyperparameters: dict[str, Any]
+    teacher: bool
 
 
 class Run(Frozen):
@@ -174,9 +203,23 @@ def scored(settings: Mapping[str, Any]) -> tuple[Scored, ...]:
     return tuple(Scored.model_validate(s) for s in settings["scenarios"])
 
 
-def outside(settings: Mapping[str, Any]) -> bool:
+def teacher_cells(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keys of the cells that teach a cell with these settings, one for each task it is trained on, or none."""
+    return tuple(s.teacher for s in scored(settings) if s.teacher is not None)
+
+
+def guest(settings: Mapping[str, Any]) -> bool:
     """Whether the method of a cell's settings comes from elsewhere: then they hold a hash of its source."""
     return "source" in settings["algorithm"]
+
+
+def hashed_hyperparameters(model: type[BaseModel], stated: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the stated hyperparameters stands in a cell's settings: all but later ones at their default.
+
+    Raises pydantic's ValidationError.
+    """
+    dumped = model.model_validate(dict(stated)).model_dump()
+    return {name: value for name, value in stated.items() if name in dumped}
 
 
 def cell_settings(scenarios: tuple[Scored, ...], others: Mapping[str, Any]) -> dict[str, Any]:

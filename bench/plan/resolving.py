@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from baselines.specs import ALGORITHMS
-from bench.envs import FAMILIES
-from bench.explain import Problem, listed, nearest, shown
-from bench.outside.method import Outside
-from bench.plan.cells import Cell, Note, Scored, Selection, cell_settings, digest
-from bench.suite import BudgetChange, Experiment, Setting, Suite, SuiteError, TrainingSet
-from bench.suite.contradictions import wrong_budget, wrong_hyperparameters
+from pydantic import ValidationError
+
+from baselines.specs import ALGORITHMS, UNITS
+from bench.envs import FAMILIES, checked, layouts_of
+from bench.plan.cells import Cell, Entrant, Note, Scored, Selection, cell_settings, digest, hashed_hyperparameters
+from bench.suite import (
+    PRIMARY,
+    RECORDING,
+    Budget,
+    BudgetChange,
+    Experiment,
+    Scenario,
+    Seeds,
+    Setting,
+    Suite,
+    SuiteError,
+    TrainingSet,
+    unit_of,
+)
+from bench.suite.contradictions import kind_of, wrong_budget, wrong_hyperparameters
+from bench.suite.explain import Problem, explain, listed, nearest, shown
 
 COMMAND_LINE = "(command line)"  # what errors call a request that is in no file
+BUDGET = "budget"
 
 
 class Resolver:
@@ -35,13 +51,13 @@ class Resolver:
         notes = self._notes(experiment, t, method)
         return self._registered(experiment, t, method, settings, seeds, teachers, notes)
 
-    def entrant(self, experiment: Experiment, t: TrainingSet, method: Outside) -> Cell:
+    def entrant(self, experiment: Experiment, t: TrainingSet, method: Entrant) -> Cell:
         """The cell of a method from elsewhere, in the place of the experiment's own, taught as they are if it asks."""
         seeds = self.seeds(experiment)
-        taught = self.suite.teachers_of(experiment, t) if method.declaration.teacher else ()
+        taught = self.suite.teachers_of(experiment, t) if method.teacher else ()
         teachers = tuple(self.cell(*teaching, needed=seeds) for teaching in taught)
-        budget = experiment.episodes(t, self.suite.profile[self.selection.profile].budget) | self._changed_budget()
-        others = {"algorithm": method.algorithm, "hyperparameters": method.declaration.hyperparameters}
+        budget = self._budget(experiment, t, None)
+        others = {"algorithm": method.algorithm, "hyperparameters": method.hyperparameters}
         scenarios = tuple(self._scored(t, id_, tuple(c.key for c in teachers)) for id_ in t.scored)
         settings = cell_settings(scenarios, {**others, "budget": budget})
         notes = self._notes(experiment, t, None)
@@ -81,20 +97,20 @@ class Resolver:
         """An experiment's own, in order."""
         if self.selection.seeds is not None:
             return self.selection.seeds
-        return tuple(range(self.suite.profile[self.selection.profile].seeds or experiment.seeds.value))
+        return tuple(range(experiment.schedule(self.suite.profile[self.selection.profile]).most))
 
     def _settings(
         self, experiment: Experiment, t: TrainingSet, method_id: str, teachers: tuple[str, ...]
     ) -> dict[str, Any]:
         """Everything but the seed that can change a run's numbers."""
         algorithm = self.suite["method", method_id].algorithm
-        change = self.suite.profile[self.selection.profile].budget
-        budget = experiment.episodes(t, change) | self._changed_budget()
-        hyperparameters = {name: s.value for name, s in self._hyperparameters(method_id).items()}
-        model = ALGORITHMS[algorithm].hyperparameters.model_validate(hyperparameters)
-        for scenario in t.scenarios:
-            steps = self.suite["scenario", scenario].steps
-            if problems := list(wrong_budget(experiment.id, method_id, model, steps, budget)):
+        budget = self._budget(experiment, t, method_id)
+        stated = {name: s.value for name, s in self._hyperparameters(method_id).items()}
+        model = ALGORITHMS[algorithm].hyperparameters.model_validate(stated)
+        hyperparameters = hashed_hyperparameters(type(model), stated)
+        for scenario in (self.suite["scenario", id_] for id_ in t.scenarios):
+            problems = list(wrong_budget(experiment.id, method_id, model, scenario.steps, budget))
+            if problems := [*problems, *_wrong_layout(method_id, hyperparameters, scenario)]:
                 raise SuiteError(COMMAND_LINE, problems)
         scenarios = tuple(self._scored(t, id_, teachers) for id_ in t.scored)
         algorithm_ = {"name": algorithm, "version": ALGORITHMS[algorithm].version}
@@ -113,23 +129,37 @@ class Resolver:
         )
 
     def _hyperparameters(self, method_id: str) -> dict[str, Setting]:
-        settings = self.suite.settings(method_id)
+        settings, algorithm = self.suite.settings(method_id), self.suite["method", method_id].algorithm
         for owner, name, value in self.changes:
             if owner == method_id or (owner is None and name in settings):
-                settings[name] = Setting(value=value, source="--set")
-        algorithm = self.suite["method", method_id].algorithm
+                settings[name] = _changed(algorithm, owner, name, value)
         problems = list(wrong_hyperparameters(method_id, algorithm, settings))
         if problems:
             raise SuiteError(COMMAND_LINE, problems)
         return settings
 
-    def _changed_budget(self) -> dict[str, Any]:
-        changed = {name: value for owner, name, value in self.changes if owner == "budget"}
-        for name, value in changed.items():
-            if type(value) is not int or value < 1:
-                problem = Problem(f"--set budget.{name}", shown(value), "a whole number >= 1", "correct the value")
-                raise SuiteError(COMMAND_LINE, [problem])
-        return changed
+    def _budget(self, experiment: Experiment, t: TrainingSet, method_id: str | None) -> dict[str, Any]:
+        """Budget and recording under the profile, then changes of every method's, and over them this method's own.
+
+        A change of a budget in another unit is not for this method.
+        """
+        found = experiment.numbers(t, method_id, self.suite.profile[self.selection.profile])
+        unit = unit_of(found)
+        for whose in (BUDGET, _own_budget(method_id)):
+            for owner, name, value in self.changes:
+                if owner != whose or (owner == BUDGET and name in UNITS and name != unit):
+                    continue
+                key = f"--set {owner}.{name}"
+                if name in UNITS and name != unit:
+                    allowed = f"{whose}.{unit}: that is what it counts by"
+                    raise SuiteError(COMMAND_LINE, [Problem(key, shown(value), allowed, "name this key")])
+                try:
+                    BudgetChange.model_validate({name: value})
+                except ValidationError as error:
+                    problems = explain(error, {name: value})
+                    raise SuiteError(COMMAND_LINE, [replace(problem, key=key) for problem in problems]) from None
+                found[name] = value
+        return found
 
     def _check_changes(self) -> None:
         """Every `--set` names a budget key, what a method's algorithm knows, or a stated hyperparameter of any."""
@@ -138,14 +168,16 @@ class Resolver:
         stated = {m.id: list(self.suite.settings(m.id)) for m in self.suite.method}
         known = {m.id: ALGORITHMS.get(m.algorithm) for m in self.suite.method}
         names = {id_: list(a.hyperparameters.model_fields) if a else stated[id_] for id_, a in known.items()}
-        budget = list(BudgetChange.model_fields)
+        counted = {own.counted[0] for e in self.suite.experiment for own in _budgets(e) if own.counted}
+        budget = [*(unit for unit in UNITS if unit in counted), *RECORDING]
+        names |= {BUDGET: budget} | {_own_budget(id_): budget for id_ in stated}
         for owner, name, _ in self.changes:
             if owner is None:
                 allowed = sorted({n for own in stated.values() for n in own})
-            elif owner == "budget" or owner in names:
-                allowed = budget if owner == "budget" else names[owner]
+            elif owner in names:
+                allowed = names[owner]
             else:
-                raise refused("--set", owner, ["budget", *names])
+                raise refused("--set", owner, [BUDGET, *stated])
             if name not in allowed:
                 raise refused(f"--set {owner or ''}{'.' if owner else ''}{name}", name, allowed)
 
@@ -159,31 +191,53 @@ class Resolver:
         hyperparameters = suite.settings(method_id) if method_id else {}
         whole = {experiment.id, *(m.id for m in lineage)}
         scenarios = {s.id for s in suite.scenario}
+        reading = suite.readings.get(self.selection.reading)
+        runs_as = PRIMARY if reading is None or reading.kind == "analysis" else reading.id
         for d in suite.deviation:
+            if d.under is not None and runs_as not in d.under:
+                continue
             about = tuple(dict.fromkeys(s for id_ in d.applies_to for s in suite.members(id_) if s in scenarios))
             if whole & {*d.applies_to}:
                 yield Note(id=d.id, class_=d.class_, says=d.says)
             elif {*about} & {*t.scored}:
                 yield Note(id=d.id, class_=d.class_, says=d.says, scenarios=about)
-        own, reduced = experiment.episodes(t), experiment.episodes(t, suite.profile[self.selection.profile].budget)
+        own, profile = experiment.numbers(t, method_id), suite.profile[self.selection.profile]
+        reduced, unit = experiment.numbers(t, method_id, profile), unit_of(own)
         if own != reduced:
-            says = f"profile {self.selection.profile}: {reduced['episodes']} of {own['episodes']} episodes"
+            says = f"profile {self.selection.profile}: {reduced[unit]} of {own[unit]} {unit}"
             yield Note(id="profile", class_="reduced", says=says)
+        if reading is not None:
+            yield Note(id=reading.id, class_="reading", says=reading.says)
         for text in self.selection.settings:
             owner, name, _ = _parse_setting(text)
-            if owner in ("budget", method_id) or (owner is None and name in hyperparameters):
+            if owner == BUDGET and name in UNITS and name != unit:
+                continue  # it is for what counts by that unit
+            if owner in (BUDGET, method_id, _own_budget(method_id)) or (owner is None and name in hyperparameters):
                 yield Note(id="--set", class_="changed", says=text)
-        if experiment.seeds.kind == "assumed":
+        if isinstance(experiment.seeds, Seeds) and experiment.seeds.kind == "assumed":
             says = f"{experiment.seeds.value} seeds, unless --seeds chooses others: {experiment.seeds.source}"
             yield Note(id="seeds", class_="assumed", says=says)
-        if (budget := t.budget or experiment.budget).kind == "assumed":
+        if (budget := experiment.own_budget(t, method_id)).kind == "assumed":
             yield Note(id="budget", class_="assumed", says=f"{budget}: {budget.source}")
-        if experiment.recording and experiment.recording.kind == "assumed":
-            points = f"a training point every {experiment.recording.record_every} episodes"
-            yield Note(id="recording", class_="assumed", says=f"{points}: {experiment.recording.source}")
+        if (recording := experiment.own_recording(method_id)) and recording.kind == "assumed":
+            points = f"a training point every {recording.record_every} {unit}"
+            yield Note(id="recording", class_="assumed", says=f"{points}: {recording.source}")
         for name, setting in hyperparameters.items():
             if setting.kind == "assumed":
-                yield Note(id=name, class_="assumed", says=f"{name} = {setting.value}: {setting.source}")
+                against = f"; contradicted by the authors' code, {c}" if (c := setting.contradicted) else ""
+                yield Note(id=name, class_="assumed", says=f"{name} = {setting.value}: {setting.source}{against}")
+
+
+def _budgets(experiment: Experiment) -> Iterator[Budget]:
+    """All that an experiment states."""
+    yield experiment.budget
+    yield from (t.budget for t in experiment.training_sets if t.budget)
+    yield from experiment.budget_of.values()
+
+
+def _own_budget(method_id: str | None) -> str:
+    """How `--set` names one method's budget."""
+    return f"{method_id}.{BUDGET}"
 
 
 def _of_task(note: Note, task: str) -> Note:
@@ -198,15 +252,40 @@ def refused(key: str, got: str, allowed: Iterable[str]) -> SuiteError:
     return SuiteError(COMMAND_LINE, [Problem(key, shown(got), listed(names), f"name one of them{nearest(got, names)}")])
 
 
+def _wrong_layout(method_id: str, hyperparameters: Mapping[str, Any], scenario: Scenario) -> Iterator[Problem]:
+    """Of a layout that does not hold a scenario's observations."""
+    if "layout_agents" not in hyperparameters:
+        return
+    params = checked(scenario.family, scenario.params)
+    asked = {"layout_communication": True, **hyperparameters}
+    agents, communication = asked["layout_agents"] or len(params.obs_sizes), asked["layout_communication"]
+    try:
+        layouts_of(scenario.family).slots(params, agents, communication)
+    except ValueError as error:
+        got = ", ".join(f"{name} = {shown(asked[name])}" for name in ("layout_agents", "layout_communication"))
+        allowed = f'a layout of scenario "{scenario.id}" ({error})'
+        yield Problem(f"method[{method_id}].hyperparameters", got, allowed, "change one of the two")
+
+
+def _changed(algorithm: str, owner: str | None, name: str, value: Any) -> Setting:
+    """Raises SuiteError for a value that no setting has: one that is not finite, a list, a table."""
+    try:
+        return Setting(value=value, source="--set")
+    except ValidationError:
+        key = f"--set {owner}.{name}" if owner else f"--set {name}"
+        allowed = kind_of(ALGORITHMS[algorithm].hyperparameters, name)
+        raise SuiteError(COMMAND_LINE, [Problem(key, shown(value), allowed, "correct the value")]) from None
+
+
 def _parse_setting(text: str) -> tuple[str | None, str, Any]:
-    """`method.key=value`, `budget.key=value` or `key=value` -> (owner, key, value); values are read as TOML."""
+    """`key=value`, after `method.`, `budget.` or `method.budget.` -> (owner, key, value); values are read as TOML."""
     key, separator, value = text.partition("=")
     if not separator or not key.strip() or not value.strip():
-        problem = Problem("--set", shown(text), "[METHOD.|budget.]KEY=VALUE", "e.g. --set maddpg.lr=0.005")
+        problem = Problem("--set", shown(text), "[METHOD.][budget.]KEY=VALUE", "e.g. --set maddpg.lr=0.005")
         raise SuiteError(COMMAND_LINE, [problem])
     owner, dot, name = key.strip().rpartition(".")
     try:
         parsed = tomllib.loads(f"value = {value.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # no TOML, or numbers and nesting beyond measure: text
         parsed = value.strip()
     return (owner if dot else None), name, parsed

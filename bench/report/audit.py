@@ -7,39 +7,49 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from bench.audit import HOLDS, Finding
-from bench.report.markdown import table as markdown_table
+from bench.output.escaping import Marked, markdown, visible
+from bench.output.terminal import coloured
+from bench.report.tables import table as markdown_table
 from bench.suite import Suite
 
-STYLE = {"yes": "green", "no": "red", "tie": "yellow", "undefined": "yellow", "not_checkable": "dim"}
+STYLE = {
+    "yes": "green",
+    "no": "red",
+    "tie": "yellow",
+    "undefined": "yellow",
+    "conflict": "magenta",
+    "not_checkable": "dim",
+}
 WORDS = {
     "yes": "holds",
     "no": "does not hold",
     "tie": "tie",
     "undefined": "undefined",
+    "conflict": "the code does otherwise",
     "not_checkable": "not checkable from print",
 }
 INTRODUCTION = (
     "Made by `bench audit --markdown`; nothing is trained for it. A printed number stands for every true value that",
     "rounds to it: something *holds* if some such values give what is printed. Where the printed digits alone do not",
-    "give it, that is said. A *tie* is an ordering between equal printed numbers. *Not checkable from print* are",
-    "claims about curves, and averages of which the paper does not say what they average.",
+    "give it, that is said. A *tie* is an ordering between equal printed numbers. *The code does otherwise* is where",
+    "the paper says one thing and its authors' code another; its place in the code stands beside it. *Not checkable",
+    "from print* are claims about curves, and averages of which the paper does not say what they average.",
 )
 MOST_CELLS = 6  # shown in tables; the JSON has all
 
 
 def audit_table(findings: Sequence[Finding], everything: bool) -> Table:
     """What does not simply hold; everything where asked."""
-    table = Table(title="Audit: each paper against its own tables", title_justify="left", show_lines=True)
+    table = Table(title="Audit: each paper against its own tables and code", title_justify="left", show_lines=True)
     for column in ("suite", "place", "says", "printed", "recomputed", "holds", "cells"):
         table.add_column(column, overflow="fold")
-    for f in (f for f in findings if everything or f.holds in ("no", "tie", "undefined")):
-        holds = f"[{STYLE[f.holds]}]{WORDS[f.holds]}[/]{_digits(f)}"
-        said = [escape(text) for text in (f.suite, f.where, f.says, f.printed or "", f.recomputed or "")]
-        table.add_row(*said, holds, escape("\n".join(_cells(f))))
+    for f in (f for f in findings if everything or f.holds in ("no", "tie", "undefined", "conflict")):
+        holds = coloured(WORDS[f.holds], STYLE[f.holds], _digits(f))
+        said = (f.suite, f.where, f.says, f.printed or "", f.recomputed or "")
+        table.add_row(*said, holds, "\n".join(map(visible, _cells(f))))
     return table
 
 
@@ -67,22 +77,25 @@ def _page(audits: Sequence[tuple[Suite, Sequence[Finding]]]) -> Iterator[str]:
     yield from markdown_table(head, rows)
     for title, kinds in (
         ("What does not simply hold", ("no", "tie", "undefined")),
+        ("Where the authors' code does otherwise", ("conflict",)),
         ("What holds", ("yes",)),
         ("What print cannot tell", ("not_checkable",)),
     ):
+        if not any(f.holds in kinds for _, findings in audits for f in findings):
+            continue
         yield ""
         yield f"## {title}"
         for suite, findings in audits:
             if chosen := [f for f in findings if f.holds in kinds]:
                 yield ""
-                yield f"### {suite.paper.title} (`{suite.id}`)"
+                yield f"### {markdown(suite.paper.title)} (`{suite.id}`)"
                 yield ""
                 head = ("place", "says", "printed", "recomputed", "holds", "cells")
                 yield from markdown_table(head, map(_row, chosen))
 
 
 def _row(f: Finding) -> tuple[str, ...]:
-    cells = "<br>".join(_cells(f)) if f.holds != "yes" or len(f.cells) == 1 else ""
+    cells = Marked("<br>".join(map(markdown, _cells(f)))) if f.holds != "yes" or len(f.cells) == 1 else ""
     return (f.where, f.says, f.printed or "", f.recomputed or "", WORDS[f.holds] + _digits(f), cells)
 
 

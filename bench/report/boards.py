@@ -17,8 +17,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.compare import Entry
-from bench.measures import Evidence, NotRun
+from bench.evidence.measures import Evidence, NotRun
+from bench.guests.places import Entry
 from bench.plan import Cell, cells_of
 from bench.stats.estimates import StatisticsError
 from bench.stats.intervals import Interval, aggregate_interval, mean_interval

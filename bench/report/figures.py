@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.compare.findings import Over
-from bench.measures import Evidence, Floats, NotRun
+from bench.evidence.measures import Evidence, Floats, NotRun
 from bench.stats.estimates import MINIMUM_SEEDS, StatisticsError
 from bench.stats.intervals import mean_band
-from bench.suite import Experiment, Place
+from bench.store import file_name
+from bench.suite import Experiment, Place, Unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,12 +31,14 @@ Curves = tuple[Floats, Floats]
 class LearningCurves:
     """A figure that is still to be drawn: all that it shows, so that another process can draw it.
 
-    panels: by name, the curves of the methods shown. levels: the scenario's scripts and their scores.
+    unit: what the runs count by. panels: by name, the curves of the methods shown. levels: the scenario's scripts and
+    their scores.
     """
 
     stem: Path  # of the files, without what says their kind
     title: str
     metric: str
+    unit: Unit
     panels: tuple[tuple[str, dict[str, Curves]], ...]
     colours: dict[str, str]
     levels: dict[str, float]
@@ -51,7 +55,7 @@ class LearningCurves:
             axes = figure.add_subplot(len(self.panels), 1, row + 1)
             self._draw(axes, curves)
             title = "" if row else self.title
-            axes.set(xlabel="training episodes", ylabel=f"{self.metric} ({name})", title=title)
+            axes.set(xlabel=f"training {self.unit}", ylabel=f"{self.metric} ({name})", title=title)
             axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))  # seeking a free place takes longest
         for path in self.files:
             save(figure, path)
@@ -76,7 +80,13 @@ def learning_curves(evidence: Evidence, experiment: Experiment, place: Place, fo
     None where nothing has finished.
     """
     greedy = any(value.protocol == "greedy" for value in evidence.suite.printed)
-    found = [(name, _curves(evidence, experiment, place, name)) for name in ("training", "evaluation")[: 1 + greedy]]
+    try:
+        unit = evidence.unit(experiment, *place)
+    except NotRun:
+        return None
+    found = [
+        (name, _curves(evidence, experiment, place, name, unit)) for name in ("training", "evaluation")[: 1 + greedy]
+    ]
     shown = _legible(experiment, found[0][1] or found[-1][1])
     panels = tuple((name, {m: c for m, c in curves.items() if m in shown}) for name, curves in found if curves)
     if not panels:
@@ -86,39 +96,42 @@ def learning_curves(evidence: Evidence, experiment: Experiment, place: Place, fo
     scripts = ("random", "no_information", "good") if scenario.anchors else ()
     parts = [experiment.id, *([place.scenario, place.group] if several else [])]
     return LearningCurves(
-        folder / ("curves-" + "-".join(part.replace("/", "-") for part in parts if part)),
+        folder / file_name("curves", *filter(None, parts)),
         f"{evidence.suite.id}: {experiment.id}" + (f", {place}" if several else ""),
         scenario.metric.replace("_", " "),
+        unit,
         panels,
         dict(zip(experiment.methods, itertools.cycle(COLOURS), strict=False)),
         {f"{name.replace('_', ' ')} script": getattr(scenario.anchors, name) for name in scripts},
     )
 
 
-def profiles(name: str, over: Over, folder: Path) -> Path:
-    """Draw two performance profiles with their pointwise intervals; the file written."""
-    figure = new_figure(6, 4)
-    axes = figure.add_subplot()
-    for label, band, colour in zip((name, over.against), over.profiles, COLOURS, strict=False):
-        axes.step(band.thresholds, band.estimate, where="post", color=colour, label=label)
-        if band.low is not None and band.high is not None:
-            axes.fill_between(band.thresholds, band.low, band.high, step="post", color=colour, alpha=0.2)
-    axes.set(xlabel="normalised score: 0 random policy, 1 good script", ylabel="share of runs above it")
-    axes.legend(frameon=False)
-    return save(figure, folder / f"profile-{over.against.replace('/', '-')}.svg")
-
-
-def _curves(evidence: Evidence, experiment: Experiment, place: Place, name: str) -> dict[str, Curves]:
-    """By method, where it has finished runs with such a curve: episodes [P], scores [S, P]."""
+def _curves(evidence: Evidence, experiment: Experiment, place: Place, name: str, unit: Unit) -> dict[str, Curves]:
+    """By method, where finished runs that count by this unit have such a curve: where points lie [P], scores [S, P]."""
     found: dict[str, Curves] = {}
     for method in experiment.methods:
         try:
-            scores = evidence.scores(evidence.cell(experiment, method, *place), place.scenario)
-            curves = [score.series(name) for score in scores.values()]
+            cell = evidence.cell(experiment, method, *place)
+            if cell.unit != unit:
+                continue
+            scores = evidence.scores(cell, place.scenario)
+            found[method] = _at_common_points([score.series(name) for score in scores.values()])
         except (NotRun, StatisticsError):
             continue
-        found[method] = curves[0][0], np.stack([y for _, y in curves])
     return found
+
+
+def _at_common_points(curves: Sequence[Curves]) -> Curves:
+    """Curves of several seeds at the points that all have: elsewhere a mean would be of other seeds each time.
+
+    Raises StatisticsError where there is none.
+    """
+    x = curves[0][0]
+    if any(not np.array_equal(x, other) for other, _ in curves):
+        x = reduce(np.intersect1d, [other for other, _ in curves])
+        if not len(x):
+            raise StatisticsError("no point that the curves of all seeds have")
+    return x, np.stack([y if len(y) == len(x) else y[np.searchsorted(own, x)] for own, y in curves])
 
 
 def _legible(experiment: Experiment, curves: Mapping[str, Curves]) -> tuple[str, ...]:
@@ -129,19 +142,31 @@ def _legible(experiment: Experiment, curves: Mapping[str, Curves]) -> tuple[str,
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """In inches. matplotlib is loaded here: most commands draw nothing, and it takes a third of a second."""
+    """In inches. matplotlib is loaded here: most commands draw nothing, and it takes a third of a second.
+
+    A matplotlibrc file, in the current folder or elsewhere, changes nothing of it.
+    """
+    import matplotlib as mpl
     from matplotlib.figure import Figure
 
+    mpl.rcdefaults()
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """The same figure gives the same bytes: no date, no random ids. The first time settles where everything stands."""
+    """Write it into a file of the kind that its name ends with; the same figure gives the same bytes."""
+    path.write_bytes(written(figure, path.suffix.removeprefix(".")))
+    return path
+
+
+def written(figure: Figure, form: str) -> bytes:
+    """SVG or PNG, without a date or random ids. The first time settles where everything stands."""
     import matplotlib as mpl
 
     if figure.get_layout_engine() is not None:
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
+    found = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "marl-distill-bench"}):
-        figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else {"Software": None})
-    return path
+        figure.savefig(found, format=form, dpi=150, metadata={"Date": None} if form == "svg" else {"Software": None})
+    return found.getvalue()

@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.table import Table
 
-from bench.diff import CurveRow, Difference
-from bench.verify import Verified
+from bench.store.diff import CurveRow, Difference
+from bench.store.verify import Verified
 
 
 def verified_lines(root: Path, verified: Verified) -> list[str]:

@@ -1,14 +1,15 @@
-"""What `bench ls` prints: the entries of suite files, as tables and as JSON."""
+"""What `bench ls` and `bench validate` print: the entries of suite files, as tables and as JSON, and their faults."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
-from bench.suite import Experiment, Printed, Setting, Suite, quantities
+from bench.suite import Experiment, Printed, Reading, Seeds, Setting, Suite, SuiteError, quantities
+from bench.suite.margins import wide_margins
 
 Row = dict[str, Any]
 
@@ -54,10 +55,15 @@ def experiment_rows(suite: Suite) -> list[Row]:
         all_wait = "; ".join(dict.fromkeys(waiting.values())) if len(waiting) == len(e.methods) else None
         rows.append(
             {"suite": suite.id, "id": e.id, "where": e.where, "says": e.says, "methods": list(e.methods)}
-            | {"training_sets": sets, "seeds": e.seeds.value, "budget": str(e.budget)}
+            | {"training_sets": sets, "seeds": _seeds(e), "budget": str(e.budget)}
             | {"status": _status(all_wait), "waiting": waiting}
         )
     return rows
+
+
+def _seeds(experiment: Experiment) -> int | list[int]:
+    """A fixed number, or the looks."""
+    return experiment.seeds.value if isinstance(experiment.seeds, Seeds) else list(experiment.seeds.looks)
 
 
 def published_rows(suite: Suite) -> list[Row]:
@@ -75,6 +81,19 @@ def claim_rows(suite: Suite) -> list[Row]:
     ]
 
 
+def reading_rows(suite: Suite) -> list[Row]:
+    """Every reading but the primary one; an entry that varies is one row, with how many it stands for."""
+    return [
+        {"suite": suite.id, "id": r.id, "kind": r.kind, "says": r.says, "readings": r.count, "changes": _changes(r)}
+        for r in suite.reading
+    ]
+
+
+def _changes(reading: Reading) -> Row:
+    varied = {f"{m}.{key}": list(values) for m, own in reading.vary.items() for key, values in own.items()}
+    return reading.choices | varied
+
+
 KINDS: Mapping[str, Callable[[Suite], list[Row]]] = {
     "suites": suite_rows,
     "scenarios": scenario_rows,
@@ -82,6 +101,7 @@ KINDS: Mapping[str, Callable[[Suite], list[Row]]] = {
     "experiments": experiment_rows,
     "published": published_rows,
     "claims": claim_rows,
+    "readings": reading_rows,
 }
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "suites": ("suite", "title", "scenarios", "methods", "experiments", "published", "claims", "waiting"),
@@ -90,6 +110,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "experiments": ("suite", "id", "where", "says", "methods", "seeds", "budget", "status"),
     "published": ("suite", "where", "group", "method", "scenario", "metric", "value", "spread", "seeds", "derived"),
     "claims": ("suite", "id", "where", "says", "experiments", "status"),
+    "readings": ("suite", "id", "kind", "says", "readings", "changes"),
 }
 
 
@@ -100,7 +121,7 @@ def listing_table(kind: str, rows: list[Row]) -> Table:
         table.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
         table.add_row(
-            *(escape(_cell(row, column)) for column in COLUMNS[kind]),
+            *(_cell(row, column) for column in COLUMNS[kind]),
             style=None if row.get("status") != "waits" else "dim",
         )
     return table
@@ -116,7 +137,7 @@ def _status(waits_for: str | None) -> str:
 
 
 def _settings(settings: Mapping[str, Setting]) -> Row:
-    return {name: s.model_dump() for name, s in settings.items()}
+    return {name: s.model_dump(exclude_none=True) for name, s in settings.items()}
 
 
 def _claim_waits(suite: Suite, claim_id: str) -> str | None:
@@ -162,4 +183,20 @@ def _cell(row: Row, column: str) -> str:
         return f"{value:g}{row['unit'] or ''}"
     if isinstance(value, bool):
         return "derived" if value else ""
+    if isinstance(value, dict) and column == "changes":
+        return ", ".join(f"{key} = {own}" for key, own in value.items())
     return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def validation_line(name: str, suite: Suite) -> str:
+    """A sound suite in one line."""
+    parts = (len(suite.scenario), len(suite.method), len(suite.experiment), len(suite.claim))
+    return "{}: sound; {} scenarios, {} methods, {} experiments, {} claims".format(name, *parts)
+
+
+def validation_json(name: str, found: Suite | SuiteError) -> dict[str, Any]:
+    """One suite's entry in what `bench validate --json` prints; no problems: it is sound."""
+    if isinstance(found, Suite):
+        return {"suite": found.id, "version": found.version, "problems": [], "warnings": [*wide_margins(found)]}
+    problems = [dataclasses.asdict(p) for p in found.problems]
+    return {"suite": name, "version": None, "problems": problems, "warnings": []}

@@ -7,19 +7,16 @@ import math
 from typing import Any
 
 from bench import __version__
-from bench.estimate import Forecast
-from bench.executors.local import Outcome
-from bench.measures import Evidence, Standing
+from bench.evidence.measures import Evidence
+from bench.evidence.standing import Standing
+from bench.executors.dispatch import Outcome
+from bench.executors.estimate import Forecast
 from bench.plan import Plan
-from bench.suite import Suite, SuiteError
-from bench.verdict import Aggregate, TransferMetric, Verdict, counts, families
+from bench.report.words import sentence, tagged
+from bench.verdict import Aggregate, TransferMetric, Verdict, counts, families, unplanned
 
-
-def validation_json(name: str, found: Suite | SuiteError) -> dict[str, Any]:
-    """One suite's entry in what `bench validate --json` prints; no problems: it is sound."""
-    if isinstance(found, Suite):
-        return {"suite": found.id, "version": found.version, "problems": []}
-    return {"suite": name, "version": None, "problems": [dataclasses.asdict(p) for p in found.problems]}
+# Kinds whose finding is a difference, in the quantity's own unit.
+DIFFERENCES = ("ordering", "mean_ordering", "not_greater", "equivalence", "difference", "value")
 
 
 def check_json(
@@ -30,12 +27,14 @@ def check_json(
         "suite": evidence.suite.id,
         "version": evidence.suite.version,
         "profile": evidence.selection.profile,
-        "verdicts": [_verdict(v) for v in verdicts],
+        "verdicts": [verdict_json(v) for v in verdicts],
         "counts": counts(verdicts),
         "families": [dataclasses.asdict(f) for f in families(verdicts)],
         "transfer": [plain(dataclasses.asdict(t)) for t in transfer],
         "aggregates": [plain(dataclasses.asdict(a)) for a in aggregated],
         "damaged": list(evidence.damaged),
+        "untaught": evidence.untaught,
+        "unplanned": unplanned(evidence),
         "failed": evidence.standing.failed,
     }
 
@@ -49,6 +48,7 @@ def plan_json(planned: Plan, now: Standing, expected: Forecast, jobs: int) -> di
             "teachers": list(cell.teachers),
             "cpu_s": costs[cell.key].cpu_s,
             "bytes": costs[cell.key].bytes,
+            "checkpoint_bytes": costs[cell.key].checkpoint_bytes,
             "basis": costs[cell.key].basis,
         }
         for cell in planned.cells
@@ -86,8 +86,11 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _verdict(verdict: Verdict) -> dict[str, Any]:
-    row = {k: v for k, v in dataclasses.asdict(verdict).items() if k not in ("p", "p_against", "headline")}
+def verdict_json(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as `bench check --json` prints it."""
+    row = dataclasses.asdict(verdict) | {"sentence": sentence(verdict), "reason": tagged(verdict)}
+    row |= {"holds_in": verdict.holds_in, "turned": verdict.turned}
+    row["difference"] = verdict.found if verdict.kind in DIFFERENCES else None
     row["deviations"] = [{"id": n.id, "class": n.class_, "says": n.says} for n in verdict.deviations]
     return plain(row)
 

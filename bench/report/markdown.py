@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
-from bench.measures import Evidence
+from bench.evidence.measures import Evidence
+from bench.output.escaping import markdown
 from bench.plan import Note
 from bench.report.figures import COLOURS, LearningCurves, learning_curves
 from bench.report.numbers import (
@@ -19,14 +20,17 @@ from bench.report.numbers import (
     found,
     improvements,
     number,
+    seeds_judged,
     seeds_to_decide,
     several_scenarios,
 )
 from bench.report.papertables import paper_tables
+from bench.report.readings import reading_sections
 from bench.report.tables import printed_tables, table
 from bench.report.terminal import family_lines
+from bench.report.words import details, sentence
 from bench.store import Record, write_atomically
-from bench.suite import Experiment, Place
+from bench.suite import PRIMARY, Experiment, Place
 from bench.verdict import Aggregate, TransferMetric, Verdict, counts
 
 FIGURES = 4  # of one experiment
@@ -60,6 +64,7 @@ def write_report(
     parts = [
         *_head(evidence),
         *_verdicts(verdicts),
+        *reading_sections(evidence.suite, verdicts, folder),
         *printed_tables(paper_tables(evidence.suite, experiments, verdicts)),
         *_transfer(transfer),
         *_aggregates(aggregated),
@@ -74,22 +79,26 @@ def write_report(
 
 def _head(evidence: Evidence) -> Iterator[str]:
     paper, selection = evidence.suite.paper, evidence.selection
-    yield f"# {paper.title}"
+    yield f"# {markdown(paper.title)}"
     yield ""
-    yield f"{paper.authors}, {paper.year}. Suite `{paper.id}` version {evidence.suite.version}, "
-    yield f"profile `{selection.profile}`: {evidence.suite.profile[selection.profile].says}."
+    yield f"By {markdown(paper.authors)}, {paper.year}. Suite `{paper.id}` version {evidence.suite.version}, "
+    yield f"profile `{selection.profile}`: {markdown(evidence.suite.profile[selection.profile].says)}."
     yield ""
     options = [f"--profile {selection.profile}", *(f"--only {e}" for e in selection.only)]
+    options += [f"--reading {selection.reading}"] * (selection.reading != PRIMARY)
     options += [f"--set {s}" for s in selection.settings]
     if selection.seeds:
         options.append("--seeds " + ",".join(map(str, selection.seeds)) + ("," if len(selection.seeds) == 1 else ""))
     yield f"Rerun: `bench run {paper.id} {' '.join(options)}`"
     for problem in evidence.damaged:
         yield ""
-        yield f"**Not counted**: {problem}"
+        yield f"**Not counted**: {markdown(problem)}"
+    for line in evidence.untaught:
+        yield ""
+        yield f"**Counted, with a teacher that is not here**: {markdown(line)}"
     for failure in evidence.failures:
         yield ""
-        yield f"**Failed**: {failure}"
+        yield f"**Failed**: {markdown(failure)}"
 
 
 def _verdicts(verdicts: Sequence[Verdict]) -> Iterator[str]:
@@ -99,16 +108,26 @@ def _verdicts(verdicts: Sequence[Verdict]) -> Iterator[str]:
     yield ", ".join(f"{n} {code}" for code, n in counts(verdicts).items()) + "."
     for line in family_lines(verdicts):
         yield ""
-        yield f"{line}."
+        yield f"{markdown(line)}."
     yield ""
     several = several_scenarios(verdicts)
-    head = ("claim", "place", "in", *["scenario"] * several, "found [90% interval]", "verdict", "why", "seeds")
-    yield from table((*head, "would decide", "deviations"), (_verdict_row(v, several) for v in verdicts))
+    head = ("claim", "in", *["scenario"] * several, "found [90% interval]", "verdict", "why", "seeds")
+    yield from table(head, (_verdict_row(v, several) for v in verdicts))
+    yield ""
+    yield "## What each verdict rests on"
+    yield ""
+    head = ("claim", "place", "in", *["scenario"] * several, "rests on", "would decide", "deviations")
+    yield from table(head, (_basis_row(v, several) for v in verdicts if v.verdict != "not_run"))
 
 
 def _verdict_row(v: Verdict, several: bool) -> tuple[str, ...]:
+    place = (v.says, v.experiment, *[v.scenario] * several)
+    return (*place, found(v), v.verdict, sentence(v), seeds_judged(v))
+
+
+def _basis_row(v: Verdict, several: bool) -> tuple[str, ...]:
     place = (v.says, v.where, v.experiment, *[v.scenario] * several)
-    return (*place, found(v), v.verdict, v.reason, str(v.seeds), seeds_to_decide(v), classes(v))
+    return (*place, details(v), seeds_to_decide(v), classes(v))
 
 
 def _transfer(metrics: Sequence[TransferMetric]) -> Iterator[str]:
@@ -176,7 +195,8 @@ def _curves(evidence: Evidence, experiments: Sequence[Experiment], figures: Figu
                 f" Of {len(experiment.methods)} methods the baseline and those that end highest, {len(COLOURS)} in all."
             )
             thin = "Thin: every seed; bold: mean with its 95% interval."
-            yield f"{name}: {experiment.says}. {thin}{few if len(experiment.methods) > len(COLOURS) else ''}"
+            what = f"{markdown(name)}: {markdown(experiment.says)}."
+            yield f"{what} {thin}{few if len(experiment.methods) > len(COLOURS) else ''}"
             yield ""
             yield f"![learning curves of {name}]({svg.name})"
             yield ""
@@ -188,7 +208,7 @@ def _curves(evidence: Evidence, experiments: Sequence[Experiment], figures: Figu
             reasons = dict.fromkeys(evidence.suite.waits_for(experiment, m) for m in experiment.methods)
             why = "cannot run yet: " + "; ".join(filter(None, reasons)) if all(reasons) else "no finished run"
             yield ""
-            yield f"{experiment.id}: {why}."
+            yield f"{experiment.id}: {markdown(why)}."
 
 
 def _deviations(verdicts: Sequence[Verdict]) -> Iterator[str]:
@@ -220,7 +240,7 @@ def _cell_row(evidence: Evidence, key: str, label: str) -> tuple[str, ...]:
         "; ".join(failed),
         number(statistics.median(times)) if times else "-",
         _distinct(finished.values(), lambda r: f"{r.provenance.device}, {r.provenance.hardware}"),
-        _distinct(finished.values(), lambda r: r.provenance.packages["torch"]),
+        _distinct(finished.values(), lambda r: r.provenance.packages.get("torch", "unknown")),
         _distinct(finished.values(), _commit),
     )
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from bench.stats.intervals import Interval
-from bench.verdict import Aggregate, TransferMetric, Verdict
+if TYPE_CHECKING:  # numpy comes with them
+    from bench.stats.decisions import Decision
+    from bench.stats.intervals import Interval
+    from bench.stats.typical import Typical
+    from bench.verdict import Aggregate, TransferMetric, Verdict
 
 METRICS = {
     "jump_start": "jump start",
@@ -29,7 +33,19 @@ def interval(low: float | None, high: float | None) -> str:
 
 def found(verdict: Verdict) -> str:
     low, high = verdict.interval or (None, None)
-    return number(verdict.found) + interval(low, high)
+    level = f" at {level_of(verdict)}" if verdict.look and verdict.interval else ""
+    return number(verdict.found) + interval(low, high) + level
+
+
+def level_of(verdict: Verdict) -> str:
+    """Of the interval that decides: 90%, or at a look the one of its nominal level."""
+    return "90%" if verdict.look is None else f"{verdict.look.asked.level:.1%}"
+
+
+def seeds_judged(verdict: Verdict) -> str:
+    """How many seeds a verdict rests on, of how many declared where that is not all, and at which look."""
+    seeds = f"{verdict.seeds} of {verdict.declared}" if 0 < verdict.seeds < verdict.declared else str(verdict.seeds)
+    return f"{seeds}, look {verdict.look.number} of {verdict.look.of}" if verdict.look else seeds
 
 
 def estimate(found: Interval | None) -> str:
@@ -45,6 +61,27 @@ def ours(verdict: Verdict) -> str:
 def improvements(aggregate: Aggregate) -> str:
     """The probability of improvement on each other method."""
     return "; ".join(f"{other}: {estimate(found)}" for other, found in aggregate.better_than)
+
+
+def seeds_compared(decision: Decision) -> str:
+    """The seeds of both sides, or the pairs with their correlation."""
+    if not decision.paired:
+        return " and ".join(map(str, decision.n))
+    return f"{decision.n[0]} pairs{correlation(decision.correlation)}"
+
+
+def correlation(r: float | None) -> str:
+    """Of pairs, behind their number; nothing where a side does not vary."""
+    return "" if r is None else f", r = {r:.2f}"
+
+
+def typical_seed(found: Typical | None) -> str:
+    """How often one side's seed is the better one, with its interval."""
+    return "-" if found is None else f"{found.probability:.0%}{_shares(found.low, found.high)}"
+
+
+def _shares(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f" [{low:.0%}, {high:.0%}]"
 
 
 def several_scenarios(rows: Sequence[Verdict] | Sequence[TransferMetric]) -> bool:
@@ -69,6 +106,11 @@ def classes(verdict: Verdict) -> str:
     """The deviation classes beside a verdict, with how many of each."""
     names = [note.class_ for note in verdict.deviations]
     return ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names))
+
+
+def compatible(verdict: Verdict) -> str:
+    """Whether seeds like ours could have given what is printed: yes, no, nothing where that is not known."""
+    return "" if verdict.compatible is None else "yes" if verdict.compatible else "no"
 
 
 def seeds_to_decide(verdict: Verdict) -> str:

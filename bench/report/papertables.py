@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bench.suite import Experiment, Printed, Published, Suite
-from bench.verdict import Verdict
+
+if TYPE_CHECKING:  # numpy comes with it
+    from bench.verdict import Verdict
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from bench.report.numbers import ours, seeds_to_decide
+from bench.output.escaping import Marked, markdown
+from bench.report.numbers import compatible, ours, seeds_to_decide
 from bench.report.papertables import Entry, PaperTable
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A Markdown table; bars and line ends inside cells are escaped."""
-    lines = [head, ["---"] * len(head), *rows]
-    return ["| " + " | ".join(c.replace("|", "\\|").replace("\n", " ") for c in line) + " |" for line in lines]
+    """A Markdown table. Cells are escaped, but for those that are Markdown already."""
+    return ["| " + " | ".join(map(markdown, line)) + " |" for line in (head, ["---"] * len(head), *rows)]
 
 
 def printed_tables(tables: Sequence[PaperTable]) -> Iterator[str]:
@@ -22,18 +22,20 @@ def printed_tables(tables: Sequence[PaperTable]) -> Iterator[str]:
     yield "## The paper's tables"
     yield ""
     yield "Each cell: printed | ours [95% interval of the mean over seeds] | verdict, and the seeds of ours that would"
-    yield "decide where it is open."
+    yield "decide where it is open | compatible: whether seeds like ours could have given what is printed."
     for own in tables:
         printed = own.table
         yield ""
-        yield f"### {printed.where}"
+        yield f"### {markdown(printed.where)}"
         yield ""
-        yield f"{printed.metric} in {printed.experiment}" + (f", {printed.group}." if printed.group else ".")
+        yield f"{markdown(printed.metric)} in {printed.experiment}" + (f", {printed.group}." if printed.group else ".")
         yield ""
         yield from table(["", *own.heads], ([row, *map(_cell, entries)] for row, entries in own.lines))
 
 
 def _cell(entry: Entry) -> str:
-    decide, text = seeds_to_decide(entry.verdict), entry.printed.text
+    decide, text = seeds_to_decide(entry.verdict), markdown(entry.printed.text)
     said = f"**{text}**" if entry.printed.bold else text
-    return f"{said} | {ours(entry.verdict)} | {entry.verdict.verdict}" + (f", {decide}" if decide else "")
+    rest = f"{ours(entry.verdict)} | {entry.verdict.verdict}" + (f", {decide}" if decide else "")
+    rest += f" | {compatible(entry.verdict)}" if compatible(entry.verdict) else ""
+    return Marked(f"{said} \\| {markdown(rest)}")

@@ -10,15 +10,29 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import __version__
+from bench.output.escaping import markdown as marked
+from bench.output.escaping import spreadsheet
 from bench.report.boards import Board, Final
 from bench.report.boards import Place as BoardPlace
 from bench.report.boards import Row as BoardRow
 from bench.report.latex import escaped, latex_table
 from bench.report.machine import plain
-from bench.report.numbers import METRICS, classes, effect, estimate, found, interval, number, seeds_to_decide
+from bench.report.numbers import (
+    METRICS,
+    classes,
+    compatible,
+    effect,
+    estimate,
+    found,
+    interval,
+    number,
+    seeds_judged,
+    seeds_to_decide,
+)
 from bench.report.papertables import Entry, PaperTable
 from bench.report.tables import printed_tables
 from bench.report.tables import table as markdown_table
+from bench.report.words import tagged
 from bench.stats.intervals import Interval
 from bench.verdict import TransferMetric, Verdict
 
@@ -49,9 +63,11 @@ COLUMNS = (
         "printed_spread",
     ),
     *("spread_type", "printed_seeds", "ours", "ours_low", "ours_high", "found", "found_low", "found_high", "verdict"),
-    *("reason", "seeds", "seeds_to_decide", "deviations", "rank", "rank_low", "rank_high"),
+    *("reason", "seeds", "seeds_to_decide", "compatible", "deviations", "rank", "rank_low", "rank_high"),
 )
-LEGEND = "Each cell: printed; ours with its 95% interval; verdict on the printed value."
+LEGEND = (
+    "Each cell: printed; ours with its 95% interval; verdict on the printed value; whether seeds like ours give it."
+)
 
 
 @dataclass(frozen=True)
@@ -68,9 +84,8 @@ def markdown(shown: Tables) -> str:
     """Tables as the paper prints them, then the claims, methods side by side, and transfer metrics."""
     lines = [*printed_tables(shown.tables)]
     for title, head, rows in _parts(shown):
-        lines += ["", f"## {title}", "", *markdown_table(head, rows)]
-    lines = lines[1:]  # a file begins with words
-    return "".join(f"{_without_markup(line)}\n" for line in lines)
+        lines += ["", f"## {marked(title)}", "", *markdown_table(head, rows)]
+    return "".join(f"{line}\n" for line in lines[1:])  # a file begins with words
 
 
 def latex(shown: Tables) -> str:
@@ -100,14 +115,14 @@ def csv_text(shown: Tables) -> str:
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for row in _rows(shown):
-        writer.writerow({key: _inert(value) for key, value in row.items()})
+        writer.writerow({key: spreadsheet(value) for key, value in row.items()})
     return out.getvalue()
 
 
 def json_text(shown: Tables) -> str:
     """The same rows, with numbers as numbers."""
     body = {"bench": __version__, "rows": [*_rows(shown)]}
-    return json.dumps(body, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return json.dumps(body, indent=1, allow_nan=False) + "\n"
 
 
 FORMATS: Mapping[str, Callable[[Tables], str]] = {
@@ -174,11 +189,12 @@ def _cell(entry: Entry) -> str:
     if (ours := entry.verdict.ours) is not None:
         text += number(ours.estimate) + interval(ours.low, ours.high) + "; "
     decide = seeds_to_decide(entry.verdict)
-    return f"{text}{entry.verdict.verdict}" + (f", {decide} seeds would decide" if decide else "")
+    text += f"{entry.verdict.verdict}" + (f", {decide} seeds would decide" if decide else "")
+    return f"{text}; compatible: {likely}" if (likely := compatible(entry.verdict)) else text
 
 
 def _claim(v: Verdict) -> tuple[str, ...]:
-    return (v.says, v.where, v.experiment, found(v), v.verdict, str(v.seeds), seeds_to_decide(v), classes(v))
+    return (v.says, v.where, v.experiment, found(v), v.verdict, seeds_judged(v), seeds_to_decide(v), classes(v))
 
 
 def _rows(shown: Tables) -> Iterator[dict[str, Any]]:
@@ -223,8 +239,8 @@ def _row(v: Verdict) -> dict[str, Any]:
     low, high = v.interval or (None, None)
     own = {"kind": v.kind, "id": v.id, "where": v.where, "experiment": v.experiment, "scenario": v.scenario}
     own |= {"method": v.method, "says": v.says, "printed": v.printed, "found": v.found, "found_low": low}
-    own |= {"found_high": high, "verdict": v.verdict, "reason": v.reason, "seeds": v.seeds}
-    own |= {"seeds_to_decide": v.seeds_to_decide, "deviations": classes(v)}
+    own |= {"found_high": high, "verdict": v.verdict, "reason": tagged(v), "seeds": v.seeds}
+    own |= {"seeds_to_decide": v.seeds_to_decide, "compatible": v.compatible, "deviations": classes(v)}
     return plain(dict.fromkeys(COLUMNS) | own)
 
 
@@ -236,13 +252,3 @@ def _printed(own: PaperTable, entry: Entry) -> dict[str, Any]:
         | {"spread_type": value.spread_type, "printed_seeds": value.seeds}
         | {"ours": ours and ours.estimate, "ours_low": ours and ours.low, "ours_high": ours and ours.high}
     )
-
-
-def _without_markup(line: str) -> str:
-    """A line in which readers of Markdown find no HTML and no link, whoever chose its words."""
-    return line.replace("&", "&amp;").replace("<", "&lt;").replace("](", "]&#40;")
-
-
-def _inert(value: Any) -> Any:
-    """A text that a spreadsheet would compute is marked as text."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

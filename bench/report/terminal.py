@@ -7,29 +7,29 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
-from rich.text import Text
 
-from bench.estimate import Forecast, Progress
-from bench.executors.local import Outcome
-from bench.measures import Standing
+from bench.evidence.standing import Standing
+from bench.executors.dispatch import Outcome
+from bench.executors.estimate import Forecast, Progress
+from bench.output.escaping import line, visible
+from bench.output.terminal import coloured, say
 from bench.plan import Plan
 from bench.report.numbers import (
     METRICS,
-    classes,
+    compatible,
     effect,
     estimate,
     found,
     improvements,
     number,
     ours,
-    seeds_to_decide,
+    seeds_judged,
     several_scenarios,
 )
-from bench.suite import Suite
+from bench.report.words import sentence
 from bench.verdict import Aggregate, TransferMetric, Verdict, counts, families
 
 LONG = 500  # rows of a table that is still laid out in boxes
@@ -38,15 +38,12 @@ STYLE = {
     "exceeds": "green",
     "not_reproduced": "red",
     "inconclusive": "yellow",
+    "depends_on_reading": "yellow",
+    "also_untrained": "magenta",
+    "undefined": "yellow",
     "not_comparable": "cyan",
     "not_run": "dim",
 }
-
-
-def validation_line(name: str, suite: Suite) -> str:
-    """A sound suite in one line."""
-    parts = (len(suite.scenario), len(suite.method), len(suite.experiment), len(suite.claim))
-    return "{}: sound; {} scenarios, {} methods, {} experiments, {} claims".format(name, *parts)
 
 
 def print_table(console: Console, table: Table) -> None:
@@ -54,29 +51,36 @@ def print_table(console: Console, table: Table) -> None:
     if table.row_count <= LONG:
         console.print(table)
         return
-    print(f"{table.title}: {table.row_count} rows")
-    print(" | ".join(str(column.header) for column in table.columns))
+    say(f"{table.title}: {table.row_count} rows")
+    say(" | ".join(str(column.header) for column in table.columns))
     for row in zip(*(column.cells for column in table.columns), strict=True):
-        print(" | ".join(map(_plain, row)))
-
-
-def _plain(cell: object) -> str:
-    """A cell on one line, without its colours."""
-    text = str(cell)
-    return (Text.from_markup(text).plain if "[/]" in text else text).replace("\n", ": ")
+        say(" | ".join(str(cell).replace("\n", ": ") for cell in row))
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> Table:
-    """A scenario's column where an experiment has several, one of our values where the paper prints some."""
+    """One word and one sentence a row.
+
+    A scenario's column where an experiment has several; where the paper prints values, ours and whether they are
+    compatible.
+    """
     several, printed = several_scenarios(verdicts), any(v.kind == "published" for v in verdicts)
     table = Table(title="Verdicts", title_justify="left", show_lines=True)
-    head = ["claim", "place", "in", *["scenario"] * several, *["ours [95%]"] * printed]
-    for column in (*head, "found [90%]", "verdict", "seeds", "would decide", "deviations"):
+    head = [
+        "claim",
+        "in",
+        *["scenario"] * several,
+        *["ours [95%]"] * printed,
+        "found [90%]",
+        "verdict",
+        *["compatible"] * printed,
+        "seeds",
+    ]
+    for column in head:
         table.add_column(column, overflow="fold")
     for v in verdicts:
-        verdict = f"[{STYLE[v.verdict]}]{v.verdict}[/]\n{escape(v.reason)}"
-        place = (v.says, v.where, v.experiment, *[v.scenario] * several, *[ours(v)] * printed)
-        table.add_row(*map(escape, place), found(v), verdict, str(v.seeds), seeds_to_decide(v), classes(v))
+        verdict = coloured(v.verdict, STYLE[v.verdict], f"\n{visible(sentence(v))}")
+        place = (v.says, v.experiment, *[v.scenario] * several, *[ours(v)] * printed)
+        table.add_row(*place, found(v), verdict, *[compatible(v)] * printed, seeds_judged(v))
     return table
 
 
@@ -195,8 +199,7 @@ class RunProgress:
         """done: runs that are there already."""
         self.console, self.plan = console, plan
         cells = {cell.key: cell for cell in plan.cells}
-        self._episodes = {r.id: cells[r.cell].settings["budget"]["episodes"] for r in plan.runs}
-        self._steps_of_round = {r.id: cells[r.cell].round_steps for r in plan.runs}
+        self._cells = {r.id: cells[r.cell] for r in plan.runs}
         self._done, self._lost, self._seconds_left = set(done), set[str](), seconds_left
         self._at: dict[str, int] = {}
         self._progress: dict[str, Progress] = {}
@@ -208,7 +211,7 @@ class RunProgress:
         if self.console.is_terminal:
             columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%")]
             bar = Bar(*columns, TimeElapsedColumn(), TextColumn("{task.fields[rest]}"), console=self.console)
-            total = sum(self._episodes[r] * self._steps_of_round[r] for r in self._episodes if r not in self._done)
+            total = sum(cell.whole * self._weight(r) for r, cell in self._cells.items() if r not in self._done)
             self._task = bar.add_task("training", total=total or 1, rest="")
             bar.start()
             self._bar = bar
@@ -222,33 +225,41 @@ class RunProgress:
         kind = event["event"]
         if kind == "progress":
             for run, cpu_s, wall_s in zip(event["runs"], event["cpu_s"], event["wall_s"], strict=True):
-                self._progress[run] = Progress(event["episodes"], cpu_s, wall_s, len(event["runs"]))
-                self._advance(run, event["episodes"])
+                self._progress[run] = Progress(event["done"], cpu_s, wall_s, len(event["runs"]))
+                self._advance(run, event["done"])
         elif kind == "finished":
             self._done.add(event["run"])
-            self._advance(event["run"], self._episodes[event["run"]])
+            self._advance(event["run"], self._cells[event["run"]].whole)
         elif kind == "remark":
-            self.console.print(event["says"], markup=False)
+            self._tell(event["says"])
         elif kind == "failed":
-            self._advance(event["run"], self._episodes[event["run"]])  # nothing of it is left to do
+            self._advance(event["run"], self._cells[event["run"]].whole)  # nothing of it is left to do
             self._lost |= {event["run"], *(r.id for r in self.plan.runs if event["run"] in r.teachers)}
-            self.console.print(f"failed: run {event['run']}: {event['reason']}", markup=False, soft_wrap=True)
+            self._tell(f"failed: run {event['run']}: {event['reason']}")
         elif kind == "started" and self._bar is None:
             total = len(self.plan.runs)
-            line = f"[{len(self._done)}/{total} runs done] training {event['label']}, {len(event['runs'])} seed(s)"
-            self.console.print(line, markup=False)
+            done = f"[{len(self._done)}/{total} runs done]"
+            self._tell(f"{done} training {event['label']}, {len(event['runs'])} seed(s)")
         self._draw()
 
-    def _advance(self, run: str, episodes: int) -> None:
+    def _tell(self, text: str) -> None:
+        """A line above the bar."""
+        self.console.print(line(text), markup=False, soft_wrap=True)
+
+    def _advance(self, run: str, done: int) -> None:
         """The first report of a resumed run is where it was, not what was done now."""
-        before = self._at.setdefault(run, episodes)
-        self._steps += max(0, episodes - before) * self._steps_of_round[run]
-        self._at[run] = max(before, episodes)
+        before = self._at.setdefault(run, done)
+        self._steps += self._cells[run].steps_of(max(0, done - before))
+        self._at[run] = max(before, done)
+
+    def _weight(self, run: str) -> int:
+        """Of one unit of a run's budget in the bar: its environment steps; 1 for an update."""
+        return self._cells[run].steps_of(1) or 1
 
     def _draw(self) -> None:
         if self._bar is None or self._task is None:
             return
-        now = sum(self._at[r] * self._steps_of_round[r] for r in self._at)
+        now = sum(done * self._weight(r) for r, done in self._at.items())
         rate = self._steps / max(1e-9, time.monotonic() - self._began)
         left = duration(self._seconds_left(self._progress, self._done | self._lost))
         cells = {r.cell for r in self.plan.runs}

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from pydantic import BaseModel, ConfigDict
 
-from bench.outside.process import Limits
 from bench.plan import Cell, Run
 from bench.store import Numbers, Provenance, Record, TeacherRef
+
+Write = Callable[[Record, bytes | None], None]  # takes a run's record, and its policy as a safetensors file's bytes
+
+
+class Limits(BaseModel):
+    """Of a run of a method from elsewhere: wall time in seconds; private memory of each process and size of each file
+    that it writes, in bytes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    wall_s: float = 3600.0
+    memory_bytes: int = 8 * 2**30
+    file_bytes: int = 2**30
 
 
 class Job(BaseModel):
@@ -22,9 +36,15 @@ class Job(BaseModel):
     limits: Limits = Limits()  # of a method from elsewhere
 
     def record(
-        self, run: Run, teachers: tuple[TeacherRef, ...], numbers: Numbers, reason: str, provenance: Provenance
+        self,
+        run: Run,
+        teachers: tuple[TeacherRef, ...],
+        numbers: Numbers,
+        reason: str,
+        provenance: Provenance,
+        remarks: Iterable[str] = (),
     ) -> Record:
-        """reason: why the run failed; nothing where it finished."""
+        """reason: why the run failed; nothing where it finished. remarks: of a method from elsewhere."""
         return Record(
             run=run.id,
             cell=self.cell.key,
@@ -42,4 +62,5 @@ class Job(BaseModel):
             reason=reason,
             numbers=numbers,
             provenance=provenance,
+            remarks=tuple(remarks),
         )

@@ -1,41 +1,86 @@
-"""Episodes of many seeds side by side.
+"""Whole episodes of many seeds side by side.
 
 Axes: S seed (lane), E episode copy, T step, N agent, O observation entry, A action entry.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from baselines.learner import Acting, Rollout
+from baselines.learner import Acting, Rollout, Seen
 from bench.envs import Environment
+
+
+@dataclass(frozen=True)
+class Played:
+    """One round of one task. outcome: what each episode told at its end, by name, [S, E] each."""
+
+    rollout: Rollout
+    outcome: Mapping[str, Tensor]
 
 
 @torch.inference_mode()
 def play(
-    environment: Environment, generators: Sequence[torch.Generator], copies: int, steps: int, act: Acting
-) -> Rollout:
-    """Episodes of every seed side by side, seed s starting from generators[s].
+    environment: Environment,
+    generators: Sequence[torch.Generator],
+    copies: int,
+    steps: int,
+    act: Acting,
+    ends_early: bool = False,
+    short: bool = False,
+) -> Played:
+    """Episodes of every seed side by side, seed s starting from generators[s], of at most so many steps each.
 
+    ends_early: an episode may end before. Then the rollout says which steps were played; it is as long as the limit, so
+    that no sum over steps depends on how long the episodes beside it are. What follows an end is zero, and the last
+    observation stays. short: `act` is not asked once all are over; for one that draws from no stream when it is asked,
+    or for a seed that plays alone.
     In inference mode, where calling an operation costs a sixth less: no gradient flows through what comes back.
     """
     obs = environment.reset(generators, copies).float()
     avail = environment.avail_actions()
     seen, could, actions, rewards, terminated = [obs], [avail], [], [], []
-    for t in range(steps):
-        actions.append(act(obs, avail, t))
-        obs, reward, over = environment.step(actions[-1])
-        obs, avail = obs.float(), environment.avail_actions()
-        seen.append(obs)
-        could.append(avail)
-        rewards.append(reward)
-        terminated.append(over)
-    return Rollout(
+    first = torch.ones(obs.shape[:2], dtype=torch.bool)
+    over, masks, outcome = torch.zeros_like(first, device=obs.device), [], {}
+    for _ in range(steps):
+        action = act(Seen(obs, avail, first))
+        given = environment.step(action)
+        first, after, could_do, reward, ended = (
+            torch.zeros_like(first),
+            given.obs.float(),
+            environment.avail_actions(),
+            given.rewards,
+            given.terminated,
+        )
+        if ends_early:
+            masks.append(~over)
+            after = torch.where(over[..., None, None], obs, after)
+            could_do = torch.where(over[..., None, None], avail, could_do)
+            action = action.masked_fill(over[..., None, None], 0)
+            reward, ended = reward.masked_fill(over.unsqueeze(-1), 0), ended & ~over
+        told = given.outcome.items()
+        outcome = {name: torch.where(over, outcome[name], own) if name in outcome else own for name, own in told}
+        obs, avail = after, could_do
+        for kept, own in ((seen, obs), (could, avail), (actions, action), (rewards, reward), (terminated, ended)):
+            kept.append(own)
+        if ends_early:
+            over = over | given.terminated | given.truncated
+            if short and bool(over.all()):
+                break
+    for kept in (seen, could):
+        kept.extend([kept[-1]] * (steps + 1 - len(kept)))
+    for kept in (actions, rewards, terminated, *([masks] if ends_early else [])):
+        kept.extend([torch.zeros_like(kept[-1])] * (steps - len(kept)))
+    rollout = Rollout(
         obs=torch.stack(seen, 2),
         actions=torch.stack(actions, 2),
         rewards=torch.stack(rewards, 2),
         terminated=torch.stack(terminated, 2),
         avail_actions=torch.stack(could, 2),
+        mask=torch.stack(masks, 2) if ends_early else None,
     )
+    return Played(rollout, outcome)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,12 +15,12 @@ import torch
 from baselines.learner import Layout, Learner, Task, Teacher
 from baselines.specs import ALGORITHMS
 from baselines.streams import Streams
-from bench.checkpoints import load_weights
-from bench.envs import Environment, Params, checked, make
-from bench.envs.particle.opponents import named_opponent
+from bench.envs import Environment, Params, checked, layouts_of, make
 from bench.plan import Cell, Run, Scored, scored
+from bench.run.counting import alone
 from bench.store import Record, Store, StoreError, TeacherRef
-from bench.suite.loading import opponents
+from bench.store.checkpoints import load_weights
+from bench.suite.assets import everywhere
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,18 @@ class Place:
     params: Params
     environment: Environment
     task: int
+    device: torch.device
+
+    @cached_property
+    def apart(self) -> Environment:
+        """Another environment of the same scenario, made when it is first asked for."""
+        return make(self.scored.family, self.params, self.device, everywhere())
+
+    def close(self) -> None:
+        """End the environments."""
+        self.environment.close()
+        if "apart" in self.__dict__:
+            self.apart.close()
 
 
 def places(cell: Cell, device: torch.device) -> list[Place]:
@@ -36,8 +50,8 @@ def places(cell: Cell, device: torch.device) -> list[Place]:
     found = []
     for i, own in enumerate(cell.scored):
         params = checked(own.family, own.params)
-        environment = make(own.family, params, device, named_opponent(own.params, opponents()))
-        found.append(Place(own, params, environment, i if own.trained else 0))
+        environment = make(own.family, params, device, everywhere())
+        found.append(Place(own, params, environment, i if own.trained else 0, device))
     return found
 
 
@@ -46,10 +60,9 @@ def make_learner(
 ) -> Learner:
     """The cell's method on the tasks that it is trained on. teachers: one for each, or none."""
     name, hyperparameters = cell.settings["algorithm"]["name"], cell.settings["hyperparameters"]
-    if not cell.outside:  # a learner from elsewhere gets its hyperparameters as a table
+    if not cell.guest:  # a learner from elsewhere gets its hyperparameters as a table
         algorithm = ALGORITHMS[name]
         name, hyperparameters = algorithm.learner, algorithm.hyperparameters.model_validate(hyperparameters)
-    layout_agents = cell.settings["hyperparameters"].get("layout_agents", 0)
     trained = [place for place in playing if place.scored.trained]
     tasks = [
         Task(
@@ -57,24 +70,44 @@ def make_learner(
             obs_size=place.environment.obs_size,
             action_size=place.environment.action_size,
             episode_limit=place.scored.episode_limit,
-            episodes=cell.settings["budget"]["episodes"],
-            layout=_layout(place.environment, layout_agents or place.environment.agents),
+            episodes=most_episodes(cell, place.scored),
+            layout=_layout(place, cell.settings["hyperparameters"], place.environment.agents),
             teacher=teachers[i] if teachers else None,
             state_size=place.params.state_size,
             common_reward=place.params.common_reward,
+            alone=alone(cell),
+            continuous=place.params.continuous,
         )
         for i, place in enumerate(trained)
     ]
     module, _, class_ = name.partition(":")
     learner = getattr(importlib.import_module(module), class_)(tasks, hyperparameters, streams, device)
-    if problem := copies_problem(cell, learner.copies):
+    if problem := copies_problem(cell, learner.copies, learner.steps):
         raise ValueError(problem)
     return learner
 
 
-def copies_problem(cell: Cell, copies: object) -> str:
-    """Why rounds of so many episodes do not fit a cell's budget; nothing where they do."""
-    rounds = [cell.settings["budget"][key] for key in ("episodes", "record_every", "evaluate_every")]
+def most_episodes(cell: Cell, own: Scored) -> int:
+    """Episodes of a task that a run can play within its budget."""
+    if cell.unit != "steps":
+        return cell.whole
+    return cell.whole if checked(own.family, own.params).ends_early else -(-cell.whole // own.episode_limit)
+
+
+def copies_problem(cell: Cell, copies: object, steps: int | None = None) -> str:
+    """Why rounds of so many episodes, or of so many steps of each copy, do not fit a cell's budget; else nothing."""
+    rounds = [cell.settings["budget"][key] for key in (cell.unit, "record_every", "evaluate_every")]
+    if cell.unit != "episodes" and isinstance(copies, int):
+        if steps is None or cell.unit == "updates" or not any(n % (copies * steps) for n in rounds):
+            return ""
+        name = cell.settings["algorithm"]["name"]
+        return f"{name}: copies x steps: got {copies} x {steps}; allowed: a divisor of {rounds} steps"
+    if steps is not None and isinstance(copies, int):
+        limits = [own.episode_limit for own in cell.scored if own.trained]
+        if len(set(limits)) == 1 and steps > 0 and not any(e * limits[0] % (copies * steps) for e in rounds):
+            return ""
+        name, unit = cell.settings["algorithm"]["name"], f"{rounds} episodes of {limits} steps"
+        return f"{name}: copies x steps: got {copies} x {steps}; allowed: a divisor of {unit}, the same in all tasks"
     if isinstance(copies, int) and copies > 0 and not any(episodes % copies for episodes in rounds):
         return ""
     return f"{cell.settings['algorithm']['name']}: copies: got {copies!r}; allowed: a divisor of {rounds} episodes"
@@ -105,17 +138,22 @@ def _teacher(store: Store, cell: Cell, place: Place, references: Sequence[Teache
     stacked = {name: torch.from_numpy(np.stack([w[name] for w in weights])).to(device) for name in weights[0]}
     record = _record(store, references[0].run)
     hyperparameters, (taught, *_) = record.settings["hyperparameters"], scored(record.settings)
-    agents, environment = len(checked(taught.family, taught.params).obs_sizes), place.environment
+    agents, layouts = len(checked(taught.family, taught.params).obs_sizes), layouts_of(place.scored.family)
     if cell.settings["hyperparameters"].get("teacher_view") == "nearest":
-        width = environment.layout_width(agents)
-        view = functools.partial(environment.nearest_view, teacher_agents=agents)
+        width = layouts.width(place.params, agents, hyperparameters.get("layout_communication", True))
+        view = functools.partial(layouts.nearest, place.params, agents=agents)
         return Teacher(stacked, Layout(width, tuple(range(width))), view, hyperparameters)
-    layout = _layout(environment, hyperparameters.get("layout_agents", 0) or agents)
+    layout = _layout(place, hyperparameters, agents)
     return Teacher(stacked, layout, lambda obs: obs, hyperparameters)
 
 
-def _layout(environment: Environment, agents: int) -> Layout:
-    return Layout(environment.layout_width(agents), environment.observation_slots(agents))
+def _layout(place: Place, hyperparameters: Mapping[str, Any], agents: int) -> Layout:
+    """How a team lays out this task's observations, by its hyperparameters, else as one of so many agents."""
+    layouts, agents = layouts_of(place.scored.family), hyperparameters.get("layout_agents", 0) or agents
+    communication = hyperparameters.get("layout_communication", True)
+    return Layout(
+        layouts.width(place.params, agents, communication), layouts.slots(place.params, agents, communication)
+    )
 
 
 def _record(store: Store, run: str) -> Record:

@@ -5,29 +5,32 @@ Axes: S seed (lane), E episode copy, P scenario (place), those that are trained 
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from baselines.learner import Acting, Learner, Rollout
+from baselines.learner import Acting, Learner, Phased, Rollout, Steps
 from baselines.streams import Streams, generator
-from bench.checkpoints import Checkpoint, append_replay, save_checkpoint, save_weights
-from bench.curves import CurveLog
+from bench.envs import Environment, packages_of
 from bench.envs.scores import episode_scores
 from bench.plan import Run
-from bench.provenance import cpu_seconds, provenance
-from bench.run.job import Job
-from bench.run.playing import play
+from bench.run.boundary import cache, first_phase, is_kept, name_of
+from bench.run.counting import Counts, alone
+from bench.run.curves import CurveLog, bounded
+from bench.run.job import Job, Write
+from bench.run.playing import Played, play
+from bench.run.restoring import NotRestored, check, check_log, out_of_memory, reason
+from bench.run.stepping import Ended, Stepping
 from bench.run.tasks import Place, make_learner, make_teachers, places, teacher_refs
 from bench.store import Numbers, Scores, Store, sha256
+from bench.store.checkpoints import Checkpoint, append_replay, has_checkpoint, packed_weights, save_checkpoint
+from bench.store.provenance import cpu_seconds, provenance
 
 Event = dict[str, Any]
-REPLAY_PART = 256  # episodes in a file of the replay log: what is written costs memory three times over
 
 
 class Stopped(Exception):
@@ -35,7 +38,7 @@ class Stopped(Exception):
 
 
 class Training:
-    """One group of lanes from where they are to their records. `episodes`: of each task, done."""
+    """One group of lanes from where they are to their records."""
 
     def __init__(
         self,
@@ -44,11 +47,16 @@ class Training:
         runs: Sequence[Run],
         checkpoints: Sequence[Checkpoint | None],
         report: Callable[[Event], None],
+        write: Write,
         learner: Learner | None = None,
     ):
-        """learner: one that is made already, in another process perhaps; nothing: the cell's is made here."""
-        self.job, self.store, self.runs, self.report = job, store, runs, report
-        self.budget = job.cell.settings["budget"]
+        """write: gets each run's record and weights.
+
+        learner: one that is made already, in another process perhaps; nothing: the cell's is made here.
+        Raises NotRestored where the checkpoints cannot be taken up. What is made for the runs then has no part of them.
+        """
+        self.job, self.store, self.runs, self.report, self.write = job, store, runs, report, write
+        self.budget, self.alone = job.cell.settings["budget"], alone(job.cell)
         self.device = torch.device(job.device)
         self.places = places(job.cell, self.device)
         self.trained = [place for place in self.places if place.scored.trained]
@@ -56,26 +64,43 @@ class Training:
         self.teachers = [teacher_refs(store, run) for run in runs]
         self.learner = self._own_learner() if learner is None else learner
         self.logs = [[CurveLog() for _ in self.places] for _ in runs]  # [S][P]
-        self.episodes, self.first_update = 0, None
+        self.counts = Counts(job.cell, self.learner, len(runs))
+        self.first_update: int | None = None
+        self.stepping: dict[int, Stepping] = {}  # open episodes by task, of a learner that plays steps
         self.pending: list[list[dict[str, Tensor]]] = [[] for _ in self.places]  # losses of the point under way
-        self.diverged: list[int | None] = [None for _ in runs]
-        self.saved_episodes = 0
-        self.others: Mapping[str, str] = {}  # versions of packages that a learner from elsewhere loads
+        self.diverged: list[str | None] = [None for _ in runs]  # "step 100"
+        self.saved_entries = 0  # of the replays
+        self.anew = [0 for _ in runs]
+        self.phase, self.turned = first_phase(job.cell), False  # the first of two; whether it is over
+        self.others: dict[str, str] = {}  # versions of the environments' packages, and of those a guest loads
+        for place in self.places:
+            self.others |= packages_of(place.scored.family)
+        self.remarks: list[str] = []  # what was noticed of it
         self.clock = _Clock([c.progress if c else {"wall_s": 0.0, "cpu_s": 0.0} for c in checkpoints])
         if checkpoints[0] is not None:
-            self._restore([c for c in checkpoints if c is not None])
+            try:
+                self._restore([c for c in checkpoints if c is not None])
+            except Exception as error:  # whatever it is: a run must not be blocked by its checkpoint for ever
+                self.close()
+                if out_of_memory(error):
+                    raise
+                raise NotRestored(reason(error)) from error
 
-    def finish(self, stop: Callable[[], bool]) -> None:
-        """Train to the end of the budget, evaluate, write the records. Raises Stopped after a checkpoint."""
-        returns = self.train(stop)
-        self.conclude(returns, self.learner.policy())
+    def finish(self, returns: Sequence[np.ndarray], policy: Mapping[str, Tensor]) -> None:
+        """`conclude`. Raises Stopped after a checkpoint."""
+        try:
+            self.conclude(returns, policy)
+        except Stopped:  # nobody was left to write them
+            self._checkpoint()
+            raise
 
     def train(self, stop: Callable[[], bool]) -> list[np.ndarray]:
         """To the end of the budget: scores of the final evaluation [P][S, E]. Raises Stopped after a checkpoint."""
-        if self.episodes == 0:
-            self._evaluate()
+        if self.counts.rounds == 0:
+            self._evaluate(0)
         last_save = time.monotonic()
-        while self.episodes < self.budget["episodes"]:
+        while self.counts.done < self.job.cell.whole:
+            self._turn_if_due()
             self._round()
             if stop():
                 self._checkpoint()
@@ -83,22 +108,31 @@ class Training:
             if time.monotonic() - last_save >= self.job.checkpoint_s:
                 self._checkpoint()
                 last_save = time.monotonic()
+        return self.evaluated()
+
+    def evaluated(self) -> list[np.ndarray]:
+        """Scores of the final evaluation [P][S, E]: asked again, a policy that does not change gives the same."""
         episodes = self.budget["final_evaluation_episodes"]
         return [self._play_greedily(place, "final evaluation", episodes) for place in self.places]
 
     def conclude(self, returns: Sequence[np.ndarray], policy: Mapping[str, Tensor]) -> None:
-        """Write the records. returns [P][S, E]; policy: as the learner gives it, every tensor leading with [S]."""
-        for lane, run in enumerate(self.runs):
-            own = [scores[lane] for scores in returns]
-            self._watch(lane, all(bool(np.isfinite(scores).all()) for scores in own))
-            diverged = self.diverged[lane]
-            weights = save_weights(self.store, run.id, _arrays({name: tensor[lane] for name, tensor in policy.items()}))
-            self._write(lane, own, weights, "" if diverged is None else f"diverged at step {diverged}")
-
-    def give_up(self, reason: str) -> None:
-        """Write records of runs that failed: their curves so far, no final score, no weights."""
+        """Hand the records over. returns [P][S, E]; policy: as the learner gives it, every tensor leading with [S]."""
         for lane in range(len(self.runs)):
-            self._write(lane, [np.zeros(0) for _ in self.places], sha256(b""), reason)
+            own = [scores[lane] for scores in returns]
+            self._watch(lane, all(map(bounded, own)))
+            reason = "" if self.diverged[lane] is None else self.diverged_at(lane)
+            weights = packed_weights(_arrays({name: tensor[lane] for name, tensor in policy.items()}))
+            self._write(lane, own, weights, reason)
+
+    def close(self) -> None:
+        """End the environments."""
+        for place in self.places:
+            place.close()
+
+    def give_up(self, reason: str, lanes: Iterable[int] | None = None) -> None:
+        """Hand over records of runs that failed: their curves so far, no final score, no weights. lanes: None: all."""
+        for lane in range(len(self.runs)) if lanes is None else lanes:
+            self._write(lane, [np.zeros(0) for _ in self.places], None, reason)
 
     # ------------------------------------------------------------------------------------------- training
 
@@ -108,23 +142,62 @@ class Training:
 
     def _round(self) -> None:
         """One round of every task, updates when due, and the curve points that fall due."""
-        learner, done = self.learner, self.episodes
-        self.episodes += learner.copies
+        learner, counts = self.learner, self.counts
+        before, played_before = counts.done, counts.played
+        counts.rounds += 1
         for p, place in enumerate(self.trained):
-            generators = [stream["environment"] for stream in self.streams]
-            rollout = self._play(place, generators, learner.copies, learner.exploring(place.task, done))
-            losses = learner.learn(place.task, rollout, self.episodes)
+            played = self._explore(p, place, played_before) if learner.copies else None
+            losses = learner.learn(place.task, played, counts.played)
             if losses:
                 self.pending[p].append(losses)
-                self.first_update = self.first_update or self.episodes
-            for logs, scores in zip(self.logs, _scores(place, rollout), strict=True):
-                logs[p].add("training", scores)
-        if self.episodes % self.budget["record_every"] == 0 or self.episodes >= self.budget["episodes"]:
-            self._close_point()
-        if self.episodes % self.budget["evaluate_every"] == 0:
-            self._evaluate()
+                self.first_update = self.first_update or max(1, counts.done)
+        if due := self._due("record_every", before):
+            self._close_point(due)
+        if due := self._due("evaluate_every", before):
+            self._evaluate(due)
 
-    def _close_point(self) -> None:
+    def _turn_if_due(self) -> None:
+        """At the end of the first phase: keep the state, then let the learner do what comes between the two."""
+        if self.turned or self.phase is None or self.counts.done < self.phase.end:
+            return
+        folder = cache(self.store)
+        folder.checkpoints.mkdir(parents=True, exist_ok=True)
+        names = {lane: name for lane, run in enumerate(self.runs) if (name := name_of(self.job.cell, run))}
+        self._save(folder, {lane: name for lane, name in names.items() if not has_checkpoint(folder, name)})
+        for name, losses in cast(Phased, self.learner).turn().items():
+            for lane, loss in enumerate(losses.double().tolist()):
+                self._watch(lane, bool(np.isfinite(loss)))
+                self.logs[lane][0].point(f"loss/{name}", self.counts.at(lane, 0, self.counts.done), np.array([loss]))
+        self.turned = True
+        self.report({"event": "turned", "runs": [run.id for run in self.runs]})
+
+    def _due(self, key: str, before: int) -> int | None:
+        """Where in the budget something has fallen due since it was so far; nothing where it has not."""
+        every, done = self.budget[key], min(self.counts.done, self.job.cell.whole)
+        return done // every * every if done // every > before // every else None
+
+    def _explore(self, p: int, place: Place, done: int) -> Rollout | Steps:
+        """One round of one task; the scores of the episodes that ended in it are taken up."""
+        learner = self.learner
+        generators, act = [stream["environment"] for stream in self.streams], learner.exploring(place.task, done)
+        if learner.steps is None:
+            found = self._play(place.environment, place, generators, learner.copies, act, self.alone)
+            played, scores = found.rollout, _scores(place, found)
+            lengths = np.full(len(self.runs), learner.copies * place.scored.episode_limit)
+            steps = lengths if played.mask is None else played.mask.sum((1, 2)).cpu().numpy()
+        else:
+            if p not in self.stepping:
+                limit = place.scored.episode_limit
+                self.stepping[p] = Stepping(place.environment, generators, learner.copies, limit)
+            played, ended = self.stepping[p].play(learner.steps, act)
+            scores = [[_score(place, one) for one in own] for own in ended]
+            steps = np.full(len(self.runs), self.counts.round_size)
+        self.counts.add(p, [len(own) for own in scores], steps)
+        for logs, own in zip(self.logs, scores, strict=True):
+            logs[p].add("training", own)
+        return played
+
+    def _close_point(self, done: int) -> None:
         """End a curve point: losses come from the device once a point, and a lane that diverged is noticed."""
         for p, pending in enumerate(self.pending):
             for name in pending[0] if pending else ():
@@ -133,75 +206,108 @@ class Training:
                     logs[p].add(f"loss/{name}", values[:, lane])
             pending.clear()
         for lane, logs in enumerate(self.logs):
-            self._watch(lane, all(log.finite() for log in logs))
-            for log in logs:
-                log.close(self.episodes)
+            self._watch(lane, all(log.bounded() for log in logs))
+            for p, log in enumerate(logs):
+                log.close(self.counts.at(lane, p, done))
         lanes = range(len(self.runs))
         taken = {"wall_s": [self.clock.wall(s) for s in lanes], "cpu_s": [self.clock.cpu(s) for s in lanes]}
-        self.report({"event": "progress", "runs": [run.id for run in self.runs], "episodes": self.episodes} | taken)
+        self.report({"event": "progress", "runs": [run.id for run in self.runs], "done": self.counts.done} | taken)
 
-    def _evaluate(self) -> None:
+    def _evaluate(self, done: int) -> None:
         """A greedy evaluation on the same episodes every time, the same for every method."""
         for p, place in enumerate(self.places):
             scores = self._play_greedily(place, "evaluation", self.budget["evaluation_episodes"])
             for lane, (logs, own) in enumerate(zip(self.logs, scores, strict=True)):
-                self._watch(lane, bool(np.isfinite(own).all()))
-                logs[p].point("evaluation", self.episodes, own)
+                self._watch(lane, bounded(own))
+                logs[p].point("evaluation", self.counts.at(lane, p, done), own)
 
     def _watch(self, lane: int, finite: bool) -> None:
-        """Note the environment step at which a lane's numbers were first seen not to be finite."""
+        """Note where a lane's numbers were first seen not to be finite, or beyond bounds."""
         if not finite and self.diverged[lane] is None:
-            self.diverged[lane] = self.episodes * self.job.cell.round_steps
+            cell, done = self.job.cell, self.counts.done
+            self.diverged[lane] = f"update {done}" if cell.unit == "updates" else f"step {cell.steps_of(done)}"
+
+    def diverged_at(self, lane: int, says: str = "") -> str:
+        """The reason of a lane that diverged: where it was first seen, here if nowhere before, and what says so."""
+        self._watch(lane, False)
+        return f"diverged at {self.diverged[lane]}" + (f": {says}" if says else "")
 
     def _play_greedily(self, place: Place, purpose: str, episodes: int) -> np.ndarray:
         """Episodes' scores [S, E] under the greedy policy, on a stream that only the seed and purpose decide."""
         generators = [generator(run.seed, purpose) for run in self.runs]
-        return _scores(place, self._play(place, generators, episodes, self.learner.greedy(place.task)))
+        environment = place.environment if self.learner.steps is None else place.apart
+        act = self.learner.greedy(place.task)
+        return _scores(place, self._play(environment, place, generators, episodes, act, short=True))
 
-    def _play(self, place: Place, generators: Sequence[torch.Generator], copies: int, act: Acting) -> Rollout:
-        return play(place.environment, generators, copies, place.scored.episode_limit, act)
+    def _play(
+        self,
+        environment: Environment,
+        place: Place,
+        generators: Sequence[torch.Generator],
+        copies: int,
+        act: Acting,
+        short: bool,
+    ) -> Played:
+        limit, ends_early = place.scored.episode_limit, place.params.ends_early
+        return play(environment, generators, copies, limit, act, ends_early, short)
 
     # ----------------------------------------------------------------------------- checkpoints and records
 
     def _checkpoint(self) -> None:
+        own = {lane: run.id for lane, run in enumerate(self.runs)}
+        self.saved_entries = self._save(self.store, own, self.saved_entries)
+
+    def _save(self, store: Store, names: Mapping[int, str], saved_entries: int = 0) -> int:
+        """A checkpoint of these lanes by name, but for replay entries that are saved; how many then are."""
         state = {f"learner/{name}": tensor for name, tensor in self.learner.state().items()}
-        first = min((replay.first for replay in self.learner.replays), default=self.episodes)
-        for lane, run in enumerate(self.runs):
-            for start in range(max(self.saved_episodes, first), self.episodes, REPLAY_PART):
-                stop = min(start + REPLAY_PART, self.episodes)
-                append_replay(self.store, run.id, start, stop, self._replay_rows(lane, start, stop))
+        first = min((replay.first for replay in self.learner.replays), default=0)
+        end = min((replay.entries for replay in self.learner.replays), default=0)
+        part = min((replay.part_entries for replay in self.learner.replays), default=1)
+        for lane, name in names.items():
+            for start in range(max(saved_entries, first), end, part):
+                stop = min(start + part, end)
+                append_replay(store, name, start, stop, self._replay_rows(lane, start, stop))
             streams = {f"stream/{name}": tensor for name, tensor in self.streams[lane].state().items()}
             own = {name: tensor[lane] for name, tensor in state.items()}
             progress = {
                 "device": self.device.type,
-                "episodes": self.episodes,
+                "done": self.counts.done,
+                **self.counts.state(lane),
                 "replay_first": first,
+                "replay_stop": end,
                 "first_update": self.first_update,
                 "wall_s": self.clock.wall(lane),
                 "cpu_s": self.clock.cpu(lane),
                 "lanes": len(self.runs),
                 "checkpoint_s": self.job.checkpoint_s,
                 "diverged": self.diverged[lane],
+                "turned": self.turned,
+                "anew": self.anew[lane],
                 "curves": [log.state() for log in self.logs[lane]],
                 "losses": [
                     [{name: loss[lane].item() for name, loss in losses.items()} for losses in pending]
                     for pending in self.pending
                 ],
             }
-            save_checkpoint(self.store, run.id, _arrays({**own, **streams}), progress)
-        self.saved_episodes = self.episodes
+            opened = {f"open/{p}/{n}": a for p, own_ in self.stepping.items() for n, a in own_.state(lane).items()}
+            save_checkpoint(store, name, {**_arrays({**own, **streams}), **opened}, progress)
+        return end
 
     def _replay_rows(self, lane: int, start: int, stop: int) -> dict[str, np.ndarray]:
-        """A part of the replay log: the rows of every task's replay, named "<task>/<name>"."""
+        """A part of the replay log: entries of every task's replay, named "<task>/<name>"."""
         rows: dict[str, Tensor] = {}
         for k, replay in enumerate(self.learner.replays):
             rows |= {f"{k}/{name}": tensor for name, tensor in replay.rows(lane, start, stop).items()}
         return _arrays(rows)
 
     def _restore(self, checkpoints: Sequence[Checkpoint]) -> None:
+        check(checkpoints, self.learner.state(), len(self.places))
         first = checkpoints[0].progress
-        self.episodes = self.saved_episodes = first["episodes"]
-        self.first_update = first["first_update"]
+        self.counts.load_state([c.progress for c in checkpoints])
+        own = not any(is_kept(c, run) for c, run in zip(checkpoints, self.runs, strict=True))
+        self.saved_entries = first["replay_stop"] if own else 0  # the log of a kept state is not in the run's own
+        self.anew = [c.progress["anew"] for c in checkpoints]
+        self.first_update, self.turned = first["first_update"], first["turned"]
         self.diverged = [c.progress["diverged"] for c in checkpoints]
         self.logs = [[CurveLog.from_state(state) for state in c.progress["curves"]] for c in checkpoints]
         names = [n.removeprefix("learner/") for n in checkpoints[0].arrays if n.startswith("learner/")]
@@ -213,10 +319,21 @@ class Training:
         for lane, checkpoint in enumerate(checkpoints):
             streams = {n.removeprefix("stream/"): a for n, a in checkpoint.arrays.items() if n.startswith("stream/")}
             self.streams[lane].load_state({n: torch.from_numpy(a.copy()) for n, a in streams.items()})
-            for start, part in checkpoint.replay.items():
+            for part in checkpoint.replay:
+                rows = part.read()
                 for k, replay in enumerate(self.learner.replays):
-                    own = {n.removeprefix(f"{k}/"): a for n, a in part.items() if n.startswith(f"{k}/")}
-                    replay.restore(lane, start, {n: torch.from_numpy(a) for n, a in own.items()})
+                    own = {n.removeprefix(f"{k}/"): a for n, a in rows.items() if n.startswith(f"{k}/")}
+                    replay.restore(lane, part.start, {n: torch.from_numpy(a) for n, a in own.items()})
+        check_log(self.learner.replays, first["replay_stop"])
+        for p, place in enumerate(self.trained):
+            states = [_under(f"open/{p}/", checkpoint.arrays) for checkpoint in checkpoints]
+            if not all(states):
+                continue
+            if not place.params.repeats:  # `_explore` begins other episodes
+                self.anew = [already + 1 for already in self.anew]
+            else:
+                generators, limit = [stream["environment"] for stream in self.streams], place.scored.episode_limit
+                self.stepping[p] = Stepping.resumed(place.environment, generators, states, limit)
 
     def _pending(self, lanes: Sequence[Mapping[str, float]]) -> dict[str, Tensor]:
         return {
@@ -227,12 +344,12 @@ class Training:
     def _stacked(self, checkpoints: Sequence[Checkpoint], name: str) -> Tensor:
         return torch.from_numpy(np.stack([c.arrays[name] for c in checkpoints])).to(self.device)
 
-    def _write(self, lane: int, returns: Sequence[np.ndarray], weights: str, reason: str) -> None:
+    def _write(self, lane: int, returns: Sequence[np.ndarray], weights: bytes | None, reason: str) -> None:
         run = self.runs[lane]
         numbers = Numbers(
             scores=tuple(self._lane_scores(lane, p, own) for p, own in enumerate(returns)),
             first_update=self.first_update,
-            weights=weights,
+            weights=sha256(weights or b""),
         )
         origin = provenance(
             started=self.clock.started,
@@ -242,19 +359,12 @@ class Training:
             device=self.device.type,
             accelerator=torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else None,
             others=self.others,
+            anew=self.anew[lane],
         )
-        record = self.job.record(run, self.teachers[lane], numbers, reason, origin)
-        self.store.write_record(record)
-        self.store.drop_checkpoint(run.id)
-        self.report({"event": record.status, "run": run.id, "reason": record.reason})
+        self.write(self.job.record(run, self.teachers[lane], numbers, reason, origin, self.remarks), weights)
 
     def _lane_scores(self, lane: int, p: int, returns: np.ndarray) -> Scores:
-        final = float(np.mean(returns)) if len(returns) else math.nan
-        return Scores(
-            curves=self.logs[lane][p].curves(self.places[p].scored.episode_limit),
-            returns=tuple(r if math.isfinite(r) else None for r in returns.tolist()),
-            final=final if math.isfinite(final) else None,
-        )
+        return Scores.of(self.logs[lane][p].curves(), returns.tolist())
 
 
 class _Clock:
@@ -271,10 +381,23 @@ class _Clock:
         return self._before[lane]["cpu_s"] + (cpu_seconds() - self._cpu) / len(self._before)
 
 
-def _scores(place: Place, rollout: Rollout) -> np.ndarray:
+def _scores(place: Place, played: Played) -> np.ndarray:
     """[S, E], float64."""
-    return episode_scores(place.scored.metric, place.params, rollout.rewards).cpu().numpy()
+    rollout = played.rollout
+    scores = episode_scores(place.scored.metric, place.params, rollout.rewards, rollout.mask, played.outcome)
+    return scores.cpu().numpy()
 
 
 def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
     return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+
+
+def _score(place: Place, ended: Ended) -> float:
+    """Of one episode that ended while steps were played."""
+    outcome = {name: torch.tensor([[value]]) for name, value in ended.outcome.items()}
+    return float(episode_scores(place.scored.metric, place.params, ended.rewards[None, None], None, outcome))
+
+
+def _under(start: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays whose names start so, without it."""
+    return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}

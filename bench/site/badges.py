@@ -39,10 +39,11 @@ def parts(suite: str, version: int, counts: Mapping[str, int]) -> list[Part]:
     """The suite, then how many claims were reproduced, were not, are open and are not judged; words where none was."""
     done, failed = counts["reproduced"] + counts["exceeds"], counts["not_reproduced"]
     texts = [(f"{suite} v{version}", "name")]
-    if done + failed + counts["inconclusive"]:
+    open_ = counts["inconclusive"] + counts["depends_on_reading"]
+    if done + failed + open_:
         texts += [(f"✓ {done} reproduced", "reproduced"), (f"✗ {failed} not", "not_reproduced")]
-        texts += [(f"? {counts['inconclusive']} open", "inconclusive")] if counts["inconclusive"] else []
-        unjudged = counts["not_run"] + counts["not_comparable"]
+        texts += [(f"? {open_} open", "inconclusive")] if open_ else []
+        unjudged = sum(counts[code] for code in ("not_run", "not_comparable", "undefined", "also_untrained"))
         texts += [(f"– {unjudged} not judged", "not_run")] if unjudged else []
     else:
         texts.append(("not run" if not counts["not_comparable"] else "not comparable", "not_run"))

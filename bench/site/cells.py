@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.measures import Evidence
+from bench.evidence.measures import Evidence
 from bench.plan import Cell, Note, cells_of
 from bench.site.curves import panel
 from bench.stats.intervals import Interval, mean_interval
 from bench.store import Record
-from bench.suite import Experiment, Setting, Suite
+from bench.suite import PRIMARY, Experiment, Seeds, Setting, Suite
 from bench.verdict import Verdict
 
 
@@ -106,6 +106,8 @@ def command(evidence: Evidence, cell: Cell) -> str:
     """What trains the cell, with the other methods of its experiment and the teachers that they need."""
     seeds = ",".join(map(str, cell.seeds)) + ("," if len(cell.seeds) == 1 else "")
     profile = [] if evidence.selection.profile == "full" else ["--profile", evidence.selection.profile]
+    if evidence.selection.reading != PRIMARY:
+        profile += ["--reading", evidence.selection.reading]
     return shlex.join(["bench", "run", evidence.suite.id, *profile, "--only", cell.experiment, "--seeds", seeds])
 
 
@@ -120,7 +122,7 @@ def _scored(suite: Suite, cell: Cell, index: int, finished: Mapping[int, Record]
 def charts(suite: Suite, page: CellPage) -> list[dict[str, Any]]:
     """A chart's curves for each scenario; none where nothing has finished."""
     return [
-        panel(suite["scenario", id_], {r.seed: r.numbers.scores[index] for r in page.finished})
+        panel(suite["scenario", id_], {r.seed: r.numbers.scores[index] for r in page.finished}, page.cell.unit)
         for index, id_ in enumerate(page.cell.scenarios)
         if page.finished
     ]
@@ -131,16 +133,20 @@ def _protocol(evidence: Evidence, cell: Cell) -> Iterable[Row]:
     suite, selection = evidence.suite, evidence.selection
     experiment: Experiment = suite["experiment", cell.experiment]
     own = next(t for t in experiment.training_sets if t.id == cell.training_set)
-    budget, recording = own.budget or experiment.budget, experiment.recording
-    change = suite.profile[selection.profile]
-    changed = change.budget.model_dump(exclude_none=True)
+    budget, recording = experiment.own_budget(own, cell.method), experiment.own_recording(cell.method)
+    stated, change = experiment.numbers(own, cell.method), suite.profile[selection.profile]
+    changed = dict(experiment.numbers(own, cell.method, change).items() - stated.items())
     for name, value in cell.settings["budget"].items():
-        said = budget if name == "episodes" else recording
+        said = budget if name == cell.unit else recording
         kind, source = (said.kind, said.source) if said else ("", "")
         if name in changed:
             kind, source = "reduced", f"profile {selection.profile}: {change.says}"
-        yield Row(f"{name.replace('_', ' ')}, in episodes of each task", f"{value:,}", kind, source)
-    yield Row("seeds", ", ".join(map(str, cell.seeds)), experiment.seeds.kind, experiment.seeds.source)
+        unit = "episodes" if name.endswith("_episodes") else cell.unit
+        of = " of each task" if unit == "episodes" else ""
+        yield Row(f"{name.replace('_', ' ')}, in {unit}{of}", f"{value:,}", kind, source)
+    seeds = experiment.seeds
+    kind, source = (seeds.kind, seeds.source) if isinstance(seeds, Seeds) else ("", seeds.source or "")
+    yield Row("seeds", ", ".join(map(str, cell.seeds)), kind, source)
     for id_, scored in zip(cell.scenarios, cell.scored, strict=True):
         params = ", ".join(f"{key} = {value}" for key, value in scored.params.items())
         text = f"{scored.family}, version {scored.version}; {params}; {scored.episode_limit} steps an episode"

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from bench.stats.estimates import MINIMUM_SEEDS
+from bench.stats.special import stdtrit
 from bench.store import Curve, Scores
-from bench.suite import Scenario
+from bench.suite import Scenario, Unit
 
 Floats = NDArray[np.float64]
 LEVEL = 0.95
@@ -24,15 +24,20 @@ DIGITS = 5  # significant ones: more than any screen shows
 MOST_PLACES = 22  # the highest power of ten that a float holds exactly
 
 
-def panel(scenario: Scenario, scores: Mapping[int, Scores]) -> dict[str, Any]:
-    """A scenario's chart: its curves by name, and the levels of its scripted policies. scores: by seed."""
+def panel(scenario: Scenario, scores: Mapping[int, Scores], unit: Unit) -> dict[str, Any]:
+    """A scenario's chart: its curves by name, and the levels of its scripted policies. scores: by seed.
+
+    unit: what the runs count by.
+    """
     names = sorted({name for own in scores.values() for name in own.curves}, key=_order)
     return {
         "scenario": scenario.id,
         "metric": scenario.metric.replace("_", " "),
+        "unit": unit,
         "levels": _levels(scenario),
         "series": [
-            _series(name, {s: own.curves[name] for s, own in scores.items() if name in own.curves}) for name in names
+            _series(name, {s: own.curves[name] for s, own in scores.items() if name in own.curves}, unit)
+            for name in names
         ],
     }
 
@@ -48,11 +53,13 @@ def _levels(scenario: Scenario) -> dict[str, float]:
     return {name: getattr(scenario.anchors, name) for name in ("random", "no_information", "good")}
 
 
-def _series(name: str, curves: Mapping[int, Curve]) -> dict[str, Any]:
-    """One curve of every seed at the points of the first; a seed that has other points has gaps there."""
-    at = next(iter(curves.values())).episodes
-    values = np.array([_on(at, curve) for curve in curves.values()])  # [S, P]
-    series: dict[str, Any] = {"name": name, "episodes": at, "seeds": [*curves], "values": _rows(values)}
+def _series(name: str, curves: Mapping[int, Curve], unit: Unit) -> dict[str, Any]:
+    """One curve of every seed; a seed has gaps at points that only others have, and so has the mean."""
+    at = next(iter(curves.values())).at(unit)
+    if any(curve.at(unit) != at for curve in curves.values()):
+        at = tuple(sorted({point for curve in curves.values() for point in curve.at(unit)}))
+    values = np.array([_on(at, curve, unit) for curve in curves.values()])  # [S, P]
+    series: dict[str, Any] = {"name": name, "at": at, "seeds": [*curves], "values": _rows(values)}
     if len(curves) > 1:
         series["mean"] = _row(values.mean(axis=0))
     if len(curves) >= MINIMUM_SEEDS:
@@ -61,12 +68,12 @@ def _series(name: str, curves: Mapping[int, Curve]) -> dict[str, Any]:
     return series
 
 
-def _on(episodes: tuple[int, ...], curve: Curve) -> Floats:
+def _on(points: tuple[int, ...], curve: Curve, unit: Unit) -> Floats:
     """The curve's means at these points [P], NaN where it has none."""
-    if curve.episodes == episodes:
+    if curve.at(unit) == points:
         return np.array(curve.mean, dtype=float)
-    own = dict(zip(curve.episodes, curve.mean, strict=True))
-    return np.array([own.get(e) for e in episodes], dtype=float)
+    own = dict(zip(curve.at(unit), curve.mean, strict=True))
+    return np.array([own.get(point) for point in points], dtype=float)
 
 
 def _rows(values: Floats) -> list[list[float | None]]:

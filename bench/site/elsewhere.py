@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.compare import Comparison, Entry, compared
+from bench.compare import Comparison, compared
+from bench.evidence.measures import Evidence
 from bench.exchange.declaration import in_words
 from bench.exchange.imported import imports
-from bench.measures import Evidence
+from bench.guests.places import Entry
 from bench.report.boards import labels
 from bench.stats.intervals import Interval, mean_interval
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
-from bench.plan import digest
+from bench import store
 
 
 def file_name(id_: str) -> str:
     """A name that is safe in a folder and in an address, different for different ids, on any file system."""
-    if re.fullmatch(r"[a-z0-9_]{1,64}", id_):
-        return id_
-    return f"{re.sub(r'[^a-z0-9_]+', '-', id_.lower())[:64]}-{digest(id_)}"
+    return store.file_name(id_, cased=False)
 
 
 def suite_page(suite: str, profile: str = "full") -> str:
@@ -33,3 +29,12 @@ def badge(suite: str) -> str:
 def tables_file(suite: str, profile: str, form: str) -> str:
     """form: of `bench report --format`."""
     return suite_page(suite, profile).removesuffix("html") + {"latex": "tex"}.get(form, form)
+
+
+def readings_anchor(claim: str, experiment: str) -> str:
+    """The id of a claim's figure on its suite's page."""
+    return f"readings-{store.file_name(claim, experiment, cased=False)}"
+
+
+def readings_figure(suite: str, profile: str, claim: str, experiment: str) -> str:
+    return f"readings/{file_name(suite)}/{store.file_name(profile, claim, experiment, cased=False)}.svg"

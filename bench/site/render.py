@@ -12,9 +12,21 @@ from markupsafe import Markup
 
 from bench import __version__
 from bench.audit import HOLDS
+from bench.compare.report import made
 from bench.report.audit import WORDS
-from bench.report.comparison import made
-from bench.report.numbers import METRICS, classes, effect, found, interval, number, seeds_to_decide
+from bench.report.numbers import (
+    METRICS,
+    classes,
+    compatible,
+    effect,
+    found,
+    interval,
+    number,
+    seeds_judged,
+    seeds_to_decide,
+)
+from bench.report.readings import LEGEND
+from bench.report.words import across_readings, details, in_readings, sentence
 from bench.site import badges, names
 from bench.site.cells import CellPage, charts
 from bench.site.documents import DOCUMENTS, Document
@@ -22,18 +34,21 @@ from bench.site.suites import Overview, SuitePage, cpu_seconds, tally, versions
 from bench.stats.intervals import Interval
 from bench.verdict import CODES
 
-SITE_VERSION = 1  # of the site's addresses and of site.json
+SITE_VERSION = 2  # of the site's addresses and of site.json
 SYMBOLS = {
     "reproduced": "✓",
     "exceeds": "▲",
     "not_reproduced": "✗",
     "inconclusive": "?",
+    "depends_on_reading": "?",
+    "also_untrained": "○",
     "not_comparable": "≠",
     "not_run": "–",
     "yes": "✓",
     "no": "✗",
     "tie": "=",
     "undefined": "?",
+    "conflict": "≠",
     "not_checkable": "–",
 }
 STATIC = Path(__file__).parent / "static"
@@ -66,6 +81,13 @@ class Renderer:
             "effect": effect,
             "made": made,
             "classes": classes,
+            "details": details,
+            "sentence": sentence,
+            "in_readings": in_readings,
+            "across_readings": across_readings,
+            "legend": LEGEND,
+            "compatible": compatible,
+            "seeds_judged": seeds_judged,
             "seeds_to_decide": seeds_to_decide,
             "cpu_seconds": cpu_seconds,
             "tally": tally,

@@ -7,23 +7,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.audit import HOLDS, Finding
-from bench.compare import entrants
-from bench.measures import Evidence
+from bench.evidence.measures import Evidence
+from bench.guests.entrants import entrants
 from bench.plan import Note, Waiting
 from bench.report.boards import APART, REFERENCE, Board, Row, boards, main_board, needs
 from bench.report.papertables import PaperTable, paper_tables
+from bench.report.specification import Specification, specifications
 from bench.report.tabular import Tables
 from bench.report.terminal import family_lines
 from bench.site.cells import CellPage, cell_page, homes_of
 from bench.site.elsewhere import Entrant, ImportedScore, compared_entrants, imported_scores
 from bench.store import Record
-from bench.suite import Claim, Suite, Untestable
+from bench.suite import PRIMARY, Claim, Suite, Untestable
 from bench.verdict import CODES, TransferMetric, Verdict, counts, judge, transfer_metrics
 
 
 @dataclass(frozen=True)
 class SuitePage:
-    """A suite's results under a profile. boards: those of which anything was run."""
+    """A suite's results under a profile, or under another reading: then `profile` is "reading-" and its id.
+
+    boards: those of which anything was run.
+    """
 
     suite: Suite
     profile: str
@@ -41,10 +45,20 @@ class SuitePage:
     waiting: tuple[Waiting, ...]
     failures: tuple[str, ...]
     findings: tuple[Finding, ...]
+    specifications: Mapping[tuple[str, str], Specification]  # by claim and experiment
 
     @property
     def claims(self) -> tuple[Verdict, ...]:
         return tuple(v for v in self.verdicts if v.kind != "published")
+
+    @property
+    def compared(self) -> tuple[Verdict, ...]:
+        """Claims of which more than one reading was run."""
+        return tuple(v for v in self.claims if v.holds_in is not None and v.holds_in[1] > 1)
+
+    def robust(self, answer: str) -> tuple[Verdict, ...]:
+        """Claims that come to this, yes or no, in every reading that was run, of two at least."""
+        return tuple(v for v in self.compared if v.robust == answer)
 
     @property
     def all_tables(self) -> Tables:
@@ -69,6 +83,11 @@ class SuitePage:
         return self.profile != REFERENCE
 
     @property
+    def reading(self) -> bool:
+        """Whether it is of another reading than the primary one."""
+        return self.profile.startswith("reading-")
+
+    @property
     def needs(self) -> tuple[str, ...]:
         """What is missing before anything of it can run; nothing where something can."""
         return tuple(needs(self.suite))
@@ -81,7 +100,7 @@ class SuitePage:
     @property
     def checkable(self) -> int:
         """Findings that the printed numbers say something of."""
-        return len(self.findings) - self.audited["not_checkable"]
+        return len(self.findings) - self.audited["not_checkable"] - self.audited["conflict"]
 
 
 @dataclass(frozen=True)
@@ -129,14 +148,15 @@ class Overview:
 
 def suite_page(evidence: Evidence, findings: Sequence[Finding]) -> SuitePage:
     """Everything about a suite under the evidence's profile."""
-    suite, profile = evidence.suite, evidence.selection.profile
+    suite, profile, reading = evidence.suite, evidence.selection.profile, evidence.selection.reading
+    apart = profile != REFERENCE or reading != PRIMARY
     verdicts = judge(evidence, suite.experiment)
     entered = entrants(evidence)
-    found = boards(evidence, profile != REFERENCE, entered)
+    found = boards(evidence, apart, entered)
     return SuitePage(
         suite=suite,
-        profile=profile,
-        profile_says=suite.profile[profile].says,
+        profile=profile if reading == PRIMARY else f"reading-{reading}",
+        profile_says=suite.profile[profile].says if reading == PRIMARY else suite.readings[reading].says,
         boards=tuple(board for board in found if board.finished),
         main={kind: board for kind in ("reference", APART, "reduced") if (board := main_board(found, kind))},
         verdicts=tuple(verdicts),
@@ -145,11 +165,12 @@ def suite_page(evidence: Evidence, findings: Sequence[Finding]) -> SuitePage:
         untestable=tuple(c for c in suite.claim if isinstance(c.test, Untestable)),
         transfer=tuple(metric for e in suite.experiment for metric in transfer_metrics(evidence, e)),
         entrants=tuple(compared_entrants(evidence, entered)),
-        imported=tuple(imported_scores(evidence) if profile == REFERENCE else ()),
+        imported=tuple(() if apart else imported_scores(evidence)),
         cells=tuple(_cells(evidence, verdicts)),
         waiting=evidence.plan.waiting,
         failures=tuple(evidence.failures),
         findings=tuple(findings),
+        specifications=specifications(suite.id, verdicts),
     )
 
 

@@ -8,8 +8,13 @@ it lies inside is. Shown with it is the 90% interval, whose ends are the two one
 never "the same".
 
 All functions raise StatisticsError for NaN, infinity, empty input, unequal paired sides, or a bad margin. With n < 3
-on a side the outcome is undecided. Where the scores do not vary at all, the value alone decides: p is 0 or 1, or
-.5 where it lies on the region's edge to within rounding, and the reason says "constant scores".
+on a side the outcome is undecided. So is it where the scores of measured seeds do not vary at all, for equal seeds are
+no certainty; of success rates their episodes, and the share of seeds that may yet behave otherwise, decide
+(`bench.stats.rates`). What is computed and not measured decides by its value.
+
+`asked`: where a question is asked at several looks, as seeds are added, it is judged at each at a nominal level in
+place of 5%, and the interval's ends are the bounds at that level (`bench.stats.looks`). A p-value is that of the look;
+corrections for several questions take it over all looks.
 
 Error figures are percent of wrong answers at n = 3 / 5 / 10, the greatest over true differences of 0, .05, .1 and .3
 with seeds of standard deviation .1 and a margin of .1, simulated; docs/statistics.md says how. Bounded and bimodal as
@@ -18,30 +23,31 @@ At most 5% is asked of all but the last.
 """
 
 import math
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import nctdtr, stdtr, stdtrit
 
 from bench.stats.estimates import (
+    LEVEL,
     MINIMUM_SEEDS,
     Estimate,
+    Seeds,
     StatisticsError,
     difference_estimate,
     log_ratio_estimate,
+    mean_estimate,
     paired_estimate,
 )
-from bench.stats.intervals import TOO_FEW
+from bench.stats.intervals import TOO_FEW, Interval, fieller_interval
+from bench.stats.looks import ONCE, Asked
 from bench.stats.multiplicity import holm
-
-ERROR = 0.05  # of each one-sided test, the convention of Schuirmann (1987)
-LEVEL = 1 - 2 * ERROR
-POWER = 0.8  # the convention of Cohen (1988)
-MOST_SEEDS = 1000  # beyond any budget of this field
+from bench.stats.power import seeds_to_decide
+from bench.stats.rates import p_values, unseen
+from bench.stats.special import stdtr
+from bench.stats.typical import Typical, typical
 
 Outcome = Literal["yes", "no", "undecided"]
 
@@ -53,6 +59,10 @@ class Decision:
     estimate, low, high: the difference or ratio with its interval at `level`, None where undefined. p: of the finding
     "yes"; p_against: of the finding "no"; None where nothing could be tested. n: seeds of each side, pairs count once.
     seeds_to_decide: seeds per side (the same on both) that would decide, only where undecided; None if 1000 do not.
+    paired, correlation: as in `bench.stats.estimates.Estimate`. margin: what was judged with. typical: of orderings.
+    tags: what stands beside the outcome, a few words each. undefined: there is nothing to be decided, with any seeds.
+    depends: another reading of the source gives another outcome. compatible: with a printed value, whether seeds like
+    ours could have given it; None where that is not known. It is never the outcome.
     """
 
     outcome: Outcome
@@ -65,19 +75,36 @@ class Decision:
     reason: str
     seeds_to_decide: int | None
     p_against: float | None = None
+    paired: bool = False
+    correlation: float | None = None
+    margin: float | None = None
+    typical: Typical | None = None
+    tags: tuple[str, ...] = ()
+    undefined: bool = False
+    depends: bool = False
+    compatible: bool | None = None
 
 
-def ordering(greater: ArrayLike, less: ArrayLike, paired: bool, margin: float) -> Decision:
+MEAN_AND_SEED = "the typical seed says otherwise"
+
+
+def ordering(
+    greater: Seeds, less: Seeds, paired: bool, margin: float, episodes: int | None = None, asked: Asked = ONCE
+) -> Decision:
     """Whether mean(greater) - mean(less) > 0, by a one-sided Welch (1947) t test, or a paired t test.
 
     p < .05 is yes, p > .95 no. The margin does not enter the outcome; the reason says where the interval shows that
     the advantage is smaller than the margin, so that a proven trifle and an excluded advantage both can be told.
+    `typical` is the second answer, about the typical seed; a tag tells where it points the other way.
+    episodes: of each seed, where the scores are success rates.
     Errors, Welch: normal 3.9 / 4.7 / 5.0, bounded 3.6 / 4.3 / 4.8, bimodal 1.7 / 3.0 / 4.6, unequal 5.2 / 5.2 / 5.1,
     collapses 2.2 / 2.3 / 2.9. Pairs: normal 4.9 / 5.0 / 5.0, bounded 4.5 / 4.8 / 5.0, bimodal 2.4 / 3.3 / 5.1,
     unequal 5.1 / 5.0 / 5.1, collapses 2.8 / 2.4 / 3.0.
     """
     require_margin(margin, positive=False)
-    decision = decide(_difference(greater, less, paired), 0, math.inf)
+    decision = decide(_difference(greater, less, paired, episodes), 0, math.inf, asked=asked)
+    decision = _with_typical(decision, greater, less, asked)
+    decision = replace(decision, margin=margin)
     if decision.p is None or decision.high is None:
         return decision
     small = decision.high < margin
@@ -90,7 +117,9 @@ def ordering(greater: ArrayLike, less: ArrayLike, paired: bool, margin: float) -
     return explained(decision, words)
 
 
-def clearly_greater(greater: ArrayLike, less: ArrayLike, paired: bool, margin: float) -> Decision:
+def clearly_greater(
+    greater: Seeds, less: Seeds, paired: bool, margin: float, episodes: int | None = None, asked: Asked = ONCE
+) -> Decision:
     """Whether mean(greater) - mean(less) > margin: superiority by the margin, the mirror of `not_greater`.
 
     Yes where the one-sided 95% lower bound of the difference is above the margin, no where the upper one is below it:
@@ -102,10 +131,14 @@ def clearly_greater(greater: ArrayLike, less: ArrayLike, paired: bool, margin: f
         "no": f"not greater by the margin {margin:g} or more",
         "undecided": f"neither an advantage above nor one below the margin {margin:g} is shown",
     }
-    return explained(decide(_difference(greater, less, paired), margin, math.inf), words)
+    decision = decide(_difference(greater, less, paired, episodes), margin, math.inf, asked=asked)
+    decision = _with_typical(decision, greater, less, asked)
+    return explained(replace(decision, margin=margin), words)
 
 
-def equivalence(a: ArrayLike, b: ArrayLike, paired: bool, margin: float) -> Decision:
+def equivalence(
+    a: Seeds, b: Seeds, paired: bool, margin: float, episodes: int | None = None, asked: Asked = ONCE
+) -> Decision:
     """Whether |mean(a) - mean(b)| < margin, by two one-sided tests (Schuirmann 1987).
 
     Yes where the 90% interval lies inside (-margin, margin). No where it lies wholly outside and, in addition, the
@@ -120,10 +153,13 @@ def equivalence(a: ArrayLike, b: ArrayLike, paired: bool, margin: float) -> Deci
         "no": f"apart by more than the margin {margin:g}",
         "undecided": f"neither a difference below nor one above the margin {margin:g} is shown",
     }
-    return explained(decide(_difference(a, b, paired), -margin, margin), words)
+    decision = decide(_difference(a, b, paired, episodes), -margin, margin, asked=asked)
+    return explained(replace(decision, margin=margin), words)
 
 
-def not_greater(a: ArrayLike, b: ArrayLike, paired: bool, margin: float) -> Decision:
+def not_greater(
+    a: Seeds, b: Seeds, paired: bool, margin: float, episodes: int | None = None, asked: Asked = ONCE
+) -> Decision:
     """Whether mean(a) - mean(b) < margin: "a is not clearly better than b" (non-inferiority of b).
 
     Yes where the one-sided 95% upper bound of the difference is below the margin, no where the one-sided 95% lower
@@ -138,15 +174,25 @@ def not_greater(a: ArrayLike, b: ArrayLike, paired: bool, margin: float) -> Deci
         "no": f"better by more than the margin {margin:g}",
         "undecided": f"neither an advantage below nor one above the margin {margin:g} is shown",
     }
-    return explained(decide(_difference(a, b, paired), -math.inf, margin), words)
+    decision = decide(_difference(a, b, paired, episodes), -math.inf, margin, asked=asked)
+    return explained(replace(decision, margin=margin), words)
 
 
-def ratio(numerator: ArrayLike, denominator: ArrayLike, printed: float, margin: float) -> Decision:
-    """Whether mean(numerator) / mean(denominator) is within printed +- margin, by log-delta t on independent seeds.
+def ratio(
+    numerator: ArrayLike,
+    denominator: ArrayLike,
+    printed: float,
+    margin: float,
+    paired: bool = False,
+    asked: Asked = ONCE,
+) -> Decision:
+    """Whether mean(numerator) / mean(denominator) is within printed +- margin, by log-delta t, of pairs or independent.
 
     numerator [S], denominator [S']. Two one-sided tests (Schuirmann 1987) on the log scale, no as in `equivalence`;
     the standard error is the log response ratio's (Hedges, Gurevitch & Curtis 1999). printed counts as exact.
-    Undecided where a mean is not above 0, for want of a ratio. StatisticsError unless printed and margin > 0.
+    Undecided where a mean is not above 0, for want of a logarithm, unless the denominator is clear of 0 and the
+    numerator, which is not above it, is shown to be less than (printed - margin) times the denominator (Fieller 1954):
+    no. StatisticsError unless printed and margin > 0.
     Where printed <= margin there is no lower edge: a ratio is above 0 anyway.
     Errors, printed 1, a difference of .1 on the edge: normal 3.4 / 4.4 / 4.8, bounded 3.0 / 3.4 / 4.0,
     bimodal 1.6 / 1.4 / 3.8, unequal 4.0 / 4.1 / 4.4, collapses 25.5 / 12.5 / 1.5.
@@ -154,34 +200,56 @@ def ratio(numerator: ArrayLike, denominator: ArrayLike, printed: float, margin: 
     require_margin(margin, positive=True)
     if not (printed > 0 and math.isfinite(printed)):
         raise StatisticsError(f"printed: got {printed}, a ratio above 0 is needed")
-    logarithm = log_ratio_estimate(numerator, denominator)
-    if logarithm is None:
-        n = (len(np.asarray(numerator)), len(np.asarray(denominator)))
-        reason = TOO_FEW if min(n) < MINIMUM_SEEDS else "ratio undefined: both means must be above 0"
-        return Decision("undecided", None, None, None, LEVEL, None, n, reason, None)
-    low = math.log(printed - margin) if printed > margin else -math.inf
-    decision = decide(logarithm, low, math.log(printed + margin))
-    estimate, low, high = (None if end is None else math.exp(end) for end in _ends(decision))
+    logarithm = log_ratio_estimate(numerator, denominator, paired)
     words: dict[Outcome, str] = {
         "yes": f"within {printed:g} +- {margin:g}",
         "no": f"outside {printed:g} +- {margin:g}",
         "undecided": f"neither inside nor outside {printed:g} +- {margin:g}",
     }
-    return explained(replace(decision, estimate=estimate, low=low, high=high), words)
+    if logarithm is None:
+        least = max(0.0, printed - margin)
+        difference = _difference(numerator, least * np.asarray(denominator), paired, None)
+        below = decide(difference, 0, math.inf, asked=asked)
+        above_zero = decide(mean_estimate(denominator), 0, math.inf, asked=asked)
+        if refuted := nothing_left(below, above_zero, fieller_interval(numerator, denominator, asked.level)):
+            return explained(replace(refuted, margin=margin), words)
+        if difference.enough and difference.equal:  # neither side varies
+            return replace(below, estimate=None, low=None, high=None, margin=margin)
+        n = (len(np.asarray(numerator)), len(np.asarray(denominator)))[paired:]
+        few = min(n) < MINIMUM_SEEDS
+        reason = TOO_FEW if few else "ratio undefined: both means must be above 0"
+        return Decision("undecided", None, None, None, asked.level, None, n, reason, None, undefined=not few)
+    low = math.log(printed - margin) if printed > margin else -math.inf
+    decision = decide(logarithm, low, math.log(printed + margin), asked=asked)
+    ends = (decision.estimate, decision.low, decision.high)
+    estimate, low, high = (None if end is None else math.exp(end) for end in ends)
+    return explained(replace(decision, estimate=estimate, low=low, high=high, margin=margin), words)
 
 
-def untested(reason: str) -> Decision:
+def nothing_left(below: Decision, denominator: Decision, shown: Interval) -> Decision | None:
+    """No, for a ratio whose numerator is at 0 or below, where that is shown; else None.
+
+    below: whether numerator - least * denominator is above 0. denominator: whether it is above 0 itself; only where it
+    is shown to be has the ratio an edge to fall short of. shown: Fieller's interval of the ratio at their level.
+    """
+    if denominator.outcome != "yes" or below.outcome != "no":
+        return None
+    return replace(below, estimate=shown.estimate, low=shown.low, high=shown.high)
+
+
+def untested(reason: str, undefined: bool = False) -> Decision:
     """A comparison for which there are no numbers: undecided, and among several one that was not shown."""
-    return Decision("undecided", None, None, None, LEVEL, None, (0,), reason, None)
+    return Decision("undecided", None, None, None, LEVEL, None, (0,), reason, None, undefined=undefined)
 
 
-def conjunction(decisions: Sequence[Decision], names: Sequence[str] | None = None) -> Decision:
-    """Whether all of several decisions are yes, of any kind.
+def conjunction(decisions: Sequence[Decision], names: Sequence[str] | None = None, asked: Asked = ONCE) -> Decision:
+    """Whether all of several decisions are yes, of any kind; each was asked as `asked` says.
 
-    Yes where every p < .05: intersection-union, no correction needed (Berger 1982); p is the greatest. No where at
-    least one reversal stands after Holm's (1979) correction over all of them; p_against is the smallest corrected one.
-    Estimate, interval and n are those of the comparison that limits the outcome: for yes and undecided an untested
-    one, else that of the greatest p; for no that of the smallest p_against. The reason names it, by `names` or number.
+    Yes where every p < .05, or the look's level: intersection-union, no correction needed (Berger 1982); p is the
+    greatest. No where at least one reversal stands after Holm's (1979) correction over all of them; p_against is the
+    smallest corrected one. Estimate, interval, n, r, margin and typical seed are those of the comparison that limits
+    the outcome: for yes and undecided an untested one, else that of the greatest p; for no that of the smallest
+    p_against. The reason names it, by `names` or number.
     seeds_to_decide is the greatest among the undecided, each alone; None where one of them has none, or where a
     reversal stands alone but not after correction.
     StatisticsError for no decisions or another number of names.
@@ -195,8 +263,9 @@ def conjunction(decisions: Sequence[Decision], names: Sequence[str] | None = Non
     if len(names) != len(decisions):
         raise StatisticsError(f"names: got {len(names)} for {len(decisions)} decisions")
     p = [1.0 if decision.p is None else decision.p for decision in decisions]
-    against = holm([1.0 if decision.p_against is None else decision.p_against for decision in decisions])
-    reversed_ones = [name for name, corrected in zip(names, against, strict=True) if corrected < ERROR]
+    alone = [1.0 if decision.p_against is None else decision.p_against for decision in decisions]
+    against = asked.corrected(holm, alone)
+    reversed_ones = [name for name, corrected in zip(names, against, strict=True) if corrected < asked.nominal]
     seeds = None
     if reversed_ones:
         outcome, limit = "no", int(np.argmin(against))
@@ -204,79 +273,22 @@ def conjunction(decisions: Sequence[Decision], names: Sequence[str] | None = Non
     else:
         untested = [index for index, decision in enumerate(decisions) if decision.p is None]
         limit = untested[0] if untested else int(np.argmax(p))
-        outcome = "yes" if max(p) < ERROR else "undecided"
+        outcome = "yes" if max(p) < asked.nominal else "undecided"
         reason = f"all {len(decisions)} hold; " if outcome == "yes" else ""
         reason += f"limited by {names[limit]}: p = {p[limit]:.3g}" if not untested else f"untested: {names[limit]}"
-        if outcome == "undecided":
+        if outcome == "undecided" and not asked.often:
             seeds = _seeds_of_all(decisions)
     known = any(decision.p is not None for decision in decisions)
-    limiting = decisions[limit]
-    return Decision(
-        outcome,
-        *_ends(limiting),
-        LEVEL,
-        max(p) if known else None,
-        limiting.n,
-        reason,
-        seeds,
-        min(against) if known else None,
+    return replace(
+        decisions[limit],
+        outcome=outcome,
+        p=max(p) if known else None,
+        p_against=min(against) if known else None,
+        reason=reason,
+        seeds_to_decide=seeds,
+        tags=tuple(dict.fromkeys(tag for decision in decisions for tag in decision.tags)),
+        undefined=all(decision.undefined for decision in decisions),
     )
-
-
-def seeds_to_decide(estimate: Estimate, low: float, high: float) -> int | None:
-    """Smallest n per side, 3 to 1000, with which the test of `low` < value < `high` decides with power of 80% or more.
-
-    It takes the observed value and spreads for the true ones, and asks for the outcome that this value points to: yes
-    inside the region, no outside. Ends may be infinite; value and ends are on the same scale. Power as in `power`,
-    with Satterthwaite's (1946) degrees of freedom. Welch's test loses a little by estimating its degrees of freedom:
-    simulated power is .72 to .75 where the answer is 3, .75 to .82 from 4 on. The number is as uncertain as the few
-    seeds that the spread was taken from. None where 1000 do not suffice, as for a value on an edge. Constant scores: 3.
-    """
-    if estimate.error == 0:
-        edge = min(abs(estimate.value - low), abs(high - estimate.value))
-        return None if edge <= estimate.resolution else MINIMUM_SEEDS
-    numbers = range(MINIMUM_SEEDS, MOST_SEEDS + 1)
-    first = bisect_left(numbers, POWER, key=lambda n: _power(estimate, low, high, n))  # power grows with n
-    return numbers[first] if first < len(numbers) else None
-
-
-def _power(estimate: Estimate, low: float, high: float, n: int) -> float:
-    """Power at n seeds per side of the answer that the value points to."""
-    planned = replace(estimate, n=(n,) * len(estimate.n))
-    return power(estimate.value, planned.error, planned.df, low, high)
-
-
-def power(value: float, error: float, df: float, low: float, high: float) -> float:
-    """Power of the answer that a true `value` points to: yes inside (low, high), no outside.
-
-    error: standard error above 0 of its estimate, df: degrees of freedom. By the noncentral t distribution (Johnson &
-    Welch 1940). For a yes by two one-sided tests the sum of their powers less 1 (Bonferroni's inequality), which is at
-    most the true power, given exactly by Phillips (1990).
-    """
-    critical = float(stdtrit(df, 1 - ERROR))
-    from_low, from_high = (value - low) / error, (high - value) / error
-    if min(from_low, from_high) > 0:
-        return _exceeds(critical, df, from_low) + _exceeds(critical, df, from_high) - 1
-    second_tail = float(stdtr(df, -critical - (high - low) / error))  # of `_p_against`; at most 2.5% in all
-    critical = float(stdtrit(df, 1 - max(ERROR - second_tail, ERROR / 2)))
-    return _exceeds(critical, df, max(-from_low, -from_high))
-
-
-def _exceeds(critical: float, df: float, centre: float) -> float:
-    """Probability that noncentral t around `centre` >= 0 exceeds `critical`.
-
-    From 50 on, infinity included, it is 1 to double precision: df is at least 2 and critical at most 4.4 here.
-    `scipy.special.nctdtr` gives NaN at some ordinary arguments (scipy 1.17.1: 4.5, 49, 2), where scipy.stats answers;
-    that one takes half a second to load.
-    """
-    if centre > 50:
-        return 1.0
-    within = float(nctdtr(df, centre, critical))
-    if not math.isnan(within):
-        return 1 - within
-    from scipy.stats import nct
-
-    return float(nct.sf(critical, df, centre))
 
 
 def _tail(estimate: Estimate, distance: float) -> float:
@@ -302,22 +314,53 @@ def decide(
     low: float,
     high: float,
     seeds_that_decide: Callable[[Estimate, float, float], int | None] | None = None,
+    asked: Asked = ONCE,
 ) -> Decision:
     """Whether the value lies in (low, high), an end may be infinite; all decisions come through here.
 
-    seeds_that_decide: in place of `seeds_to_decide`, asked only where undecided.
+    seeds_that_decide: in place of `seeds_to_decide`, asked only where undecided. Where more seeds come look by look, no
+    number of them is given: none but the declared looks may be judged.
     """
     if not estimate.enough:
-        return Decision("undecided", estimate.value, None, None, LEVEL, None, estimate.n, TOO_FEW, None)
+        return Decision("undecided", estimate.value, None, None, asked.level, None, estimate.n, TOO_FEW, None)
+    if estimate.equal:
+        return _of_equal_scores(estimate, low, high, asked)
     p = max(_tail(estimate, estimate.value - low), _tail(estimate, high - estimate.value))
     against = _p_against(estimate, low, high)
-    outcome: Outcome = "yes" if p < ERROR else "no" if against < ERROR else "undecided"
+    outcome = _outcome(p, against, asked)
     search = seeds_that_decide or seeds_to_decide
-    seeds = search(estimate, low, high) if outcome == "undecided" else None
-    reason = "constant scores" if estimate.error == 0 else ""
+    seeds = search(estimate, low, high) if outcome == "undecided" and not asked.often else None
     return Decision(
-        outcome, estimate.value, *estimate.bounds(LEVEL), LEVEL, p, estimate.n, reason, seeds, p_against=against
+        outcome,
+        estimate.value,
+        *estimate.bounds(asked.level),
+        asked.level,
+        p,
+        estimate.n,
+        "",
+        seeds,
+        p_against=against,
+        paired=estimate.paired,
+        correlation=estimate.correlation,
     )
+
+
+def _outcome(p: float, against: float, asked: Asked) -> Outcome:
+    return "yes" if p < asked.nominal else "no" if against < asked.nominal else "undecided"
+
+
+def _of_equal_scores(estimate: Estimate, low: float, high: float, asked: Asked) -> Decision:
+    """Seeds that do not differ: of success rates what their bounds show, of others nothing."""
+    hidden = f"{unseen(min(estimate.n)):.0%}"
+    reason = f"equal scores: {min(estimate.n)} seeds cannot exclude a mode of up to {hidden} of seeds"
+    found = Decision(
+        "undecided", estimate.value, None, None, asked.level, None, estimate.n, reason, None, paired=estimate.paired
+    )
+    if not estimate.rates:
+        return found
+    p, against = p_values(estimate.value, estimate.rates, low, high)
+    least, most = estimate.bounds(asked.level)
+    return replace(found, outcome=_outcome(p, against, asked), low=least, high=most, p=p, p_against=against)
 
 
 def explained(decision: Decision, words: dict[Outcome, str]) -> Decision:
@@ -328,12 +371,20 @@ def explained(decision: Decision, words: dict[Outcome, str]) -> Decision:
     return replace(decision, reason=reason)
 
 
-def _difference(a: ArrayLike, b: ArrayLike, paired: bool) -> Estimate:
-    return paired_estimate(a, b) if paired else difference_estimate(a, b)
+def _difference(a: Seeds, b: Seeds, paired: bool, episodes: int | None) -> Estimate:
+    if paired and not isinstance(a, Estimate) and not isinstance(b, Estimate):
+        return paired_estimate(a, b, episodes)
+    return difference_estimate(a, b, episodes)
 
 
-def _ends(decision: Decision) -> tuple[float | None, float | None, float | None]:
-    return decision.estimate, decision.low, decision.high
+def _with_typical(decision: Decision, greater: Seeds, less: Seeds, asked: Asked) -> Decision:
+    """The decision with its second answer, and a tag where one is shown and the other points the other way."""
+    if isinstance(greater, Estimate) or isinstance(less, Estimate):
+        return decision
+    seed = typical(greater, less, decision.paired, asked.nominal)
+    opposed = decision.estimate is not None and decision.estimate * (seed.probability - 0.5) < 0
+    shown = "undecided" not in (decision.outcome, seed.outcome) or decision.outcome != seed.outcome
+    return replace(decision, typical=seed, tags=(*decision.tags, MEAN_AND_SEED) if opposed and shown else decision.tags)
 
 
 def _seeds_of_all(decisions: Sequence[Decision]) -> int | None:

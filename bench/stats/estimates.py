@@ -4,16 +4,20 @@ Axes: S seed. One number per seed: the seed is the unit of replication, never th
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtrit
 
+from bench.stats import LARGEST
+from bench.stats.rates import Rate, Signed, combined_bounds
+from bench.stats.special import stdtrit
+
+ERROR = 0.05  # of each one-sided test, the convention of Schuirmann (1987)
+LEVEL = 1 - 2 * ERROR
 MINIMUM_SEEDS = 3  # ours: with n = 2 the 97.5% quantile of t is 12.7, an interval that excludes nothing
 ROUNDING = 8 * float(np.finfo(np.float64).eps)  # the difference of two rounded numbers is off by up to 4 eps; doubled
-LARGEST = 1e150  # its square is still a float64
 
 
 class StatisticsError(ValueError):
@@ -27,31 +31,51 @@ class Estimate:
     `spreads` are standard deviations (ddof 1) of single seeds, one for each independent side, on the scale of
     `value`; `n` the seeds of each side; `resolution` the size of floating-point rounding in `value`.
     A spread is 0 where the seeds differ by rounding only, and NaN where a side has one seed.
+    paired: of the differences of pairs; correlation: of the two sides over the pairs, None where one does not vary.
+    exact: computed, not measured, so that no spread is none to be had. rates: the success rates that `value` is made
+    of, with their signs; noise: what their episodes add at least to the spreads, one each, none where there are none.
     """
 
     value: float
     spreads: tuple[float, ...]
     n: tuple[int, ...]
     resolution: float
+    paired: bool = False
+    correlation: float | None = None
+    exact: bool = False
+    rates: tuple[Signed, ...] = ()
+    noise: tuple[float, ...] = ()
 
     @property
     def enough(self) -> bool:
         """Whether every side has at least 3 seeds; below that `error` and `df` mean nothing."""
         return min(self.n) >= MINIMUM_SEEDS
 
+    @property
+    def equal(self) -> bool:
+        """Whether no side's seeds differ among themselves, or no pair from another, although they were measured."""
+        return max(self.spreads) == 0 and not self.exact
+
+    @property
+    def widths(self) -> tuple[float, ...]:
+        """The spreads, no smaller than the noise of their episodes."""
+        return tuple(map(max, self.spreads, self.noise)) if self.noise else self.spreads
+
     @cached_property
     def error(self) -> float:
-        """Standard error of `value`: the root of the sum of spread^2 / n over sides. 0 for constant scores."""
-        return math.hypot(*(spread / math.sqrt(n) for spread, n in zip(self.spreads, self.n, strict=True)))
+        """Standard error of `value`: the root of the sum of width^2 / n over sides. 0 for equal scores."""
+        return math.hypot(*(width / math.sqrt(n) for width, n in zip(self.widths, self.n, strict=True)))
 
     @cached_property
     def df(self) -> float:
         """Degrees of freedom (Satterthwaite 1946); n - 1 for one side. Undefined where `error` is 0."""
-        shares = [(spread / self.error) ** 2 / n for spread, n in zip(self.spreads, self.n, strict=True)]
+        shares = [(width / self.error) ** 2 / n for width, n in zip(self.widths, self.n, strict=True)]
         return 1 / sum(share**2 / (n - 1) for share, n in zip(shares, self.n, strict=True))
 
     def bounds(self, level: float) -> tuple[float, float]:
-        """Two-sided Student t interval at `level`; (value, value) for constant scores. Needs `enough`."""
+        """Two-sided Student t interval at `level`; (value, value) for equal scores but of rates. Needs `enough`."""
+        if self.equal and self.rates:
+            return combined_bounds(self.value, self.rates, (1 - level) / 2)
         half = self.error * float(stdtrit(self.df, (1 + level) / 2)) if self.error > 0 else 0.0
         return self.value - half, self.value + half
 
@@ -84,7 +108,8 @@ def finite(values: ArrayLike, name: str, axes: int = 1) -> NDArray[np.float64]:
     return array
 
 
-def _matched(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def matching(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both sides of pairs, checked. StatisticsError for unequal numbers, and as in `finite`."""
     left, right = finite(a, "a"), finite(b, "b")
     if left.shape != right.shape:
         raise StatisticsError(f"paired values need the same seeds on both sides; got {len(left)} and {len(right)}")
@@ -104,14 +129,26 @@ def _resolution(*sides: NDArray[np.float64]) -> float:
     return ROUNDING * max(float(np.abs(side).max()) for side in sides)
 
 
-def mean_estimate(values: Seeds, name: str = "values") -> Estimate:
-    """Mean over seeds. values [S], or what this function made of them. StatisticsError, with `name`, as in `finite`."""
+def mean_estimate(values: Seeds, name: str = "values", episodes: int | None = None) -> Estimate:
+    """Mean over seeds. values [S], or what this function made of them. StatisticsError, with `name`, as in `finite`.
+
+    episodes: of each seed, where the values are success rates; nothing where they are not.
+    """
     if isinstance(values, Estimate):
         return values
     array = finite(values, name)
     resolution = _resolution(array)
     mean, spread = _moments(array, resolution)
-    return Estimate(mean, (spread,), (len(array),), resolution)
+    found = Estimate(mean, (spread,), (len(array),), resolution)
+    if episodes is None:
+        return found
+    rate = Rate(mean, len(array), episodes)
+    return replace(found, rates=((1.0, rate),), noise=(rate.noise,))
+
+
+def exact_estimate(value: float, seeds: int) -> Estimate:
+    """A number that is computed and the same for every seed, such as a network's size."""
+    return Estimate(value, (0.0,), (seeds,), ROUNDING * abs(value), exact=True)
 
 
 def further_seeds_estimate(values: Seeds, seeds: float) -> Estimate:
@@ -122,33 +159,73 @@ def further_seeds_estimate(values: Seeds, seeds: float) -> Estimate:
     """
     mean = mean_estimate(values)
     factor = math.sqrt(1 + mean.n[0] / seeds)
-    return Estimate(mean.value, (mean.spreads[0] * factor,), mean.n, mean.resolution)
+    return replace(mean, spreads=(mean.spreads[0] * factor,), noise=tuple(factor * one for one in mean.noise))
 
 
-def paired_estimate(a: ArrayLike, b: ArrayLike) -> Estimate:
-    """Mean of a - b over the same seeds, in the same order. a, b [S]. StatisticsError also for unequal S."""
-    left, right = _matched(a, b)
+def paired_estimate(a: ArrayLike, b: ArrayLike, episodes: int | None = None) -> Estimate:
+    """Mean of a - b over the same seeds, in the same order. a, b [S]. StatisticsError also for unequal S.
+
+    episodes: as in `mean_estimate`.
+    """
+    left, right = matching(a, b)
     mean, spread = _moments(left - right, _resolution(left, right))
-    return Estimate(mean, (spread,), (len(left),), _resolution(left, right))
+    sides = [mean_estimate(side, episodes=episodes) for side in (left, right)]
+    return Estimate(
+        mean,
+        (spread,),
+        (len(left),),
+        _resolution(left, right),
+        paired=True,
+        correlation=_correlation(left, right),
+        rates=_opposed(*sides),
+        noise=(math.hypot(*sides[0].noise, *sides[1].noise),) if episodes is not None else (),
+    )
 
 
-def difference_estimate(a: Seeds, b: Seeds) -> Estimate:
-    """Difference of means of independent seeds, variances not pooled (Welch 1947). a [S], b [S']."""
-    left, right = mean_estimate(a, "a"), mean_estimate(b, "b")
-    resolution = max(left.resolution, right.resolution)
-    return Estimate(left.value - right.value, left.spreads + right.spreads, left.n + right.n, resolution)
+def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float | None:
+    """Pearson's r over pairs, None where there are fewer than three or a side does not vary. a, b [S]."""
+    if len(a) < MINIMUM_SEEDS or min(np.ptp(side) - _resolution(side) for side in (a, b)) <= 0:
+        return None
+    return float(np.corrcoef(a, b)[0, 1])
 
 
-def log_ratio_estimate(a: Seeds, b: Seeds) -> Estimate | None:
-    """Logarithm of mean(a) / mean(b) for independent seeds, by the delta method. a [S], b [S'].
+def _opposed(a: Estimate, b: Estimate) -> tuple[Signed, ...]:
+    """The rates of a, and those of b with the other sign."""
+    return (*a.rates, *((-sign, rate) for sign, rate in b.rates))
+
+
+def difference_estimate(a: Seeds, b: Seeds, episodes: int | None = None) -> Estimate:
+    """Difference of means of independent seeds, variances not pooled (Welch 1947). a [S], b [S'].
+
+    episodes: as in `mean_estimate`.
+    """
+    left, right = mean_estimate(a, "a", episodes), mean_estimate(b, "b", episodes)
+    return Estimate(
+        left.value - right.value,
+        left.spreads + right.spreads,
+        left.n + right.n,
+        max(left.resolution, right.resolution),
+        exact=left.exact and right.exact,
+        rates=_opposed(left, right),
+        noise=left.noise + right.noise,
+    )
+
+
+def log_ratio_estimate(a: Seeds, b: Seeds, paired: bool = False) -> Estimate | None:
+    """Logarithm of mean(a) / mean(b) by the delta method, of independent seeds or of pairs. a [S], b [S'].
 
     The log response ratio of Hedges, Gurevitch & Curtis (1999).
-    The spread of a side is its coefficient of variation, the first-order standard deviation of log(mean) at n = 1.
-    None where a mean is not above 0: the logarithm does not exist.
+    The spread of a side is its coefficient of variation, the first-order standard deviation of log(mean) at n = 1; of
+    pairs it is that of a / mean(a) - b / mean(b). None where a mean is not above 0: the logarithm does not exist.
     """
     left, right = mean_estimate(a), mean_estimate(b)
     if left.value <= 0 or right.value <= 0:
         return None
-    spreads = (left.spreads[0] / left.value, right.spreads[0] / right.value)
     value = math.log(left.value) - math.log(right.value)
-    return Estimate(value, spreads, left.n + right.n, ROUNDING * (1 + abs(value)))
+    resolution = ROUNDING * (1 + abs(value))
+    if paired:
+        x, y = matching(np.asarray(a), np.asarray(b))
+        relative = paired_estimate(x / left.value, y / right.value)
+        return replace(relative, value=value, resolution=resolution)
+    spreads = (left.spreads[0] / left.value, right.spreads[0] / right.value)
+    return Estimate(value, spreads, left.n + right.n, resolution)

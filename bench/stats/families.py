@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from bench.stats.decisions import ERROR, LEVEL, Decision, Outcome
-from bench.stats.estimates import StatisticsError
+from bench.stats.decisions import Decision, Outcome
+from bench.stats.estimates import ERROR, StatisticsError
+from bench.stats.looks import ONCE, Asked
 from bench.stats.multiplicity import benjamini_hochberg, holm, most, partial_conjunction
 
 Correction = Literal["holm", "benjamini-hochberg"]
@@ -33,8 +34,10 @@ def majority(decisions: Sequence[Decision], names: Sequence[str] | None = None) 
     return replace(found, reason=f"most means {found.reason}")
 
 
-def at_least(decisions: Sequence[Decision], needed: int, names: Sequence[str] | None = None) -> Decision:
-    """Whether at least `needed` r of K decisions are yes: partial conjunction at 5%.
+def at_least(
+    decisions: Sequence[Decision], needed: int, names: Sequence[str] | None = None, asked: Asked = ONCE
+) -> Decision:
+    """Whether at least `needed` r of K decisions are yes: partial conjunction at 5%, over all looks where several.
 
     Benjamini & Heller (2008), as in `multiplicity.partial_conjunction`; r = K has the outcome of
     `decisions.conjunction`, which tells more.
@@ -48,9 +51,9 @@ def at_least(decisions: Sequence[Decision], needed: int, names: Sequence[str] | 
     if names is not None and len(names) != len(p):
         raise StatisticsError(f"names: got {len(names)} for {len(p)} decisions")
     count = len(p)
-    corrected = partial_conjunction(p, needed)
-    reverse = partial_conjunction(against, count - needed + 1)
-    outcome: Outcome = "yes" if corrected < ERROR else "no" if reverse < ERROR else "undecided"
+    corrected = _partial(p, needed, asked)
+    reverse = _partial(against, count - needed + 1, asked)
+    outcome: Outcome = "yes" if corrected < asked.nominal else "no" if reverse < asked.nominal else "undecided"
     alone = [decision.outcome == "yes" for decision in decisions]
     reason = f"{needed} of {count}; {sum(alone)} hold each by itself"
     if names is not None and not all(alone):
@@ -61,13 +64,19 @@ def at_least(decisions: Sequence[Decision], needed: int, names: Sequence[str] | 
         sum(alone) / count,
         None,
         None,
-        LEVEL,
+        asked.level,
         corrected if known else None,
         min((decision.n for decision in decisions), key=min),
         reason,
         None,
         reverse if known else None,
+        undefined=all(decision.undefined for decision in decisions),
     )
+
+
+def _partial(p: Sequence[float], needed: int, asked: Asked) -> float:
+    """The partial conjunction's p-value at a look; all are over all looks where they are multiplied."""
+    return asked.at_a_look(partial_conjunction([asked.overall(one) for one in p], needed))
 
 
 def corrected(decisions: Sequence[Decision], correction: Correction) -> tuple[Decision, ...]:

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtrit
 
 from bench.stats.estimates import (
     MINIMUM_SEEDS,
@@ -30,6 +29,7 @@ from bench.stats.estimates import (
     mean_estimate,
     paired_estimate,
 )
+from bench.stats.special import stdtrit
 
 TOO_FEW = "n < 3: no interval at all"
 CONSTANT = "constant scores: zero-width interval"
@@ -156,18 +156,18 @@ def difference_interval(a: Seeds, b: Seeds, level: float = 0.95) -> Interval:
     return _student(difference_estimate(a, b), level, "Welch t")
 
 
-def ratio_interval(a: Seeds, b: Seeds, level: float = 0.95) -> Interval:
-    """mean(a) / mean(b) for independent seeds: a t interval of log(mean) by the delta method, back-transformed.
+def ratio_interval(a: Seeds, b: Seeds, level: float = 0.95, paired: bool = False) -> Interval:
+    """mean(a) / mean(b), of independent seeds or pairs: a t interval of log(mean) by the delta method, turned back.
 
-    a [S], b [S']. Standard error of the log response ratio, first-order delta method (Hedges, Gurevitch & Curtis 1999);
-    Satterthwaite's (1946) degrees of freedom, with coefficients of variation for spreads, are ours in place of their
-    normal quantiles. Both means must be above 0, otherwise estimate (NaN) and interval are undefined: on negative
-    returns a worse student would get the greater ratio. Where the
+    a [S], b [S']; pairs are arrays [S] both, in the same order. Standard error of the log response ratio, first-order
+    delta method (Hedges, Gurevitch & Curtis 1999); Satterthwaite's (1946) degrees of freedom, with coefficients of
+    variation for spreads, are ours in place of their normal quantiles. Both means must be above 0, otherwise estimate
+    (NaN) and interval are undefined: on negative returns a worse student would get the greater ratio. Where the
     denominator's mean is not clear of 0 at this level, `reason` says so; `fieller_interval` is the honest answer there.
     Coverage: normal .96 / .95 / .95, bounded .96 / .95 / .95, bimodal .97 / .97 / .94.
     """
-    method, above, below = "log-delta t", mean_estimate(a), mean_estimate(b)
-    log_ratio, n = log_ratio_estimate(above, below), above.n + below.n
+    method, above, below = "paired log-delta t" if paired else "log-delta t", mean_estimate(a), mean_estimate(b)
+    log_ratio, n = log_ratio_estimate(a, b, paired), above.n if paired else above.n + below.n
     if log_ratio is None:
         reason = f"ratio undefined: both means must be above 0, got {above.value:.6g} / {below.value:.6g}"
         return Interval(math.nan, None, None, checked_level(level), n, method, reason)
@@ -203,6 +203,7 @@ def fieller_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interva
         return answer(ratio, ratio, CONSTANT)
     # mean(a) - r mean(b) has these spreads; its degrees of freedom go to those of b as r grows without bound.
     contrast = Estimate(0.0, (above.spreads[0], ratio * below.spreads[0]), n, 0.0) if below.value else below
+    contrast = contrast if contrast.error > 0 else below  # a numerator that is constantly 0
     squared = float(stdtrit(contrast.df, (1 + checked_level(level)) / 2)) ** 2
     square = below.value**2 - squared * below.error**2
     if square <= 0:

@@ -24,16 +24,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bench.stats.decisions import (
-    MOST_SEEDS,
-    POWER,
-    Decision,
-    Outcome,
-    decide,
-    explained,
-    power,
-    require_margin,
-)
+from bench.stats.decisions import Decision, Outcome, decide, explained, require_margin
 from bench.stats.estimates import (
     MINIMUM_SEEDS,
     ROUNDING,
@@ -45,6 +36,9 @@ from bench.stats.estimates import (
     mean_estimate,
 )
 from bench.stats.intervals import Interval, prediction_interval
+from bench.stats.looks import ONCE, Asked
+from bench.stats.power import MOST_SEEDS, POWER, power
+from bench.stats.rates import Rate, Signed
 
 Rule = Literal["spread and seeds", "seeds", "mean"]
 UNKNOWN_SEEDS = (1, 3, 5, math.inf)  # what papers of this field report, and a value without any error
@@ -98,7 +92,7 @@ class Comparison:
     sensitivity: tuple[tuple[str, Outcome], ...]
 
 
-def same_value(ours: Seeds, published: Published, margin: float) -> Comparison:
+def same_value(ours: Seeds, published: Published, margin: float, asked: Asked = ONCE) -> Comparison:
     """Whether |mean(ours) - printed| < margin: the two one-sided tests (Schuirmann 1987) of `decisions.equivalence`.
 
     ours [S]. Standard errors: Welch (1947) with a spread and seeds, else that of a prediction (Hahn & Meeker 1991).
@@ -115,7 +109,7 @@ def same_value(ours: Seeds, published: Published, margin: float) -> Comparison:
         "no": f"off the printed {published.mean:g} by more than {margin:g}",
         "undecided": f"neither within {margin:g} of the printed {published.mean:g} nor off by more",
     }
-    return _compared(ours, published, -margin, margin, words)
+    return _compared(ours, published, -margin, margin, words, asked)
 
 
 def reaches(ours: Seeds, published: Published, margin: float) -> Comparison:
@@ -132,7 +126,7 @@ def reaches(ours: Seeds, published: Published, margin: float) -> Comparison:
         "no": f"stays below the printed {published.mean:g} by more than {margin:g}",
         "undecided": f"neither reaches the printed {published.mean:g} less {margin:g} nor stays below it",
     }
-    found = _compared(ours, published, -margin, math.inf, words)
+    found = _compared(ours, published, -margin, math.inf, words, ONCE)
     passed = found.decision.outcome == "yes" and found.decision.low is not None and found.decision.low > margin
     if not passed:
         return found
@@ -140,25 +134,29 @@ def reaches(ours: Seeds, published: Published, margin: float) -> Comparison:
     return replace(found, decision=replace(found.decision, reason=reason), exceeds=True)
 
 
-def _compared(values: Seeds, published: Published, low: float, high: float, words: dict[Outcome, str]) -> Comparison:
+def _compared(
+    values: Seeds, published: Published, low: float, high: float, words: dict[Outcome, str], asked: Asked
+) -> Comparison:
     ours, rule, known = mean_estimate(values), published.rule, published.seeds or 1
     prediction = prediction_interval(ours, known)
     question = _with_spread(ours, published) if rule == "spread and seeds" else _equal_variance(ours, published, known)
-    decision, tags = question.decide(low, high), (EQUAL_VARIANCE,)
+    decision, tags = question.decide(low, high, asked), (EQUAL_VARIANCE,)
     sensitivity: tuple[tuple[str, Outcome], ...] = ()
     compatible = _inside(prediction, published.mean)
     if rule == "spread and seeds":
         tags, other = (), replace(published, ddof=1 - published.ddof)
-        sensitivity = ((f"ddof {other.ddof}", _with_spread(ours, other).decide(low, high).outcome),)
+        sensitivity = ((f"ddof {other.ddof}", _with_spread(ours, other).decide(low, high, asked).outcome),)
+        decision = replace(decision, depends=sensitivity[0][1] != decision.outcome)
     elif rule == "mean":
         tags = (EQUAL_VARIANCE, UNKNOWN)
-        each = [_equal_variance(ours, published, m).decide(low, high) for m in UNKNOWN_SEEDS]
+        each = [_equal_variance(ours, published, m).decide(low, high, asked) for m in UNKNOWN_SEEDS]
         decision = _agreed(each)
         sensitivity = tuple((f"m = {m:g}", one.outcome) for m, one in zip(UNKNOWN_SEEDS, each, strict=True))
         answers = {_inside(prediction_interval(ours, m), published.mean) for m in UNKNOWN_SEEDS}
         compatible = answers.pop() if len(answers) == 1 else None
-    decision = explained(decision, words)
-    if decision.p is not None and decision.outcome == "undecided" and decision.seeds_to_decide is None:
+    decision = explained(replace(decision, margin=high if math.isfinite(high) else -low), words)
+    open_ = decision.p is not None and decision.outcome == "undecided" and not asked.often
+    if open_ and decision.seeds_to_decide is None:
         decision = replace(decision, reason=f"{decision.reason}; {question.limit(low, high, published)}")
     bounded = prediction if prediction.low is not None else None
     return Comparison(decision, rule, tags, bounded, compatible, False, sensitivity)
@@ -172,17 +170,17 @@ class _Question:
     planned: Callable[[float], tuple[float, float]]
     seeds: tuple[int, ...]  # n and, where known, m
 
-    def decide(self, low: float, high: float) -> Decision:
-        decision = decide(self.estimate, low, high, lambda *_: _our_seeds(self, low, high))
+    def decide(self, low: float, high: float, asked: Asked = ONCE) -> Decision:
+        decision = decide(self.estimate, low, high, lambda *_: _our_seeds(self, low, high), asked)
         return replace(decision, n=self.seeds)
 
     def power(self, n: float, low: float, high: float) -> float:
         error, df = self.planned(n)
-        return 1.0 if error == 0 else power(self.estimate.value, error, df, low, high)
+        return power(self.estimate.value, error, df, low, high)
 
     def limit(self, low: float, high: float, published: Published) -> str:
         """Why no number of our seeds up to 1000 decides."""
-        if self.estimate.error > 0 and self.power(BEYOND, low, high) >= POWER:
+        if not self.estimate.equal and self.power(BEYOND, low, high) >= POWER:
             return f"seeds to decide: more than {MOST_SEEDS}"
         m = "1 seed, assumed" if published.seeds is None else f"{published.seeds} seed{'s'[: published.seeds - 1]}"
         return f"seeds to decide: none: limited by the paper's {m}"
@@ -192,7 +190,14 @@ def _with_spread(mean: Estimate, published: Published) -> _Question:
     m = published.seeds or 1
     spread = (published.spread or 0.0) * (math.sqrt(m / (m - 1)) if published.ddof == 0 else 1.0)
     resolution = mean.resolution + ROUNDING * abs(published.mean)
-    difference = Estimate(mean.value - published.mean, (*mean.spreads, spread), (*mean.n, m), resolution)
+    difference = Estimate(
+        mean.value - published.mean,
+        (*mean.spreads, spread),
+        (*mean.n, m),
+        resolution,
+        rates=_rates(mean, published, m),
+        noise=(*mean.noise, spread) if mean.noise else (),
+    )
 
     def planned(n: float) -> tuple[float, float]:
         parts = (mean.spreads[0] ** 2 / n, spread**2 / m)
@@ -205,9 +210,17 @@ def _with_spread(mean: Estimate, published: Published) -> _Question:
 def _equal_variance(mean: Estimate, published: Published, m: float) -> _Question:
     widened = further_seeds_estimate(mean, m)
     resolution = mean.resolution + ROUNDING * abs(published.mean)
-    difference = replace(widened, value=mean.value - published.mean, resolution=resolution)
+    difference = replace(
+        widened, value=mean.value - published.mean, resolution=resolution, rates=_rates(mean, published, m)
+    )
     seeds = mean.n if published.seeds is None else (*mean.n, published.seeds)
     return _Question(difference, lambda n: (mean.spreads[0] * math.sqrt(1 / n + 1 / m), n - 1), seeds)
+
+
+def _rates(mean: Estimate, published: Published, m: float) -> tuple[Signed, ...]:
+    """Ours, and the paper's of m seeds, of as many episodes as ours for want of its own; infinitely many are exact."""
+    theirs = [(-1.0, Rate(published.mean, round(m), rate.episodes)) for _, rate in mean.rates if math.isfinite(m)]
+    return (*mean.rates, *theirs)
 
 
 def _our_seeds(question: _Question, low: float, high: float) -> int | None:
@@ -216,10 +229,6 @@ def _our_seeds(question: _Question, low: float, high: float) -> int | None:
     Power need not grow with n all the way (Satterthwaite's degrees of freedom fall towards m - 1), so a grid is looked
     at first, then the gap below its first success.
     """
-    estimate = question.estimate
-    if estimate.error == 0:
-        edge = min(abs(estimate.value - low), abs(high - estimate.value))
-        return None if edge <= estimate.resolution else MINIMUM_SEEDS
 
     def enough(n: int) -> bool:
         return question.power(n, low, high) >= POWER

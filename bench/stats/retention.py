@@ -15,11 +15,11 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import stdtrit
 
-from bench.stats.decisions import LEVEL, Decision, Outcome, decide, explained, require_margin
-from bench.stats.estimates import MINIMUM_SEEDS, Estimate, StatisticsError, finite, mean_estimate
+from bench.stats.decisions import Decision, Outcome, decide, explained, nothing_left, require_margin
+from bench.stats.estimates import LEVEL, MINIMUM_SEEDS, Estimate, StatisticsError, finite, mean_estimate
 from bench.stats.intervals import CONSTANT, TOO_FEW, UNBOUNDED, Interval, checked_level
+from bench.stats.special import stdtrit
 
 NEAR = 0.1
 """Fieller takes over where (t times the standard error / the teacher's mean above the floor)^2 exceeds this.
@@ -63,7 +63,7 @@ class _Sides:
             spreads = (*both, *(weights[2] * spread for spread in self.spreads[2:]))
         else:
             spreads = tuple(w * spread for w, spread in zip(weights, self.spreads, strict=False))
-        return Estimate(value, tuple(map(abs, spreads)), self.counts, self.resolution)
+        return Estimate(value, tuple(map(abs, spreads)), self.counts, self.resolution, paired=self.paired)
 
     def log_ratio(self) -> Estimate:
         """log of the ratio by the delta method; both means must be above the floor."""
@@ -148,8 +148,9 @@ def retention(
     """Whether the retention is within printed +- margin: `decisions.ratio`, with a floor and for pairs.
 
     Two one-sided tests at 5% on the log scale, shown with the 90% interval; printed counts as exact. Undecided, with
-    the reason, where `retention_interval` at this level is undefined, unbounded, or Fieller's: that near the floor, or
-    with a student that is constantly at it, no ratio is judged. StatisticsError unless printed and margin are above 0.
+    the reason, where `retention_interval` at this level is undefined, unbounded, or Fieller's, but for one case: a
+    student at the floor or below, whose teacher is clear of it, is no where it is shown to retain less than
+    printed - margin. StatisticsError unless printed and margin are above 0.
 
     Without a floor and unpaired, what is decided is decided as by `decisions.ratio`, whose error figures therefore are
     upper bounds here: at n = 3 / 5 / 10 normal 3.4 / 4.4 / 4.8%, bounded 3.0 / 3.4 / 4.0, bimodal 1.6 / 1.4 / 3.8,
@@ -160,17 +161,23 @@ def retention(
     if not (printed > 0 and math.isfinite(printed)):
         raise StatisticsError(f"printed: got {printed}, a ratio above 0 is needed")
     interval = retention_interval(student, teacher, floor, paired, LEVEL)
+    sides = _Sides(student, teacher, floor, paired)
+    words: dict[Outcome, str] = {
+        "yes": f"retention within {printed:g} +- {margin:g}",
+        "no": f"retention outside {printed:g} +- {margin:g}",
+        "undecided": f"retention neither inside nor outside {printed:g} +- {margin:g}",
+    }
+    if sides.above_student <= sides.resolution:
+        least = max(0.0, printed - margin)
+        below = decide(sides.contrast(1, -least), 0, math.inf)
+        if refuted := nothing_left(below, decide(sides.contrast(0, 1), 0, math.inf), interval):
+            return explained(replace(refuted, margin=margin), words)
     judged = "log-delta" in interval.method or (interval.reason == CONSTANT and interval.estimate > 0)
     if not judged:
         estimate = None if math.isnan(interval.estimate) else interval.estimate
         reason = interval.reason or "too near the floor: a ratio is not judged there"
         return Decision("undecided", estimate, interval.low, interval.high, LEVEL, None, interval.n, reason, None)
     low = math.log(printed - margin) if printed > margin else -math.inf
-    decision = decide(_Sides(student, teacher, floor, paired).log_ratio(), low, math.log(printed + margin))
-    words: dict[Outcome, str] = {
-        "yes": f"retention within {printed:g} +- {margin:g}",
-        "no": f"retention outside {printed:g} +- {margin:g}",
-        "undecided": f"retention neither inside nor outside {printed:g} +- {margin:g}",
-    }
-    found = replace(decision, estimate=interval.estimate, low=interval.low, high=interval.high)
+    decision = decide(sides.log_ratio(), low, math.log(printed + margin))
+    found = replace(decision, estimate=interval.estimate, low=interval.low, high=interval.high, margin=margin)
     return explained(found, words)

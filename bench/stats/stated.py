@@ -18,11 +18,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bench.stats.decisions import Decision, Outcome, decide, explained, ratio, require_margin
-from bench.stats.estimates import StatisticsError, difference_estimate, finite, mean_estimate, paired_estimate
+from bench.stats.estimates import Seeds, StatisticsError, difference_estimate, finite, mean_estimate, paired_estimate
+from bench.stats.looks import ONCE, Asked
 
 
-def between(values: ArrayLike, low: float, high: float) -> Decision:
+def between(values: Seeds, low: float, high: float, episodes: int | None = None, asked: Asked = ONCE) -> Decision:
     """Whether low < mean(values) < high, by Student's t. values [S]. An end that nothing can pass may be infinite.
+
+    episodes: of each seed, where the values are success rates.
 
     Yes where the 90% interval lies inside, no where it lies outside (two one-sided tests, Schuirmann 1987).
     StatisticsError unless low < high.
@@ -32,40 +35,55 @@ def between(values: ArrayLike, low: float, high: float) -> Decision:
     ends = [f"above {low:g}"] * math.isfinite(low) + [f"below {high:g}"] * math.isfinite(high)
     bounds = " and ".join(ends) or "anywhere"
     words: dict[Outcome, str] = {"yes": bounds, "no": f"not {bounds}", "undecided": f"neither {bounds} nor not"}
-    return explained(decide(mean_estimate(values), low, high), words)
+    return explained(decide(mean_estimate(values, episodes=episodes), low, high, asked=asked), words)
 
 
-def difference(of: ArrayLike, minus: ArrayLike, paired: bool, stated: float, margin: float) -> Decision:
+def difference(
+    of: ArrayLike,
+    minus: ArrayLike,
+    paired: bool,
+    stated: float,
+    margin: float,
+    episodes: int | None = None,
+    asked: Asked = ONCE,
+) -> Decision:
     """Whether mean(of) - mean(minus) is within stated +- margin, by Welch's (1947) t or a paired one.
 
-    of [S], minus [S'], paired ones [S] both, in the same order.
+    of [S], minus [S'], paired ones [S] both, in the same order. episodes: of each seed, where they are success rates.
     """
     require_margin(margin, positive=True)
     finite([stated], "stated difference")
-    estimate = paired_estimate(of, minus) if paired else difference_estimate(of, minus)
+    both = paired_estimate if paired else difference_estimate
+    estimate = both(of, minus, episodes)
     words: dict[Outcome, str] = {
         "yes": f"within {stated:g} +- {margin:g}",
         "no": f"outside {stated:g} +- {margin:g}",
         "undecided": f"neither inside nor outside {stated:g} +- {margin:g}",
     }
-    return explained(decide(estimate, stated - margin, stated + margin), words)
+    decision = decide(estimate, stated - margin, stated + margin, asked=asked)
+    return explained(replace(decision, margin=margin), words)
 
 
-def change(start: ArrayLike, end: ArrayLike, stated: float, margin: float) -> Decision:
+def change(
+    start: ArrayLike, end: ArrayLike, stated: float, margin: float, paired: bool = False, asked: Asked = ONCE
+) -> Decision:
     """Whether (mean(end) - mean(start)) / |mean(start)| is within stated +- margin, by log-delta t.
 
-    start [S], end [S'], independent seeds. stated and margin are shares of |mean(start)|. Above 0 the change is
-    end / start - 1, below 0 it is 1 - end / start: `decisions.ratio` of the sizes, moved back. Undecided where the
-    means differ in sign, for want of a ratio. StatisticsError where the stated change leaves no ratio above 0.
+    start [S], end [S'], independent seeds or pairs. stated and margin are shares of |mean(start)|. Above 0 the change
+    is end / start - 1, below 0 it is 1 - end / start: `decisions.ratio` of the sizes, moved back. Where the means
+    differ in sign there is no ratio above 0: no, where that is shown, else undecided. StatisticsError where the stated
+    change leaves no ratio above 0.
     """
     before, after = finite(start, "start"), finite(end, "end")
     sign = math.copysign(1, float(np.mean(before)))
-    found = ratio(sign * after, sign * before, 1 + sign * stated, margin)
+    found = ratio(sign * after, sign * before, 1 + sign * stated, margin, paired, asked)
     if found.estimate is None:
         return found
+    if found.low is None or found.high is None:
+        return replace(found, estimate=sign * (found.estimate - 1))
 
-    def moved(value: float | None) -> float:
-        return sign * ((value or 0.0) - 1)
+    def moved(value: float) -> float:
+        return sign * (value - 1)
 
     low, high = sorted((moved(found.low), moved(found.high)))
     words: dict[Outcome, str] = {
@@ -73,5 +91,4 @@ def change(start: ArrayLike, end: ArrayLike, stated: float, margin: float) -> De
         "no": f"a change outside {stated:g} +- {margin:g}",
         "undecided": f"a change neither inside nor outside {stated:g} +- {margin:g}",
     }
-    constant = "constant scores: " if found.reason.startswith("constant scores") else ""
-    return replace(found, estimate=moved(found.estimate), low=low, high=high, reason=constant + words[found.outcome])
+    return replace(found, estimate=moved(found.estimate), low=low, high=high, reason=words[found.outcome])

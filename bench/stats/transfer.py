@@ -140,7 +140,7 @@ def median_time(times: Times) -> float | None:
     return float(survival.quantiles[by_half][0]) if by_half.any() else None
 
 
-def time_ratio(a: Times, b: Times, tau: float, level: float = 0.95) -> Interval:
+def time_ratio(a: Times, b: Times, tau: float, level: float = 0.95, paired: bool = False) -> Interval:
     """Ratio of restricted mean times to threshold up to tau, a / b: below 1 where a is faster. Log-delta t interval.
 
     Censored seeds count with tau, never dropped. Estimate NaN and no interval where a mean time is 0, or where no seed
@@ -149,7 +149,8 @@ def time_ratio(a: Times, b: Times, tau: float, level: float = 0.95) -> Interval:
     lognormal times, a fifth of the slower side censored: .954 / .943 / .941 (docs/statistics.md).
     """
     times_a, times_b = restricted_mean(a, tau), restricted_mean(b, tau)
-    ratio = replace(ratio_interval(times_a, times_b, level), method="ratio of restricted means, log-delta t")
+    ratio = ratio_interval(times_a, times_b, level, paired)
+    ratio = replace(ratio, method=f"ratio of restricted means, {ratio.method}")
     if min(times_a.min(), times_b.min()) >= tau:
         reason = f"no seed of either side reached the threshold before {tau:g}"
         return replace(ratio, estimate=math.nan, low=None, high=None, reason=reason)
@@ -179,17 +180,20 @@ def area(x: ArrayLike, y: ArrayLike) -> Floats:
     return np.trapezoid(scores, points, axis=1) / (points[-1] - points[0])
 
 
-def area_ratio(student: ArrayLike, baseline: ArrayLike, floor: float, level: float = 0.95) -> Interval:
+def area_ratio(
+    student: ArrayLike, baseline: ArrayLike, floor: float, level: float = 0.95, paired: bool = False
+) -> Interval:
     """Area ratio above a floor, (A_s - R) / (A_b - R), with a log-delta t interval. student [S], baseline [S'].
 
     Inputs are `area`s, one per seed. `floor` R is a random policy's score, taken as exact. Without it the ratio of
     negative returns would grow as the student gets worse. Undefined, with the reason, where a mean is at or below the
     floor; n < 3: no interval; constant areas: zero width. Covers what `intervals.ratio_interval` does.
     """
-    method, zero = "area ratio above the floor, log-delta t", float(finite([floor], "floor")[0])
+    zero = float(finite([floor], "floor")[0])
     sides = {"student": finite(student, "student"), "baseline": finite(baseline, "baseline")}
     low = [name for name, side in sides.items() if side.mean() - zero <= ROUNDING * max(abs(zero), np.abs(side).max())]
-    ratio = replace(ratio_interval(sides["student"] - zero, sides["baseline"] - zero, level), method=method)
+    ratio = ratio_interval(sides["student"] - zero, sides["baseline"] - zero, level, paired)
+    ratio = replace(ratio, method=f"area ratio above the floor, {ratio.method}")
     if low:
         reason = f"ratio undefined: mean area at or below the floor {zero:g} ({', '.join(low)})"
         return replace(ratio, estimate=math.nan, low=None, high=None, reason=reason)

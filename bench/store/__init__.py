@@ -1,8 +1,8 @@
 """Results on disk: a results folder, the records in it, how they are read and how files are written."""
 
-from bench.store.files import StoreError, canonical, readable, sha256, storage_problem, write_atomically
+from bench.store.files import StoreError, canonical, file_name, readable, sha256, storage_problem, write_atomically
 from bench.store.folder import Contents, Found, Store
-from bench.store.reading import read_record
+from bench.store.reading import false_teacher, lost_teachers, read_record
 from bench.store.records import Curve, Frozen, Numbers, Provenance, Record, Scores, TeacherRef, numbers_hash
 
 __all__ = [
@@ -18,6 +18,9 @@ __all__ = [
     "StoreError",
     "TeacherRef",
     "canonical",
+    "false_teacher",
+    "file_name",
+    "lost_teachers",
     "numbers_hash",
     "read_record",
     "readable",

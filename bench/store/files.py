@@ -11,7 +11,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+from bench.plan import digest
+
 WRITABLE, THERE = "make it writable", "bring the folder back"
+PLAIN = re.compile(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*")
+LONGEST = 64  # letters of a file's name, before its hash
+MOST_TENSORS = 2**32  # bytes of a file of weights, or of a part of a checkpoint
 MENDS = {
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "make room there, or raise the quota",
@@ -43,6 +48,20 @@ def readable(body: Any) -> bytes:
     lists = re.compile(r"\[\n *([-\d.eEnul,\n ]+?)\n *\]")  # of numbers and nulls alone
     breaks = re.compile(r",\n *")
     return lists.sub(lambda found: "[" + breaks.sub(", ", found[1]) + "]", text).encode() + b"\n"
+
+
+def file_name(*parts: str, cased: bool = True) -> str:
+    """A name for a file or folder out of ids, wherever they come from: it stays in its folder, and others have another.
+
+    Parts of letters, digits, "_" and "/" are joined by "-"; what is anything else, or too long, carries a hash of them.
+    cased: whether file names that differ in case alone differ; where they may not, upper case and "/" ask for the hash.
+    """
+    joined = "-".join(parts)
+    plain = all(PLAIN.fullmatch(part) for part in parts) and len(joined) <= LONGEST
+    if plain and (cased or not re.search("[A-Z/]", joined)):
+        return joined.replace("/", "-")
+    readable_part = re.sub(r"[^a-z0-9_]+", "-", joined.lower())[:LONGEST]
+    return f"{readable_part}-{digest(parts[0] if len(parts) == 1 else parts)}"
 
 
 def write_atomically(path: Path, content: bytes) -> None:

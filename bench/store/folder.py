@@ -4,6 +4,7 @@
     <results>/weights/<run id>.safetensors     its trained policy
     <results>/checkpoints/<run id>...          how far it is; removed when the record is written
     <results>/locks/<run id>.lock              held while a process trains it
+    <results>/guests/, set-aside/              who wrote what beside methods from elsewhere (ledger.py)
 
 A file is written under a temporary name, synced and renamed: it is whole or absent. A record carries two hashes:
 `numbers_hash` over all that must repeat on the same platform, `content_hash` over everything.
@@ -23,9 +24,20 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from bench.store.files import MENDS, WRITABLE, StoreError, canonical, readable, sha256, write_atomically
-from bench.store.reading import read_record
+from bench.store.files import (
+    MENDS,
+    MOST_TENSORS,
+    WRITABLE,
+    StoreError,
+    canonical,
+    readable,
+    sha256,
+    write_atomically,
+)
+from bench.store.ledger import STRANGER, Ledger
+from bench.store.reading import MOST_BYTES, false_teacher, read_record, sound
 from bench.store.records import Record, numbers_hash
+from bench.suite.foreign import read_bytes
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,9 @@ class Store:
     def __init__(self, root: Path | str):
         self.root = Path(root)
         self.checkpoints = self.root / "checkpoints"
+        self.boundaries = self.root / "boundaries"  # states between two phases: bench/run/boundary.py
+        self.imported = self.root / "imported"  # results from elsewhere, which exchange/ writes and reads
+        self.ledger = Ledger(self.root)
 
     def open_for_writing(self) -> None:
         """Make the folder and show that it can be written. Raises StoreError."""
@@ -71,15 +86,35 @@ class Store:
     def weights_path(self, run: str) -> Path:
         return self.root / "weights" / f"{run}.safetensors"
 
+    def write(self, record: Record, weights: bytes | None) -> None:
+        """A run is over: its policy, as it stands in a safetensors file, then its record; its checkpoint goes last.
+
+        A kill in between leaves a run without a record and with its checkpoint, which goes on, or one that is over.
+        """
+        if weights is not None:
+            write_atomically(self.weights_path(record.run), weights)
+        self.write_record(record)
+        self.drop_checkpoint(record.run)
+
     def write_record(self, record: Record) -> None:
         body = record.model_dump(mode="json") | {"numbers_hash": numbers_hash(record)}
         body["content_hash"] = sha256(canonical(body))
-        write_atomically(self.record_path(record.run), readable(body))
+        content = readable(body)
+        if len(content) > MOST_BYTES:
+            mend = "raise record_every and evaluate_every, for fewer points"
+            raise StoreError(
+                f"run {record.run}: its record has {len(content):,} bytes; allowed: {MOST_BYTES:,}; {mend}"
+            )
+        self.ledger.note(record.run, content)
+        write_atomically(self.record_path(record.run), content)
 
     def record(self, run: str) -> Record | None:
         """A run's record, None where there is none. Raises StoreError, naming the file, where it is damaged."""
         path = self.record_path(run)
-        return read_record(path) if path.exists() else None
+        record = self._sound(path, self.ledger.watching) if path.exists() else None
+        if record is not None and (problem := false_teacher(record, self.settled)):
+            raise StoreError(f"{path}: {problem}")
+        return record
 
     def settled(self, run: str) -> Record | None:
         """The sound record that says how the run ended; None where the run is still to be made, or made again."""
@@ -107,8 +142,9 @@ class Store:
             if record is None or record.status != "finished":
                 return False
             path = self.weights_path(run)
-            if path.is_file() and sha256(path.read_bytes()) == record.numbers.weights:
-                return False
+            with contextlib.suppress(OSError):
+                if sha256(read_bytes(path, MOST_TENSORS)) == record.numbers.weights:
+                    return False
             self.record_path(run).unlink()
             return True
 
@@ -122,19 +158,38 @@ class Store:
         return {key: whole.of(key) for key in keys}
 
     def contents(self, seeds: tuple[int, ...] | None = None) -> Contents:
-        """Every record of the folder, or of some seeds, each file read once."""
-        cells: dict[str, dict[int, Record]] = {}
-        damaged = []
+        """Every record of the folder, or of some seeds, each file read once.
+
+        A cell has one run a seed: a file that is not the record of its own run never takes the place of another.
+        """
+        records: dict[str, Record] = {}
+        damaged: list[str] = []
+        watching = self.ledger.watching
         with _no_collection():
             for path in sorted((self.root / "records").glob("*.json"), key=lambda path: path.name):
                 try:
-                    record = read_record(path)
+                    record = self._sound(path, watching)
                 except StoreError as error:
                     damaged.append(str(error))
-                    continue
-                if seeds is None or record.seed in seeds:
-                    cells.setdefault(record.cell, {})[record.seed] = record
+                else:
+                    records[record.run] = record
+        counted, others = sound(records)
+        damaged += [f"{self.record_path(run)}: {problem}" for run, problem in others.items()]
+        cells: dict[str, dict[int, Record]] = {}
+        for record in counted.values():
+            if seeds is None or record.seed in seeds:
+                cells.setdefault(record.cell, {})[record.seed] = record
         return Contents(cells, tuple(damaged))
+
+    def _sound(self, path: Path, watching: bool) -> Record:
+        """A sound record; where code from elsewhere runs or ran beside it, one that it cannot have left there.
+
+        Raises StoreError.
+        """
+        record = read_record(path)
+        if watching and (run := self.ledger.stranger(path)):
+            raise StoreError(f"{path}: {STRANGER.format(run=run)}; the next bench run sets it aside")
+        return record
 
     @contextlib.contextmanager
     def claim(self, run: str) -> Iterator[bool]:
@@ -156,6 +211,10 @@ class Store:
     def drop_checkpoint(self, run: str) -> None:
         (self.checkpoints / f"{run}.safetensors").unlink(missing_ok=True)
         shutil.rmtree(self.checkpoints / run, ignore_errors=True)
+
+    def forget_boundaries(self) -> None:
+        """Remove states between two phases: no run waits for one; another command that does makes its own."""
+        shutil.rmtree(self.boundaries, ignore_errors=True)
 
     def leftovers(self) -> dict[str, list[Path]]:
         """By run: what unfinished runs and killed processes left, which is checkpoints and half-written files."""

@@ -1,35 +1,134 @@
-"""Record files -> records, with their hashes checked."""
+"""Record files -> records, with their hashes checked, and that each is the run that it says it is."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from bench.explain import key_path
-from bench.plan import digest
+from bench.plan import digest, run_id, scored, teacher_cells
 from bench.store.files import StoreError, canonical, sha256
 from bench.store.records import RECORD_SCHEMA, Record
+from bench.store.settled import contradiction
+from bench.suite.explain import key_path, shown
+from bench.suite.foreign import read_bytes
 
 START, END = b'{\n "', b"\n}\n"  # of a file that `readable` wrote
 INDENTS = re.compile(rb"\n *")
+KEY = re.compile(rb'"\s*:')  # where a key ends; inside a string it stands as \":
 AGAIN = "delete it, and the run is made again"
+MOST_BYTES = 2**26  # of a record: a hundred thousand points of ten curves; a published one has 100,000 bytes
 
 
 def read_record(path: Path) -> Record:
-    """A record with its hashes checked. Raises StoreError that names the file and what is wrong with it."""
+    """A record with its hashes checked, whose name and id are those of its settings, seed and teachers.
+
+    Raises StoreError that names the file and what is wrong with it.
+    """
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, MOST_BYTES)
     except OSError as error:
-        raise StoreError(f"{path}: not a whole JSON file ({error}); {AGAIN}") from error
+        raise StoreError(f"{path}: cannot be read: {error.strerror or error}; {AGAIN}") from error
     record = _as_written(content) or _parsed(path, content)
     if path.stem != record.run:
-        raise StoreError(f"{path}: holds the record of run {record.run}; {AGAIN}")
+        raise StoreError(f"{path}: holds the record of run {record.run}; delete it, or give it back its name")
+    if problem := _false_id(record) or _other_scenarios(record) or contradiction(record):
+        raise StoreError(f"{path}: {problem}; delete it")
     return record
+
+
+def false_teacher(record: Record, found: Callable[[str], Record | None], taught: Set[str] = frozenset()) -> str:
+    """Which teacher is not a run of the cell that the settings name, at the record's seed; nothing where all are.
+
+    found: the record of a run's id, if there is one. It is asked where a teacher was taught itself: only its own record
+    says by whom, and so what its id must be. taught: cells that are known to be taught; of any other cell that has no
+    record here a teacher may be an untaught run.
+    """
+    for i, (cell, named) in enumerate(zip(teacher_cells(record.settings), record.teachers, strict=True)):
+        teacher = found(named.run)
+        if teacher is None and cell not in taught and named.run == run_id(cell, record.seed, ()):
+            continue
+        own = teacher is not None and (teacher.cell, teacher.seed) == (cell, record.seed)
+        if teacher is None or not own or false_teacher(teacher, found, taught):
+            allowed = f"the run of cell {cell} with seed {record.seed}, whose record must be here if it was taught"
+            return f"teachers[{i}].run: got {named.run}; allowed: {allowed}; copy that record here, or delete this one"
+    return ""
+
+
+@dataclass(frozen=True)
+class LostTeacher:
+    """A teacher whose record does not bear out what its student's says. there: there is one that finished."""
+
+    run: str
+    there: bool
+    what: str
+
+
+def lost_teachers(record: Record, records: Mapping[str, Record]) -> Iterator[LostTeacher]:
+    """Of a student: teachers without a sound record here that finished, and those that had other weights.
+
+    records: the sound ones, by run.
+    """
+    for i, named in enumerate(record.teachers):
+        key, teacher = f"teachers[{i}]", records.get(named.run)
+        if teacher is None or teacher.status != "finished":
+            yield LostTeacher(
+                named.run, False, f"{key}.run: no sound record of {named.run} that finished; copy it here"
+            )
+        elif teacher.numbers.weights != named.weights:
+            stated, held = named.weights[:12], teacher.numbers.weights[:12]
+            what = f"{key}.weights: learned from {stated}..., but the record of {teacher.run} states {held}..."
+            yield LostTeacher(named.run, True, f"{what}; delete it, and the run is made again")
+
+
+def sound(records: Mapping[str, Record]) -> tuple[dict[str, Record], dict[str, str]]:
+    """Of sound files by run: those that count, and why the others do not.
+
+    A cell has one run a seed. Of two that both could be, as nothing here tells whether their teachers were taught,
+    the one whose teachers' records are here counts.
+    """
+    taught = {record.cell for record in records.values() if record.teachers}
+    others = {
+        run: problem for run, record in records.items() if (problem := false_teacher(record, records.get, taught))
+    }
+    places: dict[tuple[str, int], list[Record]] = {}
+    for run, record in records.items():
+        if run not in others:
+            places.setdefault((record.cell, record.seed), []).append(record)
+    for rivals in places.values():
+        known = [r for r in rivals if all(teacher.run in records for teacher in r.teachers)]
+        for record in rivals if len(rivals) > 1 else ():
+            if len(known) != 1 or record is not known[0]:
+                seed, runs = record.seed, ", ".join(r.run for r in rivals)
+                others[record.run] = (
+                    f"run: cell {record.cell} has several of seed {seed}: {runs}; delete the wrong ones"
+                )
+    return {run: record for run, record in records.items() if run not in others}, others
+
+
+def _false_id(record: Record) -> str:
+    """Why the id is not that of this run; nothing where it is."""
+    try:
+        cells = teacher_cells(record.settings)
+    except (KeyError, TypeError, ValueError) as error:
+        return f"settings: no cell has such ({type(error).__name__}: {str(error).splitlines()[0]})"
+    if len(record.teachers) != len(cells):
+        return f"teachers: got {len(record.teachers)}; allowed: {len(cells)}, as the settings say"
+    if record.run != run_id(record.cell, record.seed, tuple(teacher.run for teacher in record.teachers)):
+        return "run: the id is not the hash of cell, seed and teachers"
+    return ""
+
+
+def _other_scenarios(record: Record) -> str:
+    """Why the numbers are not those of the settings' scenarios; nothing where they are."""
+    if (got := len(record.numbers.scores)) != (allowed := len(scored(record.settings))):
+        return f"numbers.scores: got {got}; allowed: {allowed}, one for each scenario of the settings"
+    return ""
 
 
 def _as_written(content: bytes) -> Record | None:
@@ -37,7 +136,8 @@ def _as_written(content: bytes) -> Record | None:
 
     Hashed is the canonical text that the file's own text makes without its blanks, and that text is what is parsed: a
     file that is not quite as written is a wrong hash, never another record. Strings hold no line ends, so these tell
-    where an entry begins; blanks inside the numbers are none of theirs.
+    where an entry begins; blanks inside the numbers are none of theirs. A text with more keys than its record has holds
+    one twice.
     """
     if not (content.startswith(START) and content.endswith(END)):
         return None
@@ -51,12 +151,31 @@ def _as_written(content: bytes) -> Record | None:
     body = b'%b"numbers_hash":%b,%b}' % (start, numbers_hash, tail)
     if _quoted(sha256(body)) != content_hash or _quoted(sha256(numbers)) != numbers_hash:
         return None
+    text = start + tail + b"}"
     try:
-        record = Record.model_validate_json(start + tail + b"}")
+        record = Record.model_validate_json(text)
     except ValidationError:
+        return None
+    if len(KEY.findall(text)) != _keys(record):
         return None
     settings = tail.partition(b'"settings":')[2].partition(b',"status":')[0]
     return record if record.cell == sha256(settings)[:16] else None
+
+
+def _keys(record: Record) -> int:
+    """How many keys the record's JSON has, all tables together."""
+    numbers, provenance = record.numbers, record.provenance
+    curves = [curve for scores in numbers.scores for curve in scores.curves.values()]
+    parts = (record, numbers, provenance, *numbers.scores, *curves, *record.notes, *record.teachers)
+    tables = (record.settings, provenance.packages, provenance.environment)
+    return len(curves) + sum(len(part.model_fields_set) for part in parts) + sum(map(_keys_in, tables))
+
+
+def _keys_in(value: Any) -> int:
+    """Of a value as JSON has it."""
+    if isinstance(value, dict):
+        return len(value) + sum(map(_keys_in, value.values()))
+    return sum(map(_keys_in, value)) if isinstance(value, list) else 0
 
 
 def _compact(text: bytes) -> bytes:
@@ -71,8 +190,8 @@ def _quoted(text: str) -> bytes:
 def _parsed(path: Path, content: bytes) -> Record:
     """The record of any JSON, whatever its blanks and its schema. Raises StoreError."""
     try:
-        body = json.loads(content, parse_constant=_no_number)
-        canonical(body)
+        body = json.loads(content, parse_constant=_no_number, object_pairs_hook=_each_once)
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()  # half a surrogate pair is no Unicode
     except (ValueError, RecursionError) as error:
         raise StoreError(f"{path}: not a whole JSON file ({error}); {AGAIN}") from error
     if not isinstance(body, Mapping):
@@ -88,7 +207,8 @@ def _parsed(path: Path, content: bytes) -> Record:
         record = Record.model_validate(body)
     except ValidationError as error:
         first = error.errors()[0]
-        raise StoreError(f"{path}: {key_path(first['loc'], body)}: {first['msg']}; {AGAIN}") from error
+        said = first["msg"].removeprefix("Value error, ")
+        raise StoreError(f"{path}: {key_path(first['loc'], body)}: {said}; {AGAIN}") from error
     if record.cell != digest(record.settings):
         raise StoreError(f"{path}: cell: {record.cell} is not the hash of the settings; {AGAIN}")
     return record
@@ -104,6 +224,14 @@ def upgraded(body: dict[str, Any]) -> dict[str, Any]:
         body = body | {"numbers": {k: v for k, v in numbers.items() if k not in own} | {"scores": [own]}}
     others = {key: value for key, value in body.items() if key != "teacher"}
     return others | {"schema_version": RECORD_SCHEMA, "teachers": [teacher] if teacher else []}
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Python's own reader takes the last value of a key that occurs twice, others the first."""
+    if len(table := dict(pairs)) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {shown(next(name for name in names if names.count(name) > 1))} occurs twice")
+    return table
 
 
 def _no_number(name: str) -> float:

@@ -1,16 +1,41 @@
-"""What a record holds."""
+"""What a record holds, and within which bounds.
+
+Axes: P curve point, E episode.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from baselines.specs import Unit, later
+from bench.output.escaping import visible
 from bench.plan import Note
+from bench.stats import LARGEST
 from bench.store.files import canonical, sha256
+from bench.suite.parts import LARGEST_COUNT
 
 RECORD_SCHEMA = 2
 _COUNTS: dict[tuple[int, ...], tuple[int, ...]] = {}
+_RISING: set[tuple[int, ...]] = set()  # those of episodes that were looked at
+
+Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
+Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]  # a larger one has no spread that is a number
+Seconds = Annotated[float, Field(ge=0, le=LARGEST)]
+Spread = Annotated[float, Field(ge=0, le=LARGEST)]
+RunId = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]  # it names files
+
+
+def _prints(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(f"got {visible(text[:100])}; allowed: characters that print, on one line")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_prints)]  # what shows it, such as a terminal, would obey other characters
 
 
 class Frozen(BaseModel):
@@ -18,57 +43,109 @@ class Frozen(BaseModel):
 
 
 class Curve(Frozen):
-    """Points over training: episodes and environment steps done; mean, standard deviation and count at each."""
+    """Points over training: episodes and environment steps done; mean, standard deviation and count at each.
 
-    episodes: tuple[int, ...]
-    steps: tuple[int, ...]
-    mean: tuple[float | None, ...]  # None: not a finite number
-    sd: tuple[float | None, ...]
-    n: tuple[int, ...]
+    updates: gradient updates done, of a run whose budget counts them. [P], P > 0; none of these falls from one point to
+    the next.
+    """
 
-    @field_validator("episodes", "steps", "n")
+    episodes: Annotated[tuple[Count, ...], Field(min_length=1)]
+    steps: tuple[Count, ...]
+    updates: tuple[Count, ...] | None = later(None)
+    mean: tuple[Number | None, ...]  # None: not a number within bounds
+    sd: tuple[Spread | None, ...]
+    n: tuple[Count, ...]
+
+    @field_validator("episodes", "steps", "updates")
     @classmethod
-    def _once(cls, counts: tuple[int, ...]) -> tuple[int, ...]:
+    def _rising(cls, counts: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if counts is not None and counts not in _RISING:
+            if any(after < before for before, after in pairwise(counts)):
+                raise ValueError("no point before the one before it")
+            _RISING.add(counts)
+        return counts
+
+    def at(self, unit: Unit) -> tuple[int, ...]:
+        """Where its points lie, in what its run counts by."""
+        found: tuple[int, ...] | None = getattr(self, unit)
+        if found is None:
+            raise ValueError(f"a curve has no {unit}: its run does not count them")
+        return found
+
+    @field_validator("episodes", "steps", "updates", "n")
+    @classmethod
+    def _once(cls, counts: tuple[int, ...] | None) -> tuple[int, ...] | None:
         """The same counts are held once: those of all runs of a cell are alike, and most of what a record takes."""
-        return _COUNTS.setdefault(counts, counts)
+        return None if counts is None else _COUNTS.setdefault(counts, counts)
+
+    @model_validator(mode="after")
+    def _even(self) -> Curve:
+        points = len(self.episodes)
+        lists = (self.steps, self.episodes if self.updates is None else self.updates, self.mean, self.sd, self.n)
+        if any(len(own) != points for own in lists):
+            raise ValueError(f"steps, updates, mean, sd and n: as many points as episodes, {points}")
+        if 0 in self.n:
+            raise ValueError(f"n: got 0 at point {self.n.index(0)}; allowed: at least 1, a point is of something")
+        return self
 
 
 class Scores(Frozen):
     """What a run came to in one scenario.
 
     curves: "training", "evaluation", "loss/<name>"; a scenario that it was not trained on has "evaluation" alone.
-    returns: the final evaluation, per episode; final: their mean.
+    returns: the final evaluation, per episode [E], none where there was no evaluation; final: their mean, to the last
+    bit, None where there is no return or one is None.
     """
 
     curves: dict[str, Curve]
-    returns: tuple[float | None, ...]
-    final: float | None
+    returns: tuple[Number | None, ...]
+    final: Number | None
+
+    @classmethod
+    def of(cls, curves: Mapping[str, Curve], returns: Iterable[float]) -> Scores:
+        """With the mean of the returns; a return that is not within bounds becomes None."""
+        kept = tuple(within(value) for value in returns)
+        return cls(curves=dict(curves), returns=kept, final=_mean(kept))
+
+    @model_validator(mode="after")
+    def _own_mean(self) -> Scores:
+        if self.final != (mean := _mean(self.returns)):
+            raise ValueError(f"final: got {self.final}; allowed: {mean}, the mean of the returns")
+        return self
 
 
 class Numbers(Frozen):
-    """What must repeat. scores: of each scenario, in the order of `plan.scored` (names are no part of the numbers)."""
+    """What must repeat; it is hashed whole, and what is added to it or to its parts is `specs.later`.
+
+    scores: of each scenario, in the order of `plan.scored` (names are no part of the numbers).
+    """
 
     scores: tuple[Scores, ...]
-    first_update: int | None  # episodes of each task done at the first update
+    first_update: Count | None  # what was done of the budget's unit at the first update
     weights: str  # SHA-256 of the weights file
 
 
 class Provenance(Frozen):
-    """Where the numbers come from; nothing here changes a verdict."""
+    """Where the numbers come from; nothing here changes a verdict.
 
-    started: str
-    wall_s: float
-    cpu_s: float
-    lanes: int  # seeds trained together
-    device: str
-    hardware: str
-    packages: dict[str, str]
-    commit: str | None
+    environment: variables that can change numbers (processes/numerical.py), as they were where the run was trained.
+    """
+
+    started: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+    wall_s: Seconds
+    cpu_s: Seconds
+    lanes: Count  # seeds trained together
+    device: Line
+    hardware: Line
+    packages: dict[Line, Line]
+    commit: Annotated[str, Field(pattern="^[0-9a-f]{1,64}$")] | None
     dirty: bool | None
+    anew: Count = later(0)  # after stops, times that episodes of a game that does not repeat began anew
+    environment: dict[Line, Line] = later({})
 
 
 class TeacherRef(Frozen):
-    run: str
+    run: RunId
     weights: str  # SHA-256 of the checkpoint it taught from
 
 
@@ -76,15 +153,15 @@ class Record(Frozen):
     """One finished run, or one that failed and says why."""
 
     schema_version: Literal[2] = RECORD_SCHEMA
-    run: str
-    cell: str
-    suite: str
-    suite_version: int
-    experiment: str
-    method: str
-    training_set: str
-    profile: str
-    seed: int
+    run: RunId
+    cell: RunId
+    suite: Line
+    suite_version: Count
+    experiment: Line
+    method: Line
+    training_set: Line
+    profile: Line
+    seed: Count
     settings: dict[str, Any]
     teachers: tuple[TeacherRef, ...]  # one for each task, or none
     notes: tuple[Note, ...]
@@ -92,6 +169,25 @@ class Record(Frozen):
     reason: str
     numbers: Numbers
     provenance: Provenance
+    remarks: tuple[str, ...] = later(())  # what was noticed of a method from elsewhere
+
+    @model_validator(mode="after")
+    def _ended(self) -> Record:
+        if self.status == "finished" and any(scores.final is None for scores in self.numbers.scores):
+            raise ValueError("numbers: a finished run has a final score in each scenario")
+        return self
+
+
+def within(value: float) -> float | None:
+    """A number as a record may hold it; None for one that is not finite or beyond bounds."""
+    return value if abs(value) <= LARGEST else None
+
+
+def _mean(returns: tuple[float | None, ...]) -> float | None:
+    numbers = [value for value in returns if value is not None]
+    import numpy as np  # suites and plans are read without it
+
+    return float(np.mean(numbers)) if numbers and len(numbers) == len(returns) else None
 
 
 def numbers_hash(record: Record) -> str:

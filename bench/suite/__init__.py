@@ -6,13 +6,16 @@ file, `contradictions` finds what no single entry shows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property, partial
+from statistics import fmean
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from baselines.specs import ALGORITHMS
-from bench.suite.base import Count, Id, Kind, Model, Scalar, SuiteError, Text
+from baselines.specs import ALGORITHMS, Unit
+from bench.suite.base import MOST, Count, Id, Kind, Model, Scalar, SuiteError, Text
+from bench.suite.budgets import RECORDING, Budget, BudgetChange, Recording, unit_of
 from bench.suite.claims import (
     Averaged,
     Between,
@@ -44,12 +47,10 @@ from bench.suite.claims import (
     quantities,
     split,
 )
+from bench.suite.metrics import BOUNDED, METRICS, Metric, metric_names
 from bench.suite.parts import (
-    BOUNDED,
-    METRICS,
+    LARGEST_COUNT,
     Anchors,
-    Budget,
-    BudgetChange,
     Deviation,
     Experiment,
     Limit,
@@ -57,19 +58,23 @@ from bench.suite.parts import (
     Paper,
     Place,
     Profile,
-    Recording,
     Scenario,
     ScenarioSet,
-    Seeds,
     Setting,
     Teachers,
     TrainingSet,
     Transfer,
 )
 from bench.suite.published import Derived, Mean, Printed, Published, Repeat, Retained, cells, number
+from bench.suite.readings import PRIMARY, Conflict, Reading, own_choices
+from bench.suite.seeds import NIGHTLY, Looks, Schedule, Seeds
+from bench.suite.tuning import Tuning, one_sided
 
 SCHEMA = 2  # of the file format
-LISTS = ("scenario", "set", "method", "experiment", "published", "repeat", "measure", "claim", "deviation")
+LISTS = (
+    *("scenario", "set", "method", "experiment", "published", "repeat", "measure", "claim", "deviation"),
+    *("reading", "conflict"),
+)
 
 
 class Suite(Model):
@@ -77,32 +82,36 @@ class Suite(Model):
 
     schema_: int = Field(alias="schema")
     """The version of this format."""
-    version: Count
+    version: Annotated[int, Field(ge=1, le=LARGEST_COUNT)]
     """Of the suite: bumped when a claim, margin or value changes."""
     paper: Paper
     """What is reproduced."""
-    scenario: Annotated[tuple[Scenario, ...], Field(min_length=1, strict=False)]
+    scenario: Annotated[tuple[Scenario, ...], Field(min_length=1, max_length=MOST, strict=False)]
     """What is played."""
-    set_: Annotated[tuple[ScenarioSet, ...], Field(strict=False, alias="set")] = ()
+    set_: Annotated[tuple[ScenarioSet, ...], Field(max_length=MOST, strict=False, alias="set")] = ()
     """Scenarios that the paper averages or groups."""
-    method: Annotated[tuple[Method, ...], Field(min_length=1, strict=False)]
+    method: Annotated[tuple[Method, ...], Field(min_length=1, max_length=MOST, strict=False)]
     """What is trained."""
-    experiment: Annotated[tuple[Experiment, ...], Field(min_length=1, strict=False)]
+    experiment: Annotated[tuple[Experiment, ...], Field(min_length=1, max_length=MOST, strict=False)]
     """What is run."""
-    profile: dict[Id, Profile]
+    profile: Annotated[dict[Id, Profile], Field(max_length=MOST)]
     """Declared reductions, by name; `full` is the paper's own."""
-    published: Annotated[tuple[Published, ...], Field(strict=False)] = ()
+    published: Annotated[tuple[Published, ...], Field(max_length=MOST, strict=False)] = ()
     """Printed tables."""
-    repeat: Annotated[tuple[Repeat, ...], Field(strict=False)] = ()
+    repeat: Annotated[tuple[Repeat, ...], Field(max_length=MOST, strict=False)] = ()
     """Values that are printed more than once."""
-    measure: Annotated[tuple[Measure, ...], Field(strict=False)] = ()
+    measure: Annotated[tuple[Measure, ...], Field(max_length=MOST, strict=False)] = ()
     """Numbers read off runs."""
     transfer: Transfer | None = None
     """Which measures the transfer metrics are taken from."""
-    claim: Annotated[tuple[Claim, ...], Field(strict=False)] = ()
+    claim: Annotated[tuple[Claim, ...], Field(max_length=MOST, strict=False)] = ()
     """Printed sentences made testable."""
-    deviation: Annotated[tuple[Deviation, ...], Field(strict=False)] = ()
+    deviation: Annotated[tuple[Deviation, ...], Field(max_length=MOST, strict=False)] = ()
     """Declared differences from the paper."""
+    reading: Annotated[tuple[Reading, ...], Field(max_length=MOST, strict=False)] = ()
+    """What else the paper could mean, fixed before its results are seen."""
+    conflict: Annotated[tuple[Conflict, ...], Field(max_length=MOST, strict=False)] = ()
+    """Where the authors' code does otherwise than the paper says."""
 
     @property
     def id(self) -> str:
@@ -121,10 +130,43 @@ class Suite(Model):
     def _by_id(self) -> dict[str, dict[str, Any]]:
         return {kind: {entry.id: entry for entry in reversed(self.entries(kind))} for kind in LISTS}
 
+    @cached_property
+    def readings(self) -> dict[str, Reading]:
+        """By id, in the file's order, every reading but the primary one; an entry that varies stands for several."""
+        return {one.id: one for entry in self.reading for one in entry.each()}
+
+    @property
+    def pinned(self) -> str:
+        """The reading that canaries and nights go on under: the last that is pinned, else the primary one."""
+        return next((r.id for r in reversed(self.reading) if r.pinned), PRIMARY)
+
+    def under(self, reading: str) -> Suite:
+        """The suite as another reading has it. KeyError if unknown; ValidationError for a measure made wrong."""
+        if reading == PRIMARY:
+            return self
+        chosen = self.readings[reading]
+        kind = "assumed" if chosen.kind == "assumption" else "inherited"
+        changed = {
+            "method": [
+                _with(m, "hyperparameters", m.hyperparameters | chosen.methods.get(m.id, {})) for m in self.method
+            ],
+            "scenario": [_with(s, "params", s.params | chosen.scenarios.get(s.id, {})) for s in self.scenario],
+            "experiment": [
+                e.changed(chosen.budget.get(e.id), f"reading {reading}: {chosen.says}", kind) for e in self.experiment
+            ],
+            "measure": [_measured(m, chosen.measures.get(m.id)) for m in self.measure],
+            "claim": [_with(c, "margin", chosen.margins.get(c.id, c.margin)) for c in self.claim],
+        }
+        return self.model_copy(update={name: tuple(entries) for name, entries in changed.items()})
+
     def lineage(self, method_id: str) -> list[Method]:
         """A method and those it extends, itself first."""
         method = self["method", method_id]
         return [method, *(self.lineage(method.extends) if method.extends else [])]
+
+    def tuning(self, method_id: str) -> Tuning | None:
+        """How a method's settings were chosen, or those that it takes over; None where nothing is stated."""
+        return next((method.tuning for method in self.lineage(method_id) if method.tuning), None)
 
     def settings(self, method_id: str) -> dict[str, Setting]:
         """A method's hyperparameters with what it takes over."""
@@ -202,6 +244,12 @@ class Suite(Model):
         found = [(Place(s),) if s in self._averaged else experiment.places(s, claim.groups) for s in scope]
         return tuple(place for places in found for place in places)
 
+    def scale(self, scenario: str) -> float | None:
+        """The good script's score above that of the script without information; of a set the mean, None if unknown."""
+        anchors = [self["scenario", id_].anchors for id_ in self.members(scenario)]
+        known = [a.good - a.no_information for a in anchors if a is not None]
+        return fmean(known) if known and len(known) == len(anchors) else None
+
     def printed_in(self, experiment_id: str) -> list[Printed]:
         """The printed values of an experiment."""
         return [value for value in self.printed if value.experiment == experiment_id]
@@ -220,6 +268,17 @@ class Suite(Model):
             experiment: Experiment = self["experiment", table.experiment]
             found += cells(table, table.columns[0] in methods, partial(_budget, experiment, table.group))
         return tuple(found)
+
+
+def _with(entry: Any, key: str, value: Any) -> Any:
+    """The entry with another value; itself where it is the same."""
+    return entry if getattr(entry, key) == value else entry.model_copy(update={key: value})
+
+
+def _measured(measure: Measure, changes: Mapping[str, Any] | None) -> Measure:
+    if not changes:
+        return measure
+    return type(measure).model_validate(measure.model_dump(mode="json", exclude_unset=True) | dict(changes))
 
 
 def _budget(experiment: Experiment, group: str | None, scenario: str) -> Budget:

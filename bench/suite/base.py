@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bench.explain import Problem
+from bench.suite.explain import Problem, told
+from bench.suite.patterns import CODE_PLACE, ID, TEXT
+from bench.suite.patterns import QUANTITY as QUANTITY_WHOLE
 
-_ID = r"[A-Za-z0-9][A-Za-z0-9_./-]*"
-Id = Annotated[str, Field(pattern=rf"^{_ID}$")]
-QUANTITY = rf"{_ID}(@{_ID})?:[A-Za-z0-9_]+"  # "method:measure", or "method@experiment:measure" of another experiment
-Quantity = Annotated[str, Field(pattern=rf"^{QUANTITY}$")]
+Id = Annotated[str, Field(pattern=ID, max_length=100)]
+QUANTITY = QUANTITY_WHOLE.strip("^$")
+Quantity = Annotated[str, Field(pattern=QUANTITY_WHOLE)]
+MOST = 1000  # entries of a list
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
-Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
-Ids = Annotated[tuple[Id, ...], Field(strict=False)]
-SomeIds = Annotated[tuple[Id, ...], Field(min_length=1, strict=False)]
+Text = Annotated[str, Field(min_length=1, pattern=TEXT)]
+Ids = Annotated[tuple[Id, ...], Field(max_length=MOST, strict=False)]
+SomeIds = Annotated[tuple[Id, ...], Field(min_length=1, max_length=MOST, strict=False)]
 Name = Annotated[Id, Field(description="Its name, by which other entries refer to it.")]
 Where = Annotated[Text, Field(description="Where it stands in the paper: section, table, figure.")]
 Says = Annotated[Text, Field(description="What it is, in our own words.")]
 Source = Annotated[Text, Field(description="Place in the paper, repository with commit, or why it is assumed.")]
 Waits = Annotated[Text | None, Field(description="What is missing before it can run here.")]
 Kind = Annotated[
-    Literal["stated", "inherited", "assumed"],
-    Field(description="stated: the paper prints it; inherited: from the code it builds on; assumed: ours."),
+    Literal["stated", "released", "inherited", "assumed"],
+    Field(
+        description="stated: the paper prints it; released: its authors' code has it; inherited: from the code it "
+        "builds on; assumed: ours."
+    ),
 ]
 Protocol = Literal["training", "greedy", "best_member"]
 Scalar = str | bool | int | float
@@ -38,13 +44,11 @@ class SuiteError(Exception):
 
     def __init__(self, source: str | Path, problems: list[Problem]):
         self.source, self.problems = str(source), problems
-        super().__init__("\n".join([f"{source}: {len(problems)} problem(s)", *map(str, problems)]))
+        super().__init__(told(source, problems))
 
 
-class Model(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+class Derived(BaseModel):
+    """What keeps values that are derived from its fields."""
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """As pydantic's, but what was derived from the fields and kept is derived anew."""
@@ -52,3 +56,35 @@ class Model(BaseModel):
         for name in copied.__dict__.keys() - type(self).model_fields.keys():
             del vars(copied)[name]
         return copied
+
+
+class Model(Derived):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    example: ClassVar[str] = ""
+    """How its table may look, where its required keys alone do not say."""
+
+
+class Sourced(Model):
+    """What has a `source` and a `kind`."""
+
+    @model_validator(mode="after")
+    def _placed(self) -> Self:
+        if getattr(self, "kind", "") == "released" and not re.match(CODE_PLACE, getattr(self, "source", "")):
+            raise ValueError("source that begins with OWNER/NAME@COMMIT:PATH:LINE, where kind is released")
+        return self
+
+
+def form(model: type[Model]) -> str:
+    """How a model's table looks: its example, else its required keys."""
+    required = {field.alias or name: field for name, field in model.model_fields.items() if field.is_required()}
+    text = {name: '"..."' if field.annotation is str else "..." for name, field in required.items()}
+    shown = [f"{name} = {value}" for name, value in text.items()]
+    return model.example or f"{{ {', '.join(shown)} }}"
+
+
+def forms() -> dict[str, str]:
+    """By the names of the models."""
+    return {model.__name__: form(model) for model in (*Model.__subclasses__(), *Sourced.__subclasses__())}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from bench.suite.base import (
+    MOST,
     QUANTITY,
     Count,
     Id,
@@ -26,13 +27,15 @@ Series = Annotated[
     str,
     Field(pattern=r"^(training|evaluation|loss/[a-z_]+)$", description="A curve: training, evaluation or loss/NAME."),
 ]
-_NUMBER = r"[+-]?\d[\d,]*(\.\d+)?[kM%]?"
+_NUMBER = r"[+\-\u2212]?\d[\d,]*(\.\d+)?[kM%]?"
 PrintedNumber = Annotated[str, Field(pattern=rf"^{_NUMBER}$")]  # "63.1%", "29,000", "1.25M"
 Operand = Annotated[str, Field(pattern=rf"^({_NUMBER}|{QUANTITY})$")]  # or a quantity
 
 
 class Margin(Model):
     """The smallest difference that matters. Exactly one of four scales."""
+
+    example: ClassVar[str] = "{ share_of_scale = 0.1 }"
 
     share_of_scale: Positive | None = None
     """Of good script less no-information script."""
@@ -162,7 +165,7 @@ Measure = Annotated[
     Field(discriminator="kind"),
 ]
 CurveMeasure = Window | Untrained | FirstReach | TimeOfBest | Fluctuation
-Quantities = Annotated[tuple[Quantity, ...], Field(min_length=1, strict=False)]
+Quantities = Annotated[tuple[Quantity, ...], Field(min_length=1, max_length=MOST, strict=False)]
 
 
 class Ordering(Model):
@@ -191,7 +194,7 @@ class Equivalence(Model):
     """All quantities are the same within the margin."""
 
     kind: Literal["equivalence"]
-    same: Annotated[tuple[Quantity, ...], Field(min_length=2, strict=False)]
+    same: Annotated[tuple[Quantity, ...], Field(min_length=2, max_length=MOST, strict=False)]
     """Quantities that are the same within the margin."""
 
 
@@ -219,6 +222,8 @@ class Between(Model):
     """The lower bound, as printed."""
     high: PrintedNumber
     """The upper bound, as printed."""
+    tolerance: Positive | None = None
+    """How far outside of the bounds is still "about" them, in the quantity's own unit."""
 
 
 class Value(Model):
@@ -253,7 +258,7 @@ class Difference(Model):
     """A quantity."""
     minus: Quantity
     """The quantity that is taken from it."""
-    printed: Annotated[tuple[PrintedNumber, ...], Field(min_length=1, strict=False)]
+    printed: Annotated[tuple[PrintedNumber, ...], Field(min_length=1, max_length=MOST, strict=False)]
     """One number for each of the claim's scenarios, in order."""
 
 
@@ -261,7 +266,7 @@ class Product(Model):
     """The product of printed numbers is another printed number."""
 
     kind: Literal["product"]
-    of: Annotated[tuple[PrintedNumber, ...], Field(min_length=2, strict=False)]
+    of: Annotated[tuple[PrintedNumber, ...], Field(min_length=2, max_length=MOST, strict=False)]
     """Printed numbers."""
     printed: PrintedNumber
     """Their product, as printed."""
@@ -365,3 +370,5 @@ class Claim(Model):
     """Training sets, where a table prints a scenario in several."""
     headline: bool = False
     """It is one of the abstract or the conclusion."""
+    about: Id | None = None
+    """The method that it speaks of; left out where that is the one that is claimed to be better, or as good."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from pydantic import ValidationError
 
 from baselines.specs import ALGORITHMS, Hyperparameters
-from bench.envs import FAMILIES
-from bench.explain import TOP, Problem, explain, listed, nearest, shown
+from bench.envs import FAMILIES, checked, metrics_of
 from bench.suite import (
     SCHEMA,
     Claim,
@@ -16,23 +17,41 @@ from bench.suite import (
     Experiment,
     FirstReach,
     Method,
+    Profile,
     Scenario,
     Setting,
     Suite,
     TrainingSet,
     quantities,
     split,
+    unit_of,
 )
+from bench.suite.explain import TOP, Problem, explain, listed, nearest, shown
+from bench.suite.looks import unlike_looks, wrong_looks
 from bench.suite.references import cycles, dangling, doubles
+from bench.suite.shipped import usual
 from bench.suite.tables import doubled_values, wrong_claims, wrong_tables
+from bench.suite.windows import wrong_windows
 
+KINDS = {
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "string": "text in quotes",
+    "null": "nothing",
+}
+SPLIT = "say in waits_for what is missing, or split it"
 _ABSENT = "correct the name, or say in waits_for what is missing"
 
 
 def contradictions(suite: Suite, need_anchors: bool = True) -> list[Problem]:
-    """Problems of a suite, those that others follow from first. need_anchors: see `loading.load`."""
+    """Problems of a suite as it stands, those that others follow from first; `rereading` looks at its other readings.
+
+    need_anchors: see `loading.load`.
+    """
     looks = (
         _wrong_format,
+        wrong_looks,
         doubles,
         dangling,
         cycles,
@@ -45,7 +64,8 @@ def contradictions(suite: Suite, need_anchors: bool = True) -> list[Problem]:
     for look in looks:
         if problems := list(look(suite)):
             return problems
-    problems = [*_wrong_budgets(suite), *_wrong_quantities(suite), *doubled_values(suite), *wrong_claims(suite)]
+    problems = [*_wrong_budgets(suite), *wrong_quantities(suite), *doubled_values(suite), *wrong_claims(suite)]
+    problems = problems or [*unlike_looks(suite), *wrong_windows(suite)]
     return problems or (list(missing_scales(suite)) if need_anchors else [])
 
 
@@ -84,9 +104,16 @@ def _wrong_waiting(suite: Suite) -> Iterator[Problem]:
             mend = "remove waits_for; the algorithm takes its hyperparameters"
             yield Problem(f"method[{m.id}].waits_for", shown(m.waits_for), "nothing: it can run", mend)
     for e in suite.experiment:
+        uncounted: dict[Problem, dict[str, None]] = {}  # with the methods that it is one of
         for t in e.training_sets:
-            if ready := [m for m in e.methods if not suite.waits_for(e, m, t)]:
+            ready = [m for m in e.methods if not suite.waits_for(e, m, t)]
+            if ready:
                 yield from _unfit(suite, e, t, ready)
+            for m in ready:
+                for problem in _uncounted(suite, e, t, m, SPLIT):
+                    uncounted.setdefault(problem, {})[m] = None
+        for problem, methods in uncounted.items():
+            yield replace(problem, allowed=f"{problem.allowed}, for {listed(methods)}")
 
 
 def _refused_settings(suite: Suite, m: Method) -> bool:
@@ -96,7 +123,7 @@ def _refused_settings(suite: Suite, m: Method) -> bool:
 
 def _unfit(suite: Suite, e: Experiment, t: TrainingSet, ready: Sequence[str]) -> Iterator[Problem]:
     """What the harness cannot run of a training set whose methods and scenarios it has."""
-    key, mend = f"experiment[{e.id}]", "say in waits_for what is missing, or split it"
+    key, mend = f"experiment[{e.id}]", SPLIT
     one = [m for m in ready if not ALGORITHMS[suite["method", m].algorithm].several_tasks]
     if len(t.scenarios) > 1 and one:
         got = f"{len(t.scenarios)} scenarios in {shown(t.id)}"
@@ -104,11 +131,41 @@ def _unfit(suite: Suite, e: Experiment, t: TrainingSet, ready: Sequence[str]) ->
     if len(t.scenarios) > 1 and len(t.scored) > len(t.scenarios):
         got = f"{shown(t.id)} is scored on other scenarios than it is trained on"
         yield Problem(f"{key}.training_sets", got, "score_on with a single training scenario", mend)
-    if (budget := t.budget or e.budget).task_episodes is None:
-        allowed = "episodes, or epochs with epoch_episodes, where runs are to be made"
-        yield Problem(f"{key}.budget", str(budget), allowed, mend)
-    if e.recording is None:
-        yield Problem(f"{key}.recording", "nothing", "a recording, where runs are to be made", mend)
+    for m in ready:
+        yield from _untaken(suite, e, t, m, mend)
+
+
+def _untaken(suite: Suite, e: Experiment, t: TrainingSet, m: str, mend: str) -> Iterator[Problem]:
+    """Why a method's learner does not take the episodes or the actions of a training set."""
+    key, takes = f"experiment[{e.id}].training_sets", ALGORITHMS[suite["method", m].algorithm].hyperparameters
+    for id_ in t.scenarios:
+        params = checked(suite["scenario", id_].family, suite["scenario", id_].params)
+        kind = "continuous" if params.continuous else "discrete"
+        if params.ends_early and not takes.ends_early:
+            got = f"{shown(id_)}, whose episodes may end before the limit"
+            yield Problem(key, got, f"episodes of full length, for {shown(m)}", mend)
+        if kind not in takes.actions:
+            yield Problem(
+                key, f"{shown(id_)}, whose actions are {kind}", f"{listed(takes.actions)}, for {shown(m)}", mend
+            )
+
+
+def _uncounted(suite: Suite, e: Experiment, t: TrainingSet, m: str, mend: str) -> Iterator[Problem]:
+    """Why a method's budget on a training set cannot be counted, or nothing of it be looked at."""
+    budget, units = e.own_budget(t, m), ALGORITHMS[suite["method", m].algorithm].units
+    owner = f"budget_of.{m}" if m in e.budget_of else "budget"
+    if budget.counted is None or budget.counted[0] not in units:
+        own = [f"{unit}, or epochs with epoch_episodes" if unit == "episodes" else unit for unit in units]
+        yield Problem(f"experiment[{e.id}].{owner}", str(budget), f"{'; '.join(own)}, where runs are to be made", mend)
+    elif budget.counted[0] == "steps" and len(t.scenarios) > 1:
+        got = f"{budget} for {len(t.scenarios)} scenarios in {shown(t.id)}"
+        yield Problem(f"experiment[{e.id}].{owner}", got, "episodes of each, where one run learns several", mend)
+    if (recording := e.own_recording(m)) is None:
+        allowed = "a recording, where runs are to be made"
+        yield Problem(f"experiment[{e.id}].recording", "nothing", allowed, mend)
+    elif m in e.budget_of and m not in e.recording_of and budget.unit != e.budget.unit:
+        allowed = f"one in {budget.unit}, as its budget is"
+        yield Problem(f"experiment[{e.id}].recording_of.{m}", str(recording.record_every), allowed, "add it")
 
 
 def _own_problems(suite: Suite, method: Method) -> Iterator[Problem]:
@@ -131,19 +188,20 @@ def _wrong_params(scenario: Scenario) -> Iterator[Problem]:
         mend = f"{_ABSENT}{nearest(scenario.family, FAMILIES)}"
         yield Problem(f"{key}.family", shown(scenario.family), listed(FAMILIES), mend)
         return
-    metrics = FAMILIES[scenario.family].metrics
-    if scenario.metric not in metrics:
-        yield Problem(f"{key}.metric", shown(scenario.metric), listed(metrics), "name one that its family scores in")
     scenarios = FAMILIES[scenario.family].scenarios
     model = scenarios.get(str(scenario.params.get("name")))
     if model is None:
         yield Problem(f"{key}.params.name", shown(scenario.params.get("name")), listed(scenarios), _ABSENT)
         return
     try:
-        model.model_validate(scenario.params)
+        params = model.model_validate(scenario.params)
     except ValidationError as error:
         for problem in explain(error, scenario.params, {"": list(model.model_fields)}):
             yield Problem(f"{key}.params.{problem.key}", problem.got, problem.allowed, problem.mend)
+        return
+    metrics = metrics_of(scenario.family, params)
+    if scenario.metric not in metrics:
+        yield Problem(f"{key}.metric", shown(scenario.metric), listed(metrics), "name one that it is scored in")
 
 
 def wrong_hyperparameters(method_id: str, algorithm: str, settings: Mapping[str, Setting]) -> Iterator[Problem]:
@@ -153,39 +211,91 @@ def wrong_hyperparameters(method_id: str, algorithm: str, settings: Mapping[str,
     try:
         model.model_validate(values)
     except ValidationError as error:
+        wrong = {str(own["loc"][0]) for own in error.errors() if own["loc"] and own["type"] != "misfit"}
         for problem in explain(error, values, {"": list(model.model_fields)}):
             key = f"method[{method_id}].hyperparameters.{problem.key}".removesuffix(f".{TOP}")
-            yield Problem(key, problem.got, problem.allowed, problem.mend)
+            allowed, mend = problem.allowed, problem.mend
+            if problem.got == "nothing" and problem.key in model.model_fields:
+                allowed, known = kind_of(model, problem.key), usual(problem.key)
+                mend = f'add {problem.key} = {{ value = ..., source = "..." }}' + (f"; usual: {known}" if known else "")
+            elif problem.key in wrong & model.model_fields.keys():
+                allowed = kind_of(model, problem.key)
+            yield Problem(key, problem.got, allowed, mend)
+
+
+def kind_of(model: type[Hyperparameters], name: str) -> str:
+    """Type and range of a hyperparameter, in words."""
+    schema = model.model_json_schema()["properties"][name]
+    return " or ".join(map(_kind, schema.get("anyOf", [schema])))
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    if words := schema.get("enum") or ([schema["const"]] if "const" in schema else None):
+        return f"one of {listed(words)}" if len(words) > 1 else shown(words[0])
+    ranges = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
+    ranges |= {"multipleOf": "a multiple of"}
+    bounds = [f"{words} {schema[key]:g}" for key, words in ranges.items() if key in schema]
+    return ", ".join([KINDS.get(schema.get("type", ""), "a value"), *bounds])
 
 
 def wrong_budget(
-    experiment: str, method: str, hyperparameters: Hyperparameters, episode_limit: int, episodes: Mapping[str, int]
+    experiment: str, method: str, hyperparameters: Hyperparameters, episode_limit: int, numbers: Mapping[str, int]
 ) -> Iterator[Problem]:
-    """Problems of a budget (all keys of BudgetChange) for a method: it must be a whole number of its rounds."""
-    rounds = hyperparameters.round_episodes
-    for key in ("episodes", "record_every", "evaluate_every"):
-        if episodes[key] % rounds:
-            allowed = f'a multiple of {rounds}: method "{method}" plays {rounds} episodes between updates'
-            yield Problem(f"experiment[{experiment}].{key}", str(episodes[key]), allowed, "round it")
-    for key, (got, least) in hyperparameters.least(episode_limit).items():
-        if got < least:
-            allowed = f"at least {least}, with episodes of {episode_limit} steps"
+    """Problems of a budget (`Experiment.numbers`) for a method.
+
+    Budget and recording must be whole numbers of its rounds, and the recording must divide the budget.
+    """
+    unit = unit_of(numbers)
+    rounds, key = hyperparameters.round_of(unit), f"experiment[{experiment}]"
+    whole_episodes = unit == "steps" and not hyperparameters.plays_steps
+    least = hyperparameters.round_episodes * episode_limit if whole_episodes else 1
+    for name in (unit, "record_every", "evaluate_every"):
+        if numbers[name] % rounds:
+            allowed = f'a multiple of {rounds}: method "{method}" plays {rounds} {unit} between updates'
+            yield Problem(f"{key}.{name}", str(numbers[name]), allowed, "round it")
+        elif numbers[unit] % numbers[name] and not (name == "evaluate_every" and numbers[name] > numbers[unit]):
+            beyond = ", or more than it: then none is made on the way" if name == "evaluate_every" else ""
+            allowed = f'a divisor of the budget of {numbers[unit]} {unit} of method "{method}"{beyond}'
+            yield Problem(f"{key}.{name}", str(numbers[name]), allowed, "change it, or the budget")
+        elif numbers[name] < least:
+            allowed = f'at least {least}, the steps of a round of method "{method}"'
+            yield Problem(f"{key}.{name}", str(numbers[name]), allowed, "make it larger")
+    if (phase := hyperparameters.first_phase(numbers[unit])) and not (
+        0 < phase.end < numbers[unit] and phase.end % rounds == 0
+    ):
+        allowed = f"within the budget of {numbers[unit]} {unit}, and a multiple of {rounds}"
+        yield Problem(f"method[{method}]", f"a first phase up to {phase.end}", allowed, "change it, or the budget")
+    for key, (got, lowest) in hyperparameters.least(episode_limit).items():
+        if got < lowest:
+            allowed = f"at least {lowest}, with episodes of {episode_limit} steps"
             yield Problem(f"method[{method}].hyperparameters.{key}", str(got), allowed, "make it larger")
+
+
+def _enlarged(suite: Suite, name: str, profile: Profile) -> Iterator[Problem]:
+    """Profiles are reductions: under none a method trains longer than in the paper."""
+    for e in suite.experiment:
+        counted = (e.own_budget(t, m).counted for t in e.training_sets for m in e.methods)
+        for unit, own in filter(None, dict.fromkeys(counted)):
+            for asked in (getattr(change, unit) for change in profile.budget if change.unit == unit):
+                if asked > own:
+                    allowed = f'at most {own}, the budget of experiment "{e.id}": a profile is a reduction'
+                    yield Problem(f"profile[{name}].budget.{unit}", str(asked), allowed, "make it smaller")
 
 
 def _wrong_budgets(suite: Suite) -> Iterator[Problem]:
     found: dict[Problem, None] = {}
-    for profile in suite.profile.values():
+    for name, profile in suite.profile.items():
+        found |= dict.fromkeys(_enlarged(suite, name, profile))
         for e in suite.experiment:
             for m, t in ((m, t) for m in e.methods for t in e.training_sets if not suite.waits_for(e, m, t)):
                 model = ALGORITHMS[suite["method", m].algorithm].hyperparameters
                 values = model.model_validate({name: s.value for name, s in suite.settings(m).items()})
                 for limit in {suite["scenario", s].steps for s in t.scenarios}:
-                    found |= dict.fromkeys(wrong_budget(e.id, m, values, limit, e.episodes(t, profile.budget)))
+                    found |= dict.fromkeys(wrong_budget(e.id, m, values, limit, e.numbers(t, m, profile)))
     yield from found
 
 
-def _wrong_quantities(suite: Suite) -> Iterator[Problem]:
+def wrong_quantities(suite: Suite) -> Iterator[Problem]:
     """Comparisons that cannot be meant: of a thing with itself, of a curve the protocol or the method does not have."""
     for m in suite.measure:
         if isinstance(m, FirstReach) and isinstance(suite["measure", split(m.level)[2]], FirstReach):
@@ -213,6 +323,11 @@ def _wrong_quantities(suite: Suite) -> Iterator[Problem]:
 def _wrong_casts(suite: Suite) -> Iterator[Problem]:
     """Students without a teacher, and a baseline that is not run."""
     for e in suite.experiment:
+        for key, names in (("budget_of", e.budget_of), ("recording_of", e.recording_of)):
+            for name in sorted({*names} - {*e.methods}):
+                mend = "add it to methods, or remove the key"
+                yield Problem(f"experiment[{e.id}].{key}", shown(name), listed(e.methods), mend)
+        yield from _idle_teachers(suite, e)
         ready = [m for m in e.methods if not suite.waits_for(e, m)]
         students = [m for m in ready if ALGORITHMS[suite["method", m].algorithm].teacher]
         if e.teachers is not None:
@@ -223,6 +338,22 @@ def _wrong_casts(suite: Suite) -> Iterator[Problem]:
             yield Problem(f"experiment[{e.id}].teachers", "nothing", f"teachers for {listed(students)}", mend)
         if e.baseline and e.baseline not in e.methods:
             yield Problem(f"experiment[{e.id}].baseline", shown(e.baseline), listed(e.methods), "name one of them")
+
+
+def _idle_teachers(suite: Suite, e: Experiment) -> Iterator[Problem]:
+    """Teachers of whom nobody learns. A method whose algorithm is not here may be a student."""
+    known = {m: ALGORITHMS.get(suite["method", m].algorithm) for m in e.methods}
+    students = [m for m, algorithm in known.items() if algorithm is None or algorithm.teacher]
+    if e.teachers is None:
+        return
+    key = f"experiment[{e.id}].teachers"
+    if not students:
+        got, mend = f'"{e.teachers.method}", of whom no method here learns', "leave teachers out, or add a student"
+        yield Problem(key, got, "a method here that learns from teachers", mend)
+    for student, teacher in e.teachers.instead.items():
+        if student not in students:
+            got = f'"{teacher}" for "{student}", which learns from nobody'
+            yield Problem(f"{key}.instead", got, listed(students), "name a student, or leave it out")
 
 
 def _absent_methods(suite: Suite) -> Iterator[Problem]:

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
-from bench.explain import Problem, explain, listed, nearest, shown
 from bench.suite import (
     Anchors,
     Budget,
     Claim,
+    Conflict,
     Derived,
     Deviation,
     Experiment,
     Limit,
+    Looks,
     Margin,
     Measure,
     Method,
     Paper,
     Published,
+    Reading,
     Recording,
     Repeat,
     Scenario,
@@ -35,23 +40,17 @@ from bench.suite import (
     TrainingSet,
     Transfer,
 )
+from bench.suite.base import MOST, forms
 from bench.suite.contradictions import contradictions
+from bench.suite.explain import Problem, explain, listed, nearest, shown, unprintable
+from bench.suite.foreign import read_bytes
+from bench.suite.rereading import wrong_readings
+from bench.suite.shipped import available, folder
 
-
-def folder() -> Path:
-    """Where the suite files are: in the wheel beside the code, in a checkout beside the package."""
-    package = Path(__file__).parent.parent
-    inside = package / "suites"
-    return inside if inside.is_dir() else package.parent / "suites"
-
-
-def opponents() -> Path:
-    """Where trained opponents are, named by their content: what a scenario's opponent_sha256 names."""
-    return folder() / "opponents"
-
-
-def available() -> list[str]:
-    return sorted(path.stem for path in folder().glob("*.toml"))
+MOST_BYTES = 2**21  # of a suite file; the longest of ours has 80,000
+MOST_PARTS = 32  # of a dotted key
+_KEY_PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
+LONG_KEY = re.compile(rf"(?<![\w.\"'-]){_KEY_PART}(?:[ \t]*+\.[ \t]*+{_KEY_PART}){{{MOST_PARTS}}}")
 
 
 def load(name: str, need_anchors: bool = True) -> Suite:
@@ -60,10 +59,16 @@ def load(name: str, need_anchors: bool = True) -> Suite:
     need_anchors: claims whose margin is a share of a scenario's scale need that scale; `bench anchors` itself does not.
     """
     path = Path(name) if name.endswith(".toml") else folder() / f"{name}.toml"
-    if path.is_file():
-        return parse(path.read_bytes(), path, need_anchors)
+    if os.path.isfile(path):  # pathlib's own raises for a name that is too long
+        try:
+            content = read_bytes(path, MOST_BYTES)
+        except OSError as error:
+            mend = "name a file that can be read and holds a suite"
+            got = error.strerror or str(error)
+            raise SuiteError(name, [Problem("(file)", got, f"at most {MOST_BYTES:,} bytes", mend)]) from None
+        return parse(content, path, need_anchors)
     if name.endswith(".toml"):
-        got = "a folder" if path.is_dir() else "no such file"
+        got = "a folder" if os.path.isdir(path) else "no regular file" if os.path.exists(path) else "no such file"
         raise SuiteError(name, [Problem("(file)", got, "a suite file", "correct the path")])
     mend = f"name one of them, or a path ending in .toml{nearest(name, available())}"
     raise SuiteError(name, [Problem("suite", shown(name), listed(available()), mend)])
@@ -72,9 +77,10 @@ def load(name: str, need_anchors: bool = True) -> Suite:
 def parse(content: bytes, source: str | Path, need_anchors: bool = True) -> Suite:
     """The text of a suite file -> Suite. source: what errors call the file."""
     try:
-        tables = tomllib.loads(content.decode("utf-8-sig"))
+        tables = toml(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        got = f"byte {content[error.start]:#04x} at offset {error.start}"
+        line = content.count(b"\n", 0, error.start) + 1
+        got = f"byte {content[error.start]:#04x} at offset {error.start}, in line {line}"
         raise SuiteError(source, [Problem("(file)", got, "UTF-8 text", "save the file as UTF-8")]) from None
     except tomllib.TOMLDecodeError as error:
         raise SuiteError(source, [Problem("(file)", str(error), "TOML 1.0", "correct that line")]) from None
@@ -82,13 +88,38 @@ def parse(content: bytes, source: str | Path, need_anchors: bool = True) -> Suit
         raise SuiteError(
             source, [Problem("(file)", str(error), "numbers and nesting of sane size", "cut it")]
         ) from None
+    if long := next(_long_lists(tables), None):
+        raise SuiteError(source, [Problem(long, f"more than {MOST} entries", f"at most {MOST}", "shorten the list")])
+    if problems := list(unprintable(tables)):
+        raise SuiteError(source, problems)
     try:
         suite = Suite.model_validate(tables)
     except ValidationError as error:
-        raise SuiteError(source, explain(error, tables, ALLOWED_KEYS)) from None
-    if problems := contradictions(suite, need_anchors):
+        raise SuiteError(source, explain(error, tables, ALLOWED_KEYS, forms())) from None
+    if problems := contradictions(suite, need_anchors) or list(wrong_readings(suite, need_anchors)):
         raise SuiteError(source, problems)
     return suite
+
+
+def toml(text: str) -> dict[str, Any]:
+    """TOML -> tables. Raises ValueError, RecursionError; also for a key of more parts than any has.
+
+    Python's reader walks from the top for every part of a dotted key: fifty thousand of them took it an hour.
+    """
+    if found := LONG_KEY.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise ValueError(f"line {line}: a key of more than {MOST_PARTS} parts")
+    return tomllib.loads(text)
+
+
+def _long_lists(node: Any, place: str = "") -> Iterator[str]:
+    """Where lists are longer than any may be: looked for first, for a million entries would be a million problems."""
+    entries = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    if isinstance(node, list) and len(node) > MOST:
+        yield place
+        return
+    for key, value in entries:
+        yield from _long_lists(value, f"{place}.{key}" if place and isinstance(node, dict) else f"{place or key}")
 
 
 def dump(suite: Suite) -> str:
@@ -120,7 +151,9 @@ ALLOWED_KEYS = {
     "set": _fields(ScenarioSet),
     "method": _fields(Method),
     "experiment": _fields(Experiment),
-    "experiment.seeds": _fields(Seeds),
+    "experiment.seeds.fixed": _fields(Seeds),
+    "experiment.seeds.added": _fields(Looks),
+    "profile.seeds.added": _fields(Looks),
     "experiment.budget": _fields(Budget),
     "experiment.recording": _fields(Recording),
     "experiment.training_sets": _fields(TrainingSet),
@@ -132,6 +165,8 @@ ALLOWED_KEYS = {
     "claim": _fields(Claim),
     "claim.margin": _fields(Margin),
     "deviation": _fields(Deviation),
+    "reading": _fields(Reading),
+    "conflict": _fields(Conflict),
     **_by_kind("measure", Measure),
     **_by_kind("claim.test", Test),
     **_by_kind("published.derived", Derived),

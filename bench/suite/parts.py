@@ -7,22 +7,43 @@ names them; their claims and printed values are `not_run`.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    field_serializer,
+    model_validator,
+)
 
-from bench.suite.base import Count, Id, Ids, Kind, Model, Name, Says, Scalar, SomeIds, Source, Text, Waits, Where
+from baselines.specs import UNITS
+from bench.suite.base import (
+    CODE_PLACE,
+    MOST,
+    Id,
+    Ids,
+    Kind,
+    Model,
+    Name,
+    Says,
+    Scalar,
+    SomeIds,
+    Source,
+    Sourced,
+    Text,
+    Waits,
+    Where,
+)
+from bench.suite.budgets import RECORDING, Budget, BudgetChange, Recording
+from bench.suite.metrics import Metric
+from bench.suite.seeds import Looks, Runs, Schedule, Seeds, fixed_or_looks, scheduled
+from bench.suite.tuning import Tuning
 
-# What a scenario can be scored by. All: higher is better.
-METRICS = {
-    "step_reward": "an episode's reward averaged over its steps and agents",
-    "return": "an episode's undiscounted return",
-    "return_sum": "an episode's undiscounted return, summed over agents",
-    "win_rate": "share of episodes won",
-    "ndcg": "normalised discounted cumulative gain of the ranking",
-}
-BOUNDED = ("win_rate", "ndcg")  # metrics between 0 and 1
-BUDGET_UNITS = ("episodes", "steps", "epochs", "updates")
+LARGEST_COUNT = 2**53 - 1  # JSON has no larger whole number that every reader takes for the same
+Steps = Annotated[int, Field(ge=1, le=10**6)]  # of an episode
 
 
 class Paper(Model):
@@ -31,7 +52,7 @@ class Paper(Model):
     """As printed."""
     authors: Text
     """As printed."""
-    year: int
+    year: Annotated[int, Field(ge=1900, le=2999)]
     """Of publication."""
 
 
@@ -48,10 +69,27 @@ class Anchors(Model):
     """Command, date, machine."""
 
 
-class Limit(Model):
+class Pilot(Model):
+    """What a team learns in a scenario, in its metric, as runs have shown."""
+
+    untrained: float
+    """Before the first update."""
+    trained: float
+    """At the end of the full budget."""
+    measured: Text
+    """Method, seeds, measure."""
+
+    @model_validator(mode="after")
+    def _learned(self) -> Pilot:
+        if self.trained <= self.untrained:
+            raise ValueError("trained above untrained: a pilot that learns nothing tells no scale")
+        return self
+
+
+class Limit(Sourced):
     """An episode's length where the paper does not state it."""
 
-    value: Count
+    value: Steps
     """Environment steps."""
     source: Source
     kind: Kind = "stated"
@@ -80,13 +118,15 @@ class Scenario(Model):
     params: dict[str, Scalar]
     """The environment's parameters; its `name` says which."""
     episode_limit: Annotated[
-        Annotated[Count, Tag("number")] | Annotated[Limit, Tag("table")], Discriminator(_number_or_table)
+        Annotated[Steps, Tag("number")] | Annotated[Limit, Tag("table")], Discriminator(_number_or_table)
     ]
     """Environment steps after which an episode ends; a table where the paper does not state it."""
-    metric: Literal["step_reward", "return", "return_sum", "win_rate", "ndcg"]
-    """What it is scored by; higher is better."""
+    metric: Metric
+    """What it is scored by, one of its family's; higher is better."""
     anchors: Anchors | None = None
     """Its scale, measured by scripts."""
+    pilot: Pilot | None = None
+    """What a team learns in it, where runs have shown it: margins are held against that."""
     waits_for: Waits = None
 
     @property
@@ -105,13 +145,15 @@ class ScenarioSet(Model):
     """Those it holds; none where the paper does not say which."""
 
 
-class Setting(Model):
+class Setting(Sourced):
     """A hyperparameter's value and where it comes from."""
 
     value: Scalar
     """The hyperparameter's value."""
     source: Source
     kind: Kind = "stated"
+    contradicted: Annotated[Text, Field(pattern=CODE_PLACE)] | None = None
+    """Where the authors' code does otherwise, as OWNER/NAME@COMMIT:PATH:LINE, though the paper states the operation."""
 
 
 class Method(Model):
@@ -119,87 +161,14 @@ class Method(Model):
     where: Where
     says: Says
     algorithm: Text
-    """The code that runs it, by its name in `baselines/specs.py`."""
+    """The code that runs it, by its name in `baselines/specs/`."""
     extends: Id | None = None
     """A method whose hyperparameters and deviations it takes over."""
     hyperparameters: dict[str, Setting] = Field(default={})
     """By name: value, source, kind."""
+    tuning: Tuning | None = None
+    """How they were chosen; left out where nothing is stated. What it extends counts where it states none itself."""
     waits_for: Waits = None
-
-
-class Seeds(Model):
-    value: Count
-    """Runs of each cell; they take the seeds 0, 1, 2, ..."""
-    source: Source
-    kind: Kind = "stated"
-
-
-class Budget(Model):
-    """How long a run trains, in one unit; `unknown` where nothing is stated and nothing can be inferred."""
-
-    episodes: Count | None = None
-    """Of each task."""
-    steps: Count | None = None
-    """Environment steps."""
-    epochs: Count | None = None
-    """As the paper defines them."""
-    epoch_episodes: Count | None = None
-    """Episodes of each task in an epoch, where that is known."""
-    updates: Count | None = None
-    """Gradient updates."""
-    unknown: Literal[True] | None = None
-    """Nothing is stated and nothing can be inferred."""
-    source: Source
-    kind: Kind = "stated"
-
-    @model_validator(mode="after")
-    def _one_unit(self) -> Budget:
-        if sum(getattr(self, unit) is not None for unit in (*BUDGET_UNITS, "unknown")) != 1:
-            raise ValueError(f"exactly one of {', '.join(BUDGET_UNITS)}, unknown")
-        if self.epoch_episodes and not self.epochs:
-            raise ValueError("epoch_episodes: allowed beside epochs alone")
-        return self
-
-    @property
-    def task_episodes(self) -> int | None:
-        """Episodes of each task, where the budget says how many."""
-        return self.epochs * self.epoch_episodes if self.epochs and self.epoch_episodes else self.episodes
-
-    @property
-    def unit(self) -> str:
-        return next((unit for unit in BUDGET_UNITS if getattr(self, unit) is not None), "")
-
-    def __str__(self) -> str:
-        named = [f"{getattr(self, unit):,} {unit}" for unit in BUDGET_UNITS if getattr(self, unit) is not None]
-        return named[0] if named else "unknown"
-
-
-class Recording(Model):
-    """What is looked at, in episodes of each task: a training point, a greedy evaluation, how long that is."""
-
-    record_every: Count
-    """Episodes of each task in a point of the training curve."""
-    evaluate_every: Count
-    """Episodes of each task between two greedy evaluations."""
-    evaluation_episodes: Count
-    """Episodes of an evaluation during training."""
-    final_evaluation_episodes: Count
-    """Episodes of the evaluation at the end, whose mean a run is scored by."""
-    source: Source
-    kind: Kind = "stated"
-
-
-class BudgetChange(Model):
-    episodes: Count | None = None
-    """Of each task, instead of the experiment's."""
-    record_every: Count | None = None
-    """As in `recording`."""
-    evaluate_every: Count | None = None
-    """As in `recording`."""
-    evaluation_episodes: Count | None = None
-    """As in `recording`."""
-    final_evaluation_episodes: Count | None = None
-    """As in `recording`."""
 
 
 class TrainingSet(Model):
@@ -238,14 +207,18 @@ class Experiment(Model):
     says: Says
     methods: SomeIds
     """All that are compared."""
-    training_sets: Annotated[tuple[TrainingSet, ...], Field(min_length=1, strict=False)]
+    training_sets: Annotated[tuple[TrainingSet, ...], Field(min_length=1, max_length=MOST, strict=False)]
     """Each method is trained on each of them."""
-    seeds: Seeds
-    """How many runs each cell has."""
+    seeds: Annotated[Annotated[Seeds, Tag("fixed")] | Annotated[Looks, Tag("added")], Discriminator(fixed_or_looks)]
+    """How many runs each cell has: a number, or looks at which claims are judged as seeds are added."""
     budget: Budget
     """How long a run trains."""
     recording: Recording | None = None
     """What is looked at and how often; asked for where it can run."""
+    budget_of: dict[Id, Budget] = Field(default={})
+    """By method, how long it trains where that is not the experiment's budget: in another unit, perhaps."""
+    recording_of: dict[Id, Recording] = Field(default={})
+    """By method, what is looked at where that is not the experiment's recording."""
     teachers: Teachers | None = None
     """Whose runs the students learn from."""
     baseline: Id | None = None
@@ -266,6 +239,10 @@ class Experiment(Model):
         """Training sets by the scenarios that they are scored on."""
         return {s: [t for t in self.training_sets if s in t.scored] for s in self.scenarios}
 
+    def schedule(self, profile: Profile) -> Schedule:
+        """The seeds under a profile: its own, else the experiment's."""
+        return scheduled(self.seeds if profile.seeds is None else profile.seeds)
+
     def places(self, scenario: str, groups: tuple[str, ...] | None = None) -> tuple[Place, ...]:
         """Where a scenario is scored: once, or by training set where several score it. groups: these alone."""
         sets = self.sets_of(scenario)
@@ -279,25 +256,77 @@ class Experiment(Model):
             return self.training_sets[0]
         return next((t for t in self.training_sets if t.scenarios == (scenario,)), None)
 
-    def episodes(self, t: TrainingSet, change: BudgetChange | None = None) -> dict[str, int]:
-        """Budget and recording of a training set that can run, as one table of numbers, under a profile's change.
+    def own_budget(self, t: TrainingSet, method: str | None = None) -> Budget:
+        """A method's own, else the training set's, else the experiment's. method: None: one from elsewhere."""
+        return self.budget_of.get(method or "") or t.budget or self.budget
 
-        In episodes of each task.
+    def own_recording(self, method: str | None = None) -> Recording | None:
+        """A method's own, else the experiment's."""
+        return self.recording_of.get(method or "") or self.recording
+
+    def changed(self, change: BudgetChange | None, source: str, kind: Kind) -> Experiment:
+        """With another budget, or recording, in place of the experiment's own. source: of what changes."""
+        if change is None:
+            return self
+        own, told = change.model_dump(exclude_none=True), {"source": source, "kind": kind}
+        budget = {unit: own.pop(unit) for unit in UNITS if unit in own}
+        update: dict[str, Any] = {"budget": Budget.model_validate(budget | told)} if budget else {}
+        if own and self.recording is not None:
+            update["recording"] = self.recording.model_copy(update={**own, **told})
+        return self.model_copy(update=update)
+
+    def numbers(self, t: TrainingSet, method: str | None = None, profile: Profile | None = None) -> dict[str, int]:
+        """Budget and recording of a method on a training set that can run, as one table, under a profile's change.
+
+        The budget stands under its unit: "episodes" of each task, "steps" or "updates".
         """
-        own = self.recording.model_dump() if self.recording else {}
-        own["episodes"] = (t.budget or self.budget).task_episodes
-        numbers = {key: own[key] for key in BudgetChange.model_fields}
-        return numbers | (change.model_dump(exclude_none=True) if change else {})
+        counted, recording = self.own_budget(t, method).counted, self.own_recording(method)
+        if counted is None or recording is None:
+            raise ValueError(f"experiment {self.id} waits for its budget and recording")
+        found = {counted[0]: counted[1]} | {key: getattr(recording, key) for key in RECORDING}
+        for change in profile.budget if profile else ():
+            if change.unit in (counted[0], None):
+                found |= change.model_dump(exclude_none=True)
+        return found
+
+
+def _listed(value: object) -> object:
+    """One table stands for a list of one."""
+    return (value,) if isinstance(value, dict | BudgetChange) else tuple(value) if isinstance(value, list) else value
+
+
+def _or_one(schema: dict[str, Any]) -> None:
+    """In the JSON Schema, too, one entry may stand without its list."""
+    kept = {key: schema.pop(key) for key in ("type", "items")}
+    schema["anyOf"] = [kept["items"], kept]
 
 
 class Profile(Model):
     """A declared reduction of every experiment's budget."""
 
     says: Says
-    seeds: Count | None = None
-    """Runs of each cell, instead of the experiments' own."""
-    budget: BudgetChange = BudgetChange()
-    """What changes in budget and recording."""
+    seeds: (
+        Annotated[Annotated[Runs, Tag("fixed")] | Annotated[Looks, Tag("added")], Discriminator(fixed_or_looks)] | None
+    ) = None
+    """Runs of each cell, or looks, instead of the experiments' own."""
+    budget: Annotated[tuple[BudgetChange, ...], BeforeValidator(_listed), Field(json_schema_extra=_or_one)] = ()
+    """What changes in budget and recording; where experiments count by several units, a list of one for each."""
+
+    @model_validator(mode="after")
+    def _one_a_unit(self) -> Profile:
+        units = [change.unit for change in self.budget]
+        if len({*units}) < len(units):
+            raise ValueError("budget: one table for each unit")
+        return self
+
+    @field_serializer("budget", mode="wrap")
+    def _as_written(self, value: tuple[BudgetChange, ...], shown: SerializerFunctionWrapHandler) -> Any:
+        """A list of one is written as the table alone."""
+        found = shown(value)
+        return found[0] if len(found) == 1 else found
+
+    too_short_for: Ids = ()
+    """Measures whose window can hold no point under it: what needs them is not judged there."""
 
 
 class Transfer(Model):
@@ -321,4 +350,6 @@ class Deviation(Model):
     """How much it matters: docs/verdicts.md."""
     applies_to: SomeIds
     """Methods, scenarios, sets or experiments."""
+    under: Ids | None = None
+    """Readings in which alone it is so, "primary" among them; left out where it is so in all."""
     says: Says

@@ -1,6 +1,7 @@
 """Printed values: tables as the paper has them, and the values they hold.
 
-A cell is written as printed: `0.917`, `0.917±0.031`, `89.4%`, `-` for a dash, `**0.26**` for bold. A row is its cells,
+A cell is written as printed: `0.917`, `0.917±0.031`, `89.4%`, `91.7±3.1%`, `-` for a dash, `**0.26**` for bold, a
+minus sign as `-` or as a PDF has it (U+2212). A row is its cells,
 separated by blanks. A table's columns are scenarios (then its rows are methods) or methods (then its rows are
 scenarios).
 """
@@ -16,14 +17,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bench.suite.base import Count, Id, Ids, Model, Name, Protocol, Says, SomeIds, Text, Where
+from bench.suite.base import MOST, Count, Id, Ids, Model, Name, Protocol, Says, SomeIds, Text, Where
 from bench.suite.claims import Margin
 from bench.suite.parts import Budget
 
-_NUMBER = r"[+-]?\d+(?:\.\d+)?"
-CELL = re.compile(
-    rf"^(?P<bold>\*\*)?(?:(?P<dash>-)|(?P<value>{_NUMBER})(?P<unit>%?)(?:±(?P<spread>{_NUMBER}))?)(?(bold)\*\*)$"
-)
+MINUS = "\u2212"  # what a PDF prints for "-"
+_NUMBER = rf"[+\-{MINUS}]?\d+(?:\.\d+)?"
+_PERCENT = r"(?P<unit>%)?"
+_SPREAD = rf"(?:±(?P<spread>{_NUMBER})(?:(?(unit)%?|(?P<after>%)?)))?"
+CELL = re.compile(rf"^(?P<bold>\*\*)?(?:(?P<dash>[-{MINUS}])|(?P<value>{_NUMBER}){_PERCENT}{_SPREAD})(?(bold)\*\*)$")
 UNITS = {"": Fraction(1), "%": Fraction(1, 100), "k": Fraction(1_000), "M": Fraction(1_000_000)}
 
 Header = Annotated[str, Field(pattern=r"^(\d[\d,.]*[kM]?)?$")]  # "2M", "50,000", or nothing
@@ -87,7 +89,7 @@ class Published(Model):
     """Printed digits where trailing zeros are dropped."""
     columns: SomeIds
     """Scenarios, then rows are methods; or methods, then rows are scenarios."""
-    budgets: Annotated[tuple[Header, ...], Field(strict=False)] | None = None
+    budgets: Annotated[tuple[Header, ...], Field(max_length=MOST, strict=False)] | None = None
     """What a header prints above each column."""
     derived: Derived | None = None
     """How its values follow from other tables; left out where they were measured."""
@@ -174,7 +176,7 @@ def cells(table: Published, is_method: bool, trained: Callable[[str], Budget]) -
             found = CELL.match(text)
             if found is None:
                 raise ValueError(f"{table.id}: {text!r} is no cell")
-            value = Decimal(found["value"]) if found["value"] else None
+            value, spread = _decimal(found["value"]), _decimal(found["spread"])
             shown = -int(value.as_tuple().exponent) if value is not None else 0
             yield Printed(
                 id=f"{table.id}/{scenario}/{method}",
@@ -190,9 +192,9 @@ def cells(table: Published, is_method: bool, trained: Callable[[str], Budget]) -
                 budget_kind="stated" if above else trained(scenario).kind,
                 text=text.strip("*"),
                 value=value,
-                unit=found["unit"] or "",
+                unit=unit(found),
                 decimals=table.decimals if table.decimals is not None else shown,
-                spread=Decimal(found["spread"]) if found["spread"] else None,
+                spread=spread,
                 spread_type=table.spread,
                 seeds=table.seeds,
                 derived=table.derived is not None,
@@ -201,13 +203,22 @@ def cells(table: Published, is_method: bool, trained: Callable[[str], Budget]) -
             )
 
 
+def unit(cell: re.Match[str]) -> str:
+    """Of a cell: "%" where the sign stands after the value or after the spread, else nothing."""
+    return cell["unit"] or cell["after"] or ""
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return Decimal(text.replace(MINUS, "-")) if text else None
+
+
 def number(text: str) -> tuple[Fraction, Fraction]:
     """A number of the text, "16.9%", "29,000" or "1.25M": its value and half a unit of its last digit.
 
     The last digit of a whole number is its last that is not zero: 29,000 is read as exact to half a thousand. Percent
     are exact to half a percent at least: 90% is not 85%.
     """
-    digits = text.replace(",", "").rstrip("%kM")
+    digits = text.replace(",", "").replace(MINUS, "-").rstrip("%kM")
     unit = text[len(text.rstrip("%kM")) :]
     value = Decimal(digits)
     exponent = int(value.as_tuple().exponent)

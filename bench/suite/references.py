@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from baselines.specs import ALGORITHMS
-from bench.explain import Problem, listed, nearest, shown
 from bench.suite import (
     LISTS,
+    PRIMARY,
     Averaged,
     Experiment,
     FirstReach,
@@ -19,6 +19,9 @@ from bench.suite import (
     quantities,
     split,
 )
+from bench.suite.explain import Problem, listed, nearest, shown
+
+DEEPEST = 20  # methods that extend one another, experiments that teach one another
 
 
 def doubles(suite: Suite) -> Iterator[Problem]:
@@ -36,6 +39,7 @@ def dangling(suite: Suite) -> Iterator[Problem]:
     ids = {kind: [entry.id for entry in suite.entries(kind)] for kind in LISTS}
     ids["scenario or set"] = [*ids["scenario"], *ids["set"]]
     ids["scenario, set, method or experiment"] = [*ids["scenario or set"], *ids["method"], *ids["experiment"]]
+    ids["scenario, set, method, experiment or claim"] = [*ids["scenario, set, method or experiment"], *ids["claim"]]
     for key, kind, name in _references(suite):
         if name not in ids[kind]:
             mend = f"declare a [[{kind}]] of that id, or correct the name{nearest(name, ids[kind])}"
@@ -53,14 +57,27 @@ def _references(suite: Suite) -> Iterator[tuple[str, str, str]]:
         yield from _each(f"{key}.methods", "method", e.methods)
         yield from _each(f"{key}.training_sets", "scenario", e.scenarios)
         yield from _each(f"{key}.baseline", "method", [e.baseline] if e.baseline else [])
+        yield from _each(f"{key}.budget_of", "method", e.budget_of)
+        yield from _each(f"{key}.recording_of", "method", e.recording_of)
         if e.teachers:
             yield f"{key}.teachers.experiment", "experiment", e.teachers.experiment
             names = [e.teachers.method, *e.teachers.instead, *e.teachers.instead.values()]
             yield from _each(f"{key}.teachers", "method", names)
+    for name, profile in suite.profile.items():
+        yield from _each(f"profile[{name}].too_short_for", "measure", profile.too_short_for)
     yield from _table_references(suite)
     yield from _claim_references(suite)
+    for r in suite.reading:
+        for own, kind in (("methods", "method"), ("scenarios", "scenario"), ("budget", "experiment")):
+            yield from _each(f"reading[{r.id}].{own}", kind, getattr(r, own))
+        yield from _each(f"reading[{r.id}].measures", "measure", r.measures)
+        yield from _each(f"reading[{r.id}].vary", "measure", r.vary)
+        yield from _each(f"reading[{r.id}].margins", "claim", r.margins)
+    for c in suite.conflict:
+        yield from _each(f"conflict[{c.id}].keys", "scenario, set, method, experiment or claim", c.keys)
     for d in suite.deviation:
         yield from _each(f"deviation[{d.id}].applies_to", "scenario, set, method or experiment", d.applies_to)
+        yield from _each(f"deviation[{d.id}].under", "reading", (id_ for id_ in d.under or () if id_ != PRIMARY))
 
 
 def _table_references(suite: Suite) -> Iterator[tuple[str, str, str]]:
@@ -98,6 +115,7 @@ def _claim_references(suite: Suite) -> Iterator[tuple[str, str, str]]:
         compared = [c.test.greater, c.test.less] if isinstance(c.test, MeanOrdering) else []
         yield from _each(f"claim[{c.id}].test", "set", compared)
         yield from _each(f"claim[{c.id}].experiments", "experiment", c.experiments)
+        yield from _each(f"claim[{c.id}].about", "method", [c.about] if c.about else [])
         yield from _each(f"claim[{c.id}].scenarios", "scenario or set", c.scenarios or ())
 
 
@@ -115,15 +133,19 @@ def _taught_within(suite: Suite, experiment: Experiment) -> bool:
 
 
 def cycles(suite: Suite) -> Iterator[Problem]:
-    """Methods that extend themselves, experiments that teach themselves, round a corner or directly."""
+    """Methods that extend themselves, experiments that teach themselves, round a corner or directly; long chains."""
     extends = {m.id: [m.extends] if m.extends else [] for m in suite.method}
     outside = {e.id: e.teachers for e in suite.experiment if not _taught_within(suite, e)}
     teaches = {e.id: [t.experiment] if (t := outside.get(e.id)) else [] for e in suite.experiment}
     for kind, word, edges in (("method", "extends", extends), ("experiment", "teachers", teaches)):
         for start in edges:
             path = [start]
-            while (following := edges[path[-1]]) and following[0] not in path:
+            while (following := edges[path[-1]]) and following[0] not in path and len(path) <= DEEPEST:
                 path.append(following[0])
+            if len(path) > DEEPEST:
+                got = f"{' -> '.join(path[:3])} -> ... and further"
+                yield Problem(f"{kind}[{start}].{word}", got, f"at most {DEEPEST} in a row", "shorten the chain")
+                return
             if following and following[0] == start and start == min(path):
                 got = " -> ".join([*path, start])
                 yield Problem(

@@ -6,10 +6,8 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 
-from bench.explain import Problem, listed, nearest, shown
 from bench.suite import (
     BOUNDED,
-    METRICS,
     Averaged,
     Between,
     Claim,
@@ -19,9 +17,13 @@ from bench.suite import (
     Retained,
     Suite,
     by_margin,
+    metric_names,
     number,
 )
-from bench.suite.published import CELL
+from bench.suite.explain import Problem, listed, nearest, shown
+from bench.suite.published import CELL, MINUS, unit
+
+FORMS = '"0.917", "0.917±0.031", "89.4%", "91.7±3.1%", "-", "**0.26**"'
 
 
 def wrong_tables(suite: Suite) -> Iterator[Problem]:
@@ -63,15 +65,19 @@ def _wrong_shape(suite: Suite, table: Published) -> Iterator[Problem]:
     if table.margin.absolute and table.metric in (*BOUNDED, "prr") and table.margin.absolute >= 1:
         allowed = f"below 1: {table.metric} is a share"
         yield Problem(f"{key}.margin.absolute", str(table.margin.absolute), allowed, "e.g. 0.10")
-    if table.derived is None and table.metric not in METRICS:
-        mend = f"correct the name{nearest(table.metric, METRICS)}, or say how it is derived"
-        yield Problem(f"{key}.metric", shown(table.metric), listed(METRICS), mend)
+    if table.derived is None and table.metric not in (names := metric_names()):
+        mend = f"correct the name{nearest(table.metric, names)}, or say how it is derived"
+        yield Problem(f"{key}.metric", shown(table.metric), listed(names), mend)
     if isinstance(table.derived, Retained) and [*table.rows] != [table.derived.student]:
         yield Problem(f"{key}.rows", listed(table.rows), f'one row, of "{table.derived.student}"', "one table each")
 
 
 def _wrong_cells(table: Published, row: str, line: str) -> Iterator[Problem]:
     key, cells = f"published[{table.id}].rows.{row}", line.split()
+    if apart := re.findall(r"\S*\s+±\s*\S*|\S*±\s+\S*", line):
+        mend = f"leave the blanks out: {''.join(apart[0].split())}"
+        yield Problem(key, shown(apart[0]), "no blanks around the plus-minus sign: blanks part cells", mend)
+        return
     if len(cells) != len(table.columns):
         got = f"{len(cells)} cells"
         yield Problem(key, got, f"{len(table.columns)} cells, one a column, blanks between", "correct the row")
@@ -80,7 +86,7 @@ def _wrong_cells(table: Published, row: str, line: str) -> Iterator[Problem]:
         if found is not None and (why := _impossible(table, found)):
             yield Problem(key, shown(cell), why, "correct the cell, or the table's metric")
         if found is None:
-            yield Problem(key, shown(cell), '"0.917", "0.917±0.031", "89.4%", "-", "**0.26**"', "write it as printed")
+            yield Problem(key, shown(cell), FORMS, "write it as printed")
         elif bool(found["spread"]) is (table.spread == "none") and found["value"]:
             allowed = "no spread" if table.spread == "none" else f'a spread, as spread = "{table.spread}" says'
             yield Problem(key, shown(cell), allowed, "correct the cell or `spread`")
@@ -91,8 +97,8 @@ def _wrong_cells(table: Published, row: str, line: str) -> Iterator[Problem]:
 
 def _impossible(table: Published, found: re.Match[str]) -> str:
     """What a value of a metric between 0 and 1 must be, where this one is not; nothing where it is."""
-    most = 100 if found["unit"] else 1
-    value, spread = (Decimal(found[part] or "0") for part in ("value", "spread"))
+    most = 100 if unit(found) else 1
+    value, spread = (Decimal((found[part] or "0").replace(MINUS, "-")) for part in ("value", "spread"))
     if table.metric in BOUNDED and not (0 <= value <= most and 0 <= spread <= most):
         return f"between 0 and {most}, spread too: {table.metric} is a share" + (
             "; 91.7% with its sign" if most == 1 else ""
@@ -102,10 +108,7 @@ def _impossible(table: Published, found: re.Match[str]) -> str:
 
 def _mixed_units(table: Published) -> Iterator[Problem]:
     units = {
-        found["unit"]
-        for line in table.rows.values()
-        for c in line.split()
-        if (found := CELL.match(c)) and found["value"]
+        unit(found) for line in table.rows.values() for c in line.split() if (found := CELL.match(c)) and found["value"]
     }
     if len(units) > 1:
         yield Problem(

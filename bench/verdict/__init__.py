@@ -4,42 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.measures import Evidence
+from bench.evidence.measures import Evidence
 from bench.suite import Experiment, Untestable
 from bench.verdict.aggregates import Aggregate, aggregates
 from bench.verdict.claims import judge_claim
-from bench.verdict.codes import CODES, Code, Verdict, counts
+from bench.verdict.codes import CODES, FORBIDDING, Code, Under, Verdict, counts
 from bench.verdict.families import Family, families
+from bench.verdict.looks import Look, Planned
 from bench.verdict.printed import judge_printed
+from bench.verdict.readings import across
 from bench.verdict.transfer import TransferMetric, transfer_metrics
 
 __all__ = [
     "CODES",
+    "FORBIDDING",
     "Aggregate",
     "Code",
     "Family",
+    "Look",
+    "Planned",
     "TransferMetric",
+    "Under",
     "Verdict",
     "aggregates",
     "counts",
     "families",
     "judge",
     "transfer_metrics",
+    "unplanned",
 ]
 
 
-def judge(evidence: Evidence, experiments: Sequence[Experiment]) -> list[Verdict]:
+def unplanned(evidence: Evidence) -> list[str]:
+    """Finished seeds of the plan's cells that are outside verdicts, a line for each cell."""
+    return Planned(evidence).lines(evidence.plan.cells)
+
+
+def judge(evidence: Evidence, experiments: Sequence[Experiment], readings: bool = True) -> list[Verdict]:
     """A verdict on every printed value of these experiments, and on every claim about them that can be tested at all.
 
-    In the suite's order, values first.
+    In the suite's order, values first. readings: each claim under every other reading, too.
     """
     asked = {e.id for e in experiments}
-    suite = evidence.suite
-    values = [judge_printed(evidence, value) for value in suite.printed if value.experiment in asked]
+    suite, planned = evidence.suite, Planned(evidence)
+    values = [judge_printed(evidence, value, planned) for value in suite.printed if value.experiment in asked]
     claims = [
-        judge_claim(evidence, claim, suite["experiment", id_])
+        judge_claim(evidence, claim, suite["experiment", id_], planned)
         for claim in suite.claim
         for id_ in claim.experiments
         if id_ in asked and not isinstance(claim.test, Untestable)
     ]
-    return [*values, *claims]
+    return across(evidence, [*values, *claims]) if readings else [*values, *claims]

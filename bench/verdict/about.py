@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.measures import Evidence, NotRun
+from bench.evidence.measures import Evidence, NotRun
 from bench.plan import Cell, Note
 from bench.suite import Experiment, Place, PolicySize, split
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.measures import Evidence, NotRun, Values
+from bench.evidence.measures import Evidence, NotRun, Values
 from bench.stats.aggregates import IQM, optimality_gap
 from bench.stats.bootstrap import improvement_intervals, stratified_intervals
 from bench.stats.estimates import StatisticsError

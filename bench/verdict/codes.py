@@ -5,17 +5,69 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from bench.plan import Note
-from bench.stats.decisions import Decision
+from bench.stats.decisions import Decision, Outcome
 from bench.stats.intervals import Interval
+from bench.stats.typical import Typical
+from bench.suite import PRIMARY
+from bench.verdict.looks import Look
 
-Code = Literal["reproduced", "exceeds", "not_reproduced", "inconclusive", "not_comparable", "not_run"]
-CODES: tuple[Code, ...] = ("reproduced", "exceeds", "not_reproduced", "inconclusive", "not_comparable", "not_run")
-FORBIDDING = ("substitute", "reduced", "changed")  # deviation classes that allow no verdict, only a direction
+Code = Literal[
+    "reproduced",
+    "exceeds",
+    "not_reproduced",
+    "inconclusive",
+    "depends_on_reading",
+    "also_untrained",
+    "undefined",
+    "not_comparable",
+    "not_run",
+]
+CODES: tuple[Code, ...] = get_args(Code)
+COMPUTED = "computed"  # the count of verdicts that use no run, whatever their word
+FORBIDDING = (
+    "substitute",
+    "reduced",
+    "changed",
+    "reading",
+)  # deviation classes that allow no verdict, only a direction
 DIRECTION = {"yes": "same_direction", "no": "opposite_direction", "undecided": "undecided"}
 OUTCOME: dict[str, Code] = {"yes": "reproduced", "no": "not_reproduced", "undecided": "inconclusive"}
+
+
+@dataclass(frozen=True)
+class Placebo:
+    """A claim judged again with another in the method's place: yes, no, undecided; None where it has no such number."""
+
+    untrained: Outcome | None
+    random: Outcome | None
+
+    @property
+    def passes(self) -> bool:
+        """Whether the untrained team does; the random script only where there is no number of an untrained team."""
+        return (self.random if self.untrained is None else self.untrained) == "yes"
+
+
+@dataclass(frozen=True)
+class Under:
+    """A claim under one reading. kind: primary, or as the suite has it. outcome: None where its runs are not there.
+
+    estimate, low, high: the difference or ratio with its 90% interval. choices: what the reading changes, by the key in
+    the file; of the primary one, what it has for the keys that others vary. edges: what the estimate is held against.
+    """
+
+    reading: str
+    kind: str
+    says: str
+    outcome: Outcome | Literal["undefined"] | None = None
+    estimate: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+    edges: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -24,7 +76,13 @@ class Verdict:
 
     kind: of the claim's test, or "published". p, p_against: of the findings reproduced and not_reproduced, None where
     nothing was tested. headline: a claim of the abstract or the conclusion. ours: of a printed value, what we got, with
-    its 95% interval.
+    its 95% interval. paired: whether seeds were compared one by one; r: their correlation. margin: the one judged by.
+    typical: of an ordering, how often the seed of the one side is the better. compatible: whether seeds like ours could
+    have given what is printed, as in `Decision`. tags: a few words each. placebo: what an untrained team, or else the
+    random script, does in the method's place. computed: it uses no run's score. clearly: an ordering by the margin at
+    least. direction: of what is not comparable. readings: of a claim, the primary one and each that changes what it is
+    judged by. seeds: that it rests on. declared: how many there are to be, at the look if there are looks. look: where
+    seeds are added look by look, the one judged at; p is that of the look.
     """
 
     id: str
@@ -46,21 +104,60 @@ class Verdict:
     p: float | None = None
     p_against: float | None = None
     headline: bool = False
+    paired: bool = False
+    r: float | None = None
+    margin: float | None = None
+    typical: Typical | None = None
+    compatible: bool | None = None
+    tags: tuple[str, ...] = ()
+    placebo: Placebo | None = None
+    computed: bool = False
+    clearly: bool = False
+    direction: str = ""
+    look: Look | None = None
+    declared: int = 0
+    readings: tuple[Under, ...] = ()
+
+    @property
+    def holds_in(self) -> tuple[int, int] | None:
+        """In how many of the readings that were run it holds, and of how many; None where no other changes it."""
+        run = [one for one in self.readings if one.outcome is not None]
+        return (sum(one.outcome == "yes" for one in run), len(run)) if self.readings else None
+
+    @property
+    def robust(self) -> Literal["yes", "no"] | None:
+        """What it comes to in every reading that was run, of two at least; None where they differ or leave it open.
+
+        Nothing is robust that deviates from the paper, or that an untrained team passes as well.
+        """
+        run = [one.outcome for one in self.readings if one.outcome is not None]
+        if len(run) < 2 or self.verdict in ("not_comparable", "also_untrained"):
+            return None
+        return "yes" if {*run} == {"yes"} else "no" if {*run} == {"no"} else None
+
+    @property
+    def turned(self) -> tuple[str, ...]:
+        """Readings that contradict: those against the primary one, or where that is open all that decide; or none."""
+        decided = {one.reading: one.outcome for one in self.readings if one.outcome in ("yes", "no")}
+        if len({*decided.values()}) < 2:
+            return ()
+        own = decided.get(PRIMARY)
+        return tuple(name for name, outcome in decided.items() if outcome != own)
 
 
 def counts(verdicts: Sequence[Verdict]) -> dict[str, int]:
-    """How many of each code; zeros are counts too."""
-    found = Counter(v.verdict for v in verdicts)
-    return {code: found[code] for code in CODES}
+    """How many of each code, those that are computed apart; zeros are counts too."""
+    found = Counter(v.verdict for v in verdicts if not v.computed)
+    return {code: found[code] for code in CODES} | {COMPUTED: sum(v.computed for v in verdicts)}
 
 
 def with_decision(verdict: Verdict, decision: Decision) -> Verdict:
     """The verdict that a decision gives, under the deviations that stand beside it."""
-    code = code_of(decision.outcome, verdict.deviations)
-    reason = decision.reason
+    reason, direction = decision.reason, DIRECTION[_direction(verdict, decision)]
+    code = word(verdict, decision)
     if code == "not_comparable":
         because = ", ".join(sorted({n.class_ for n in verdict.deviations if n.class_ in FORBIDDING}))
-        reason = f"{because}; direction: {DIRECTION[decision.outcome]} ({reason})"
+        reason = f"{because}; direction: {direction} ({reason})"
     bounded = decision.low is not None and decision.high is not None
     return replace(
         verdict,
@@ -68,15 +165,48 @@ def with_decision(verdict: Verdict, decision: Decision) -> Verdict:
         interval=(decision.low, decision.high) if bounded else None,
         verdict=code,
         reason=reason,
+        direction=direction if code == "not_comparable" else "",
         seeds_to_decide=decision.seeds_to_decide if code == "inconclusive" else None,
         p=decision.p,
         p_against=decision.p_against,
+        paired=decision.paired,
+        r=decision.correlation,
+        margin=decision.margin,
+        typical=decision.typical,
+        compatible=decision.compatible,
+        tags=(*verdict.tags, *decision.tags),
     )
 
 
-def code_of(outcome: str, notes: Sequence[Note]) -> Code:
-    """An outcome as a code; a forbidding deviation leaves no verdict."""
-    return "not_comparable" if forbids(notes) else OUTCOME[outcome]
+def _direction(verdict: Verdict, decision: Decision) -> Outcome:
+    """Which way the runs point: an advantage below the margin that it was claimed to have still points its way."""
+    if not verdict.clearly or decision.outcome == "yes" or decision.low is None or decision.high is None:
+        return decision.outcome
+    return "yes" if decision.low > 0 else "no" if decision.high < 0 else "undecided"
+
+
+def undefined(verdict: Verdict, why: object) -> Verdict:
+    """Of what has no answer, whatever the seeds: no run reached a level, or a curve is not finite."""
+    if forbids(verdict.deviations):
+        return replace(verdict, verdict="not_comparable", reason=f"undefined: {why}", direction=DIRECTION["undecided"])
+    return replace(verdict, verdict="undefined", reason=f"undefined: {why}")
+
+
+def word(verdict: Verdict, decision: Decision) -> Code:
+    """The one word of a decision: not comparable > undefined > also true of an untrained team > depends > verdict.
+
+    What was not run has no decision and stands between the first two. A refutation, and what is open, keep their word
+    where a placebo passes: only what holds can hold for the wrong reason.
+    """
+    if forbids(verdict.deviations):
+        return "not_comparable"
+    if decision.undefined:
+        return "undefined"
+    if decision.outcome == "yes" and verdict.placebo is not None and verdict.placebo.passes:
+        return "also_untrained"
+    if decision.depends and decision.outcome != "undecided":
+        return "depends_on_reading"
+    return OUTCOME[decision.outcome]
 
 
 def forbids(notes: Sequence[Note]) -> bool:

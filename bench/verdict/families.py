@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench.stats.decisions import ERROR
+from bench.stats.estimates import ERROR
 from bench.stats.multiplicity import benjamini_hochberg, holm
 from bench.verdict.codes import Verdict
 
+NO_QUESTION = ("not_comparable", "undefined", "also_untrained")
 Correct = Callable[[Sequence[float]], tuple[float, ...]]
 
 
@@ -26,10 +27,14 @@ class Family:
 def families(verdicts: Sequence[Verdict]) -> list[Family]:
     """Printed values under Benjamini & Hochberg, claims of abstracts and conclusions under Holm, each at 5%.
 
-    A verdict stands where its corrected p-value is below 5%. Families in which nothing was tested are left out.
+    A verdict stands where its corrected p-value is below 5%. Where seeds are added look by look, that is the p-value
+    over all looks, so a look is judged by Pocock's constant at the level that the correction leaves. Families in which
+    nothing was tested are left out. What gets no verdict (a substitute, an undefined quantity), what is computed, and
+    what is also true of an untrained team asks no question of the paper's method, so it is in no family.
     """
-    values = [v for v in verdicts if v.kind == "published"]
-    headlines = [v for v in verdicts if v.headline]
+    asked = [v for v in verdicts if v.verdict not in NO_QUESTION and not v.computed]
+    values = [v for v in asked if v.kind == "published"]
+    headlines = [v for v in asked if v.headline]
     found = [
         _family("printed values", "Benjamini-Hochberg", benjamini_hochberg, values),
         _family("headline claims", "Holm", holm, headlines),
@@ -38,10 +43,16 @@ def families(verdicts: Sequence[Verdict]) -> list[Family]:
 
 
 def _family(name: str, correction: str, correct: Correct, verdicts: Sequence[Verdict]) -> Family:
-    tested = [(v, v.p, v.p_against) for v in verdicts if v.p is not None and v.p_against is not None]
+    tested = [
+        (v, _overall(v, v.p), _overall(v, v.p_against)) for v in verdicts if v.p is not None and v.p_against is not None
+    ]
     if not tested:
         return Family(name, correction, 0, 0, 0)
     for_, against = correct([p for _, p, _ in tested]), correct([p for _, _, p in tested])
     kept = [v.verdict for (v, _, _), p in zip(tested, for_, strict=True) if p < ERROR]
     refuted = [v.verdict for (v, _, _), p in zip(tested, against, strict=True) if p < ERROR]
     return Family(name, correction, len(tested), kept.count("reproduced"), refuted.count("not_reproduced"))
+
+
+def _overall(verdict: Verdict, p: float) -> float:
+    return p if verdict.look is None else verdict.look.asked.overall(p)

@@ -6,9 +6,10 @@ seed's mean.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from bench.measures import Evidence, NotRun
+from bench.evidence.measures import Evidence, NotRun, Values
 from bench.stats import decisions
 from bench.stats.decisions import Decision
 from bench.stats.estimates import StatisticsError
@@ -16,11 +17,13 @@ from bench.stats.intervals import Interval, mean_interval, ratio_interval
 from bench.stats.published import Published, same_value
 from bench.suite import Experiment, Mean, Place, Printed, Retained
 from bench.verdict.about import About, about
-from bench.verdict.codes import Verdict, code_of, with_decision
+from bench.verdict.codes import Verdict, undefined, with_decision
+from bench.verdict.looks import Planned
 
 
-def judge_printed(evidence: Evidence, value: Printed) -> Verdict:
-    """The verdict on one printed value. A dash, which prints nothing, is never judged."""
+def judge_printed(evidence: Evidence, value: Printed, planned: Planned | None = None) -> Verdict:
+    """The verdict on one printed value. A dash, which prints nothing, is never judged. planned: as in `judge_claim`."""
+    planned = planned or Planned(evidence)
     experiment = evidence.suite["experiment", value.experiment]
     verdict = Verdict(
         id=value.id,
@@ -33,17 +36,23 @@ def judge_printed(evidence: Evidence, value: Printed) -> Verdict:
         printed=None if value.value is None else float(value.exact),
     )
     try:
-        on = _about(evidence, experiment, value)
+        on = printed_about(evidence, experiment, value)
     except NotRun as missing:
         return replace(verdict, reason=str(missing))
-    verdict = replace(verdict, seeds=on.seeds(evidence), deviations=on.notes)
+    question = planned.question(experiment, on)
+    evidence = question.evidence
+    verdict = replace(verdict, seeds=on.seeds(evidence), declared=question.declared, deviations=on.notes)
+    verdict = replace(verdict, tags=question.tags, look=question.look)
     try:
-        ours, decision = _decide(evidence, experiment, value)
-        verdict = with_decision(replace(verdict, ours=ours), decision)
+        if too_early := question.undecided(on):
+            verdict = with_decision(verdict, too_early)
+        else:
+            ours, decision = decide_printed(evidence, value, evidence.finals)
+            verdict = with_decision(replace(verdict, ours=ours), decision)
     except NotRun as missing:
-        verdict = replace(verdict, reason=str(missing))
-    except StatisticsError as undefined:
-        verdict = replace(verdict, verdict=code_of("undecided", on.notes), reason=f"undefined: {undefined}")
+        verdict = replace(verdict, reason=question.missing(str(missing)))
+    except StatisticsError as why:
+        verdict = undefined(verdict, why)
     return replace(verdict, reason="; ".join([verdict.reason, *evidence.losses(on.cells)]))
 
 
@@ -53,7 +62,7 @@ def _methods(evidence: Evidence, value: Printed) -> list[str]:
     return [rule.student, rule.teacher] if isinstance(rule, Retained) else [value.method]
 
 
-def _about(evidence: Evidence, experiment: Experiment, value: Printed) -> About:
+def printed_about(evidence: Evidence, experiment: Experiment, value: Printed) -> About:
     """What a value rests on. Raises NotRun."""
     if value.value is None:
         raise NotRun("the paper prints a dash")
@@ -64,21 +73,23 @@ def _about(evidence: Evidence, experiment: Experiment, value: Printed) -> About:
     return about(evidence, experiment, quantities, [Place(value.scenario, value.group)], partial=False)
 
 
-def _decide(evidence: Evidence, experiment: Experiment, value: Printed) -> tuple[Interval, Decision]:
-    """Our own value with its 95% interval, and how it compares. Raises NotRun, StatisticsError."""
+def decide_printed(evidence: Evidence, value: Printed, finals: Callable[..., Values]) -> tuple[Interval, Decision]:
+    """Our own value with its 95% interval, and how it compares. finals: gives the scores; as `Evidence.finals`.
+
+    Raises NotRun, StatisticsError.
+    """
+    experiment = evidence.suite["experiment", value.experiment]
     if value.protocol != "greedy":
         raise NotRun(f"the protocol {value.protocol} has no final score")
     methods = _methods(evidence, value)
-    scores = [evidence.finals(experiment, m, value.scenario, value.group) for m in methods]
+    scores = [finals(experiment, m, value.scenario, value.group) for m in methods]
     margin = evidence.margin(experiment, value.margin, float(value.exact), value.scenario, value.group)
     if len(scores) == 2:
-        student, teacher = (own.values for own in scores)
-        return ratio_interval(student, teacher), decisions.ratio(student, teacher, float(value.exact), margin)
+        both = scores[0].against(scores[1])
+        decision = decisions.ratio(both.a, both.b, float(value.exact), margin, both.paired, evidence.asked)
+        return ratio_interval(both.a, both.b, paired=both.paired), decision
     spread = float(value.spread) / value.share if value.spread is not None and value.spread_type == "std" else None
-    found = same_value(scores[0].estimate, Published(float(value.exact), spread, value.seeds), margin)
-    remarks = [*found.tags, *(f"{name}: {outcome}" for name, outcome in found.sensitivity)]
-    if found.compatible is not None:
-        remarks.append("compatible" if found.compatible else "not compatible")
-    return mean_interval(scores[0].estimate), replace(
-        found.decision, reason="; ".join([found.decision.reason, *remarks])
-    )
+    found = same_value(scores[0].estimate, Published(float(value.exact), spread, value.seeds), margin, evidence.asked)
+    remarks = (*found.tags, *(f"{name}: {outcome}" for name, outcome in found.sensitivity))
+    decision = replace(found.decision, tags=remarks, compatible=found.compatible)
+    return mean_interval(scores[0].estimate), decision

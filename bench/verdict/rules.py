@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 
-from bench.measures import Evidence, NotRun, Values
+from bench.evidence.measures import Evidence, NotRun, Values
 from bench.stats import decisions, stated
 from bench.stats.decisions import Decision
 from bench.stats.estimates import StatisticsError
@@ -26,6 +27,7 @@ from bench.suite import (
     Ordering,
     Place,
     Ratio,
+    Seeds,
     Test,
     TimeOfBest,
     Untrained,
@@ -36,6 +38,7 @@ from bench.suite import (
     split,
 )
 
+Read = Callable[..., Values]  # experiment, quantity, scenario, training set -> values; Evidence.values, or a placebo's
 Compared = Ordering | NotGreater | Equivalence  # each pair of quantities by one rule
 ON_RUNS = (Ordering, NotGreater, Equivalence, Ratio, Between, Value, Difference, Change, MeanOrdering)
 
@@ -48,31 +51,37 @@ def require_on_runs(test: Test) -> None:
         raise NotRun("a change between numbers of the text is about printed numbers alone: bench audit")
 
 
-def decide(evidence: Evidence, claim: Claim, experiment: Experiment, place: Place, named: bool) -> Decision:
-    """The statistics of a claim in one place. named: the reason says what was compared.
+def decide(evidence: Evidence, claim: Claim, experiment: Experiment, place: Place, named: bool, read: Read) -> Decision:
+    """The statistics of a claim in one place. named: the reason says what was compared. read: gives the values.
 
     Raises NotRun, StatisticsError.
     """
     test = claim.test
-    values = {q: evidence.values(experiment, q, *place) for q in quantities(test)}
+    values = {q: read(experiment, q, *place) for q in quantities(test)}
+    if not isinstance(test, Compared | Between) and not any(one.reached.any() for one in values.values()):
+        raise StatisticsError("no run reached the threshold within the budget")
     if isinstance(test, Compared):
         return _pairs(evidence, claim, test, experiment, place, values, named)
     if isinstance(test, Ratio):
-        above, below = values[test.numerator], values[test.denominator]
-        return decisions.ratio(above.values, below.values, test.printed, test.tolerance)
+        both = values[test.numerator].against(values[test.denominator])
+        return decisions.ratio(both.a, both.b, test.printed, test.tolerance, both.paired, evidence.asked)
     if isinstance(test, Between):
-        return stated.between(values[test.quantity].values, *_bounds(evidence, test, experiment, place))
+        bounds = _bounds(evidence, test, experiment, place)
+        return stated.between(values[test.quantity].estimate, *bounds, asked=evidence.asked)
     if isinstance(test, Value):
-        ours, printed = values[test.quantity].values, float(number(test.printed)[0])
+        ours, printed = values[test.quantity].estimate, float(number(test.printed)[0])
         margin = _margin(evidence, claim, experiment, place, printed)
-        seeds = experiment.seeds.value if experiment.seeds.kind == "stated" else None
-        found = same_value(ours, Published(printed, seeds=seeds), margin)
-        return replace(found.decision, reason="; ".join([found.decision.reason, *found.tags]))
+        papers = experiment.seeds
+        seeds = papers.value if isinstance(papers, Seeds) and papers.kind == "stated" else None
+        found = same_value(ours, Published(printed, seeds=seeds), margin, evidence.asked)
+        return replace(found.decision, tags=found.tags, compatible=found.compatible)
     if isinstance(test, Difference):
         of, minus = values[test.of], values[test.minus]
         printed = float(number(test.printed[evidence.suite.scope(claim, experiment).index(place.scenario)])[0])
         margin = _margin(evidence, claim, experiment, place, float(minus.values.mean()))
-        return stated.difference(of.values, minus.values, of.same_runs(minus), printed, margin)
+        both = of.against(minus)
+        episodes = _episodes(of, minus)
+        return stated.difference(both.a, both.b, both.paired, printed, margin, episodes, evidence.asked)
     if isinstance(test, Change):
         start, end = values[test.from_], values[test.to]
         size = abs(float(start.values.mean()))
@@ -80,15 +89,17 @@ def decide(evidence: Evidence, claim: Claim, experiment: Experiment, place: Plac
             raise StatisticsError("a change from 0 has no size")
         printed = float(number(test.printed)[0]) * (1 if test.direction == "up" else -1)
         margin = _margin(evidence, claim, experiment, place, size) / size
-        return stated.change(start.values, end.values, printed, margin)
+        both = start.against(end)
+        return stated.change(both.a, both.b, printed, margin, both.paired, evidence.asked)
     raise TypeError(f"claim {claim.id}: no rule for {test.kind}")
 
 
-def decide_means(evidence: Evidence, claim: Claim, test: MeanOrdering, experiment: Experiment) -> Decision:
+def decide_means(evidence: Evidence, claim: Claim, test: MeanOrdering, experiment: Experiment, read: Read) -> Decision:
     """Each seed's mean over one set against its mean over another. Raises NotRun, StatisticsError."""
-    greater, less = (evidence.values(experiment, test.quantity, set_) for set_ in (test.greater, test.less))
+    greater, less = (read(experiment, test.quantity, set_) for set_ in (test.greater, test.less))
     margin = evidence.margin(experiment, claim.margin, float(less.values.mean()), test.less)
-    return decisions.ordering(greater.values, less.values, greater.same_runs(less), margin)
+    both = greater.against(less)
+    return decisions.ordering(both.a, both.b, both.paired, margin, _episodes(greater, less), evidence.asked)
 
 
 def _pairs(
@@ -109,7 +120,7 @@ def _pairs(
     found = [_compare(evidence, claim.margin, test, experiment, place, values[a], values[b]) for a, b in pairs]
     names = [f"{a} against {b}" for a, b in pairs]
     if len(found) > 1:
-        return decisions.conjunction(found, names)
+        return decisions.conjunction(found, names, evidence.asked)
     return replace(found[0], reason=f"{names[0]}: {found[0].reason}") if named else found[0]
 
 
@@ -122,7 +133,7 @@ def _compare(
     a: Values,
     b: Values,
 ) -> Decision:
-    """One pair of quantities: paired where both are read off the same runs, else independent."""
+    """One pair of quantities, seed by seed where they share seeds; what is computed is compared as it is."""
     if not (a.reached.any() or b.reached.any()):
         raise StatisticsError("no run of either method reached the threshold within the budget")
     size = evidence.margin(experiment, margin, float(b.values.mean()), *place)
@@ -132,7 +143,15 @@ def _compare(
         NotGreater: decisions.not_greater,
         Equivalence: decisions.equivalence,
     }[type(test)]
-    return rule(a.values, b.values, a.same_runs(b), size)
+    if a.exact and b.exact:
+        return rule(a.estimate, b.estimate, False, size, asked=evidence.asked)
+    both = a.against(b)
+    return rule(both.a, both.b, both.paired, size, _episodes(a, b), evidence.asked)
+
+
+def _episodes(a: Values, b: Values) -> int | None:
+    """Of each seed's success rate, the fewer of both sides; None where one is no success rate."""
+    return None if a.episodes is None or b.episodes is None else min(a.episodes, b.episodes)
 
 
 def _margin(evidence: Evidence, claim: Claim, experiment: Experiment, place: Place, smaller: float) -> float:
@@ -143,8 +162,9 @@ def _margin(evidence: Evidence, claim: Claim, experiment: Experiment, place: Pla
 
 
 def _bounds(evidence: Evidence, test: Between, experiment: Experiment, place: Place) -> tuple[float, float]:
-    """The printed bounds; one that the quantity cannot pass, such as a time below 0, is none."""
-    low, high = (float(number(text)[0]) for text in (test.low, test.high))
+    """The printed bounds with their tolerance; one that the quantity cannot pass, such as a time below 0, is none."""
+    tolerance = test.tolerance or 0.0
+    low, high = float(number(test.low)[0]) - tolerance, float(number(test.high)[0]) + tolerance
     measure = evidence.suite["measure", split(test.quantity)[2]]
     metrics = {evidence.suite["scenario", id_].metric for id_ in evidence.suite.members(place.scenario)}
     if isinstance(measure, FirstReach | TimeOfBest):

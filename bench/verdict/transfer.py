@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bench.measures import Evidence, NotRun, Values
+from bench.evidence.measures import Evidence, NotRun, Values
 from bench.stats import transfer
 from bench.stats.estimates import StatisticsError
-from bench.stats.intervals import Interval, difference_interval
+from bench.stats.intervals import Interval, difference_interval, paired_interval
+from bench.stats.pairs import matched
 from bench.suite import CurveMeasure, Experiment, FirstReach, Measure, Place, Suite
 
 
@@ -81,10 +82,10 @@ def transfer_metric(
         ours, theirs = values()
     except (NotRun, StatisticsError) as reason:
         return row((None, None), None, str(reason))
-    means = ours.mean, theirs.mean
+    means, both = (ours.mean, theirs.mean), ours.against(theirs)
     if metric == "time_to_threshold":
         budget = evidence.budget(experiment, *place)
-        interval = transfer.time_ratio(ours.times, theirs.times, budget)
+        interval = transfer.time_ratio(*_times(ours, theirs), budget, paired=both.paired)
         shares = f"reached by {ours.reached.mean():.0%} and {theirs.reached.mean():.0%} of seeds"
         found = row(means, interval, "; ".join(filter(None, (shares, interval.reason))))
         return replace(found, bound=_bound(ours, theirs))
@@ -92,10 +93,17 @@ def transfer_metric(
         anchors = evidence.suite["scenario", place.scenario].anchors
         if anchors is None:
             return row(means, None, "the scenario has no anchors")
-        interval = transfer.area_ratio(ours.values, theirs.values, anchors.random)
+        interval = transfer.area_ratio(both.a, both.b, anchors.random, paired=both.paired)
         return row(means, interval, interval.reason or f"above the random policy's {anchors.random:g}")
-    interval = difference_interval(ours.estimate, theirs.estimate)
+    interval = (paired_interval if both.paired else difference_interval)(both.a, both.b)
     return row(means, interval, interval.reason)
+
+
+def _times(ours: Values, theirs: Values) -> tuple[transfer.Times, transfer.Times]:
+    """Both sides' times, as they are compared."""
+    both = ours.against(theirs)
+    reached = matched(*(dict(zip(side.seeds, side.reached.tolist(), strict=True)) for side in (ours, theirs)))
+    return transfer.Times(both.a, reached.a.astype(bool)), transfer.Times(both.b, reached.b.astype(bool))
 
 
 def _read_off(suite: Suite, metric: str) -> str:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from bench.audit import Finding, audit
 from bench.suite import Averaged, Mean, Printed, Retained, Suite, quantities, split
-from bench.suite.loading import folder, load
+from bench.suite.loading import load
+from bench.suite.shipped import folder
 
 SUITES = ("ptde", "mkt_marl")
 
@@ -106,7 +107,7 @@ def test_there_are_cells_to_change(suite: str) -> None:
 
 
 @pytest.mark.parametrize("suite", SUITES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(draw=st.data())
 def test_one_unit_in_the_last_digit_changes_what_follows_from_it_and_nothing_else(
     suite: str, draw: st.DataObject

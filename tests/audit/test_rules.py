@@ -217,9 +217,13 @@ def test_a_set_of_unknown_scenarios() -> None:
         ({"kind": "equivalence", "same": ["base:final", "init:final"]}, {"absolute": 0.1}, "yes"),
         ({"kind": "equivalence", "same": ["base:final", "init:final", "student:final"]}, {"absolute": 0.1}, "no"),
         ({"kind": "equivalence", "same": ["student:final", "base:final"]}, {"relative": 0.5}, "yes"),
-        ({"kind": "equivalence", "same": ["student:final", "base:final"]}, {"share_of_scale": 0.5}, "not_checkable"),
+        ({"kind": "equivalence", "same": ["student:final", "base:final"]}, {"share_of_scale": 0.11}, "yes"),  # of 2
+        ({"kind": "equivalence", "same": ["student:final", "base:final"]}, {"share_of_scale": 0.09}, "no"),
+        ({"kind": "equivalence", "same": ["student:final", "base:final"]}, {"share_of_budget": 0.5}, "not_checkable"),
         ({"kind": "between", "quantity": "base:final", "low": "40%", "high": "0.5"}, None, "yes"),
         ({"kind": "between", "quantity": "base:final", "low": "0.41", "high": "0.5"}, None, "no"),
+        ({"kind": "between", "quantity": "base:final", "low": "0.41", "high": "0.5", "tolerance": 0.01}, None, "yes"),
+        ({"kind": "between", "quantity": "base:final", "low": "0.1", "high": "0.35", "tolerance": 0.04}, None, "no"),
         ({"kind": "value", "quantity": "base:final", "printed": "40%"}, None, "yes"),
         ({"kind": "value", "quantity": "base:final", "printed": "0.404"}, None, "yes"),  # prints 0.40
         ({"kind": "value", "quantity": "base:final", "printed": "0.41"}, None, "yes"),  # 0.405 could lie behind both

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from baselines import specs
-from baselines.knowru import KnowRU
+from baselines.knowru import knowru
 from baselines.learner import Layout, Rollout, Task, Teacher
 from baselines.maddpg import MADDPG
 from baselines.streams import Streams
@@ -106,20 +106,23 @@ def toy_task(agents: int = 3, obs_size: int = 4, width: int = 6) -> Task:
     return Task(agents, obs_size, 3, 5, 60, Layout(width, slots))
 
 
-def toy_teacher(seeds: Sequence[int], task: Task, agents: int, hidden: int, dtype: torch.dtype) -> Teacher:
+def toy_teacher(
+    seeds: Sequence[int], task: Task, agents: int, hidden: int, dtype: torch.dtype, activation: str
+) -> Teacher:
     """Untrained actors of other seeds, that read the observation entries in the opposite order."""
-    settings = specs.MADDPG(**MADDPG_SETTINGS | {"hidden_width": hidden})
+    own = {"hidden_width": hidden, "activation": activation}
+    settings = specs.MADDPG.model_validate(MADDPG_SETTINGS | own)
     streams = [Streams(1000 + seed) for seed in seeds]
     weights = MADDPG([replace(task, agents=agents)], settings, streams, "cpu", dtype=dtype).policy()
-    return Teacher(weights, task.layout, lambda obs: obs.flip(-1))
+    return Teacher(weights, task.layout, lambda obs: obs.flip(-1), own)
 
 
 @pytest.fixture
 def start() -> Callable[..., Run]:
-    """Start a run: `start(KnowRU, seeds=(0, 1), reuse_loss="kl")`; other keywords are hyperparameters."""
+    """Start a run: `start(knowru, seeds=(0, 1), reuse_loss="kl")`; other keywords are hyperparameters."""
 
     def start_run(
-        method: type[MADDPG],
+        method: Callable[..., MADDPG],
         seeds: Sequence[int] = (0, 1, 2, 3, 4),
         *,
         task: Task | None = None,
@@ -134,8 +137,9 @@ def start() -> Callable[..., Run]:
         options = {"lanes_per_call": lanes_per_call, "dtype": dtype}
         if taught and method is not MADDPG and task.teacher is None:
             hidden = int(str(changed.get("hidden_width", MADDPG_SETTINGS["hidden_width"])))
-            task = replace(task, teacher=toy_teacher(seeds, task, teacher_agents, hidden, dtype))
-        if issubclass(method, KnowRU):
+            activation = str(changed.get("activation", "relu"))
+            task = replace(task, teacher=toy_teacher(seeds, task, teacher_agents, hidden, dtype, activation))
+        if method is knowru:
             settings = specs.KnowRU.model_validate(MADDPG_SETTINGS | KNOWRU_SETTINGS | changed)
             return Run(method([task], settings, streams, "cpu", **options), task, streams, [], [])
         settings = specs.MADDPG.model_validate(MADDPG_SETTINGS | changed)
@@ -145,17 +149,28 @@ def start() -> Callable[..., Run]:
 
 
 @pytest.fixture
+def released() -> dict[str, object]:
+    """What KnowRU's released code sets of the learner, beside sizes and rates."""
+    return {
+        "activation": "leaky_relu",
+        "initial_weights": "xavier_leaky_relu",
+        "batches": "own",
+        "clipping": "network",
+    }
+
+
+@pytest.fixture
 def toy() -> Callable[..., Task]:
     """`toy(agents, obs_size, width)` is a task of other sizes."""
     return toy_task
 
 
 @pytest.fixture
-def learned_score(start: Callable[..., Run]) -> Callable[[type[MADDPG]], float]:
+def learned_score(start: Callable[..., Run]) -> Callable[[Callable[..., MADDPG]], float]:
     """Share of greedy actions that name what the agent sees, after training for it on a shared reward."""
     task = Task(2, 3, 3, 5, 800, Layout(3, (0, 1, 2)))
 
-    def trained(method: type[MADDPG], task: Task) -> MADDPG:
+    def trained(method: Callable[..., MADDPG], task: Task) -> MADDPG:
         sizes = {"hidden_width": 32, "batch_size": 64, "update_episodes": 4, "replay_size": 2000}
         learner = start(method, seeds=(0, 1), task=task, gamma=0.0, **sizes).learner
         goals = torch.Generator().manual_seed(7)
@@ -167,7 +182,7 @@ def learned_score(start: Callable[..., Run]) -> Callable[[type[MADDPG]], float]:
             learner.learn(0, all_available(obs, actions, rewards, torch.zeros(2, 4, 5, dtype=torch.bool)), episode)
         return learner
 
-    def score(method: type[MADDPG]) -> float:
+    def score(method: Callable[..., MADDPG]) -> float:
         learner = trained(MADDPG, task)
         if method is not MADDPG:
             teacher = Teacher(learner.policy(), task.layout, lambda obs: obs)

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import LSTM, GRUCell, Linear, Module, ReLU, Sequential
 
-from baselines import agents
-from baselines.layers import initial_linear, part
+from baselines.dec_hdrqn import initial_multi_task_lstm, multi_task_lstm_q
+from baselines.kernels.layers import initial_linear, part
+from baselines.mkt_marl import MultiTaskNetwork, embedded_state, initial_mappings
+from baselines.networks import agents
 from baselines.streams import Streams
 
 S, B, T, N, O, A, H = 3, 2, 5, 4, 6, 3, 8  # noqa: E741 (the axes' names)
@@ -123,9 +125,10 @@ def test_gru_step_by_step_is_the_whole_sequence():
 def test_multi_task_equals_a_plain_loop_and_leaves_other_tasks_alone():
     """Eq. 1-2 on the second of three tasks, each with other sizes and numbers of agents."""
     torch.manual_seed(0)
-    agent = learned(agents.initial_multi_task((5, I, 9), (2, A, 4), 7, 2, H, streams(), "cpu", torch.float64))
+    network = MultiTaskNetwork((5, I, 9), (2, A, 4), 7, 2, H)
+    agent = learned(network.initial(streams(), "cpu", torch.float64))
     inputs = torch.randn(S, B, T, N, I, dtype=torch.float64)
-    q = agents.multi_task_q(agent, inputs, 1)
+    q = agents.mlp_q(network.of_task(agent, 1), inputs)
     assert q.shape == (S, B, T, N, A)
     read = {name: p for name, p in agent.items() if name.split(".")[0] in ("E_1", "F", "EA_1")}
     modules = [[plain_mlp(part(agent, name), s) for name in ("E_1", "F", "EA_1")] for s in range(S)]
@@ -138,16 +141,22 @@ def test_multi_task_equals_a_plain_loop_and_leaves_other_tasks_alone():
     torch.testing.assert_close(q, expected, rtol=0, atol=1e-14)
     assert_gradients_agree(q, read, expected, modules)
     others = [p for name, p in agent.items() if name not in read]
-    gradients = torch.autograd.grad(agents.multi_task_q(agent, inputs, 1).sum(), others, allow_unused=True)
+    gradients = torch.autograd.grad(agents.mlp_q(network.of_task(agent, 1), inputs).sum(), others, allow_unused=True)
     assert len(others) == 8
     assert all(gradient is None for gradient in gradients)
-    assert agents.multi_task_q(agent, torch.zeros(S, 1, 1, 3, 9, dtype=torch.float64), 2).shape == (S, 1, 1, 3, 4)
+    assert agents.mlp_q(network.of_task(agent, 2), torch.zeros(S, 1, 1, 3, 9, dtype=torch.float64)).shape == (
+        S,
+        1,
+        1,
+        3,
+        4,
+    )
 
 
 def test_multi_task_shapes_follow_the_paper():
     shapes = {
         name: tuple(p.shape[1:])
-        for name, p in agents.initial_multi_task((5, 9), (2, 4), 7, 2, H, streams(), "cpu", torch.float32).items()
+        for name, p in MultiTaskNetwork((5, 9), (2, 4), 7, 2, H).initial(streams(), "cpu", torch.float32).items()
         if "weight" in name
     }
     assert shapes == {
@@ -163,9 +172,9 @@ def test_multi_task_shapes_follow_the_paper():
 def test_multi_task_lstm_equals_a_plain_loop_and_leaves_other_tasks_alone():
     """On the second of three tasks, each with other sizes, with torch's LSTM from zeros."""
     torch.manual_seed(0)
-    agent = learned(agents.initial_multi_task_lstm((5, I, 9), (2, A, 4), (7, 6, H), streams(), "cpu", torch.float64))
+    agent = learned(initial_multi_task_lstm((5, I, 9), (2, A, 4), (7, 6, H), streams(), "cpu", torch.float64))
     inputs = torch.randn(S, B, T, N, I, dtype=torch.float64)
-    q, _ = agents.multi_task_lstm_q(agent, inputs, 1)
+    q, _ = multi_task_lstm_q(agent, inputs, 1)
     assert q.shape == (S, B, T, N, A)
     read = {name: p for name, p in agent.items() if name.split(".")[0] in ("E_1", "F", "lstm", "EA_1")}
     expected, modules = torch.empty_like(q), []
@@ -179,19 +188,19 @@ def test_multi_task_lstm_equals_a_plain_loop_and_leaves_other_tasks_alone():
     torch.testing.assert_close(q, expected, rtol=0, atol=1e-14)
     assert_gradients_agree(q, read, expected, modules)
     others = [p for name, p in agent.items() if name not in read]
-    gradients = torch.autograd.grad(agents.multi_task_lstm_q(agent, inputs, 1)[0].sum(), others, allow_unused=True)
+    gradients = torch.autograd.grad(multi_task_lstm_q(agent, inputs, 1)[0].sum(), others, allow_unused=True)
     assert len(others) == 8
     assert all(gradient is None for gradient in gradients)
 
 
 def test_multi_task_lstm_step_by_step_is_the_whole_sequence():
     torch.manual_seed(0)
-    agent = agents.initial_multi_task_lstm((I,), (A,), (7, 6, H), streams(), "cpu", torch.float64)
+    agent = initial_multi_task_lstm((I,), (A,), (7, 6, H), streams(), "cpu", torch.float64)
     inputs = torch.randn(S, B, T, N, I, dtype=torch.float64)
-    whole, end = agents.multi_task_lstm_q(agent, inputs, 0)
+    whole, end = multi_task_lstm_q(agent, inputs, 0)
     carried, steps = None, []
     for t in range(T):
-        q, carried = agents.multi_task_lstm_q(agent, inputs[:, :, t : t + 1], 0, carried)
+        q, carried = multi_task_lstm_q(agent, inputs[:, :, t : t + 1], 0, carried)
         steps.append(q)
     torch.testing.assert_close(torch.cat(steps, 2), whole, rtol=0, atol=1e-14)
     assert carried is not None
@@ -200,9 +209,9 @@ def test_multi_task_lstm_step_by_step_is_the_whole_sequence():
 
 def test_state_embedding_is_one_linear_layer():
     torch.manual_seed(0)
-    embeddings = agents.initial_state_embeddings((5, 9), 4, streams(), "cpu", torch.float64)
+    embeddings = initial_mappings("SE", ((5, 4), (9, 4)), streams(), "cpu", torch.float64)
     state = torch.randn(S, B, T, 9, dtype=torch.float64)
-    embedded = agents.embedded_state(embeddings, state, 1)
+    embedded = embedded_state(embeddings, state, 1)
     expected = torch.stack([plain_mlp(part(embeddings, "SE_1"), s)(state[s]) for s in range(S)])
     torch.testing.assert_close(embedded, expected, rtol=0, atol=1e-14)
     assert embedded.min() < 0

@@ -15,9 +15,10 @@ from torch.nn.functional import one_hot
 
 from baselines import specs
 from baselines.dec_hdrqn import DecHDRQN
-from baselines.learner import Layout, Rollout, Task, Teacher
+from baselines.learner import Layout, Rollout, Seen, Task, Teacher
 from baselines.streams import Streams
 from tests.distilled import SETTINGS, TEACHER, linear_of, toy
+from tests.teams import seen
 
 
 @pytest.fixture(autouse=True)
@@ -96,12 +97,18 @@ def test_acting_remembers_its_episode():
             expected[s, :, :, i] = q.argmax(-1)
     policy = run.learner.greedy(0)
     for _ in range(2):
-        chosen = torch.stack([policy(obs[:, :, t], free, t) for t in range(task.episode_limit)], 2)
+        chosen = torch.stack([policy(seen(obs[:, :, t], free, t)) for t in range(task.episode_limit)], 2)
         assert torch.equal(chosen.argmax(-1), expected)
         assert chosen.sum(-1).eq(1).all()
-    forgetful = torch.stack([policy(obs[:, :, t], free, 0) for t in range(task.episode_limit)], 2).argmax(-1)
+    forgetful = torch.stack([policy(seen(obs[:, :, t], free)) for t in range(task.episode_limit)], 2).argmax(-1)
     assert torch.equal(forgetful[:, :, 0], expected[:, :, 0])
     assert (forgetful != expected).double().mean() > 0.05
+    limit, moved = task.episode_limit, torch.arange(task.episode_limit).roll(2)  # copy 1 begins anew at step 2
+    obs[:, 1], begins = obs[:, 1, moved], torch.zeros(limit, 3, 5, dtype=torch.bool)
+    begins[0], begins[2, :, 1] = True, True
+    mixed = torch.stack([policy(Seen(obs[:, :, t], free, begins[t])) for t in range(limit)], 2).argmax(-1)
+    assert torch.equal(mixed[:, 1, 2:], expected[:, 1, : limit - 2])
+    assert torch.equal(mixed[:, [0, 2, 3, 4]], expected[:, [0, 2, 3, 4]])
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 0.5, 1.0])
@@ -114,17 +121,17 @@ def test_unavailable_actions_are_never_taken(epsilon):
         for policy in (run.learner.exploring(k, 0), run.learner.greedy(k)):
             for t in range(task.episode_limit):
                 obs = torch.randn(3, 2, task.agents, task.obs_size)
-                assert torch.equal(policy(obs, avail[:, :, t], t).argmax(-1), only[:, :, t])
+                assert torch.equal(policy(seen(obs, avail[:, :, t], t)).argmax(-1), only[:, :, t])
 
 
 def test_epsilon_falls_with_the_tasks_own_steps():
     """Task 0's episodes have 6 steps, so that 40 are over after 7 episodes; then a tenth is left to chance."""
     run = toy(epsilon_start=1.0, epsilon_end=0.1, update_episodes=400)
     obs, free = torch.zeros(3, 400, 3, 4), torch.ones(3, 400, 3, 3, dtype=torch.bool)
-    best = run.learner.greedy(0)(obs, free, 0).argmax(-1)
+    best = run.learner.greedy(0)(seen(obs, free)).argmax(-1)
     shares = {}
     for done in (0, 3, 7, 100):
-        chosen = run.learner.exploring(0, done)(obs, free, 0).argmax(-1)
+        chosen = run.learner.exploring(0, done)(seen(obs, free)).argmax(-1)
         shares[done] = (chosen != best).double().mean().item()
     # 3,600 draws; of those left to chance two thirds differ from the best; .03 is 4 standard errors at least
     for done, epsilon in ((0, 1.0), (3, 1 - 0.9 * 18 / 40), (7, 0.1), (100, 0.1)):
@@ -174,7 +181,7 @@ def agreement(learner: DecHDRQN, k: int, goals: Tensor) -> float:
     free = torch.ones(*goals.shape[:2], task.agents, task.action_size, dtype=torch.bool)
     for t in range(goals.shape[2]):
         obs = one_hot(goals[:, :, t], task.obs_size).float()
-        right.append(policy(obs, free, t).argmax(-1) == goals[:, :, t])
+        right.append(policy(seen(obs, free, t)).argmax(-1) == goals[:, :, t])
     return torch.stack(right).double().mean().item()
 
 
@@ -196,7 +203,7 @@ def test_it_learns_two_tasks_from_perfect_teachers():
             goals = torch.randint(task.action_size, (2, 2, 7, task.agents), generator=drawn)
             obs, policy = one_hot(goals, task.obs_size).float(), learner.exploring(k, done - 2)
             avail = torch.ones(2, 2, 7, task.agents, task.action_size, dtype=torch.bool)
-            actions = torch.stack([policy(obs[:, :, t], avail[:, :, t], t) for t in range(6)], 2)
+            actions = torch.stack([policy(seen(obs[:, :, t], avail[:, :, t], t)) for t in range(6)], 2)
             ends = torch.zeros(2, 2, 6, dtype=torch.bool)
             learner.learn(k, Rollout(obs, actions, torch.zeros(2, 2, 6, task.agents), ends, avail), done)
     trained = [agreement(learner, k, goals) for k, goals in enumerate(tests)]

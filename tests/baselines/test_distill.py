@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from baselines import distill
+from baselines import knowru
+from baselines.losses import pairing
 
 TEACHER = torch.tensor([[0.0, math.log(3)], [0.0, 0.0]]).T.reshape(1, 1, 2, 2)  # p = (1/4, 3/4), then (1/2, 1/2)
 STUDENT = torch.zeros(1, 1, 2, 2)  # p = (1/2, 1/2), twice
@@ -14,24 +15,24 @@ STUDENT = torch.zeros(1, 1, 2, 2)  # p = (1/2, 1/2), twice
 def test_mse_is_the_mean_over_actions_and_batch():
     teacher = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
     student = torch.tensor([[[[0.0, 2.0], [1.0, 1.0]]]])
-    assert distill.mse(teacher, student).tolist() == [[(1 + 0 + 4 + 9) / 4]]
+    assert knowru.mse(teacher, student).tolist() == [[(1 + 0 + 4 + 9) / 4]]
 
 
 def test_cross_entropy_by_hand():
     """Against a uniform student each sample costs log 2; the other way round it differs."""
-    assert distill.cross_entropy(TEACHER, STUDENT).item() == pytest.approx(math.log(2))
+    assert knowru.cross_entropy(TEACHER, STUDENT).item() == pytest.approx(math.log(2))
     reverse = (-(math.log(1 / 4) + math.log(3 / 4)) / 2 + math.log(2)) / 2
-    assert distill.cross_entropy(STUDENT, TEACHER).item() == pytest.approx(reverse)
+    assert knowru.cross_entropy(STUDENT, TEACHER).item() == pytest.approx(reverse)
 
 
 def test_kl_is_of_the_student_from_the_teacher():
     """Eq. 7: KL(q_s, q_t) = 1/2 log(2) + 1/2 log(2/3) in the first sample, none in the second."""
-    assert distill.kl(TEACHER, STUDENT).item() == pytest.approx((math.log(2) + math.log(2 / 3)) / 4)
+    assert knowru.kl(TEACHER, STUDENT).item() == pytest.approx((math.log(2) + math.log(2 / 3)) / 4)
     other_way = (math.log(1 / 2) / 4 + 3 * math.log(3 / 2) / 4) / 2
-    assert distill.kl(STUDENT, TEACHER).item() == pytest.approx(other_way)
+    assert knowru.kl(STUDENT, TEACHER).item() == pytest.approx(other_way)
 
 
-@pytest.mark.parametrize("loss", distill.LOSSES.values(), ids=distill.LOSSES)
+@pytest.mark.parametrize("loss", knowru.LOSSES.values(), ids=knowru.LOSSES)
 def test_losses_keep_seeds_and_agents_apart_and_spare_the_teacher(loss):
     torch.manual_seed(0)
     teacher = torch.randn(2, 3, 5, 7, requires_grad=True)
@@ -47,6 +48,6 @@ def test_losses_keep_seeds_and_agents_apart_and_spare_the_teacher(loss):
 
 def test_six_students_of_four_teachers_repeat_the_pairing():
     weights = {"weight_0": torch.arange(4.0).reshape(1, 4, 1, 1).expand(2, 4, 1, 1)}
-    paired = distill.paired(weights, 6, like=torch.zeros((), dtype=torch.float64))["weight_0"]
+    paired = pairing.paired(weights, 6, like=torch.zeros((), dtype=torch.float64))["weight_0"]
     assert paired[1].flatten().tolist() == [0, 1, 2, 3, 0, 1]
     assert paired.dtype == torch.float64

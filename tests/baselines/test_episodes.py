@@ -5,12 +5,14 @@ Axes: S seed, E environment copy, B batch, T time step, N agent, O observation e
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn.functional import one_hot
 
-from baselines.episodes import WholeEpisodes, played, team_rewards
 from baselines.learner import Rollout, Task
+from baselines.replay.episodes import EpisodeBatch, WholeEpisodes, ends, played, team_rewards
 from baselines.streams import Streams
 from tests.teams import toy_task
 
@@ -160,3 +162,25 @@ def test_a_round_played_in_inference_mode_can_be_trained_on():
         log.append(numbered(0, 4))
     batch = log.sample(4)
     assert (torch.ones(1, requires_grad=True) * batch.obs).sum().requires_grad
+
+
+def test_a_batch_is_cut_to_its_longest_episode():
+    mask = torch.tensor([[[True, True, False, False], [True, False, False, False]]])
+    steps = torch.arange(4.0).expand(1, 2, 4)
+    places = torch.arange(5.0).view(1, 1, 5, 1, 1).expand(1, 2, 5, 3, 2)
+    batch = EpisodeBatch(places, places[..., 0, :], steps.unsqueeze(-1).long(), places > 0, steps, mask, mask)
+    cut = batch.trimmed()
+    assert (cut.obs.shape, cut.state.shape, cut.actions.shape) == ((1, 2, 3, 3, 2), (1, 2, 3, 2), (1, 2, 2, 1))
+    assert cut.mask.tolist() == [[[True, True], [True, False]]]
+    assert torch.equal(cut.rewards, steps[..., :2])
+    assert ends(mask).tolist() == [[[False, True, False, False], [True, False, False, False]]]
+    assert ends(mask | True).tolist() == [[[False, False, False, True]] * 2]
+
+
+def test_batches_of_a_seed_that_trains_alone_are_cut():
+    rollout = numbered(0, 4, seeds=1)
+    mask = (torch.arange(T) < 2).expand(1, 4, T)
+    for alone, steps in ((True, 2), (False, T)):
+        log = replay(seeds=(0,), task=replace(toy_task(), alone=alone))
+        log.append(replace(rollout, mask=mask))
+        assert log.sample(4).actions.shape[2] == steps

@@ -1,10 +1,15 @@
 """Axes: S seed, N agent, B batch, O observation entry, A action entry."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from torch.nn.functional import leaky_relu, linear
 
-from baselines.knowru import KnowRU, annealed_alpha, combined_loss, magnitude_scale
+from baselines.knowru import annealed_alpha, combined_loss, knowru, magnitude_scale
+from baselines.learner import Layout
 from baselines.maddpg import MADDPG
+from baselines.teachers import ActorTeachers
 
 
 @pytest.mark.parametrize(
@@ -21,7 +26,7 @@ def test_alpha_that_starts_below_the_end_stays(episodes_done):
 
 def test_reported_alpha_follows_the_share_of_the_budget(start):
     """60 episodes, half of them to anneal in, two a round, the first update after the second round."""
-    run = start(KnowRU, seeds=(0,)).play(20)
+    run = start(knowru, seeds=(0,)).play(20)
     alphas = [losses["alpha"].item() for losses in run.losses[1:]]
     assert alphas[0] == pytest.approx(0.5 - 0.48 * 4 / 30)
     assert alphas[13] == pytest.approx(0.02)
@@ -46,14 +51,14 @@ def test_equation_10():
 
 def test_alpha_zero_is_maddpg(start):
     """Bit for bit: the reuse term's gradient is then zero."""
-    knowru = start(KnowRU, alpha_start=0.0, alpha_end=0.0, reuse_scale="none").play(6)
+    mixed = start(knowru, alpha_start=0.0, alpha_end=0.0, reuse_scale="none").play(6)
     maddpg = start(MADDPG).play(6)
-    ours, theirs = knowru.learner.state(), maddpg.learner.state()
+    ours, theirs = mixed.learner.state(), maddpg.learner.state()
     assert all(torch.equal(ours[name], p) for name, p in theirs.items())
 
 
 def test_reuse_alone_imitates_the_teacher(start):
-    run = start(KnowRU, alpha_start=1.0, alpha_end=1.0, reuse_scale="none").play(50)
+    run = start(knowru, alpha_start=1.0, alpha_end=1.0, reuse_scale="none").play(50)
     reuse = torch.stack([losses["reuse"] for losses in run.losses[1:]])
     assert (reuse[-1] < reuse[0] / 3).all()
     assert {"critic", "actor", "q", "reuse", "alpha"} == set(run.losses[-1])
@@ -61,8 +66,34 @@ def test_reuse_alone_imitates_the_teacher(start):
 
 def test_a_teacher_is_needed(start):
     with pytest.raises(ValueError, match="needs a teacher"):
-        start(KnowRU, taught=False)
+        start(knowru, taught=False)
+
+
+def test_a_teacher_that_reads_more_than_the_student_stores_is_refused(start, toy):
+    """The student leaves out communication entries, its teacher was trained with them."""
+    taught = start(knowru).task
+    task = replace(toy(), layout=Layout(5, (0, 1, 2)), teacher=taught.teacher)
+    with pytest.raises(ValueError, match="the teacher reads 4 entries of an observation, the student stores 3"):
+        start(knowru, task=task)
+
+
+def test_a_teachers_own_activation_is_kept(start):
+    """A leaky teacher tells a ReLU student something else than a ReLU teacher of the same weights."""
+    obs = torch.randn(2, 8, 3, 4, generator=torch.Generator().manual_seed(0))
+    task = start(knowru, seeds=(0, 1), activation="leaky_relu").task
+    leaky, relu = (
+        ActorTeachers(replace(task.teacher, hyperparameters=own), 3, obs).logits(obs)
+        for own in (task.teacher.hyperparameters, {})
+    )
+    assert not torch.allclose(leaky, relu, atol=1e-4)
+    weights = {name: p[0, 0] for name, p in task.teacher.weights.items()}
+    x = torch.zeros(8, 6)
+    x[:, list(task.layout.slots)] = obs[0, :, 0].flip(-1)
+    for layer in range(4):
+        x = linear(x, weights[f"weight_{layer}"], weights[f"bias_{layer}"])
+        x = leaky_relu(x, 0.01) if layer < 3 else x
+    torch.testing.assert_close(leaky[0, 0].mT, x)
 
 
 def test_a_small_task_is_learned(learned_score):
-    assert learned_score(KnowRU) > 0.9
+    assert learned_score(knowru) > 0.9

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import LSTM, GRUCell, Linear, LSTMCell
 
-from baselines import layers
+from baselines.kernels import layers
 from baselines.streams import Streams, derived_seed
 
 

@@ -1,13 +1,20 @@
 """Axes: S seed, E environment copy, T time step, N agent, B batch, O observation entry, A action entry."""
 
+import dataclasses
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 
+from baselines.knowru import knowru
 from baselines.learner import Layout, Task
-from baselines.maddpg import MADDPG, InitializedMADDPG, actor_loss, critic_loss, gumbel, soft_sample, td_targets
-from baselines.replay import Batch
+from baselines.maddpg import MADDPG, actor_loss, critic_loss, gumbel, maddpg_initialized, soft_sample, td_targets
+from baselines.networks.actors import Actors
+from baselines.replay.transitions import Batch
+from baselines.specs import ALGORITHMS
+from tests.baselines.conftest import Run, toy_round
 
 
 def test_gumbel_by_hand():
@@ -60,7 +67,8 @@ def test_targets_by_hand():
         terminated=torch.tensor([[[False, True]]]),
     )
     noise = torch.tensor([math.log(3), 0.0]).view(1, 1, 2, 1).expand(1, 2, 2, 2)
-    y = td_targets(actor, critic, batch, noise, None, gamma=0.9, temperature=1.0)
+    actors = Actors(Layout(1, (0,)), agents=2, hidden=[1], actions=2, device="cpu")
+    y = td_targets(actors, actor, critic, batch, noise, gamma=0.9, temperature=1.0)
     expected = torch.tensor([[[0.5 + 0.9 * 10.5, 0.25], [-0.5 + 0.9 * 12.5, -0.25]]])
     torch.testing.assert_close(y, expected)
 
@@ -92,7 +100,7 @@ def test_warm_up_and_batch_delay_the_first_update(start):
 
 
 def test_initialized_actors_are_the_teachers(start):
-    run = start(InitializedMADDPG, seeds=(3, 4), teacher_agents=2)
+    run = start(maddpg_initialized, seeds=(3, 4), teacher_agents=2)
     state, teacher = run.learner.state(), run.task.teacher.weights
     fresh = start(MADDPG, seeds=(3, 4)).learner.state()
     for name, weight in teacher.items():
@@ -108,16 +116,29 @@ def test_initialized_actors_are_the_teachers(start):
 
 
 def test_initialization_says_what_does_not_fit(start):
-    taught = start(InitializedMADDPG).task
+    taught = start(maddpg_initialized).task
     wide = Task(3, 4, 3, 5, 60, Layout(7, (0, 1, 2, 3)), taught.teacher)
     with pytest.raises(ValueError, match="input has 6 entries, the student's 7"):
-        start(InitializedMADDPG, task=wide)
+        start(maddpg_initialized, task=wide)
     with pytest.raises(ValueError, match="the teacher's shapes are"):
-        start(InitializedMADDPG, task=taught, hidden_width=17)
+        start(maddpg_initialized, task=taught, hidden_width=17)
     with pytest.raises(ValueError, match="needs a teacher"):
-        start(InitializedMADDPG, taught=False)
+        start(maddpg_initialized, taught=False)
+    with pytest.raises(ValueError, match="activation: got leaky_relu; allowed: relu, as the teacher's"):
+        start(maddpg_initialized, task=taught, activation="leaky_relu")
 
 
 def test_a_small_task_is_learned(learned_score):
     """A random policy scores 1/3 a step and agent."""
     assert learned_score(MADDPG) > 0.9
+
+
+@pytest.mark.parametrize("method", [MADDPG, knowru])
+def test_episodes_that_end_early_are_refused(method: Any, start: Callable[..., Run]) -> None:
+    """As its hyperparameters say, so that `bench validate` refuses them before."""
+    run = start(method)
+    rollout = toy_round(run)
+    short = torch.zeros(rollout.rewards.shape[:3], dtype=torch.bool)
+    with pytest.raises(ValueError, match="some have ended before the task's limit"):
+        run.learner.learn(0, dataclasses.replace(rollout, mask=short), run.learner.copies)
+    assert not ALGORITHMS[method.__name__.lower()].hyperparameters.ends_early

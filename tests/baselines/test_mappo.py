@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from baselines.mappo import MAPPO, SampledPlay, entropy, gumbel, log_policy, policy_loss, standardised, value_loss
-from baselines.multi_task_mappo import MultiTaskMAPPO
-from tests.teams import assert_same, ppo, several_ppo, started, toy_rollout, toy_task
+from baselines.mappo import SampledPlay, entropy, gumbel, log_policy, mappo, policy_loss, standardised, value_loss
+from baselines.mappo_multi import mappo_multi
+from baselines.specs import TaskSizes
+from tests.teams import assert_same, ppo, seen, several_ppo, started, toy_rollout, toy_task
 
 TASKS = [toy_task(), toy_task(3, 5, 3, 7, state_size=4), toy_task(1, 1, 6, 2)]
 ON_POLICY: dict[str, Any] = {
@@ -26,9 +27,9 @@ ON_POLICY: dict[str, Any] = {
     "huber_delta": 0.5,
 }
 KINDS = {
-    "epymarl": (MAPPO, TASKS[:1], ppo()),
-    "on-policy": (MAPPO, TASKS[1:2], ppo(**ON_POLICY, use_rnn=True, critic_use_rnn=True)),
-    "several tasks": (MultiTaskMAPPO, TASKS, several_ppo(value_normalisation=True, time_limit_terminal=True)),
+    "epymarl": (mappo, TASKS[:1], ppo()),
+    "on-policy": (mappo, TASKS[1:2], ppo(**ON_POLICY, use_rnn=True, critic_use_rnn=True)),
+    "several tasks": (mappo_multi, TASKS, several_ppo(value_normalisation=True, time_limit_terminal=True)),
 }
 
 
@@ -76,7 +77,7 @@ def test_sampled_actions_follow_the_policy():
     actor = {"weight_0": torch.zeros(1, 4, 2), "bias_0": torch.tensor([[1.0, 2.0, 5.0, 99.0]]).log()}
     noise = gumbel((1, 1, 20_000, 2, 4), torch.Generator().manual_seed(0), torch.device("cpu"), torch.float32)
     avail = torch.tensor([True, True, True, False]).expand(1, 20_000, 2, 4)
-    actions = SampledPlay(actor, False, False, noise)(torch.zeros(1, 20_000, 2, 2), avail, 0)
+    actions = SampledPlay(actor, False, False, noise)(seen(torch.zeros(1, 20_000, 2, 2), avail))
     assert actions.sum(-1).eq(1).all()
     assert actions.mean((0, 1, 2)).tolist() == pytest.approx([1 / 8, 2 / 8, 5 / 8, 0], abs=0.01)
 
@@ -89,7 +90,7 @@ def test_unavailable_actions_are_never_taken(name):
         for k, rollout in enumerate(rollouts):
             assert rollout.actions.sum(-1).eq(1).all()
             assert (rollout.avail_actions[:, :, :-1] | (rollout.actions == 0)).all()
-            best = run.learner.greedy(k)(rollout.obs[:, :, 0], rollout.avail_actions[:, :, 0], 0)
+            best = run.learner.greedy(k)(seen(rollout.obs[:, :, 0], rollout.avail_actions[:, :, 0]))
             assert (rollout.avail_actions[:, :, 0] | (best == 0)).all()
 
 
@@ -105,8 +106,8 @@ def test_a_seeds_numbers_do_not_depend_on_its_companions(name):
 @pytest.mark.parametrize("changes", [{}, ON_POLICY])
 def test_nor_at_the_sizes_of_the_particle_tasks(changes):
     h, task = ppo(hidden_width=64, update_episodes=10, **changes), toy_task(2, 11, 5, 25)
-    alone = started(MAPPO, [task], h, (3,)).play(2)
-    assert_same(started(MAPPO, [task], h, (1, 0, 3, 2, 4)).play(2).lane(2), alone.lane(0))
+    alone = started(mappo, [task], h, (3,)).play(2)
+    assert_same(started(mappo, [task], h, (1, 0, 3, 2, 4)).play(2).lane(2), alone.lane(0))
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -125,7 +126,7 @@ def test_a_stopped_run_ends_as_an_uninterrupted_one(name):
 
 
 def test_a_state_is_a_copy():
-    run = started(MAPPO, TASKS[:1], ppo()).play(1)
+    run = started(mappo, TASKS[:1], ppo()).play(1)
     state, policy = run.learner.state(), run.learner.policy()
     kept = [{name: x.clone() for name, x in found.items()} for found in (state, policy)]
     run.play(1)
@@ -134,7 +135,7 @@ def test_a_state_is_a_copy():
 
 
 def test_a_round_that_was_played_in_inference_mode_is_learnt_from():
-    run, again = (started(MAPPO, TASKS[:1], ppo()) for _ in range(2))
+    run, again = (started(mappo, TASKS[:1], ppo()) for _ in range(2))
     with torch.inference_mode():
         rollout = toy_rollout(run.learner, 0, run.streams, 0)
     losses = run.learner.learn(0, rollout, 3)
@@ -143,7 +144,7 @@ def test_a_round_that_was_played_in_inference_mode_is_learnt_from():
 
 
 def test_a_tasks_update_moves_its_own_layers_and_the_shared_ones():
-    run = started(MultiTaskMAPPO, TASKS, several_ppo(), (0, 1)).play(2)
+    run = started(mappo_multi, TASKS, several_ppo(), (0, 1)).play(2)
     for task, rollout in enumerate(run.rollouts[-1]):
         before = run.learner.state()
         run.learner.learn(task, rollout, 9)
@@ -157,7 +158,7 @@ def test_a_tasks_update_moves_its_own_layers_and_the_shared_ones():
 
 def test_one_task_is_for_mappo_and_several_for_its_other_form():
     with pytest.raises(ValueError, match="got 3 tasks; allowed: 1"):
-        started(MAPPO, TASKS, ppo())
+        started(mappo, TASKS, ppo())
 
 
 @pytest.mark.parametrize(
@@ -177,6 +178,6 @@ def test_an_update_costs_its_products():
     """By hand: 10 episodes of 2 steps, 2 agents; 3 observations, 4 actions. An actor of (3 + 2 + 4) * 16 + 16^2, a
     critic of (6 + 2 + 1) * 16 + 16^2; 3 passes of 3 products each, one more of the old policy, the target, and to act.
     """
-    assert ppo().cost(2, 3, 4, 2, 10).operations == 2 * 10 * 2 * 2 * (400 * (9 + 2) + 400 * (9 + 1))
+    assert ppo().work(TaskSizes(2, 3, 4, 2), 10).operations == 2 * 10 * 2 * 2 * (400 * (9 + 2) + 400 * (9 + 1))
     actor, critic = 5 * 12 + (12 + 4) * 16 + 256, 8 * 10 + (10 + 1) * 16 + 256
-    assert several_ppo().cost(2, 3, 4, 2, 10).operations == 2 * 10 * 2 * 2 * (actor * 11 + critic * 10)
+    assert several_ppo().work(TaskSizes(2, 3, 4, 2), 10).operations == 2 * 10 * 2 * 2 * (actor * 11 + critic * 10)

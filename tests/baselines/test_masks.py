@@ -2,7 +2,7 @@
 
 import torch
 
-from baselines import masks
+from baselines.losses import masks
 
 
 def test_means_are_each_seeds_own():

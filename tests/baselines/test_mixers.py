@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn import Linear, ReLU, Sequential
 from torch.nn.functional import elu
 
-from baselines.layers import part
-from baselines.mixers import QMIX, VDN, Chosen
-from baselines.nn import Parameters
+from baselines.kernels.layers import part
+from baselines.kernels.nn import Parameters
+from baselines.networks.mixers import QMIX, VDN, Chosen
 from baselines.streams import Streams
 
 S, B, T, N, X = 3, 2, 5, 4, 6

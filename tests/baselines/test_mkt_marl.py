@@ -60,6 +60,7 @@ def test_the_loss_equals_a_plain_loop(temperature):
     mean = mkt_marl.distillation_loss(teacher, student, avail, mask, temperature)
     total = mkt_marl.distillation_loss(teacher, student, avail, mask, temperature, "sum")
     steps = mkt_marl.distillation_loss(teacher, student, avail, mask, temperature, "mean over steps")
+    episodes = mkt_marl.distillation_loss(teacher, student, avail, mask, temperature, "mean over episodes")
     for s in range(S):
         terms = []
         for b in range(B):
@@ -74,9 +75,19 @@ def test_the_loss_equals_a_plain_loop(temperature):
         assert total[s].item() == pytest.approx(sum(terms), rel=1e-12)
         assert mean[s].item() == pytest.approx(sum(terms) / len(terms), rel=1e-12)
         assert steps[s].item() == pytest.approx(sum(terms) / [9, 6][s], rel=1e-12)
+        assert episodes[s].item() == pytest.approx(sum(terms) / B, rel=1e-12)
 
 
-@pytest.mark.parametrize("reduction", ["mean", "mean over steps", "sum"])
+def test_episodes_without_a_step_are_not_counted():
+    """One of three in the first seed, all in the second, which then has 0."""
+    teacher, student, avail, mask = batch()
+    mask[0, 2], mask[1] = False, False
+    total = mkt_marl.distillation_loss(teacher, student, avail, mask, 1.0, "sum")
+    episodes = mkt_marl.distillation_loss(teacher, student, avail, mask, 1.0, "mean over episodes")
+    assert episodes.tolist() == pytest.approx([total[0].item() / 2, 0], rel=1e-12)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "mean over steps", "mean over episodes", "sum"])
 def test_the_gradient_is_zero_where_student_equals_teacher(reduction):
     teacher, _, avail, mask = batch()
     student = teacher.clone().requires_grad_()

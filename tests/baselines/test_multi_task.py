@@ -8,11 +8,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from baselines.agents import agent_inputs, embedded_state, multi_task_q
-from baselines.mixers import QMIX, Chosen
-from baselines.multi_task import MultiTaskValueDecomposition
-from baselines.optim import TeamAdam
-from tests.teams import assert_same, several, started, toy_task
+from baselines.kernels.layers import joined
+from baselines.kernels.optim import TeamAdam
+from baselines.mkt_marl import embedded_state
+from baselines.networks.agents import agent_inputs, mlp_q
+from baselines.networks.mixers import QMIX, Chosen
+from baselines.qmix_multi import qmix_multi
+from tests.teams import assert_same, seen, several, started, toy_task
 
 TASKS = [toy_task(), toy_task(2, 5, 3, 7, state_size=4), toy_task(2, 1, 6, 2)]
 UNEQUAL = [toy_task(), toy_task(3, 2, 3, 4), toy_task(1, 4, 5, 3)]
@@ -22,19 +24,19 @@ KINDS = [("qmix", TASKS), ("vdn", UNEQUAL)]
 @pytest.mark.parametrize(("mixer", "tasks"), KINDS)
 def test_a_seeds_numbers_do_not_depend_on_its_companions(mixer, tasks):
     h = several(mixer, obs_last_action=mixer == "vdn")
-    alone = started(MultiTaskValueDecomposition, tasks, h, (3,)).play(6)
+    alone = started(qmix_multi, tasks, h, (3,)).play(6)
     assert sum("td" in seen for seen in alone.seen) == 3 * 4
     for seeds in ((0, 1, 2, 3, 4), (3, 8), (4, 9, 3)):
-        company = started(MultiTaskValueDecomposition, tasks, h, seeds).play(6)
+        company = started(qmix_multi, tasks, h, seeds).play(6)
         assert_same(company.lane(seeds.index(3)), alone.lane(0))
 
 
 @pytest.mark.parametrize(("mixer", "tasks"), KINDS)
 def test_a_stopped_run_ends_as_an_uninterrupted_one(mixer, tasks):
     h = several(mixer, target_update_unit="epochs", target_update_interval=5)
-    whole = started(MultiTaskValueDecomposition, tasks, h, (0, 1, 2)).play(13)
-    first = started(MultiTaskValueDecomposition, tasks, h, (2, 0, 1)).play(11)
-    second = started(MultiTaskValueDecomposition, tasks, h, (0, 1, 2))
+    whole = started(qmix_multi, tasks, h, (0, 1, 2)).play(13)
+    first = started(qmix_multi, tasks, h, (2, 0, 1)).play(11)
+    second = started(qmix_multi, tasks, h, (0, 1, 2))
     order = [1, 2, 0]
     second.learner.load_state({name: x[order] for name, x in first.learner.state().items()})
     for lane, own in enumerate(order):
@@ -53,16 +55,16 @@ def moved(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> se
 
 def test_a_tasks_update_moves_its_own_layers_and_the_shared_ones():
     """Adam leaves the rest alone, where a gradient of zero would let its momentum move them on."""
-    run = started(MultiTaskValueDecomposition, TASKS, several(), (0, 1)).play(4)
+    run = started(qmix_multi, TASKS, several(), (0, 1)).play(4)
     shared = {"agent.F", "mixer.hyper_w_1", "mixer.hyper_w_final", "mixer.hyper_b_1", "mixer.V"}
     for task, rollout in enumerate(run.rollouts[-1]):
         before = run.learner.state()
         run.learner.learn(task, rollout, 10)
         after = run.learner.state()
-        assert moved(before, after) == shared | {f"agent.E_{task}", f"agent.EA_{task}", f"state.SE_{task}"}
+        assert moved(before, after) == shared | {f"agent.E_{task}", f"agent.EA_{task}", f"mixer.SE_{task}"}
     steps = {name: x[0].item() for name, x in run.learner.state().items() if name.startswith("adam.step.")}
     assert steps["adam.step.agent.F.weight_0"] == 3 * 3
-    assert steps["adam.step.agent.E_1.weight_0"] == steps["adam.step.state.SE_2.bias_0"] == 3
+    assert steps["adam.step.agent.E_1.weight_0"] == steps["adam.step.mixer.SE_2.bias_0"] == 3
 
 
 def test_an_adam_of_some_tensors_is_torchs_with_gradients_of_none():
@@ -94,23 +96,23 @@ def test_an_adam_of_some_tensors_is_torchs_with_gradients_of_none():
 
 
 def test_the_networks_are_those_of_equations_1_2_and_4():
-    """Q_i and Q_tot of task 1, put together from agents.py and mixers.py."""
-    run = started(MultiTaskValueDecomposition, TASKS, several(), (0, 1), torch.float64).play(5)
+    """Q_i and Q_tot of task 1, put together from agents.py, mixers.py and mkt_marl.py."""
+    run = started(qmix_multi, TASKS, several(), (0, 1), torch.float64).play(5)
     learner, own = run.learner, {}
     for name, x in learner.state().items():
         if name.startswith("online."):
             _, network, key = name.split(".", 2)
             own.setdefault(network, {})[key] = x
     batch = learner.replays[1].sample(6)
-    q = multi_task_q(own["agent"], agent_inputs(batch.obs), 1)
-    acting = learner.greedy(1)(batch.obs[:, :, 0].float(), batch.avail_actions[:, :, 0], 0)
+    q = mlp_q(joined(own["agent"], ("E_1", "F", "EA_1")), agent_inputs(batch.obs))
+    acting = learner.greedy(1)(seen(batch.obs[:, :, 0].float(), batch.avail_actions[:, :, 0]))
     best = q[:, :, 0].masked_fill(~batch.avail_actions[:, :, 0], -torch.inf).argmax(-1)
     assert torch.equal(acting.argmax(-1), best)
     taken = q[:, :, :-1].gather(-1, batch.actions.unsqueeze(-1)).squeeze(-1)
-    chosen = Chosen(taken, batch.actions, embedded_state(own["state"], batch.state, 1)[:, :, :-1])
+    chosen = Chosen(taken, batch.actions, embedded_state(own["mixer"], batch.state, 1)[:, :, :-1])
     expected = QMIX(2, 6, 8, 2, 8).q_tot(own["mixer"], chosen)
     torch.testing.assert_close(
-        learner._q_tot(learner._online, 1, learner._taken(batch, q)), expected, rtol=0, atol=1e-12
+        learner._q_tot(learner._online, learner._taken(1, batch, q)), expected, rtol=0, atol=1e-12
     )
 
 
@@ -125,8 +127,8 @@ def test_targets_are_copied_when_the_interval_is_over(unit, interval, copied):
     round, so 20 are over with task 0's in round 3. Epochs: 8 are over with round 3.
     """
     h = several(target_update_unit=unit, target_update_interval=interval)
-    run = started(MultiTaskValueDecomposition, TASKS, h, (0,)).play(6)
-    again, found = started(MultiTaskValueDecomposition, TASKS, h, (0,)), set()
+    run = started(qmix_multi, TASKS, h, (0,)).play(6)
+    again, found = started(qmix_multi, TASKS, h, (0,)), set()
     for i, rollouts in enumerate(run.rollouts):
         for task, rollout in enumerate(rollouts):
             again.learner.learn(task, rollout, 2 * i + 2)
@@ -138,20 +140,20 @@ def test_targets_are_copied_when_the_interval_is_over(unit, interval, copied):
 
 def test_epsilon_counts_each_tasks_own_steps():
     """100 steps to anneal in are 20 episodes of 5 steps and 50 of 2."""
-    learner = started(MultiTaskValueDecomposition, TASKS, several(epsilon_end=0.0), (0,)).learner
+    learner = started(qmix_multi, TASKS, several(epsilon_end=0.0), (0,)).learner
     learner.copies = 500
     for task, share in ((0, 0.0), (2, 0.6)):  # of agents that explore
         own, g = TASKS[task], torch.Generator().manual_seed(0)
         obs = torch.randn(1, 500, 2, own.obs_size, generator=g)
         avail = torch.ones(1, 500, 2, own.action_size, dtype=torch.bool)
-        differ = learner.exploring(task, 20)(obs, avail, 0) != learner.greedy(task)(obs, avail, 0)
+        differ = learner.exploring(task, 20)(seen(obs, avail)) != learner.greedy(task)(seen(obs, avail))
         others = 1 - 1 / own.action_size
         assert differ.any(-1).float().mean().item() == pytest.approx(share * others, abs=0.05 * (share > 0))
 
 
 def test_unequal_teams_are_for_vdn_alone():
     with pytest.raises(ValueError, match=r"got \[2, 3, 1\]; allowed: equal numbers, or VDN"):
-        started(MultiTaskValueDecomposition, UNEQUAL, several())
+        started(qmix_multi, UNEQUAL, several())
 
 
 @pytest.mark.parametrize("name", ["separate_state_embedding", "state_embedding_width"])

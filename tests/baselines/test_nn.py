@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import linear
 
-from baselines import nn
+from baselines.kernels import nn
 from baselines.learner import Layout
 from baselines.streams import Streams
 
@@ -44,6 +44,32 @@ def test_initial_weights_are_xavier_uniform_and_the_seeds_own():
     assert all(torch.equal(alone[name][0], p[1]) for name, p in parameters.items())
     assert not torch.equal(weight[0], weight[1])
     assert not torch.equal(weight[0, 0], weight[0, 1])
+
+
+def test_initial_weights_with_a_leaky_relus_gain_and_linears_biases():
+    """As torch.nn.init and torch.nn.Linear bound them; each seed's own, in any company."""
+    drawn = nn.initial([200, 100, 4], N, streams(1, 2), "cpu", torch.float32, "xavier_leaky_relu")
+    layer = torch.nn.Linear(200, 100)
+    limit = 1 / math.sqrt(200)
+    assert limit * 0.99 < drawn["bias_0"].abs().max() <= limit
+    assert layer.bias.abs().max() <= limit
+    torch.nn.init.xavier_uniform_(layer.weight, gain=torch.nn.init.calculate_gain("leaky_relu", nn.LEAK))
+    bound = math.sqrt(2 / 1.0001) * math.sqrt(6 / 300)
+    for weight in (drawn["weight_0"], layer.weight):
+        assert bound * 0.99 < weight.abs().max() <= bound
+        assert weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.02)
+    alone = nn.initial([200, 100, 4], N, streams(2), "cpu", torch.float32, "xavier_leaky_relu")
+    assert all(torch.equal(alone[name][0], p[1]) for name, p in drawn.items())
+    assert not torch.equal(drawn["bias_0"][0, 0], drawn["bias_0"][0, 1])
+
+
+def test_entries_after_the_layouts_are_not_read():
+    actor = nn.initial([9, H, A], N, streams(1, 2), "cpu", torch.float64)
+    obs = torch.randn(S, N, OBS + 2, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    slots = nn.entry_slots(Layout(9, (1, 2, 6, 0)), "cpu")
+    assert torch.equal(nn.actor_logits(actor, obs, slots), nn.actor_logits(actor, obs[:, :, :OBS], slots))
+    with pytest.raises(RuntimeError):
+        nn.actor_logits(actor, obs[:, :, : OBS - 1], slots)
 
 
 @pytest.mark.parametrize("batch", [1, 4, 20])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from baselines.optim import LaneAdam, clip_by_norm, soft_update
+from baselines.kernels.optim import LaneAdam, clip_by_network, clip_by_norm, soft_update
 
 
 def test_clipping_is_for_each_network_alone():
@@ -18,6 +18,24 @@ def test_clipping_takes_the_norm_of_a_whole_matrix_and_mends_strides():
     clipped = clip_by_norm(gradient, 1.0)
     assert clipped.is_contiguous()
     torch.testing.assert_close(clipped[0, 0], torch.tensor([[0.6, 0.0, 0.0], [0.0, 0.8, 0.0]]))
+
+
+def test_a_networks_gradients_are_clipped_together_as_torch_does():
+    """Network 0 of each seed is above the limit, network 1 below it."""
+    generator = torch.Generator().manual_seed(0)
+    scale = torch.tensor([10.0, 0.01]).view(1, 2, 1)
+    weight = torch.randn(3, 2, 4, 5, generator=generator) * scale.unsqueeze(-1)
+    bias = torch.randn(3, 2, 4, generator=generator) * scale
+    clipped = clip_by_network([weight.clone(), bias.clone()], 0.5)
+    for s in range(3):
+        for n in range(2):
+            own = [torch.nn.Parameter(torch.zeros_like(g[s, n])) for g in (weight, bias)]
+            for parameter, gradient in zip(own, (weight, bias), strict=True):
+                parameter.grad = gradient[s, n].clone()
+            torch.nn.utils.clip_grad_norm_(own, 0.5)
+            for ours, parameter in zip(clipped, own, strict=True):
+                torch.testing.assert_close(ours[s, n], parameter.grad)
+    assert torch.equal(clipped[0][:, 1], weight[:, 1])
 
 
 def test_targets_move_by_tau():
@@ -82,3 +100,21 @@ def test_seeds_of_one_group_must_have_taken_equal_steps():
     adam = LaneAdam(parameters, [slice(0, 2)], lr=0.01, grad_clip=0.5)
     with pytest.raises(ValueError, match=r"equally many Adam steps, got \[1.0, 2.0\]"):
         adam.load_state(adam.state() | {"step": torch.tensor([1.0, 2.0])})
+
+
+def test_steps_counted_on_the_device_are_the_same_steps():
+    """As on a GPU, where the step ends in two operations: last bits may differ. Both take up a state."""
+    generator = torch.Generator().manual_seed(0)
+    start = {"weight_0": torch.randn(2, 2, 4, generator=generator)}
+    ends = []
+    for as_tensors in (False, True):
+        ours = {name: p.clone() for name, p in start.items()}
+        adam = LaneAdam(ours, [slice(0, 2)], lr=0.01, grad_clip=0.5, steps_as_tensors=as_tensors)
+        for _ in range(30):
+            adam.step(0, adam.leaves[0]["weight_0"].square().sum(-1))
+        again = LaneAdam(ours, [slice(0, 2)], lr=0.01, grad_clip=0.5, steps_as_tensors=not as_tensors)
+        again.load_state(adam.state())
+        again.step(0, again.leaves[0]["weight_0"].square().sum(-1))
+        ends.append((ours["weight_0"], again.state()["step"].tolist()))
+    torch.testing.assert_close(ends[0][0], ends[1][0], rtol=1e-5, atol=0)
+    assert ends[0][1] == ends[1][1] == [31.0, 31.0]

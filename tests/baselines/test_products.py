@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from baselines import products
+from baselines.kernels import products
 
 BATCH = 1024
 SIZES = [(64, 64), (256, 116), (64, 24), (384, 246), (5, 64)]  # M, I: hidden, critics' and actors' first, large, output

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from baselines.learner import Layout, Rollout, Task
-from baselines.replay import EpisodeReplay
+from baselines.replay.transitions import EpisodeReplay
 from baselines.streams import Streams
 
 TASK = Task(agents=2, obs_size=3, action_size=2, episode_limit=4, episodes=200, layout=Layout(3, (0, 1, 2)))

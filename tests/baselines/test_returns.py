@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from baselines import returns
+from baselines.losses import returns
+from baselines.qmix import greedy_values, one_step_targets
 
 GAMMA = 0.5
 S, B, T = 3, 6, 7
@@ -40,16 +41,16 @@ def test_one_step_targets_by_hand():
     rewards = torch.tensor([[[1.0, 2.0], [1.0, 2.0]]])
     terminated = torch.tensor([[[False, True], [False, False]]])
     values = torch.tensor([[[9.0, 4.0, 8.0], [9.0, 4.0, 8.0]]])
-    assert returns.one_step_targets(rewards, terminated, values, GAMMA).tolist() == [[[3.0, 2.0], [3.0, 6.0]]]
+    assert one_step_targets(rewards, terminated, values, GAMMA).tolist() == [[[3.0, 2.0], [3.0, 6.0]]]
 
 
 def test_double_q_chooses_by_one_network_and_values_by_the_other():
     online = torch.tensor([1.0, 5.0, 9.0]).view(1, 1, 1, 1, 3)
     target = torch.tensor([7.0, 2.0, 8.0]).view(1, 1, 1, 1, 3)
     avail = torch.tensor([True, True, False]).view(1, 1, 1, 1, 3)
-    assert [x.item() for x in returns.greedy_values(target, avail, online)] == [2.0, 1]
-    assert [x.item() for x in returns.greedy_values(target, avail)] == [7.0, 0]
-    nothing, _ = returns.greedy_values(target, torch.zeros_like(avail), online)
+    assert [x.item() for x in greedy_values(target, avail, online)] == [2.0, 1]
+    assert [x.item() for x in greedy_values(target, avail)] == [7.0, 0]
+    nothing, _ = greedy_values(target, torch.zeros_like(avail), online)
     assert torch.isfinite(nothing).all()
 
 
@@ -63,7 +64,7 @@ def test_td_lambda_by_hand():
 def test_td_lambda_zero_is_one_step():
     rewards, terminated, mask, values = episodes()
     ours = returns.td_lambda_targets(rewards, terminated, mask, values, GAMMA, 0.0)
-    one_step = returns.one_step_targets(rewards, terminated, values, GAMMA)
+    one_step = one_step_targets(rewards, terminated, values, GAMMA)
     torch.testing.assert_close(ours[mask], one_step[mask], rtol=0, atol=1e-14)
     assert not ours[~mask].any()
 
@@ -200,12 +201,12 @@ def test_advantages_of_each_agent():
 def test_targets_carry_no_gradient():
     rewards, terminated, mask, values = episodes()
     values.requires_grad_()
-    assert not returns.one_step_targets(rewards, terminated, values, GAMMA).requires_grad
+    assert not one_step_targets(rewards, terminated, values, GAMMA).requires_grad
     assert not returns.td_lambda_targets(rewards, terminated, mask, values, GAMMA, 0.5).requires_grad
     assert not returns.generalised_advantages(rewards, terminated, mask, values, GAMMA, 0.5).requires_grad
     assert not returns.n_step_returns(rewards, terminated, mask, values, GAMMA, 2).requires_grad
     q = torch.randn(1, 1, 1, 1, 3, requires_grad=True)
-    assert not returns.greedy_values(q, torch.ones(1, 1, 1, 1, 3, dtype=torch.bool), q)[0].requires_grad
+    assert not greedy_values(q, torch.ones(1, 1, 1, 1, 3, dtype=torch.bool), q)[0].requires_grad
 
 
 def test_moments_after_many_batches_are_those_of_all_rewards():

@@ -14,12 +14,12 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from baselines.learner import Rollout, Task, Teacher
-from baselines.mappo import MAPPO
-from baselines.mkt_marl import MKTMARL
-from baselines.multi_task import MultiTaskValueDecomposition
-from baselines.multi_task_mappo import MultiTaskMAPPO
-from baselines.qmix import ValueDecomposition
-from tests.teams import L, TeamRun, distilling, ppo, several, several_ppo, single, started, toy_task
+from baselines.mappo import mappo
+from baselines.mappo_multi import mappo_multi
+from baselines.mkt_marl import mkt_marl
+from baselines.qmix import qmix
+from baselines.qmix_multi import qmix_multi
+from tests.teams import L, TeamRun, distilling, ppo, seen, several, several_ppo, single, started, toy_task
 
 SEEDS, WIDTH = (0, 1, 2), 16
 TASKS = [toy_task(2, 3, 3, 4), toy_task(2, 6, 5, 2)]
@@ -69,12 +69,21 @@ def trained(run: TeamRun[L], rounds: int) -> TeamRun[L]:
             named, obs = situations(task, run.learner.copies, run)
             avail = torch.ones(*named.shape, task.action_size, dtype=torch.bool)
             act = run.learner.exploring(k, done)
-            actions = torch.stack([act(obs[:, :, t], avail[:, :, t], t) for t in range(task.episode_limit)], 2)
+            actions = torch.stack([act(seen(obs[:, :, t], avail[:, :, t], t)) for t in range(task.episode_limit)], 2)
             rewards = (actions.argmax(-1) == named[:, :, :-1]).float() / task.agents
             ends = torch.zeros(rewards.shape[:3], dtype=torch.bool)
             run.learner.learn(k, Rollout(obs, actions, rewards, ends, avail), done + run.learner.copies)
         run.rounds += 1
     return run
+
+
+def learnt(run: TeamRun, rounds: int) -> bool:
+    """Whether every seed names more than 9 in 10 on every task after so many rounds; or earlier, then 19 in 20."""
+    for _ in range(0, rounds, 10):
+        trained(run, 10)
+        if (scores(run) > 0.95).all():
+            return True
+    return bool((scores(run) > 0.9).all())
 
 
 def scores(run: TeamRun) -> Tensor:
@@ -83,7 +92,7 @@ def scores(run: TeamRun) -> Tensor:
     for k, task in enumerate(run.learner.tasks):
         named, obs = situations(task, 100, run)
         avail = torch.ones(*named[:, :, 0].shape, task.action_size, dtype=torch.bool)
-        right = run.learner.greedy(k)(obs[:, :, 0], avail, 0).argmax(-1) == named[:, :, 0]
+        right = run.learner.greedy(k)(seen(obs[:, :, 0], avail)).argmax(-1) == named[:, :, 0]
         found.append(right.float().mean((-2, -1)))
     return torch.stack(found)
 
@@ -103,42 +112,42 @@ def perfect(task: Task) -> Task:
 def runs(tasks: Sequence[Task], mixer: str) -> tuple[TeamRun, TeamRun]:
     """TD alone, and distillation alone."""
     constant = {"lambda_start": 0.0, "lambda_end": 0.0, "lambda_schedule": "constant"}
-    td = started(MultiTaskValueDecomposition, tasks, several(mixer, **LEARNING), SEEDS)
+    td = started(qmix_multi, tasks, several(mixer, **LEARNING), SEEDS)
     taught = [perfect(task) for task in tasks]
-    return td, started(MKTMARL, taught, distilling(mixer, **LEARNING | constant), SEEDS)
+    return td, started(mkt_marl, taught, distilling(mixer, **LEARNING | constant), SEEDS)
 
 
 @pytest.mark.parametrize(("mixer", "use_rnn"), [("qmix", False), ("vdn", False), ("qmix", True)])
 def test_one_task_is_learnt(mixer, use_rnn):
-    """Random is 1/5; every seed ends above 9 in 10."""
-    run = started(ValueDecomposition, [TASKS[1]], single(mixer, use_rnn=use_rnn, **LEARNING), SEEDS)
+    """Random is 1/5; every seed comes above 9 in 10."""
+    run = started(qmix, [TASKS[1]], single(mixer, use_rnn=use_rnn, **LEARNING), SEEDS)
     assert (scores(run) < 0.6).all()
-    assert (scores(trained(run, 150)) > 0.9).all()
+    assert learnt(run, 150)
 
 
 @pytest.mark.parametrize("changes", [{}, ON_POLICY, {"use_rnn": True}])
 def test_mappo_learns_one_task(changes):
-    """Random is 1/5; every seed ends above 9 in 10."""
-    run = started(MAPPO, [TASKS[1]], ppo(**PPO_LEARNING, **changes), SEEDS)
+    """Random is 1/5; every seed comes above 9 in 10."""
+    run = started(mappo, [TASKS[1]], ppo(**PPO_LEARNING, **changes), SEEDS)
     assert (scores(run) < 0.6).all()
-    assert (scores(trained(run, 60)) > 0.9).all()
+    assert learnt(run, 60)
 
 
 def test_mappo_learns_two_tasks_of_different_sizes_together():
-    """Random is 1/3 and 1/5; every seed ends above 9 in 10 on both."""
-    run = started(MultiTaskMAPPO, UNEQUAL, several_ppo(**PPO_LEARNING), SEEDS)
+    """Random is 1/3 and 1/5; every seed comes above 9 in 10 on both."""
+    run = started(mappo_multi, UNEQUAL, several_ppo(**PPO_LEARNING), SEEDS)
     assert (scores(run) < 0.7).all()
-    assert (scores(trained(run, 90)) > 0.9).all()
+    assert learnt(run, 90)
 
 
 @pytest.mark.parametrize(("mixer", "tasks"), [("qmix", TASKS), ("vdn", UNEQUAL)])
 def test_all_tasks_are_learnt_and_sooner_from_teachers(mixer, tasks):
-    """Random is 1/3 and 1/5; every seed ends above 9 in 10 on both. After 50 rounds the worst seed of those that learn
+    """Random is 1/3 and 1/5; every seed comes above 9 in 10 on both. After 50 rounds the worst seed of those that learn
     from teachers alone is ahead by .15 on the larger task; seen were .51 with QMIX and .29 with VDN.
     """
     td, distilled = runs(tasks, mixer)
     assert all((scores(run) < 0.7).all() for run in (td, distilled))
     early = [scores(trained(run, 50)).amin(-1) for run in (distilled, td)]
     assert early[0][1] > early[1][1] + 0.15
-    assert (scores(trained(distilled, 50)) > 0.9).all()
-    assert (scores(trained(td, 200)) > 0.9).all()
+    assert learnt(distilled, 50)
+    assert learnt(td, 200)

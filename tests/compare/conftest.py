@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from bench.compare import entry
-from bench.outside.method import Outside
-from bench.outside.process import Limits, describe
+from bench.executors.jobs import run_job
+from bench.guests.method import Guest
+from bench.guests.places import entry
+from bench.guests.process import describe
 from bench.plan import Selection
-from bench.run import Job, run_job
+from bench.run.job import Job, Limits
 from bench.store import Record, Store
 from bench.suite.loading import load
 
@@ -29,15 +31,30 @@ Played = Callable[..., Record]
 
 
 @pytest.fixture
-def described(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Outside]:
+def described(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Guest]:
     """A method of tests/compare or examples, by `module:attribute`."""
     monkeypatch.setenv("PYTHONPATH", f"{HERE}:{EXAMPLES}:{HERE.parent.parent}")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return lambda target: describe(target, Limits())
 
 
+_known: dict[tuple[str, bool], Guest] = {}
+
+
+def known(target: str, described: Callable[[str], Guest]) -> Guest:
+    """A method of a module that keeps still: only the first function and the first class of it are described.
+
+    Kind, hash and declaration are those of the module's other functions or classes, too; describing starts a process.
+    """
+    module, _, attribute = target.partition(":")
+    kind = (module, attribute[0].isupper())
+    if kind not in _known:
+        _known[kind] = described(target)
+    return _known[kind].model_copy(update={"name": target, "target": target})
+
+
 @pytest.fixture
-def played(described: Callable[[str], Outside], tmp_path: Path) -> Played:
+def played(described: Callable[[str], Guest], tmp_path: Path) -> Played:
     """Plays a run of `target` in an experiment, to its record. budget: keys of it that are not `BUDGET`'s."""
 
     def play(
@@ -54,7 +71,7 @@ def played(described: Callable[[str], Outside], tmp_path: Path) -> Played:
         store.open_for_writing()
         settings = tuple(f"budget.{key}={value}" for key, value in (BUDGET | budget).items())
         selection = Selection(profile="smoke", only=(only,), seeds=(seed,), settings=settings)
-        method = described(target)
+        method = known(target, described)
         if hyperparameters is not None:
             declaration = method.declaration.model_copy(update={"hyperparameters": hyperparameters})
             method = method.model_copy(update={"declaration": declaration})
@@ -68,3 +85,24 @@ def played(described: Callable[[str], Outside], tmp_path: Path) -> Played:
         return record
 
     return play
+
+
+def printed_ids(results: Path) -> list[int]:
+    """Of processes, one a line, as the hostile methods print them to their logs."""
+    logs = (path.read_text(errors="replace") for path in (results / "logs").glob("*.log"))
+    return [int(line) for log in logs for line in log.splitlines() if line.isdecimal()]
+
+
+def still_there(ids: Sequence[int], seconds: float = 10.0) -> list[int]:
+    """Those of the processes that run on, after so long at most; a dead one that nobody has waited for does not run."""
+
+    def running(id_: int) -> bool:
+        try:
+            return Path(f"/proc/{id_}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+        except OSError:
+            return False
+
+    deadline = time.monotonic() + seconds
+    while (left := [id_ for id_ in ids if running(id_)]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return left

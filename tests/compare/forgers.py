@@ -12,8 +12,8 @@ import bench.envs.particle.environment as environments
 import bench.envs.scores
 import bench.run.playing
 import bench.run.training
-from bench.curves import CurveLog
-from bench.outside.channel import Channel
+from bench.processes.channel import Channel
+from bench.run.curves import CurveLog
 from bench.store import Store
 from tests.compare.learners import DECLARATION, Twin
 
@@ -28,7 +28,7 @@ class Honest(Twin):
 class PatchesScores(Twin):
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        bench.run.training._scores = lambda place, rollout: np.full(rollout.rewards.shape[:2], SCORE)
+        bench.run.training._scores = lambda place, played: np.full(played.rollout.rewards.shape[:2], SCORE)
         bench.run.training.episode_scores = bench.run.training._scores
         bench.envs.scores.episode_scores = bench.run.training._scores
 
@@ -39,9 +39,9 @@ class PatchesPlay(Twin):
         honest = bench.run.playing.play
 
         def play(*arguments):
-            rollout = honest(*arguments)
-            rollout.rewards.fill_(SCORE)
-            return rollout
+            played = honest(*arguments)
+            played.rollout.rewards.fill_(SCORE)
+            return played
 
         bench.run.playing.play = bench.run.training.play = play
 
@@ -49,9 +49,9 @@ class PatchesPlay(Twin):
 class PatchesRecords(Twin):
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        CurveLog.point = lambda self, name, episodes, values: None
+        CurveLog.point = lambda self, name, at, values: None
         Store.write_record = lambda self, record: None
-        bench.run.training.Training._evaluate = lambda self: None
+        bench.run.training.Training._evaluate = lambda self, done: None
 
 
 class PatchesArithmetic(Twin):
@@ -65,8 +65,8 @@ class PatchesArithmetic(Twin):
         step = environments.ParticleEnvironment.step
 
         def rewarded(self, actions):
-            obs, rewards, terminated = step(self, actions)
-            return obs, torch.full_like(rewards, SCORE), terminated
+            given = step(self, actions)
+            return given._replace(rewards=torch.full_like(given.rewards, SCORE))
 
         environments.ParticleEnvironment.step = rewarded
 
@@ -80,24 +80,28 @@ class RewritesRewards(Twin):
         return losses
 
 
+class AllAtOnce(PatchesPlay, PatchesArithmetic, RewritesRewards, PatchesScores, PatchesRecords):
+    """Each of them alone in tests/slow."""
+
+
 class Evaluated(Twin):
     """In evaluations it plays what `answer` makes of MADDPG's actions."""
 
     def greedy(self, task):
         honest = super().greedy(task)
-        return lambda obs, avail_actions, t: self.answer(honest(obs, avail_actions, t), t)
+        return lambda seen: self.answer(honest(seen), bool(seen.first.all()))
 
-    def answer(self, actions, t):
+    def answer(self, actions, begins):
         raise NotImplementedError
 
 
 class LargeActions(Evaluated):
-    def answer(self, actions, t):
+    def answer(self, actions, begins):
         return actions * 1000
 
 
 class SoftActions(Evaluated):
-    def answer(self, actions, t):
+    def answer(self, actions, begins):
         return torch.full_like(actions, 0.2)
 
 
@@ -106,8 +110,8 @@ class Crashes(Evaluated):
 
     evaluations = 0
 
-    def answer(self, actions, t):
-        self.evaluations += t == 0
+    def answer(self, actions, begins):
+        self.evaluations += begins
         if self.evaluations == 2:
             os.abort()
         return actions
@@ -116,7 +120,7 @@ class Crashes(Evaluated):
 class RaisesAtTheEnd(Evaluated):
     """In the final evaluation, of four episodes."""
 
-    def answer(self, actions, t):
+    def answer(self, actions, begins):
         if actions.shape[1] == 4:
             raise RuntimeError("no more")
         return actions
@@ -127,7 +131,7 @@ class LargeSteps(Twin):
 
     def exploring(self, task, episodes_done):
         honest = super().exploring(task, episodes_done)
-        return lambda *seen: honest(*seen) * 2
+        return lambda seen: honest(seen) * 2
 
 
 class SpeaksForItself(Twin):

@@ -1,9 +1,12 @@
 """Methods that break the rules, each in its own way. Run by test_hostile.py, in a process of their own."""
 
+import multiprocessing
 import os
+import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -11,7 +14,7 @@ import numpy as np
 DECLARATION = {
     "says": "breaks the rules",
     "tuning": {"runs": 0, "steps": 0, "seeds": [], "says": "nothing was tuned"},
-    "hyperparameters": {"memory": 1, "pid_file": ""},
+    "hyperparameters": {"memory": 1, "results": ""},
 }
 
 
@@ -126,20 +129,66 @@ def nested_json(task):
 
 
 def forks(task):
-    """Children that outlive it, one of them in a session of its own; their ids go to a file."""
+    """Children that outlive it, some of them in a session of their own; it prints their ids."""
     code = "import time; time.sleep(600)"
-    started = [subprocess.Popen([sys.executable, "-c", code], start_new_session=own) for own in (False, True)]
+    for own in (False, True):
+        print(subprocess.Popen([sys.executable, "-c", code], start_new_session=own).pid, flush=True)
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
-            with open(task.hyperparameters["pid_file"], "a") as file:
-                file.write(f"{os.getpid()}\n")
+            print(os.getpid(), flush=True)
             time.sleep(600)
         os._exit(0)
-    with open(task.hyperparameters["pid_file"], "a") as file:
-        file.writelines(f"{child.pid}\n" for child in started)
     time.sleep(1)
     raise RuntimeError("left children behind")
+
+
+def forks_and_hangs(task):
+    print(os.getpid(), flush=True)
+    try:
+        forks(task)
+    except RuntimeError:
+        hangs(task)
+
+
+def writes_everywhere(task):
+    """And says where it could; then at the harness's processes."""
+    keeper = os.getppid()
+    harness = pathlib.Path(f"/proc/{keeper}/stat").read_text().rpartition(")")[2].split()[1]
+
+    def tried(name, act):
+        try:
+            act()
+            print(f"tried {name}: done")
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(f"tried {name}: {type(error).__name__}")
+
+    def changed(path):
+        with open(path, "r+b") as file:
+            file.write(b"x")
+
+    results = pathlib.Path(task.hyperparameters["results"])
+    tried("record", lambda: (results / "records" / "f.json").write_text("{}"))
+    tried("weights", lambda: (results / "weights" / "f.safetensors").write_text("{}"))
+    tried("ledger", lambda: changed(results / "guests" / "written.txt"))
+    tried("removal", lambda: (results / "guests" / "written.txt").unlink())
+    tried("truncation", lambda: os.truncate(results / "guests" / "written.txt", 0))
+    tried("move", lambda: (results / "records").rename(results / "elsewhere"))
+    tried("here", lambda: pathlib.Path("x").write_text("x"))
+    tried("child", lambda: subprocess.run(["touch", results / "y"], check=True, stderr=subprocess.DEVNULL))
+    tried("memory", lambda: changed(f"/proc/{harness}/mem"))
+    tried("keeper", lambda: os.kill(keeper, 0))
+    tried("harness", lambda: os.kill(int(harness), 0))
+    tried("scratch", lambda: pathlib.Path(tempfile.mkdtemp(), "x").write_text("x"))
+    tried("lock", lambda: multiprocessing.get_context("spawn").Lock().acquire())
+    tried("null", lambda: pathlib.Path(os.devnull).write_text("x"))
+    print("tried scratch folder:", tempfile.gettempdir())
+    task.report(0, still)
+
+
+def prints_its_environment(task):
+    print(*os.environ, sep="\n")
+    task.report(0, still)
 
 
 def reports_a_score(task):
@@ -185,7 +234,7 @@ def many_environments(task):
 
 def overspends(task):
     """Goes on stepping after the budget, against the environment's refusal."""
-    from bench.outside import BudgetSpent
+    from bench.guests import BudgetSpent
 
     environment = task.environment()
     for _ in range(task.budget + 50):
@@ -200,3 +249,25 @@ def overspends(task):
 def asks_for_a_teacher(task):
     task._channel.send({"do": "teach", "t": 0, "episodes": 1}, bytes(4))
     time.sleep(1000)
+
+
+def changes_its_mind(task):
+    """Another action in each call of the policy."""
+    calls = iter(range(10**9))
+    task.report(0, lambda obs, t: {agent: np.full(len(own), next(calls) % 3) for agent, own in obs.items()})
+
+
+def leaves_files(task):
+    """In the current folder, its own; in the one that bench was called in, if it may."""
+    pathlib.Path("weights.pt").write_text("x")
+    pathlib.Path("deep").mkdir()
+    pathlib.Path("deep", "log\x1b[2J.txt").write_text("x")
+    print("tried here:", os.getcwd())
+    task.report(0, still)
+
+
+def fills_the_disk(task):
+    task.report(0, still)
+    with open("large", "wb") as file:
+        for _ in range(64):
+            file.write(bytes(2**20))

@@ -4,7 +4,8 @@ import os
 import time
 from typing import Any
 
-from baselines import maddpg, multi_task, specs
+from baselines import maddpg, mkt_marl, specs
+from baselines.qmix import ValueDecomposition
 
 DECLARATION = {
     "says": "MADDPG, brought from elsewhere",
@@ -34,11 +35,13 @@ class Twin(maddpg.MADDPG):
         super().__init__(tasks, specs.MADDPG.model_validate(hyperparameters), streams, device)
 
 
-class TwinOfSeveralTasks(multi_task.MultiTaskValueDecomposition):
+class TwinOfSeveralTasks(ValueDecomposition):
     """The suite's own QMIX-Multi."""
 
     def __init__(self, tasks, hyperparameters, streams, device):
-        super().__init__(tasks, specs.MultiTaskQMIX.model_validate(hyperparameters), streams, device)
+        h = specs.MultiTaskQMIX.model_validate(hyperparameters)
+        network, mixer = mkt_marl.team_network(tasks, h), mkt_marl.team_mixer(tasks, h)
+        super().__init__(tasks, h, streams, device, network=network, mixer=mixer)
 
 
 class Crashing(Twin):
@@ -81,3 +84,13 @@ class NumberForLoss(Twin):
 class NoPolicy(Twin):
     def policy(self) -> Any:
         return None
+
+
+class Fickle(Twin):
+    """Its greedy policy is another with each evaluation."""
+
+    evaluations = 0
+
+    def greedy(self, task):
+        acting, self.evaluations = super().greedy(task), self.evaluations + 1
+        return lambda seen: acting(seen).roll(self.evaluations, -1)

@@ -11,14 +11,18 @@ import pytest
 
 from baselines.learner import Learner
 from baselines.specs import ALGORITHMS
-from bench.outside.child import LEARNER, fault_of
-from bench.outside.method import GROUP, MethodRefused, Outside
-from bench.outside.process import Limits, describe
+from bench.guests.child import LEARNER, fault_of
+from bench.guests.method import GROUP, Guest, MethodRefused
+from bench.guests.process import describe
+from bench.processes.landlock import version
+from bench.run.job import Limits
+from bench.store import Store
+from bench.suite.explain import Problem
 from tests.compare.conftest import EXAMPLES, HERE
 from tests.compare.learners import Twin
 from tests.conftest import Bench
 
-Described = Callable[[str], Outside]
+Described = Callable[[str], Guest]
 DECLARED = '{"says": "x", "tuning": {"runs": 0, "steps": 0, "seeds": [], "says": "none"}}'
 
 
@@ -163,7 +167,34 @@ def test_an_unusable_method_is_refused_before_any_run(bench_here: Bench, tmp_pat
     done = bench_here("compare", "made:train", "--suite", "knowru", "--profile", "smoke")
     assert done.returncode == 2
     assert "which takes (task, seed), not (task)" in done.stderr
-    assert not (tmp_path / "runs").exists()
+    assert not list((tmp_path / "runs" / "records").iterdir())
+
+
+@pytest.mark.skipif(not version(), reason="this kernel has no Landlock")
+def test_a_method_writes_nothing_while_it_is_loaded(bench_here: Bench, tmp_path: Path) -> None:
+    forged = tmp_path / "runs" / "records" / "f.json"
+    (tmp_path / "made.py").write_text(f"open({str(forged)!r}, 'w').write('{{}}')\n")
+    done = bench_here("compare", "made:train", "--suite", "knowru", "--profile", "smoke")
+    assert done.returncode == 2
+    assert "PermissionError" in done.stderr
+    assert not list((tmp_path / "runs" / "records").iterdir())
+
+
+def test_what_appears_while_a_method_is_loaded_is_set_aside(
+    bench_here: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing keeps it from writing."""
+
+    def loaded(name: str, limits: Limits) -> Guest:
+        (tmp_path / "runs" / "records" / "f.json").write_text("{}")
+        raise MethodRefused(Problem("METHOD", name, "another", "none"))
+
+    monkeypatch.setattr("bench.commands.comparing.describe", loaded)
+    done = bench_here("compare", "made:train", "--suite", "knowru", "--profile", "smoke")
+    assert done.returncode == 2
+    assert "f.json is set aside: no command of ours wrote it, and it appeared beside job loading" in done.stderr
+    assert not list((tmp_path / "runs" / "records").iterdir())
+    assert not Store(tmp_path / "runs").ledger.watching
 
 
 def test_commas_alone_name_no_method(bench_here: Bench, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.outside.process import Limits, describe
+from bench.guests.process import describe
+from bench.run.job import Limits
 from tests.compare.conftest import EXAMPLES, Played
 
 GUIDE = EXAMPLES.parent / "docs" / "bring-your-method.md"
@@ -30,8 +31,12 @@ def test_independent_ppo_is_short() -> None:
     assert len((EXAMPLES / "ippo.py").read_text().splitlines()) <= 120
 
 
-@pytest.mark.parametrize("name", ["template", "ippo"])
-def test_an_example_runs(name: str, played: Played) -> None:
+def test_the_template_runs(played: Played) -> None:
+    example_runs("template", played)
+
+
+def example_runs(name: str, played: Played) -> None:
+    """The others run, and learn, in tests/slow."""
     record = played(f"{name}:train", episodes=16, evaluate_every=8)
     assert record.reason == ""
     assert record.numbers.scores[0].curves["evaluation"].episodes == (0, 8, 16)

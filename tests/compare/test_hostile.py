@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import time
 from pathlib import Path
 
 import pytest
 
-from bench.outside.process import Limits
-from tests.compare.conftest import Played
+from bench.run.job import Limits
+from tests.compare.conftest import Played, printed_ids, still_there
 
 REASONS = {
     "raises": "KeyError: 'no such\\nkey' (hostile.py, line",
@@ -64,8 +62,8 @@ def test_its_log_has_its_last_words_and_where_it_failed(
     """The harness ends the process as soon as it knows: all must be printed by then."""
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
 
-    def log(name: str) -> str:
-        record = played(f"hostile:{name}", limits=Limits(wall_s=8.0))
+    def log(name: str, wall_s: float = 60.0) -> str:
+        record = played(f"hostile:{name}", limits=Limits(wall_s=wall_s))
         return (tmp_path / "results" / "logs" / f"{record.run}.log").read_text()
 
     for _ in range(3):  # it was a race
@@ -73,7 +71,7 @@ def test_its_log_has_its_last_words_and_where_it_failed(
         assert lines[:2] == ["the last words", "Traceback (most recent call last):"]
         assert any(line.endswith("in speaks_and_raises") for line in lines)
         assert lines[-1] == "RuntimeError: of which a log must tell where"
-    assert log("speaks_and_hangs") == "the last words\n"
+    assert log("speaks_and_hangs", wall_s=8.0) == "the last words\n"
     assert log("speaks_and_finishes") == "the last words"
 
 
@@ -87,15 +85,11 @@ def test_what_it_prints_is_kept_up_to_a_limit_and_changes_nothing(played: Played
 
 
 def test_its_children_end_with_it(played: Played, tmp_path: Path) -> None:
-    pids = tmp_path / "pids"
-    record = played("hostile:forks", hyperparameters={"pid_file": str(pids)})
+    record = played("hostile:forks")
     assert record.reason.startswith("RuntimeError: left children behind")
-    left = [int(line) for line in pids.read_text().split()]
+    left = printed_ids(tmp_path / "results")
     assert len(left) == 3
-    time.sleep(0.2)
-    for pid in left:
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
+    assert still_there(left) == []
 
 
 def test_steps_beyond_the_budget_are_refused(played: Played) -> None:

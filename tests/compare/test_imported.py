@@ -8,14 +8,15 @@ from types import MappingProxyType
 
 import pytest
 
-from bench.compare import ImportedComparison, compared, entry, imported_comparison
+from bench.compare import ImportedComparison, compared, imported_comparison
 from bench.compare.findings import Difference
 from bench.compare.imported import entered
+from bench.compare.report import comparison_lines, imported_json, imported_lines
+from bench.evidence.measures import Evidence
 from bench.exchange.declaration import Declaration as Protocol
 from bench.exchange.imported import Import, ImportedRun, Source, write_import
-from bench.measures import Evidence
+from bench.guests.places import entry
 from bench.plan import Selection
-from bench.report.comparison import comparison_lines, imported_json, imported_lines
 from bench.store import Store
 from bench.suite import Suite, SuiteError
 from bench.suite.loading import load

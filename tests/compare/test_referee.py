@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from baselines.streams import generator
-from bench.envs import SimpleSpreadParams
 from bench.envs.particle.environment import ParticleEnvironment
+from bench.envs.particle.params import SimpleSpreadParams
 from tests.compare.conftest import Played
 from tests.compare.methods import leaning
 
@@ -26,7 +26,7 @@ def scores_by_hand(seed: int, purpose: str, episodes: int) -> list[float]:
         for n in range(4):
             for e in range(episodes):
                 one_hot[0, e, n, actions[f"agent_{n}"][e]] = 1
-        seen, rewards, _ = environment.step(one_hot)
+        seen, rewards, *_ = environment.step(one_hot)
         obs = seen[0].numpy().astype(np.float32)
         sums += rewards[0].sum(-1).numpy()
     return (sums / (25 * 4)).tolist()

@@ -14,12 +14,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from baselines.learner import Rollout
-from bench.outside.channel import Channel
-from bench.outside.process import Foul, MethodProcess, OnWait
+from baselines.learner import Rollout, Seen
+from bench.guests.messages import packed, unpacked
+from bench.guests.process import Foul, MethodProcess, OnWait
+from bench.guests.remote import RemoteLearner
 from bench.plan import Selection, make_plan
-from bench.run.messages import packed, unpacked
-from bench.run.remote import RemoteLearner
+from bench.processes.channel import Channel
 from bench.suite.loading import load
 
 AVAILABLE = torch.tensor([[True, True, True], [True, True, False]]).expand(1, 2, 2, 3)
@@ -39,6 +39,9 @@ class Scripted(MethodProcess):
 
     def receive(self, on_wait: OnWait = None) -> tuple[dict[str, Any], bytes]:
         return self._answers.pop(0)
+
+
+SEEN = Seen(OBS, AVAILABLE, torch.ones(1, 2, dtype=torch.bool))
 
 
 def remote(*answers: tuple[dict[str, Any], bytes]) -> RemoteLearner:
@@ -64,7 +67,7 @@ def changed(episode: int, agent: int, action: list[float]) -> Tensor:
 def acts(policy: str, actions: Tensor) -> Tensor:
     learner = remote(answer(), answer({"actions": actions}))
     act = learner.greedy(0) if policy == "greedy" else learner.exploring(0, 8)
-    return act(OBS, AVAILABLE, 5)
+    return act(SEEN)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bool, torch.int64])
@@ -88,7 +91,7 @@ def test_soft_actions_pass_in_training_alone() -> None:
     with pytest.raises(Foul) as foul:
         acts("greedy", soft)
     assert str(foul.value) == (
-        "illegal action after 0 episodes, step 5 of an evaluation: agent 0: got [0.2, 0.3, 0.5]; "
+        "illegal action after 0 episodes, step 0 of an evaluation: agent 0: got [0.2, 0.3, 0.5]; "
         "allowed: one available action, 1 among zeros"
     )
 
@@ -118,12 +121,12 @@ def test_other_actions_never_reach_an_environment(policy: str, actions: Tensor, 
 def test_a_learner_is_asked_what_the_protocol_asks() -> None:
     process = Scripted(answer(), answer({"actions": LEGAL}), answer({"td": torch.tensor([0.5])}))
     learner = RemoteLearner(process, lambda: None)
-    learner.exploring(2, 8)(OBS, AVAILABLE, 3)
+    learner.exploring(2, 8)(SEEN)
     losses = learner.learn(2, rollout(), 12)
     assert {name: loss.tolist() for name, loss in losses.items()} == {"td": [0.5]}
     asked, seen, taught = process.questions
     assert asked == ({"ask": "exploring", "task": 2, "episodes": 8}, {})
-    assert seen[0] == {"ask": "act", "t": 3}
+    assert seen[0] == {"ask": "act"}
     assert torch.equal(seen[1]["obs"], OBS)
     assert torch.equal(seen[1]["avail_actions"], AVAILABLE)
     assert taught[0] == {"ask": "learn", "task": 2, "episodes": 12}

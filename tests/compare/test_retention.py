@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.compare import Comparison, Entry, compared, entrants, entry
-from bench.measures import Evidence
-from bench.outside.method import Declaration, Outside, Tuning
+from bench.compare import Comparison, compared
+from bench.compare.report import comparison_lines
+from bench.evidence.measures import Evidence
+from bench.guests.entrants import entrants
+from bench.guests.method import Declaration, Guest, Tuning
+from bench.guests.places import Entry, entry
 from bench.plan import Cell, Selection
-from bench.report.comparison import comparison_lines
 from bench.store import Store
 from bench.suite import Suite
 from bench.suite.loading import load
@@ -22,9 +24,9 @@ FLOORS = (-161.4, -28.4, -8.2)  # the random policy's scores in the suite file
 KEPT = (0.5, 0.75, 1.25)  # of what each teacher has above the floor
 
 
-def pupil(teacher: bool = True) -> Outside:
+def pupil(teacher: bool = True) -> Guest:
     declaration = Declaration(says="x", tuning=Tuning(runs=0, steps=0, seeds=(), says="none"), teacher=teacher)
-    return Outside(name="my:Pupil", target="my:Pupil", kind="learner", source="0" * 64, declaration=declaration)
+    return Guest(name="my:Pupil", target="my:Pupil", kind="learner", source="0" * 64, declaration=declaration)
 
 
 def above(cell: Cell, seed: int) -> dict[str, list[float]]:

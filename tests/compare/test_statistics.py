@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.compare import Comparison, compared, entry
-from bench.compare.places import lacking
-from bench.measures import Evidence
-from bench.outside.method import Declaration, Outside, Tuning
+from bench.compare import Comparison, compared
+from bench.compare.report import comparison_json, comparison_lines
+from bench.evidence.measures import Evidence
+from bench.guests.method import Declaration, Guest, Tuning
+from bench.guests.places import entry, lacking
 from bench.plan import Selection, run_id
-from bench.report.comparison import comparison_json, comparison_lines
 from bench.store import Store
 from bench.suite import Suite
 from bench.suite.loading import load
@@ -24,9 +24,9 @@ TUNING = Tuning(runs=3, steps=30, seeds=(1, 40), says="three | <img src=x onerro
 SELECTION = Selection(only=("spread/II",), seeds=(0, 1, 2, 3, 4))
 
 
-def entrant(teacher: bool = True) -> Outside:
+def entrant(teacher: bool = True) -> Guest:
     declaration = Declaration(says="KnowRU's runs", tuning=TUNING, teacher=teacher)
-    return Outside(name="my:train", target="my:train", kind="function", source="0" * 64, declaration=declaration)
+    return Guest(name="my:train", target="my:train", kind="function", source="0" * 64, declaration=declaration)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_differences_are_of_the_final_scores(found: Comparison, evidence: Eviden
     against_maddpg, against_knowru = found.differences
     ours, theirs = finals(evidence, "knowru"), finals(evidence, "maddpg")
     assert against_maddpg.decision.estimate == pytest.approx(sum(ours) / 5 - sum(theirs) / 5, abs=1e-12)
-    assert against_maddpg.decision.n == (5, 5)
+    assert (against_maddpg.decision.n, against_maddpg.decision.paired) == ((5,), True)
     assert against_knowru.decision.estimate == pytest.approx(0.0, abs=1e-12)
     assert against_knowru.finding == "undecided"
 
@@ -119,3 +119,10 @@ def test_the_report_says_by_how_much_and_never_who_is_better(found: Comparison, 
     assert [d["finding"] for d in numbers["differences"]] == [d.finding for d in found.differences]
     assert all(math.isfinite(c["cpu_s"]) for c in numbers["costs"])
     assert {c["steps"] for c in numbers["costs"]} == {125_000}
+
+
+def test_that_one_side_alone_was_tuned_stands_beside_each_finding(found: Comparison) -> None:
+    own = f"my:train ({TUNING.says}, 3 trials, selected on seeds 1, 40)"
+    assert {d.decision.tags[-1] for d in found.differences} == {
+        f"tuning is stated of one side alone: {own}; not of {other}" for other in ("maddpg", "knowru")
+    }

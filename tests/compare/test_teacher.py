@@ -10,14 +10,16 @@ import pytest
 import torch
 
 from baselines.streams import generator
-from bench.checkpoints import load_weights
-from bench.compare import entry
-from bench.envs import SimpleSpreadParams
 from bench.envs.particle.environment import ParticleEnvironment
-from bench.outside.method import Outside
+from bench.envs.particle.layouts import slots
+from bench.envs.particle.params import SimpleSpreadParams
+from bench.executors.jobs import run_job
+from bench.guests.method import Guest
+from bench.guests.places import entry
 from bench.plan import Selection
-from bench.run import Job, run_job
+from bench.run.job import Job
 from bench.store import Record, Store
+from bench.store.checkpoints import load_weights
 from bench.suite.loading import load
 
 BUDGET = {"episodes": 8, "record_every": 4, "evaluate_every": 4, "evaluation_episodes": 2}
@@ -25,14 +27,15 @@ SMALL = {"hidden_width": 8, "batch_size": 16, "warmup_transitions": 16}
 
 
 @pytest.fixture
-def taught(described: Callable[[str], Outside], tmp_path: Path) -> tuple[Store, list[Record]]:
+def taught(described: Callable[[str], Guest], tmp_path: Path) -> tuple[Store, list[Record]]:
     """The records of a small MADDPG on task I and of what imitates it on task II."""
     store = Store(tmp_path / "results")
     store.open_for_writing()
     settings = [f"budget.{k}={v}" for k, v in BUDGET.items()] + [f"{k}={v}" for k, v in SMALL.items()]
-    selection = Selection(profile="smoke", only=("spread/II",), seeds=(4,), settings=tuple(settings))
-    plan = entry(load("knowru"), selection, described("methods:imitates"), ()).plan
-    assert [cell.method for cell in plan.cells] == ["maddpg", "methods:imitates"]
+    chosen = {"profile": "smoke", "only": ("spread/II",), "seeds": (4,), "settings": tuple(settings)}
+    selection = Selection(**chosen, reading="first-edition")  # where teams read one layout
+    plan = entry(load("knowru").under("first-edition"), selection, described("methods:imitates"), ()).plan
+    assert [cell.method for cell in plan.cells] == ["maddpg_to_II", "methods:imitates"]
     for run in plan.runs:
         job = Job(cell=plan.cell(run.cell), runs=(run,), suite_version=1, profile="smoke")
         run_job(job, store, stop=lambda: False, report=lambda event: None)
@@ -46,7 +49,7 @@ def test_its_answers_are_its_network_s(taught: tuple[Store, list[Record]]) -> No
     assert student.teachers[0].run == teacher.run
     weights = load_weights(store, teacher.run, teacher.numbers.weights)
     environment = ParticleEnvironment(SimpleSpreadParams(name="simple_spread", agents=6, dynamics="openai"))
-    slots = list(environment.observation_slots(8))
+    places = list(slots(environment.params, 8))
     episodes = len(student.numbers.scores[0].returns)
     obs = environment.reset([generator(4, "final evaluation")], episodes)[0].numpy()
     sums = np.zeros(episodes)
@@ -55,12 +58,12 @@ def test_its_answers_are_its_network_s(taught: tuple[Store, list[Record]]) -> No
         for e in range(episodes):
             for n in range(6):
                 x = np.zeros(48)
-                x[slots] = obs[e, n].astype(np.float32)
+                x[places] = obs[e, n].astype(np.float32)
                 for layer in range(4):
                     x = weights[f"weight_{layer}"][n % 4].astype(float) @ x + weights[f"bias_{layer}"][n % 4]
                     x = np.maximum(x, 0) if layer < 3 else x
                 actions[0, e, n, int(np.argmax(x))] = 1
-        seen, rewards, _ = environment.step(actions)
+        seen, rewards, *_ = environment.step(actions)
         obs = seen[0].numpy()
         sums += rewards[0].sum(-1).numpy()
     assert list(student.numbers.scores[0].returns) == pytest.approx((sums / (25 * 6)).tolist(), abs=1e-9)

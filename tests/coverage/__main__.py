@@ -6,14 +6,16 @@ python -m tests.coverage [--quick] [--to FILE]
 from __future__ import annotations
 
 import argparse
+import math
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from bench.stats.estimates import ERROR
 from tests.conftest import ROOT
-from tests.coverage import intervals, nights, verdicts
+from tests.coverage import intervals, looks, nights, pairs, rates, verdicts
 from tests.coverage.intervals import SEEDS, Size
-from tests.coverage.shapes import GAP, LOW_SHARE
+from tests.coverage.shapes import GAP, LOW_SHARE, RARE_FALL, RARE_SHARE, STEADY, TAILS
 
 DOCUMENT = ROOT / "docs" / "statistics.md"
 
@@ -114,7 +116,8 @@ def verdict_section(rows: Sequence[verdicts.Row], together: Sequence[verdicts.Fa
         "",
         failures(rows, stress=False),
         "",
-        f"(of {asked} settings). With differences that come from more collapsed seeds, beyond what is asked:",
+        f"(of {asked} settings). With differences that come from more collapsed seeds, or from shapes that differ "
+        "between the sides, beyond what is asked:",
         "",
         failures(rows, stress=True),
         "",
@@ -136,6 +139,87 @@ def verdict_section(rows: Sequence[verdicts.Row], together: Sequence[verdicts.Fa
         "`reproduced` / `not_reproduced` / `inconclusive`.",
         "",
         *table(["verdict", "scores", "difference", *(f"n = {n}" for n in SEEDS)], every),
+    ]
+
+
+def pair_section(rows: Sequence[pairs.Row], repetitions: int) -> list[str]:
+    lines = [
+        [row.sides, row.shared, f"{row.correlation:g}", *by_seeds(row.rule), *by_seeds(row.independent)] for row in rows
+    ]
+    room = ERROR + verdicts.ROOM * math.sqrt(ERROR * (1 - ERROR) / repetitions)
+    over = [row for row in rows if row.asked and max(row.rule.values()) > room]
+    bare = (f"as independent, n = {n}" for n in SEEDS)
+    columns = ["sides", "seeds shared", "r", *(f"n = {n}" for n in SEEDS), *bare]
+    return [
+        "## Pairs",
+        "",
+        f"Orderings of two equal means, percent wrong of {repetitions:,} samples, the greater of both directions, "
+        "where the scores of one seed are tied by the correlation r of the normal numbers behind them. The rule: pairs "
+        "of the shared seeds alone, fewer than three decide nothing. *As independent*: Welch's test on all seeds, "
+        f"which is not used. Asked of all but the last sides: no more than 5%. Over it: {len(over)} of "
+        f"{sum(row.asked for row in rows)} rows.",
+        "",
+        *table(columns, lines),
+    ]
+
+
+def rate_section(rows: Sequence[rates.Row], repetitions: int) -> list[str]:
+    lines = [[row.question, row.seeds, *by_seeds(row.rule), *by_seeds(row.bare)] for row in rows]
+    columns = ["question", "seeds", *(f"n = {n}" for n in SEEDS), *(f"bare, n = {n}" for n in SEEDS)]
+    return [
+        "## Success rates",
+        "",
+        f"Percent wrong of {repetitions:,} samples, the greater of both directions, on the edge of the question; "
+        f"each seed is scored over {rates.EPISODES} episodes. The rule takes episodes, and seeds that may yet "
+        "collapse, into account. *Bare*: t tests on the seeds, where equal scores decide with p = 0; it is not used.",
+        "",
+        *table(columns, lines),
+    ]
+
+
+def typical_section(rows: Sequence[rates.Row], repetitions: int) -> list[str]:
+    lines = [[row.question, row.seeds, *by_seeds(row.rule)] for row in rows]
+    return [
+        "## The typical seed",
+        "",
+        "How often the typical seed's answer is wrong where a seed of either side is as often the better one, percent "
+        f"of {repetitions:,} samples, the greater of both directions. Asked: no more than 5%, whatever the shapes.",
+        "",
+        *table(["samples", "scores", *(f"n = {n}" for n in SEEDS)], lines),
+    ]
+
+
+def look_section(repetitions: int) -> list[str]:
+    peeked, rows = looks.peeking(repetitions), looks.declared_looks(repetitions)
+    over = [row for row in rows if row.over(repetitions)]
+    peeks = [[one.samples, str(one.seeds), percent(one.one_more), percent(one.followed)] for one in peeked]
+    told = [[r.question, r.scores, percent(r.yes), percent(r.no), f"{r.seeds:.1f}"] for r in rows]
+    heads = [
+        [str(c.claims), f"{c.constant:.5f}", percent(c.divided), percent(c.naive)] for c in looks.headlines(repetitions)
+    ]
+    return [
+        "## Seeds added until decided",
+        "",
+        "Peeking: an ordering of two equal means, normal seeds, one-sided 5% each time. Where it is open, the seeds "
+        "that would decide are trained and it is asked again. *One more*: after one such look more, percent wrong, the "
+        f"greater of both directions. *Followed*: on and on, up to {looks.CAP} seeds, percent wrong in either. "
+        f"{repetitions:,} samples.",
+        "",
+        *table(["samples", "seeds at first", "one more", "followed"], peeks),
+        "",
+        f"Declared looks at {', '.join(map(str, looks.LOOKS))} seeds a side, each judged at Pocock's constant for 5% "
+        f"over all, {looks.nominal_level(looks.LOOKS):.5f}; the first answer stands. Where both answers are wrong, no "
+        "more than 5% of each is asked, four Monte-Carlo standard errors aside. Over it: "
+        f"{'; '.join(f'{row.question}, {row.scores}' for row in over) or 'none'} "
+        f"(of {sum(row.asked for row in rows)} rows).",
+        "",
+        *table(["question", "scores", "yes, %", "no, %", "seeds on average"], told),
+        "",
+        "Several headline claims, orderings of equal means, asked at the same looks: chance that any is called "
+        "reproduced. *Constant*: Pocock's at the level that Holm's correction leaves, which is used. *Divided*: his "
+        "constant for one claim, divided; it is not used.",
+        "",
+        *table(["claims", "constant", "wrong, %", "divided, %"], heads),
     ]
 
 
@@ -194,12 +278,23 @@ def document(size: Size, repetitions: int, histories: int) -> str:
         "",
         "Scores: *normal*; *bounded, skewed*, a beta distribution against the ceiling of 1 (skewness -1); "
         f"*bimodal*, {percent(LOW_SHARE)[:-2]}% of seeds {GAP:g} lower than the rest, which then lie close "
-        "together. n seeds often show one mode only, and no method can tell from them that there is another: "
-        "t intervals assume that this does not happen. Times to a threshold are *lognormal*.",
+        "together; *heavy tails*, Student's t with "
+        f"{TAILS:g} degrees of freedom; *rare collapses*, {100 * RARE_SHARE:.0f}% of seeds {RARE_FALL:g} lower; *long "
+        "left tail*, a lognormal of sigma 1 turned round. *Against steady*: the other side is normal with a standard "
+        f"deviation of {STEADY:g}. n seeds often show one mode only, and no method can tell from them that there is "
+        "another: t intervals assume that this does not happen. Times to a threshold are *lognormal*.",
         "",
         *coverage_section(intervals.coverage(size), size),
         "",
         *verdict_section(rows, verdicts.families(repetitions), repetitions),
+        "",
+        *pair_section(pairs.pair_rates(repetitions), repetitions),
+        "",
+        *rate_section(rates.rate_errors(size.each // 2), size.each // 2),
+        "",
+        *typical_section(rates.typical_errors(size.each // 2), size.each // 2),
+        "",
+        *look_section(repetitions),
         "",
         *night_section(histories),
         "",

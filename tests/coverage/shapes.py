@@ -5,6 +5,7 @@ Each has a mean that is asked for and a standard deviation of about .1, the size
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,6 +20,9 @@ SPREAD = 0.1
 TOP = 0.85  # mean of the better side
 LOW_SHARE, GAP, WITHIN = 0.2, 0.25, 0.03  # of the two modes: sd sqrt(.2 * .8 * .25^2 + .03^2) = .104
 COLLAPSED, FALL = 0.1, 0.6  # share of collapsed seeds of the better side, and how deep they fall
+STEADY = 0.03  # standard deviation of a side whose seeds all come out alike
+RARE_SHARE, RARE_FALL = 0.05, 0.45  # seeds that collapse now and then: sd sqrt(.05 * .95 * .45^2 + .03^2) = .103
+TAILS = 2.5  # degrees of freedom of heavy tails
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,23 @@ def bimodal(rng: Generator, mean: float, shape: tuple[int, ...]) -> Floats:
     return mean + GAP * LOW_SHARE - GAP * low + rng.normal(0, WITHIN, shape)
 
 
+def rare(rng: Generator, mean: float, shape: tuple[int, ...]) -> Floats:
+    """One seed in twenty collapses."""
+    fallen = rng.random(shape) < RARE_SHARE
+    return mean + RARE_FALL * RARE_SHARE - RARE_FALL * fallen + rng.normal(0, WITHIN, shape)
+
+
+def heavy(rng: Generator, mean: float, shape: tuple[int, ...]) -> Floats:
+    """Student's t with 2.5 degrees of freedom, whose standard deviation is sqrt(2.5 / .5) before scaling."""
+    return mean + SPREAD / math.sqrt(TAILS / (TAILS - 2)) * rng.standard_t(TAILS, shape)
+
+
+def left_lognormal(rng: Generator, mean: float, shape: tuple[int, ...]) -> Floats:
+    """A long tail to the left: mean and spread less a lognormal of sigma 1 (skewness -6.2)."""
+    centre = math.exp(0.5)
+    return mean - SPREAD / (centre * math.sqrt(math.e - 1)) * (rng.lognormal(0, 1, shape) - centre)
+
+
 def collapsing(rng: Generator, mean: float, shape: tuple[int, ...]) -> Floats:
     """Every seed that learns learns the same; a lower mean comes from more seeds that do not."""
     share = COLLAPSED + (TOP - mean) / FALL
@@ -58,5 +79,11 @@ SKEWED = Shape("bounded, skewed", skewed, skewed)
 BIMODAL = Shape("bimodal", bimodal, bimodal)
 UNEQUAL = Shape("normal, spreads .05 and .15", normal(0.05), normal(0.15), holds=True)
 COLLAPSE = Shape("difference by collapses", collapsing, collapsing, stress=True)
+HEAVY = Shape("heavy tails", heavy, heavy)
+BIMODAL_STEADY = Shape("bimodal against steady", bimodal, normal(STEADY), stress=True)
+RARE_STEADY = Shape("rare collapses against steady", rare, normal(STEADY), stress=True)
+LEFT_STEADY = Shape("long left tail against steady", left_lognormal, normal(STEADY), stress=True)
 SHAPES = (NORMAL, SKEWED, BIMODAL)
-EVERY = (*SHAPES, UNEQUAL, COLLAPSE)
+ALIKE = (*SHAPES, UNEQUAL, HEAVY)  # what the error rates are asked for
+STRESS = (COLLAPSE, BIMODAL_STEADY, RARE_STEADY, LEFT_STEADY)
+EVERY = (*ALIKE, *STRESS)

@@ -6,20 +6,23 @@ Axes: R repetition, S seed, K comparison.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import numpy as np
 import pytest
 
-from bench.stats import decisions, published
+from bench.stats import decisions
 from bench.stats.decisions import clearly_greater, conjunction, equivalence, not_greater, ordering, ratio
+from bench.stats.estimates import paired_estimate
 from bench.stats.families import Correction, corrected, majority
 from bench.stats.intervals import difference_interval, mean_interval, prediction_interval
+from bench.stats.power import seeds_to_decide
 from bench.stats.published import UNKNOWN_SEEDS, Published, reaches, same_value
 from bench.stats.retention import retention
-from tests.coverage import intervals, vectorised, verdicts
+from tests.coverage import intervals, looks, vectorised, verdicts
 from tests.coverage.__main__ import DOCUMENT, document
+from tests.coverage.rates import without_search
 from tests.coverage.shapes import EVERY, NORMAL, Shape
 from tests.coverage.verdicts import KINDS, MARGIN, Kind
 
@@ -36,10 +39,9 @@ def code(decision: decisions.Decision) -> int:
 
 
 @pytest.fixture(autouse=True)
-def no_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The search for a number of seeds takes most of the time and changes no outcome."""
-    monkeypatch.setattr(decisions, "seeds_to_decide", lambda *_: None)
-    monkeypatch.setattr(published, "_our_seeds", lambda *_: 3)
+def no_search() -> Iterator[None]:
+    with without_search():
+        yield
 
 
 def sides(shape: Shape, n: int, m: int) -> tuple[np.ndarray, np.ndarray]:
@@ -178,6 +180,36 @@ def test_coverage_is_measured_and_a_bad_interval_is_caught():
     bad = intervals.Size(many=1, each=1, bootstrapped=200, resamples=200)
     found = intervals.coverage(bad, (methods["a cell's mean, percentile bootstrap"],))
     assert 5 in next(row for row in found if row.shape == NORMAL.name).misses()
+
+
+def test_following_the_advised_seeds_errs_and_declared_looks_do_not():
+    """17% of equal means are called apart by pairs that are added from 5 to 100 as advised; 5% a side at the looks."""
+    found = looks.peeked("pairs", 5, 4000)
+    assert found.followed == pytest.approx(0.171, abs=0.02)
+    assert found.one_more == pytest.approx(0.087, abs=0.015)
+    by_name = {kind.name: looks.declared(kind, NORMAL, 4000) for kind in looks.KINDS}
+    assert not [row for row in by_name.values() if row.over(4000)]
+    assert min(by_name["ordering of pairs, equal means"].yes, by_name["ordering, equal means"].no) > 0.035
+    power = by_name["ordering, 1 sd"]
+    assert (power.yes, power.seeds) == (pytest.approx(0.87, abs=0.03), pytest.approx(12.4, abs=0.5))
+
+
+def test_the_advised_seeds_are_those_of_the_product():
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        a, b = rng.normal(0.1, 0.1, 5), rng.normal(0, 0.1, 5)
+        if a.mean() < b.mean():  # the other order is then asked for
+            a, b = b, a
+        expected = seeds_to_decide(paired_estimate(a, b), 0, math.inf)
+        ours = looks.advised(vectorised.student((a - b)[None]), np.array([5]), 1)[0]
+        assert min(expected or 101, 101) == ours
+
+
+def test_a_level_for_one_look_is_caught_at_several():
+    """5% at each of four looks errs 12%: what the simulation of the declared looks would show."""
+    wrong = looks.declared(looks.KINDS[1], NORMAL, 4000, nominal=0.05)
+    assert wrong.over(4000)
+    assert wrong.yes == pytest.approx(0.12, abs=0.02)
 
 
 def skeleton(text: str) -> list[str]:

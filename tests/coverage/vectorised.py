@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
-from bench.stats.decisions import ERROR
+from bench.stats.estimates import ERROR
 
 Floats = NDArray[np.float64]
 
@@ -69,9 +69,10 @@ def welch(a: Floats, b: Floats) -> Estimates:
 
 
 def log_ratio(a: Floats, b: Floats) -> Estimates:
-    """Both means must be above 0."""
-    sides = [(spread(side) / side.mean(-1), side.shape[-1]) for side in (a, b)]
-    return combined(np.log(a.mean(-1) / b.mean(-1)), sides)
+    """NaN, which decides nothing, where a mean is not above 0."""
+    means = [np.where(side.mean(-1) > 0, side.mean(-1), np.nan) for side in (a, b)]
+    sides = [(spread(side) / mean, side.shape[-1]) for side, mean in zip((a, b), means, strict=True)]
+    return combined(np.log(means[0]) - np.log(means[1]), sides)
 
 
 def aggregate(scores: Floats) -> Estimates:

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.envs import Dynamics, checked
+from bench.envs import checked
 from bench.envs.particle.environment import ParticleEnvironment, ParticleParams
+from bench.envs.particle.params import Dynamics
 from bench.envs.particle.physics import State
 
 Floats = NDArray[np.float64]

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.envs import Dynamics, SimpleSpreadParams
 from bench.envs.particle.environment import ParticleEnvironment
+from bench.envs.particle.params import Dynamics, SimpleSpreadParams
 from bench.envs.particle.physics import State, ordered_sum
 
 SEEDS = [0, 1, 2, 3, 4]
@@ -38,7 +38,7 @@ def play(env: ParticleEnvironment, seeds: list[int], copies: int, soft: bool) ->
     actions = torch.stack([seed_actions(seed, copies, env.agents, soft) for seed in seeds], dim=1)
     all_obs, all_rewards = [env.reset(generators(seeds), copies)], []
     for step_actions in actions:
-        obs, rewards, _ = env.step(step_actions)
+        obs, rewards, *_ = env.step(step_actions)
         all_obs.append(obs)
         all_rewards.append(rewards)
     return torch.stack(all_obs, dim=1), torch.stack(all_rewards, dim=1)
@@ -75,14 +75,14 @@ def test_the_lanes_play_different_episodes():
 def test_starts_are_uniform_at_rest_and_landmarks_stay():
     env = environment(4)
     env.reset(generators([0]), 2000)
-    start = env.state
+    start = env.world
     assert start.velocities.abs().max() == 0
     for points in (start.positions, start.landmarks):
         assert -1 <= points.min() < -0.99
         assert 0.99 < points.max() <= 1
         assert points.mean().abs() < 0.02  # 16,000 numbers of sd .577: 4.4 standard errors
     env.step(torch.zeros(1, 2000, 4, 5))
-    assert torch.equal(env.state.landmarks, start.landmarks)
+    assert torch.equal(env.world.landmarks, start.landmarks)
 
 
 def test_the_kth_episode_does_not_depend_on_how_many_run_together():
@@ -97,7 +97,7 @@ def test_shapes_and_types():
     env = environment(3)
     assert (env.agents, env.obs_size, env.action_size) == (3, 18, 5)
     assert env.reset(generators([0, 1]), 4).shape == (2, 4, 3, 18)
-    obs, rewards, terminated = env.step(torch.zeros(2, 4, 3, 5, dtype=torch.float32))
+    obs, rewards, terminated, *_ = env.step(torch.zeros(2, 4, 3, 5, dtype=torch.float32))
     assert (obs.shape, obs.dtype) == ((2, 4, 3, 18), torch.float64)
     assert (rewards.shape, rewards.dtype) == ((2, 4, 3), torch.float64)
     assert (terminated.shape, terminated.dtype, terminated.any().item()) == ((2, 4), torch.bool, False)
@@ -106,7 +106,7 @@ def test_shapes_and_types():
 def test_actions_of_a_policy_carry_no_gradient_into_the_state():
     env = environment(2)
     env.reset(generators([0]), 1)
-    obs, rewards, _ = env.step(torch.full((1, 1, 2, 5), 0.2, requires_grad=True))
+    obs, rewards, *_ = env.step(torch.full((1, 1, 2, 5), 0.2, requires_grad=True))
     assert not obs.requires_grad
     assert not rewards.requires_grad
 
@@ -114,12 +114,12 @@ def test_actions_of_a_policy_carry_no_gradient_into_the_state():
 def test_a_state_can_be_set_again_and_is_copied():
     env = environment(3)
     first = env.reset(generators([0]), 2)
-    kept = env.state
+    kept = env.world
     actions = torch.rand((1, 2, 3, 5), generator=torch.Generator().manual_seed(0))
-    after, _, _ = env.step(actions)
+    after, *_ = env.step(actions)
     assert torch.equal(env.set_state(kept), first)
     kept.positions.zero_()
-    again, _, _ = env.step(actions)
+    again, *_ = env.step(actions)
     assert torch.equal(again, after)
 
 
@@ -127,8 +127,8 @@ def test_every_tensor_is_on_the_environments_device():
     """The meta device has shapes and no numbers, and refuses to meet a tensor of the CPU."""
     env = environment(3, device="meta")
     obs = env.reset(generators([0, 1]), 4)
-    after, rewards, terminated = env.step(torch.zeros(2, 4, 3, 5, device="meta"))
-    assert {x.device.type for x in (obs, after, rewards, terminated, env.state.positions)} == {"meta"}
+    after, rewards, terminated, *_ = env.step(torch.zeros(2, 4, 3, 5, device="meta"))
+    assert {x.device.type for x in (obs, after, rewards, terminated, env.world.positions)} == {"meta"}
 
 
 def test_errors_say_what_is_allowed():
@@ -146,3 +146,17 @@ def test_errors_say_what_is_allowed():
         env.set_state(State(torch.zeros(1, 1, 3, 2), torch.zeros(1, 1, 3, 2), torch.zeros(1, 1, 2, 2)))
     with pytest.raises(ValueError, match=r"state.positions: got shape \(3, 2\)"):
         env.set_state(State(torch.zeros(3, 2), torch.zeros(3, 2), torch.zeros(3, 2)))
+
+
+def test_copies_start_again_with_the_seed_s_next_episodes():
+    """Those over get the 4th and 5th episode of a seed that has started three; the others stay as they are."""
+    params = SimpleSpreadParams(name="simple_spread", agents=2, dynamics="openai")
+    env, other = ParticleEnvironment(params), ParticleEnvironment(params)
+    streams = [[torch.Generator().manual_seed(seed) for seed in (5, 6)] for _ in "ab"]
+    env.reset(streams[0], copies=3)
+    before = env.step(torch.full((2, 3, 2, 5), 0.2)).obs
+    over = torch.tensor([[True, False, True], [False, False, False]])
+    after = env.restart(over)
+    fresh = other.reset(streams[1], copies=5)
+    assert torch.equal(after[0, [0, 2]], fresh[0, 3:])
+    assert torch.equal(after[~over], before[~over])

@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.envs import Dynamics, state
+from bench.envs import state
+from bench.envs.particle import layouts
 from bench.envs.particle.environment import ParticleEnvironment
+from bench.envs.particle.params import Dynamics
 from bench.envs.particle.physics import State
 from tests.envs.goals import (
     ADVERSARY,
@@ -46,7 +48,7 @@ def play(env: ParticleEnvironment, seeds: list[int], copies: int, soft: bool) ->
     drawn = [drawn_actions(np.random.default_rng(s), env.action_sizes, (STEPS, copies), soft) for s in seeds]
     all_obs, all_rewards = [env.reset(generators(seeds), copies)], []
     for actions in torch.from_numpy(np.stack(drawn, axis=1)):
-        obs, rewards, _ = env.step(actions)
+        obs, rewards, *_ = env.step(actions)
         all_obs.append(obs)
         all_rewards.append(rewards)
     return torch.stack(all_obs, dim=1), torch.stack(all_rewards, dim=1)
@@ -118,7 +120,7 @@ def test_the_listener_hears_in_the_same_step_and_nothing_at_first():
     env = environment(SPEAKER_LISTENER)
     assert not env.reset(generators([0]), 1)[..., 1, 8:].any()
     for symbol in (2, 0):
-        obs, _, _ = env.step(one_hot(symbol, 0))
+        obs, *_ = env.step(one_hot(symbol, 0))
         assert obs[0, 0, 1, 8:].tolist() == torch.nn.functional.one_hot(torch.tensor(symbol), 3).tolist()
 
 
@@ -126,7 +128,7 @@ def test_starts_are_uniform_at_rest_with_every_goal_alike():
     for name, landmarks in ((SPEAKER_LISTENER, 3), (PUSH, 2), (ADVERSARY, 2)):
         env = environment(name)
         env.reset(generators([0]), 6000)
-        start = env.state
+        start = env.world
         assert start.goal is not None
         assert start.velocities.abs().max() == 0
         shares = torch.bincount(start.goal.flatten(), minlength=landmarks) / 6000
@@ -152,7 +154,7 @@ def test_float32_actions_are_the_same_actions(name: str, more: dict[str, Any]):
     single.reset(generators([0]), 4)
     rng = np.random.default_rng(1)
     for actions in torch.from_numpy(drawn_actions(rng, double.action_sizes, (STEPS, 1, 4), soft=False)):
-        obs, rewards, terminated = double.step(actions)
+        obs, rewards, terminated, *_ = double.step(actions)
         assert torch.equal(single.step(actions.float())[0], obs)
         assert (obs.dtype, rewards.dtype, terminated.dtype) == (torch.float64, torch.float64, torch.bool)
         assert rewards.shape == (1, 4, double.agents)
@@ -162,12 +164,12 @@ def test_float32_actions_are_the_same_actions(name: str, more: dict[str, Any]):
 def test_a_state_can_be_set_again_and_is_copied(name: str, more: dict[str, Any]):
     env = environment(name, **more)
     first = env.reset(generators([0]), 2)
-    kept = env.state
+    kept = env.world
     actions = torch.from_numpy(drawn_actions(np.random.default_rng(0), env.action_sizes, (1, 2), soft=True))
-    after, _, _ = env.step(actions)
+    after, *_ = env.step(actions)
     assert torch.equal(env.set_state(kept), first)
     kept.positions.zero_()
-    again, _, _ = env.step(actions)
+    again, *_ = env.step(actions)
     assert torch.equal(again, after)
 
 
@@ -177,7 +179,7 @@ def test_every_tensor_is_on_the_environments_device(name: str):
     env = environment(name)
     meta = ParticleEnvironment(env.params, device="meta")
     obs = meta.reset(generators([0, 1]), 4)
-    after, rewards, terminated = meta.step(torch.zeros(2, 4, env.agents, 5, device="meta"))
+    after, rewards, terminated, *_ = meta.step(torch.zeros(2, 4, env.agents, 5, device="meta"))
     assert {x.device.type for x in (obs, after, rewards, terminated, meta.avail_actions())} == {"meta"}
 
 
@@ -194,10 +196,21 @@ def test_a_state_of_another_scenario_is_refused():
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_only_a_listener_hears_what_could_be_left_out(name: str):
+    env = environment(name)
+    if name == SPEAKER_LISTENER:
+        with pytest.raises(ValueError, match="layout_communication: got false; allowed: true for Speaker"):
+            layouts.slots(env.params, env.agents, False)
+    else:
+        assert layouts.width(env.params, env.agents, False) == env.obs_size
+        assert layouts.slots(env.params, env.agents, False) == tuple(range(env.obs_size))
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_only_simple_spread_has_layouts_of_other_teams(name: str):
     env = environment(name)
-    assert env.layout_width(env.agents) == env.obs_size
-    assert env.observation_slots(env.agents) == tuple(range(env.obs_size))
-    for ask in (env.layout_width, env.observation_slots):
-        with pytest.raises(ValueError, match=f"layout of '{name}': got 8 agents; allowed: {env.agents}, its own"):
-            ask(8)
+    assert layouts.width(env.params, env.agents) == env.obs_size
+    assert layouts.slots(env.params, env.agents) == tuple(range(env.obs_size))
+    for ask in (layouts.width, layouts.slots):
+        with pytest.raises(ValueError, match=f"layout: got 8 agents; allowed: {env.agents}, the task's own"):
+            ask(env.params, 8)

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from bench.envs import FAMILIES, Dynamics, OpponentMissing
+from bench.envs import FAMILIES, AssetMissing
 from bench.envs.anchors import GOOD as GOOD_SCRIPTS
 from bench.envs.anchors import NO_INFORMATION, NoScale, measure_anchors
-from bench.envs.params import SimpleSpreadParams
+from bench.envs.particle.params import Dynamics, SimpleSpreadParams
 from bench.envs.particle.physics import State
 from bench.envs.particle.scripts import measure, random_script
 from bench.envs.scores import episode_scores, team_rewards
@@ -37,7 +37,7 @@ def test_good_beats_no_information_beats_random(dynamics: Dynamics, name: str):
 def test_no_information_does_not_depend_on_the_goal(dynamics: Dynamics, name: str):
     env, script = environment(name, dynamics, **TEAMS[name]), NO_INFORMATION[name]
     env.reset(generators(SEEDS), 10)
-    actions, now = script(env), env.state
+    actions, now = script(env), env.world
     assert now.goal is not None
     env.set_state(State(now.positions, now.velocities, now.landmarks, 1 - now.goal.clamp(max=1), now.messages))
     assert torch.equal(script(env), actions)
@@ -83,7 +83,7 @@ def test_good_agents_always_cover_the_goal(agents: int, landmarks: int):
     env.reset(generators(SEEDS), 10)
     for _ in range(60):
         env.step(GOOD_SCRIPTS[ADVERSARY](env))
-    now = env.state
+    now = env.world
     assert now.goal is not None
     goal = now.landmarks.gather(-2, now.goal[..., None, None].expand(-1, -1, 1, 2))
     assert (now.positions[..., 2:, :] - goal).square().sum(-1).amin(-1).max() < 1e-4
@@ -131,7 +131,7 @@ def test_an_unknown_metric_is_named():
 
 def test_anchors_of_a_pretrained_opponent_need_a_stand_in():
     params = params_of(ADVERSARY, controlled="good", opponent="pretrained").model_dump(exclude_none=True)
-    with pytest.raises(OpponentMissing, match="got 'pretrained' and no weights"):
+    with pytest.raises(AssetMissing, match="got 'pretrained' and no weights"):
         measure_anchors("particle", params, 2, "return_sum", 2, 2)
     weak, strong = (
         measure_anchors("particle", params, 25, "return_sum", 2, 200, o) for o in ("random", "greedy_script")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench.envs.particle.layouts import nearest_view, observation_slots
+from bench.envs import Params, checked, make
+from bench.envs.particle.layouts import nearest_view, observation_slots, slots, width
 
 
 def test_slots_of_two_agents_in_the_layout_of_three():
@@ -24,14 +25,38 @@ def test_a_team_fills_its_own_layout(agents: int):
 
 @pytest.mark.parametrize(("agents", "layout_agents"), [(4, 6), (4, 8), (6, 8), (1, 8)])
 def test_slots_are_distinct_and_fit(agents: int, layout_agents: int):
-    slots = observation_slots(agents, layout_agents)
-    assert len(set(slots)) == len(slots) == 6 * agents
-    assert max(slots) < 6 * layout_agents
+    places = observation_slots(agents, layout_agents)
+    assert len(set(places)) == len(places) == 6 * agents
+    assert max(places) < 6 * layout_agents
 
 
 def test_a_layout_for_fewer_agents_is_refused():
     with pytest.raises(ValueError, match="layout_agents: got 3 for 4 agents; allowed: at least 4"):
         observation_slots(4, 3)
+
+
+def spread(agents: int) -> Params:
+    return checked("particle", {"name": "simple_spread", "agents": agents, "dynamics": "openai"})
+
+
+def test_knowrus_layout_has_26_entries_and_no_communication():
+    """Own velocity and position, 6 landmarks from 4 on, 5 others from 16 on; read off the teachers that it shipped."""
+    assert width(spread(6), 6, False) == width(spread(4), 6, False) == 26
+    assert slots(spread(6), 6, False) == tuple(range(26))
+    assert slots(spread(4), 6, False) == (*range(12), *range(16, 22))
+    assert slots(spread(4), 6, True) == (*range(12), *range(16, 22), *range(26, 32))
+
+
+def test_what_stands_before_the_communication_is_what_others_do_not_say():
+    """The entries that are left out come last, and are zero whatever anybody does."""
+    environment = make("particle", spread(3))
+    obs = environment.reset([torch.Generator().manual_seed(0)], 4)
+    read = len(slots(spread(3), 3, False))
+    assert read == 14
+    assert obs[..., :read].abs().amin(dim=(0, 1, 2))[2:].min() > 0
+    acted = environment.step(torch.rand(1, 4, 3, 5, generator=torch.Generator().manual_seed(1)))
+    assert not obs[..., read:].any()
+    assert not acted.obs[..., read:].any()
 
 
 def row(landmarks: list[float], others: list[float]) -> list[float]:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from bench.envs import Dynamics, SimpleSpreadParams
 from bench.envs.particle.environment import ParticleEnvironment
-from bench.envs.pettingzoo_view import ParticleParallelEnv, parallel_env
+from bench.envs.particle.params import Dynamics, SimpleSpreadParams
+from bench.envs.particle.pettingzoo_view import ParticleParallelEnv, parallel_env
 from tests.envs.goals import ADVERSARY, GOOD, PUSH, SPEAKER_LISTENER, params_of
 
 TEAMS: list[tuple[str, dict[str, Any]]] = [(SPEAKER_LISTENER, {}), (PUSH, {}), (ADVERSARY, {}), (ADVERSARY, GOOD)]
@@ -40,7 +40,7 @@ def test_same_numbers_as_the_batched_environment(dynamics: Dynamics):
         actions = [(step + i) % 5 for i in range(3)]
         obs, rewards, _, _, _ = view.step({f"agent_{i}": action for i, action in enumerate(actions)})
         vectors = torch.nn.functional.one_hot(torch.tensor(actions), 5).double()
-        expected, expected_rewards, _ = batched.step(vectors[None, None])
+        expected, expected_rewards, *_ = batched.step(vectors[None, None])
         assert list(rewards.values()) == expected_rewards[0, 0].tolist()
 
 
@@ -73,7 +73,7 @@ def test_each_agent_has_its_own_name_and_sizes_and_the_batched_numbers(name: str
         chosen = [int(rng.integers(view.action_space(agent).n)) for agent in view.agents]
         vectors = torch.nn.functional.one_hot(torch.tensor(chosen), 5).double()
         obs, rewards, _, _, _ = view.step(dict(zip(view.agents, chosen, strict=True)))
-        expected, expected_rewards, _ = batched.step(vectors[None, None])
+        expected, expected_rewards, *_ = batched.step(vectors[None, None])
         assert list(rewards.values()) == expected_rewards[0, 0].tolist()
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-import bench.envs
-from bench.envs import BackendMissing, Family, SimpleSpreadParams, checked, make
+import bench.envs.registry
+from bench.envs import BackendMissing, Family, checked, make
 from bench.envs.particle.environment import ParticleEnvironment
+from bench.envs.particle.params import SimpleSpreadParams
 
 SPREAD: dict[str, Any] = {"name": "simple_spread", "agents": 6, "dynamics": "openai"}
 
@@ -51,7 +52,7 @@ def test_make_builds_the_environment():
     assert make("particle", checked("particle", SPREAD)).agents == 6
 
 
-@pytest.mark.parametrize("version", [family.version for family in bench.envs.FAMILIES.values()])
+@pytest.mark.parametrize("version", [family.version for family in bench.envs.registry.FAMILIES.values()])
 def test_every_family_carries_a_version(version: int):
     assert version >= 1
 
@@ -79,7 +80,7 @@ def test_a_missing_parameter_is_named():
 
 
 def test_an_unknown_family_is_named():
-    with pytest.raises(ValueError, match="key 'family': got 'particles'; allowed: particle"):
+    with pytest.raises(ValueError, match="key 'family': got 'particles'; allowed: mujoco, particle"):
         checked("particles", SPREAD)
 
 
@@ -93,7 +94,7 @@ def _registered(monkeypatch: pytest.MonkeyPatch, module: str):
     entry = Family(
         module, "Environment", "pip install absent", 1, ("step_reward",), {"simple_spread": SimpleSpreadParams}
     )
-    monkeypatch.setattr(bench.envs, "FAMILIES", {"absent": entry})
+    monkeypatch.setattr(bench.envs.registry, "FAMILIES", {"absent": entry})
 
 
 def test_a_missing_backend_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):

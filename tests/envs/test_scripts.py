@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench.envs import Dynamics, SimpleSpreadParams
 from bench.envs.particle.environment import ParticleEnvironment
+from bench.envs.particle.params import Dynamics, SimpleSpreadParams
 from bench.envs.particle.physics import State, action_force, soft_actions
 from bench.envs.particle.scripts import (
     Script,
@@ -31,8 +31,8 @@ def generators(first: int) -> list[torch.Generator]:
 def at_rest_after(script: Script, env: ParticleEnvironment, steps: int = 40) -> torch.Tensor:
     for _ in range(steps):
         env.step(script(env))
-    assert env.state.velocities.abs().max() < 1e-3
-    return env.state.positions
+    assert env.world.velocities.abs().max() < 1e-3
+    return env.world.positions
 
 
 @pytest.mark.parametrize("agents", [4, 6, 8])
@@ -54,7 +54,7 @@ def test_good_beats_no_information_beats_random(dynamics: Dynamics, agents: int)
 def test_good_stops_on_the_landmark(dynamics: Dynamics):
     env = ParticleEnvironment(spread(1, dynamics))
     env.reset(generators(0), 20)
-    assert (at_rest_after(good, env) - env.state.landmarks).abs().max() < 1e-3
+    assert (at_rest_after(good, env) - env.world.landmarks).abs().max() < 1e-3
 
 
 @pytest.mark.parametrize("dynamics", ["openai", "mpe2"])
@@ -62,7 +62,7 @@ def test_no_information_reads_its_own_state_alone(dynamics: Dynamics):
     env = ParticleEnvironment(spread(4, dynamics))
     env.reset(generators(0), 20)
     env.step(no_information(env))
-    actions, state = no_information(env), env.state
+    actions, state = no_information(env), env.world
     positions, velocities = state.positions.clone(), state.velocities.clone()
     positions[..., 1:, :] = velocities[..., 1:, :] = 0.5
     env.set_state(State(positions, velocities, state.landmarks.flip(-2)))
@@ -116,10 +116,10 @@ def test_measure_averages_over_steps_copies_and_agents():
     """Nobody moves and nothing collides: a step's reward is -(distance to the landmark) - 1, the same in every step."""
 
     def still(env: ParticleEnvironment) -> torch.Tensor:
-        return torch.zeros(*env.state.positions.shape[:-1], 5)
+        return torch.zeros(*env.world.positions.shape[:-1], 5)
 
     env = ParticleEnvironment(spread(1, "openai"))
     env.reset(generators(0), 10)
-    distance = torch.linalg.vector_norm(env.state.positions - env.state.landmarks, dim=-1)
+    distance = torch.linalg.vector_norm(env.world.positions - env.world.landmarks, dim=-1)
     measured = measure(spread(1, "openai"), still, SEEDS, episodes=10, episode_limit=7, metric="step_reward")
     assert measured.tolist() == pytest.approx((-distance.mean(dim=(1, 2)) - 1).tolist(), abs=1e-12)

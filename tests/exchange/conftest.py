@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.measures import Evidence
+from bench.evidence.measures import Evidence
 from bench.plan import Selection, make_plan
 from bench.store import Curve, Store
 from bench.suite import Suite

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from rliable import library, metrics
 
-from bench.compare import entry
+from bench.evidence.measures import Evidence
 from bench.exchange import ExchangeError, marl_eval, rliable, table
 from bench.exchange.grid import finished_rows, full_grid, left_out
-from bench.measures import Evidence
-from bench.outside.method import Declaration, Outside, Tuning
+from bench.guests.method import Declaration, Guest, Tuning
+from bench.guests.places import entry
 from bench.plan import Selection, make_plan
 from bench.store import Store
 from bench.suite import Suite
@@ -181,9 +181,9 @@ def test_where_nothing_can_be_written(bench_here: Bench, grid_file: Path, result
         assert (done.returncode, "a file that can be written" in done.stderr) == (2, True), done.stderr
 
 
-def outsider(source: str = "ab" * 32) -> Outside:
+def outsider(source: str = "ab" * 32) -> Guest:
     declaration = Declaration(says="x", tuning=Tuning(runs=0, steps=0, seeds=(), says="none"))
-    return Outside(name="mine:train", target="mine:train", kind="function", source=source, declaration=declaration)
+    return Guest(name="mine:train", target="mine:train", kind="function", source=source, declaration=declaration)
 
 
 def test_methods_from_elsewhere_are_exported_where_asked(

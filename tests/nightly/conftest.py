@@ -98,5 +98,6 @@ def made_up(suite: Suite, store: Store, night: datetime.date, **levels: float) -
     def curves(cell: Cell, seed: int) -> tuple[float, ...]:
         return spread_out(levels.get(cell.method, -8.0), seed)
 
-    seeds = seeds_of(night, suite.profile[PROFILE].seeds or 3)
+    own = suite.profile[PROFILE].seeds
+    seeds = seeds_of(night, own if isinstance(own, int) else 3)
     fill(store, make_plan(suite, Selection(profile=PROFILE, seeds=seeds)), curves)

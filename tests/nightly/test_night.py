@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from bench.executors.local import Outcome
+from bench.envs import FAMILIES
+from bench.executors.dispatch import Outcome
 from bench.nightly import budget, checking, stored
 from bench.nightly.budget import Played, play, shares
+from bench.nightly.canaries import Absent, canary_plan, code_path, compared, differing, drawn, name_of, shortened
 from bench.nightly.canaries import Outcome as Canary
-from bench.nightly.canaries import canary_plan, differing, name_of
 from bench.nightly.causes import exit_code, findings
 from bench.nightly.history import nights
 from bench.nightly.nights import night_of, seeds_of
 from bench.nightly.platforms import this_platform
 from bench.nightly.references import KEPT, WINDOW, comparisons, moved_to
+from bench.nightly.report import sparkline
 from bench.nightly.stored import Change, Reference, StoreError
-from bench.report.nightly import sparkline
+from bench.plan import Selection, make_plan
 from bench.store import Store
-from bench.suite import Suite
-from bench.suite.loading import available, load
+from bench.suite import PRIMARY, Suite
+from bench.suite.loading import load
+from bench.suite.shipped import available
 from tests.conftest import ROOT, Bench
 from tests.nightly.conftest import NIGHT, made_up
 
@@ -48,7 +53,7 @@ def baseline(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def no_canaries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checking, "drawn", lambda _: {})
+    monkeypatch.setattr(checking, "drawn", lambda *_: {})
 
 
 def test_seeds_are_the_nights_alone() -> None:
@@ -267,10 +272,11 @@ def test_nothing_ran_is_no_success(
         "nightly", nightly_file, "--baseline", baseline, "--results", tmp_path / "runs", "--budget", "0.001s"
     )
     assert done.returncode == 4
-    assert "nothing ran: the time allows no cell" in done.stdout
+    assert "nothing ran: the time allows no cell: canaries took 0 s, the shortest cell needs about" in done.stdout
+    assert re.search(r"about \d+ s; --budget \d+m would do\n", done.stdout)
     done = bench_here("nightly", nightly_file, "--baseline", baseline, "--canary-only")
     assert done.returncode == 4
-    done = bench_here("nightly", "cikd", "--baseline", baseline, "--results", tmp_path / "runs")
+    done = bench_here("nightly", "dvm", "--baseline", baseline, "--results", tmp_path / "runs")
     assert done.returncode == 4
     assert "nothing ran: no cell of profile nightly can run here" in done.stdout
 
@@ -292,7 +298,7 @@ def test_bad_options_are_refused(bench_here: Bench, baseline: Path, arguments: t
 
 
 def test_a_suite_that_cannot_run_here_has_no_canary(bench_here: Bench, baseline: Path) -> None:
-    done = bench_here("nightly", "cikd", "--baseline", baseline, "--canary-only")
+    done = bench_here("nightly", "dvm", "--baseline", baseline, "--canary-only")
     assert (done.returncode, "nothing ran: no canary of these suites can run here" in done.stdout) == (4, True)
 
 
@@ -340,30 +346,69 @@ def test_sparklines() -> None:
     assert sparkline([3.0, 3.0]) == "▅▅"
 
 
-def test_every_method_has_a_canary_wherever_it_can_run() -> None:
-    """Shipped suites: each cell that can run is a canary, under a name of its own."""
+def test_every_code_path_has_a_canary() -> None:
+    """Shipped suites: every path that a cell takes is some canary's, and only teachers take one a second time."""
     for suite in map(load, available()):
-        cells = canary_plan(suite).cells
-        asked = {
-            (m, t.id)
-            for e in suite.experiment
-            for m in e.methods
-            for t in e.training_sets
-            if not suite.waits_for(e, m, t)
-        }
-        assert len({name_of(c) for c in cells}) == len(cells)
-        algorithms = {(c.settings["algorithm"]["name"], c.training_set) for c in cells}
-        assert algorithms == {(suite["method", m].algorithm, t) for m, t in asked}
+        canaries = canary_plan(suite)
+        plans = [shortened(suite, reading) for reading in {suite.pinned, PRIMARY}]
+        paths = {code_path(every, cell) for every in plans for cell in every.cells}
+        taken = [code_path(canaries, cell) for cell in canaries.cells]
+        assert set(taken) == paths
+        teachers = {key for cell in canaries.cells for key in cell.teachers}
+        own = [code_path(canaries, cell) for cell in canaries.cells if cell.key not in teachers]
+        assert len(own) == len(set(own))
+        assert len({name_of(cell) for cell in canaries.cells}) == len(canaries.cells)
+
+
+def test_numbers_choose_no_code_path_and_words_do(nightly: Suite) -> None:
+    def paths(*settings: str) -> set[str]:
+        plan = make_plan(nightly, Selection(settings=settings))
+        return {code_path(plan, cell) for cell in plan.cells if cell.method in ("student", "base")}
+
+    assert paths() == paths("lr=0.5", "student.alpha_start=0.25", "budget.episodes=8")
+    assert paths() != paths("student.reuse_loss=kl")
+    changed = paths("student.reuse_loss=kl") - paths()
+    assert len(changed) == 1  # the student's; its teacher's path is the same
+    assert len(paths("student.alpha_start=0.0") - paths()) == 1  # 0 switches a part off
+
+
+def test_a_canary_s_budget_follows_from_its_own_method(nightly: Suite, nightly_file: Path) -> None:
+    """A method whose rounds are longer moves no other method's canary."""
+    before = {name_of(cell): cell.key for cell in canary_plan(nightly).cells}
+    text = nightly_file.read_text()
+    assert text.count("update_episodes = { value = 1") == 1  # of the team
+    text = text.replace("record_every = 2\nevaluate_every = 8", "record_every = 8\nevaluate_every = 8")
+    nightly_file.write_text(text.replace("update_episodes = { value = 1", "update_episodes = { value = 8"))
+    after = {name_of(cell): cell.key for cell in canary_plan(load(str(nightly_file))).cells}
+    assert {name for name in before if before[name] != after[name]} == {"tiny: team on two (teams)"}
 
 
 def test_the_stored_canaries_are_those_that_are_derived() -> None:
-    """Of every class on file: no canary is missing or stale. A change of settings asks for a refresh, with a reason."""
+    """Of one class at least, none is missing or stale: a change of settings asks for a refresh, with a reason.
+
+    Files of other classes wait for a machine of theirs.
+    """
     files = stored.canary_files(ROOT / "results")
-    assert files
     derived = {name_of(c): c.key for suite in map(load, available()) for c in canary_plan(suite).cells}
-    for file in files:
-        assert {name: canary.cell for name, canary in file.canaries.items()} == derived
-        assert all(change.reason for change in file.changes)
+    kept = [{name: canary.cell for name, canary in file.canaries.items()} for file in files]
+    assert derived in kept
+    assert all(change.reason for file in files for change in file.changes)
+
+
+def test_classes_stand_side_by_side_and_agree_where_every_number_does() -> None:
+    (own, *_) = stored.canary_files(ROOT / "results")
+    older = own.platform.model_copy(update={"features": ("avx2", "fma")})
+    name, one = next(iter(own.canaries.items()))
+    same = own.model_copy(update={"platform": older})
+    moved = one.model_copy(update={"numbers": dict.fromkeys(one.numbers, "0")})
+    parted = same.model_copy(update={"canaries": {**own.canaries, name: moved}})
+    others = {n: c.model_copy(update={"cell": "x"}) for n, c in own.canaries.items()}
+    stale = same.model_copy(update={"canaries": others})
+    assert stored.alike(own, [own]) == []
+    assert stored.alike(own, [own, same]) == [older.name]
+    assert stored.alike(own, [own, parted]) == []
+    assert stored.alike(own, [own, stale]) == []
+    assert stored.nearest([same, own], own.platform) == (own, True)
 
 
 def test_a_platform_class_tells_what_decides_the_last_bit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -373,3 +418,17 @@ def test_a_platform_class_tells_what_decides_the_last_bit(monkeypatch: pytest.Mo
     assert here != held_back
     assert held_back.name == f"{here.name}-aten_cpu_capability_default"
     assert held_back.likeness(here) == 5
+
+
+def test_what_is_not_installed_is_passed_over(monkeypatch: pytest.MonkeyPatch, nightly: Suite, tmp_path: Path) -> None:
+    """Its canary is named with the way to get it, breaks nothing, and stays stored; no night trains its cells."""
+    family = dataclasses.replace(FAMILIES["particle"], packages=("no-such-package",), install="pip install it")
+    monkeypatch.setitem(FAMILIES, "particle", family)
+    made = drawn([nightly])
+    assert set(map(type, made.values())) == {Absent}
+    (file, *_) = stored.canary_files(ROOT / "results")
+    outcomes = [*compared(file, made, True, ["tiny"])]
+    assert {o.state for o in outcomes} == {"absent"}
+    assert all("pip install it" in o.says for o in outcomes)
+    assert [f.cause for f in findings(outcomes, {}, True, None, [])] == ["nothing ran"]
+    assert shares([nightly], Store(tmp_path), datetime.date(2026, 11, 30)) == []

@@ -16,14 +16,15 @@ import torch
 from torch import Tensor
 
 from baselines import specs
-from baselines.knowru import KnowRU
+from baselines.knowru import knowru
 from baselines.learner import Layout, Rollout, Task, Teacher
 from baselines.maddpg import MADDPG
-from baselines.qmix import ValueDecomposition
+from baselines.qmix import qmix
 from baselines.streams import Streams
 from bench.envs import checked, make
+from bench.envs.particle.layouts import slots, width
 from bench.envs.scores import episode_scores
-from bench.run import play
+from bench.run.playing import play
 from bench.suite.loading import load
 
 ACTIONS, EPISODES, LIMIT = 5, 5000, 25  # of KnowRU's simple_spread tasks
@@ -47,9 +48,9 @@ def updates(settings: specs.MADDPG) -> int:
 
 
 class SuiteWork:
-    """The suite's own MADDPG, or KnowRU, on simple_spread: `rollout`, `update` and `products` are one turn each.
+    """The suite's own MADDPG, or knowru, on simple_spread: `rollout`, `update` and `products` are one turn each.
 
-    rollout: a round of all seeds, as bench/run.py plays it. update: storing a round, then an update of all seeds.
+    rollout: a round of all seeds, as bench/run/ plays it. update: storing a round, then an update of all seeds.
     products: the bare matrix products of one seed's update. stored: episodes in each seed's replay beforehand.
     """
 
@@ -77,11 +78,11 @@ class SuiteWork:
 
     def _play(self) -> Rollout:
         streams = [stream["environment"] for stream in self.streams]
-        return play(self.environment, streams, self.learner.copies, LIMIT, self.learner.exploring(0, 0))
+        return play(self.environment, streams, self.learner.copies, LIMIT, self.learner.exploring(0, 0)).rollout
 
     def _learner(self, method: str, device: str) -> MADDPG:
         n, layout_agents = self.environment.agents, max(self.environment.agents, LAYOUT_AGENTS)
-        layout = Layout(self.environment.layout_width(layout_agents), self.environment.observation_slots(layout_agents))
+        layout = Layout(width(self.params, layout_agents), slots(self.params, layout_agents))
         task = Task(n, self.environment.obs_size, ACTIONS, LIMIT, EPISODES, layout)
         base = specs.MADDPG.model_validate(hyperparameters("maddpg", n))
         maddpg = MADDPG([task], base, self.streams, device)
@@ -90,7 +91,7 @@ class SuiteWork:
         teacher = Teacher(maddpg.policy(), layout, lambda obs: obs)
         task = Task(n, task.obs_size, ACTIONS, LIMIT, EPISODES, layout, teacher)
         settings = specs.KnowRU.model_validate(hyperparameters("knowru", n))
-        return KnowRU([task], settings, self.streams, device)
+        return knowru([task], settings, self.streams, device)
 
 
 class TeamWork:
@@ -109,7 +110,7 @@ class TeamWork:
         layout, state = Layout(obs, tuple(range(obs))), self.params.state_size
         task = Task(agents, obs, actions, self.limit, 2 * stored, layout, state_size=state, common_reward=True)
         values = specs.QMIX.model_validate({name: setting.value for name, setting in settings.items()})
-        self.learner = ValueDecomposition([task], values, self.streams, device)
+        self.learner = qmix([task], values, self.streams, device)
         played = self._play()
         while self.learner.replays[0].episodes < stored:
             self.learner.replays[0].append(played)
@@ -123,7 +124,7 @@ class TeamWork:
 
     def _play(self) -> Rollout:
         streams = [stream["environment"] for stream in self.streams]
-        return play(self.environment, streams, self.learner.copies, self.limit, self.learner.exploring(0, 0))
+        return play(self.environment, streams, self.learner.copies, self.limit, self.learner.exploring(0, 0)).rollout
 
 
 def random_rollout(agents: int, seeds: int, episodes: int, device: str) -> Rollout:

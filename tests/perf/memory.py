@@ -15,9 +15,10 @@ import tempfile
 import threading
 from pathlib import Path
 
-from bench.executors.local import Options, execute
+from bench.executors.dispatch import Options
+from bench.executors.local import execute
 from bench.plan import Cell, Plan, Selection, make_plan
-from bench.sizes import cost
+from bench.plan.sizes import work
 from bench.store import Store
 from bench.suite.loading import load
 
@@ -104,7 +105,7 @@ def main() -> None:
     )
     print(f"replay of all seeds: {rings[0]:,.0f} MiB here, {rings[1]:,.0f} MiB after {full} episodes")
     print(f"peak at {full} episodes, replay extrapolated: {watch.pss + rings[1] - rings[0]:,.0f} MiB")
-    print(f"bench plan's count of a seed: {cost(cell.settings).bytes / MIB:,.0f} MiB")
+    print(f"bench plan's count of a seed: {sum(w.bytes for w in work(cell.settings)) / MIB:,.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -167,7 +167,7 @@ def _write_cell(store: Store, points: int, scenarios: int, number: int, cell: Ce
 
 def _record(cell: Cell, seed: int, points: int, level: float, draws: np.random.Generator) -> Record:
     run, rising = run_id(cell.key, seed, ()), level - 2 * np.exp(-np.linspace(0, 5, points))
-    training, evaluation = (_curve(rising + draws.normal(0, 0.1, points)) for _ in range(2))
+    training, evaluation = (_curve(rising + draws.normal(0, 0.1, points), n) for n in (EPISODES_A_POINT, RETURNS))
     returns = level + draws.normal(0, 0.1) + draws.normal(0, 0.3, RETURNS)
     scores = Scores(
         curves={"training": training, "evaluation": evaluation},
@@ -189,7 +189,7 @@ def _record(cell: Cell, seed: int, points: int, level: float, draws: np.random.G
         notes=cell.notes,
         status="finished",
         reason="",
-        numbers=Numbers(scores=(scores,), first_update=44, weights=sha256(run.encode())),
+        numbers=Numbers(scores=(scores,), first_update=EPISODES_A_POINT, weights=sha256(run.encode())),
         provenance=Provenance(
             started="2026-11-21T00:00:00Z",
             wall_s=100.0,
@@ -204,14 +204,14 @@ def _record(cell: Cell, seed: int, points: int, level: float, draws: np.random.G
     )
 
 
-def _curve(means: np.ndarray) -> Curve:
+def _curve(means: np.ndarray, n: int) -> Curve:
     episodes = tuple(EPISODES_A_POINT * (p + 1) for p in range(len(means)))
     return Curve(
         episodes=episodes,
         steps=tuple(e * LIMIT for e in episodes),
         mean=tuple(means.tolist()),
         sd=tuple((0.3 + 0.01 * np.abs(means)).tolist()),
-        n=(RETURNS,) * len(means),
+        n=(n,) * len(means),
     )
 
 

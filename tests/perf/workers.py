@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from bench.executors.local import ENVIRONMENT
+from bench.processes.starting import TRAINING
 from tests.conftest import ROOT
 from tests.perf.measure import SuiteWork, TeamWork, milliseconds
 from tests.perf.naive import NaiveMADDPG
@@ -30,12 +30,12 @@ class Worker:
     """
 
     def __init__(self, allocator: bool, **arguments: object):
-        bare = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
+        bare = {name: value for name, value in os.environ.items() if name not in TRAINING}
         options = [f"--{name}={value}" for name, value in arguments.items()]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.perf.workers", *options],
             cwd=ROOT,
-            env=bare | (ENVIRONMENT if allocator else ONE_THREAD),
+            env=bare | (TRAINING if allocator else ONE_THREAD),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

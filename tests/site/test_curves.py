@@ -27,12 +27,13 @@ def curve(episodes: tuple[int, ...], mean: tuple[float | None, ...]) -> Curve:
 
 
 def test_a_seed_with_other_points_has_gaps() -> None:
-    found = _series("training", {0: curve((2, 4), (1.0, 2.0)), 3: curve((4, 6), (5.0, 7.0))})
-    assert found["values"] == [[1.0, 2.0], [None, 5.0]]
-    assert found["mean"] == [None, 3.5]
+    found = _series("training", {0: curve((2, 4), (1.0, 2.0)), 3: curve((4, 6), (5.0, 7.0))}, "episodes")
+    assert found["at"] == (2, 4, 6)
+    assert found["values"] == [[1.0, 2.0, None], [None, 5.0, 7.0]]
+    assert found["mean"] == [None, 3.5, None]
     assert "low" not in found  # two seeds have no interval
 
 
 def test_the_interval_is_student_s() -> None:
-    found = _series("training", {s: curve((2,), (v,)) for s, v in enumerate((1.0, 2.0, 3.0))})
+    found = _series("training", {s: curve((2,), (v,)) for s, v in enumerate((1.0, 2.0, 3.0))}, "episodes")
     assert (found["mean"], found["low"], found["high"]) == ([2.0], [-0.48414], [4.4841])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.compare import entrants
-from bench.measures import Evidence
+from bench.evidence.measures import Evidence
+from bench.guests.entrants import entrants
 from bench.plan import Selection
 from bench.report.boards import boards, labels
 from bench.site.archive import Archive

@@ -12,8 +12,9 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from bench.site.archive import Archive
-from bench.site.build import SiteError, build
-from bench.store import read_record
+from bench.site.build import build
+from bench.site.replacing import SiteError
+from bench.store import read_record, sha256
 from tests.made_site import BREAKING, HOSTILE, made_site, made_suite, record_all
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
@@ -98,7 +99,7 @@ def test_names_and_notes_of_outsiders_stay_text(site: Path) -> None:
 
 def test_every_page_tells_versions_and_has_one_heading(site: Path) -> None:
     for address, page in pages(site).items():
-        assert "site version 1" in page.text, address
+        assert "site version 2" in page.text, address
         assert "tiny version 1" in page.text, address
         assert [tag for tag, _ in page.tags].count("h1") == 1, address
         assert len(set(page.ids)) == len(page.ids), address
@@ -151,8 +152,8 @@ def test_a_cell_has_curves_of_every_seed_and_the_command(site: Path) -> None:
     panels = json.loads(script)["panels"]
     assert [panel["scenario"] for panel in panels] == ["two", "three", "odd"]
     series = panels[0]["series"][0]
-    assert (series["name"], series["seeds"], series["episodes"][:2]) == ("training", [0, 1, 2], [2, 4])
-    assert series["values"][0][:2] == [-3.1, -3.09]
+    assert (series["name"], series["seeds"], series["at"][:2]) == ("training", [0, 1, 2], [2, 4])
+    assert series["values"][0][:2] == [-2.9, -2.89]
     assert series["mean"][0] == -3.0
     assert series["low"][0] == pytest.approx(-3 - 4.302653 * 0.1 / 3**0.5, abs=1e-4)
     assert "bench run tiny --only joint --seeds 0,1,2" in own.text
@@ -183,7 +184,8 @@ def test_a_site_is_replaced_and_nothing_else_is(tmp_path: Path, several_tasks: N
     pages = sorted(path.relative_to(out) for path in out.rglob("*"))
     manifest = json.loads((out / "site.json").read_text())
     (out / "stale.html").write_text("a page of the site before")
-    (out / "site.json").write_text(json.dumps(manifest | {"files": [*manifest["files"], "stale.html"]}))
+    stale = {"stale.html": sha256(b"a page of the site before")}
+    (out / "site.json").write_text(json.dumps(manifest | {"files": manifest["files"] | stale}))
     build([suite], archive, out)
     assert sorted(path.relative_to(out) for path in out.rglob("*")) == pages
     (out / "suites" / "CNAME").write_text("bench.example.org")

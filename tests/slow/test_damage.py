@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 import tomli_w
-import torch
 from hypothesis import HealthCheck, given, settings
 
 from bench.plan import Selection, make_plan
-from bench.run import Job, run_job
 from bench.store import Store
 from bench.suite import Suite
-from bench.suite.loading import dump, folder, parse
+from bench.suite.loading import dump, parse
+from bench.suite.shipped import folder
 from tests.conftest import TINY
 from tests.damage import damaged_records, damaged_suites, record_reader, refusals, suite_reader
 from tests.suites import Tree, valid_suites
+from tests.trained import train
 
 
 @settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -38,12 +38,8 @@ def test_damaged_suite_files(text: str, count: int) -> None:
 
 def test_damaged_records(tiny: Suite, tmp_path: Path) -> None:
     """A finished teacher's record and a student's, as training writes them."""
-    torch.set_num_threads(1)
     plan, store = make_plan(tiny, Selection(seeds=(0,))), Store(tmp_path)
-    store.open_for_writing()
-    for cell in sorted(plan.cells, key=lambda cell: bool(cell.teachers)):
-        runs = tuple(run for run in plan.runs if run.cell == cell.key)
-        run_job(Job(cell=cell, runs=runs, suite_version=1, profile="full"), store, lambda: False, lambda _: None)
+    train(plan, store)
     paths = sorted((tmp_path / "records").iterdir())
     assert len(paths) == 4
     for seed, path in enumerate(paths):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.stats import decisions
+from bench.stats import decisions, power
 from bench.stats.decisions import (
     Decision,
     conjunction,
@@ -16,9 +16,9 @@ from bench.stats.decisions import (
     not_greater,
     ordering,
     ratio,
-    seeds_to_decide,
 )
-from bench.stats.estimates import Estimate
+from bench.stats.estimates import Estimate, exact_estimate
+from bench.stats.power import seeds_to_decide
 
 quick = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 OPPOSITE = {"yes": "no", "no": "yes", "undecided": "undecided"}
@@ -89,12 +89,12 @@ def test_seeds_to_decide_against_normal_theory():
 
 
 def test_seeds_to_decide_at_the_edges():
-    """Nothing decides on an edge; 1000 are the most; constants need 3; the sign of the effect does not matter."""
+    """Nothing decides on an edge; 1000 are the most; what is exact needs 3; the sign of the effect does not matter."""
     assert seeds_to_decide(Estimate(0, (1, 1), (3, 3), 0), 0, math.inf) is None
     assert seeds_to_decide(Estimate(1, (1, 1), (3, 3), 0), -1, 1) is None
     assert seeds_to_decide(Estimate(0.01, (1, 1), (3, 3), 0), 0, math.inf) is None
-    assert seeds_to_decide(Estimate(1, (0, 0), (3, 3), 1e-15), 0, math.inf) == 3
-    assert seeds_to_decide(Estimate(0, (0, 0), (3, 3), 1e-15), 0, math.inf) is None
+    assert seeds_to_decide(exact_estimate(1, 3), 0, math.inf) == 3
+    assert seeds_to_decide(exact_estimate(0, 3), 0, math.inf) is None
     for value in (-0.7, -3.0):
         mirrored = Estimate(-value, (1, 2), (3, 3), 0)
         assert seeds_to_decide(Estimate(value, (1, 2), (3, 3), 0), 0, math.inf) == seeds_to_decide(
@@ -117,7 +117,7 @@ def test_undecided_names_more_seeds_than_there_were():
 def test_distant_centres_are_certain(df: float, centre: float, critical: float):
     """The noncentral t beyond 50 is cut off: before and after, scipy says 1."""
     assert stats.nct.sf(critical, df, centre) == pytest.approx(1, abs=1e-12)
-    assert decisions._exceeds(critical, df, centre) == pytest.approx(1, abs=1e-12)
+    assert power._exceeds(critical, df, centre) == pytest.approx(1, abs=1e-12)
 
 
 @given(st.floats(-3, 3), st.sampled_from([(0.0, math.inf), (-0.5, 0.5), (-2.0, 2.0), (-math.inf, 1.0)]))
@@ -127,7 +127,7 @@ def test_the_number_named_is_the_first_with_enough_power(value: float, region: t
     estimate = Estimate(value, (1, 0.6), (5, 5), 0)
     named = seeds_to_decide(estimate, *region) or 1001
     for n in {*range(3, 20), *range(20, 1001, 98), *range(max(3, named - 2), min(1000, named + 2) + 1)}:
-        assert (decisions._power(estimate, *region, n) >= 0.8) == (n >= named)
+        assert (power._power(estimate, *region, n) >= 0.8) == (n >= named)
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,13 @@ def test_students_at_or_below_the_floor():
     assert found.estimate < 0
     assert found.method == "PRR, Fieller"
     assert found.low is not None
-    assert retention(poor, TEACHER, 0.9, 0.1).outcome == "undecided"
+    refuted = retention(poor, TEACHER, 0.9, 0.1)
+    assert (refuted.outcome, refuted.estimate, refuted.low) == (
+        "no",
+        found.estimate,
+        retention_interval(poor, TEACHER, level=0.9).low,
+    )
+    assert retention(poor, [-0.3, 0.4, 0.5], 0.9, 0.1).outcome == "undecided"
     constant = retention([0.0, 0, 0], [1.0, 1, 1], 0.9, 0.1)
     assert (constant.outcome, constant.estimate, constant.low) == ("undecided", 0, 0)
 
@@ -156,8 +162,8 @@ def test_few_seeds_and_constant_scores():
         assert math.isfinite(found.estimate)
     constant = retention_interval([0.5] * 3, [1.0] * 3)
     assert (constant.low, constant.high, constant.reason) == (0.5, 0.5, "constant scores: zero-width interval")
-    assert retention([0.5] * 3, [1.0] * 3, 0.5, 0.1).outcome == "yes"
-    assert retention([0.5] * 3, [1.0] * 3, 0.9, 0.1).outcome == "no"
+    assert retention([0.5] * 3, [1.0] * 3, 0.5, 0.1).outcome == "undecided"
+    assert retention([0.5] * 3, [1.0] * 3, 0.9, 0.1).outcome == "undecided"
     for bad in (math.nan, math.inf):
         with pytest.raises(StatisticsError):
             retention_interval([0.5, bad, 0.4], TEACHER)

@@ -8,28 +8,30 @@ On the CPU a seed's episodes are the same to the last bit whatever seeds run bes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from bench.envs import OpponentWeights
-from bench.envs.params import (
-    Params,
+from bench.envs import Assets, Params, Step
+from bench.envs.particle.opponents import OpponentWeights, load_opponent, make_opponent
+from bench.envs.particle.params import (
     SimpleAdversaryParams,
     SimplePushParams,
     SimpleSpreadParams,
     SpeakerListenerParams,
 )
-from bench.envs.particle.layouts import nearest_view, observation_slots
-from bench.envs.particle.opponents import make_opponent
 from bench.envs.particle.physics import State, integrate, ordered_sum
 from bench.envs.particle.simple_adversary import SimpleAdversary
 from bench.envs.particle.simple_push import SimplePush
 from bench.envs.particle.simple_speaker_listener import SpeakerListener
 from bench.envs.particle.simple_spread import SimpleSpread
 from bench.envs.particle.view import View
+from bench.envs.several import ACTION, check_finite
 
 ParticleParams = SimpleSpreadParams | SpeakerListenerParams | SimplePushParams | SimpleAdversaryParams
 Scenario = SimpleSpread | SpeakerListener | SimplePush | SimpleAdversary
@@ -39,7 +41,7 @@ class ParticleEnvironment:
     """One scenario, batched. Episodes have no end of their own: the caller keeps the time limit.
 
     agents N, obs_size O, action_size A = 5, obs_sizes and action_sizes of each agent; params and device as given.
-    opponent: weights, where the scenario's opponent is pretrained; OpponentMissing where they are not the right ones.
+    opponent: weights, where the scenario's opponent is pretrained; AssetMissing where they are not the right ones.
     """
 
     def __init__(
@@ -62,33 +64,7 @@ class ParticleEnvironment:
         self._common_reward = params.common_reward
         self._ragged = min(self.action_sizes) < self.action_size
         self._current: tuple[State, View, Tensor] | None = None
-
-    def layout_width(self, layout_agents: int) -> int:
-        """Entries of an observation in the layout of a task with so many agents."""
-        self._spread(layout_agents)
-        return self.params.layout_width(layout_agents)
-
-    def observation_slots(self, layout_agents: int) -> tuple[int, ...]:
-        """Where each of this task's O entries stands in that layout; ValueError where it is the smaller one.
-
-        Only simple spread has layouts for other teams than its own.
-        """
-        if self._spread(layout_agents):
-            return observation_slots(self.agents, layout_agents)
-        return tuple(range(self.obs_size))
-
-    def nearest_view(self, obs: Tensor, teacher_agents: int) -> Tensor:
-        """What a team of fewer agents can read of obs [..., N, O]: [..., N, layout_width(teacher_agents)]."""
-        self._spread(teacher_agents)
-        return nearest_view(obs, self.agents, teacher_agents)
-
-    @property
-    def state(self) -> State:
-        """Positions, velocities, landmarks, goal and messages. Raises RuntimeError before the first reset.
-
-        The world's, not the global state of a learner, which is `bench.envs.state`.
-        """
-        return self._now()[0]
+        self._generators: list[torch.Generator] = []
 
     @property
     def seen(self) -> Tensor:
@@ -117,6 +93,7 @@ class ParticleEnvironment:
         """
         if not generators or copies < 1:
             raise ValueError(f"reset: got {len(generators)} generators and {copies} copies; allowed: 1 or more of each")
+        self._generators = list(generators)
         start = self._scenario.start(generators, copies)
         if self._opponent is not None:
             self._opponent.reset(generators)
@@ -126,12 +103,12 @@ class ParticleEnvironment:
         """Which actions each agent has, the same in every step, bool [S, E, N, A]."""
         return self._available.expand(*self._now()[2].shape[:2], -1, -1)
 
-    def step(self, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def step(self, actions: Tensor) -> Step:
         """One time step: actions [S, E, N, 5], one-hot or soft, of any float dtype, on the environment's device.
 
-        Returns obs [S, E, N, O] float64, rewards [S, E, N] float64, terminated [S, E] bool (always False here).
-        Raises ValueError when the actions' shape is not the batch's or an unavailable one is chosen, RuntimeError
-        before the first reset.
+        Gives obs and rewards in float64; no episode ends by itself, so terminated and truncated are always False.
+        Raises ValueError when the actions' shape is not the batch's or an unavailable one is chosen, Diverged where
+        that one is not finite, RuntimeError before the first reset.
         """
         state, view, seen = self._now()
         expected = (*seen.shape[:2], self.agents, self.action_size)
@@ -139,6 +116,7 @@ class ParticleEnvironment:
             raise ValueError(f"actions: got shape {tuple(actions.shape)}; allowed: {expected} = [S, E, N, A]")
         actions = actions.detach().to(torch.float64)
         if self._ragged and bool(actions.masked_fill(self._available, 0).any()):
+            check_finite(actions.cpu().numpy(), ACTION)  # NaN is no zero
             raise ValueError(f"actions: got unavailable ones; allowed: the first {self.action_sizes} of each agent")
         if self._opponent is not None:
             theirs = self._opponent(seen[..., : self._scenario.opponents, : self._opponent_obs_size])
@@ -148,7 +126,44 @@ class ParticleEnvironment:
         messages = self._scenario.messages(actions)
         obs = self._enter(State(positions, velocities, state.landmarks, state.goal, messages))
         rewards = self._rewards()
-        return obs, rewards, torch.zeros(expected[:2], dtype=torch.bool, device=self.device)
+        never = torch.zeros(expected[:2], dtype=torch.bool, device=self.device)
+        return Step(obs, rewards, never, never, {})
+
+    def restart(self, over: Tensor) -> Tensor:
+        """Start a new episode of each copy in over [S, E] (bool); obs [S, E, N, O] of all.
+
+        A seed with none over draws nothing. Raises RuntimeError before the first reset.
+        """
+        state = self._now()[0].on(self.device, copy=True)
+        for lane, (generator, begins) in enumerate(zip(self._generators, over, strict=True)):
+            if count := int(begins.sum()):
+                fresh = self._scenario.start([generator], count).on(self.device)
+                for field in fields(State):
+                    if (own := getattr(state, field.name)) is not None:
+                        own[lane, begins.to(self.device)] = getattr(fresh, field.name)[0]
+        return self._enter(state)
+
+    def close(self) -> None:
+        """Nothing was started."""
+
+    @property
+    def world(self) -> State:
+        """Positions, velocities, landmarks, goal and messages. Raises RuntimeError before the first reset."""
+        return self._now()[0]
+
+    def state(self, lane: int) -> dict[str, NDArray[Any]]:
+        """The world of a seed's copies, and its opponent's stream."""
+        own = {f.name: x[lane].cpu().numpy() for f in fields(State) if (x := getattr(self.world, f.name)) is not None}
+        return own | ({} if self._opponent is None else self._opponent.state(lane))
+
+    def resume(self, generators: Sequence[torch.Generator], states: Sequence[Mapping[str, NDArray[Any]]]) -> Tensor:
+        """See `Environment.resume`."""
+        self._generators = list(generators)
+        names = [field.name for field in fields(State) if field.name in states[0]]
+        world = {name: torch.from_numpy(np.stack([state[name] for state in states])) for name in names}
+        if self._opponent is not None:
+            self._opponent.resume(states)
+        return self._enter(State(**world).on(self.device))
 
     def _rewards(self) -> Tensor:
         """[S, E, N]: our agents' own, or the sum of these for each of them (`GoalParams.reward`)."""
@@ -171,13 +186,11 @@ class ParticleEnvironment:
             raise RuntimeError("the environment has no state yet; call reset or set_state first")
         return self._current
 
-    def _spread(self, layout_agents: int) -> bool:
-        """Whether layouts are simple spread's. Raises ValueError for another team's layout of another scenario."""
-        spread = isinstance(self.params, SimpleSpreadParams)
-        if not spread and layout_agents != self.agents:
-            allowed = f"{self.agents}, its own: only simple_spread has layouts of other teams"
-            raise ValueError(f"layout of {self.params.name!r}: got {layout_agents} agents; allowed: {allowed}")
-        return spread
+
+def particle_environment(params: ParticleParams, device: torch.device | str, assets: Assets) -> ParticleEnvironment:
+    """One scenario with all that its parameters name. Raises AssetMissing, ValueError."""
+    named = [load_opponent(assets, name) for name in params.assets.values()]
+    return ParticleEnvironment(params, device, *named)
 
 
 def _scenario(params: Params, device: torch.device) -> Scenario:

@@ -24,12 +24,12 @@ SURELY = 1e6  # more than any sum of squared distances: what it lowers is taken
 
 def speaker_listener_no_information(env: ParticleEnvironment) -> Tensor:
     """The speaker always says the first symbol, the listener waits in the middle of the landmarks."""
-    return _say(walk(env, _middle(env.state)), torch.zeros_like(_goal(env.state)))
+    return _say(walk(env, _middle(env.world)), torch.zeros_like(_goal(env.world)))
 
 
 def speaker_listener_good(env: ParticleEnvironment) -> Tensor:
     """The speaker says the goal's symbol; the listener walks to the landmark it heard of, before that to the middle."""
-    state = env.state
+    state = env.world
     assert state.messages is not None
     heard = (state.messages.unsqueeze(-1) * state.landmarks).sum(-2)
     target = torch.where(state.messages.any(-1, keepdim=True), heard, state.landmarks.mean(-2))
@@ -38,7 +38,7 @@ def speaker_listener_good(env: ParticleEnvironment) -> Tensor:
 
 def push_no_information(env: ParticleEnvironment) -> Tensor:
     """Both wait in the middle of the landmarks."""
-    return walk(env, _middle(env.state))
+    return walk(env, _middle(env.world))
 
 
 def push_good(env: ParticleEnvironment) -> Tensor:
@@ -46,7 +46,7 @@ def push_good(env: ParticleEnvironment) -> Tensor:
 
     The agent walks to a point SHUN beyond its goal, seen from the other landmark.
     """
-    state = env.state
+    state = env.world
     first, second = state.landmarks.unbind(-2)
     goal, other = _at_goal(state), first + second - _at_goal(state)
     beyond = goal - other
@@ -58,7 +58,7 @@ def push_good(env: ParticleEnvironment) -> Tensor:
 
 def adversary_no_information(env: ParticleEnvironment) -> Tensor:
     """Every good agent waits in the middle of the landmarks."""
-    return walk(env, _middle(env.state)[..., -env.agents :, :])
+    return walk(env, _middle(env.world)[..., -env.agents :, :])
 
 
 def adversary_good(env: ParticleEnvironment) -> Tensor:
@@ -67,7 +67,7 @@ def adversary_good(env: ParticleEnvironment) -> Tensor:
     Who goes where has the least sum of squared distances; where agents are fewer than landmarks one of them takes the
     goal, where they are more each landmark is taken again.
     """
-    state, count = env.state, env.state.landmarks.shape[-2]
+    state, count = env.world, env.world.landmarks.shape[-2]
     good = state.positions[..., -env.agents :, :]
     distance = (good.unsqueeze(-2) - state.landmarks.unsqueeze(-3)).square().sum(-1)
     cost = distance - SURELY * torch.nn.functional.one_hot(_goal(state), count).unsqueeze(-2)

@@ -6,10 +6,44 @@ Axes: N agent (of the task), M agent (of the layout's or the teacher's task); an
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
+
+from bench.envs import Params, layouts
+from bench.envs.particle.params import SimpleSpreadParams, SpeakerListenerParams
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 OWN = 4  # entries about oneself: velocity 2, position 2
+
+
+def width(params: Params, agents: int, communication: bool = True) -> int:
+    """Entries of an observation in the layout of a team of so many agents. Only simple spread has other teams'."""
+    if isinstance(params, SimpleSpreadParams):
+        return 6 * agents if communication else 6 * agents - 2 * (agents - 1)
+    return layouts.width(params, agents, communication or _silent(params))
+
+
+def slots(params: Params, agents: int, communication: bool = True) -> tuple[int, ...]:
+    """Where each of a task's O entries stands in that layout; ValueError where it is the smaller one.
+
+    Without communication: where each entry before it stands. Nobody speaks in simple spread, so those are always zero.
+    """
+    if isinstance(params, SimpleSpreadParams):
+        return observation_slots(params.agents, agents)[: width(params, params.agents, communication)]
+    return layouts.slots(params, agents, communication or _silent(params))
+
+
+def _silent(params: Params) -> bool:
+    """Whether no entry of the observation is what somebody says: there is nothing to leave out."""
+    return not isinstance(params, SpeakerListenerParams)
+
+
+def nearest(params: Params, obs: Tensor, agents: int) -> Tensor:
+    """What a team of fewer agents can read of obs [..., N, O]: [..., N, width(params, agents)]."""
+    if isinstance(params, SimpleSpreadParams):
+        return nearest_view(obs, params.agents, agents)
+    return layouts.nearest(params, obs, agents)
 
 
 def observation_slots(agents: int, layout_agents: int) -> tuple[int, ...]:
@@ -42,6 +76,8 @@ def nearest_view(obs: Tensor, agents: int, teacher_agents: int) -> Tensor:
         raise ValueError(f"teacher_agents: got {teacher_agents} for {agents} agents; allowed: 1 to {agents - 1}")
     if obs.shape[-2:] != (agents, 6 * agents):
         raise ValueError(f"obs: got shape {tuple(obs.shape)}; allowed: [..., {agents}, {6 * agents}]")
+    import torch  # only here: sizes are asked for where it is not installed
+
     own, landmarks, others, _ = obs.split([OWN, 2 * agents, 2 * (agents - 1), 2 * (agents - 1)], dim=-1)
     near = _nearest(landmarks, teacher_agents)
     company = _nearest(others, teacher_agents - 1)

@@ -7,21 +7,29 @@ An opponent reads what an adversary sees and nothing else, and acts in one-hot o
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
-from bench.envs import OpponentMissing, OpponentWeights
-from bench.envs.params import Dynamics, SimpleAdversaryParams
+from bench.envs import AssetMissing, Assets
+from bench.envs.particle.params import Dynamics, SimpleAdversaryParams
 from bench.envs.particle.physics import capped, soft_actions
 
 ACTIONS = 5
+
+
+@dataclass(frozen=True)
+class OpponentWeights:
+    """A trained opponent. tensors: of a plain MLP, by name (`Pretrained`). sha256: of its file."""
+
+    tensors: Mapping[str, Tensor]
+    sha256: str
 
 
 class Opponent(Protocol):
@@ -32,6 +40,25 @@ class Opponent(Protocol):
         ...
 
     def __call__(self, obs: Tensor) -> Tensor: ...
+
+    def state(self, lane: int) -> dict[str, NDArray[Any]]:
+        """What of a seed's opponent is to go on."""
+        ...
+
+    def resume(self, states: Sequence[Mapping[str, NDArray[Any]]]) -> None:
+        """Go on with what `state` gave of each seed."""
+        ...
+
+
+class Memoryless:
+    """An opponent that keeps nothing from one step to the next."""
+
+    def reset(self, generators: Sequence[torch.Generator]) -> None: ...
+
+    def state(self, lane: int) -> dict[str, NDArray[Any]]:
+        return {}
+
+    def resume(self, states: Sequence[Mapping[str, NDArray[Any]]]) -> None: ...
 
 
 class RandomOpponent:
@@ -53,8 +80,16 @@ class RandomOpponent:
         drawn = [torch.randint(ACTIONS, tuple(obs.shape[1:3]), generator=g) for g in self._generators]
         return torch.nn.functional.one_hot(torch.stack(drawn), ACTIONS).to(obs.device, torch.float64)
 
+    def state(self, lane: int) -> dict[str, NDArray[Any]]:
+        return {"opponent": self._generators[lane].get_state().numpy()}
 
-class GreedyScript:
+    def resume(self, states: Sequence[Mapping[str, NDArray[Any]]]) -> None:
+        self._generators = [torch.Generator() for _ in states]
+        for generator, state in zip(self._generators, states, strict=True):
+            generator.set_state(torch.from_numpy(state["opponent"]))
+
+
+class GreedyScript(Memoryless):
     """Each adversary goes to the landmark that a good agent is nearest to: there, it guesses, is the goal.
 
     The push is the relative position of that landmark, at full force from a distance of 1 on: velocities are not seen.
@@ -63,8 +98,6 @@ class GreedyScript:
     def __init__(self, params: SimpleAdversaryParams):
         self._landmarks, self._fellows = params.landmarks, params.adversaries - 1
         self._dynamics: Dynamics = params.dynamics
-
-    def reset(self, generators: Sequence[torch.Generator]) -> None: ...
 
     def __call__(self, obs: Tensor) -> Tensor:
         seen = obs.unflatten(-1, (-1, 2))
@@ -75,7 +108,7 @@ class GreedyScript:
         return soft_actions(capped(landmarks.gather(-2, chosen).squeeze(-2)), self._dynamics)
 
 
-class Pretrained:
+class Pretrained(Memoryless):
     """A plain MLP with ReLU between its layers; the greatest output's action, one-hot. One for all K adversaries.
 
     tensors: "weight_0" [H, O], "bias_0" [H], ..., the last "weight_i" [A, H], "bias_i" [A]. Played in float64.
@@ -93,8 +126,6 @@ class Pretrained:
         self._tensors = {name: tensor.to(device, torch.float64) for name, tensor in weights.tensors.items()}
         self._depth = depth
 
-    def reset(self, generators: Sequence[torch.Generator]) -> None: ...
-
     def __call__(self, obs: Tensor) -> Tensor:
         # Seed by seed: the rounding of a product depends on its shape, which may not depend on who else is there.
         logits = torch.stack([self._logits(own.flatten(0, 1)) for own in obs])
@@ -109,7 +140,7 @@ class Pretrained:
 def make_opponent(
     params: SimpleAdversaryParams, weights: OpponentWeights | None, device: torch.device
 ) -> Opponent | None:
-    """Who plays the adversaries; None where all are ours. Raises OpponentMissing, ValueError for weights' shapes."""
+    """Who plays the adversaries; None where all are ours. Raises AssetMissing, ValueError for weights' shapes."""
     key, mend = f"scenario {params.name!r}, key 'opponent'", 'or choose opponent = "random" or "greedy_script"'
     if params.opponent != "pretrained":
         if weights is not None:
@@ -117,36 +148,17 @@ def make_opponent(
         return {"random": RandomOpponent(), "greedy_script": GreedyScript(params), None: None}[params.opponent]
     if weights is None:
         name = f"of SHA-256 {params.opponent_sha256}" if params.opponent_sha256 else "of a trained adversary"
-        raise OpponentMissing(f"{key}: got 'pretrained' and no weights; allowed: weights {name}; train one, {mend}")
+        raise AssetMissing(f"{key}: got 'pretrained' and no weights; allowed: weights {name}; train one, {mend}")
     if params.opponent_sha256 and weights.sha256 != params.opponent_sha256:
         named = f"got weights of SHA-256 {weights.sha256}; allowed: {params.opponent_sha256}"
-        raise OpponentMissing(f"{key}: {named}; give the file that opponent_sha256 names, {mend}")
+        raise AssetMissing(f"{key}: {named}; give the file that opponent_sha256 names, {mend}")
     return Pretrained(weights, params, device)
 
 
-def named_opponent(params: Mapping[str, Any], folder: Path) -> OpponentWeights | None:
-    """The weights that a scenario's parameters name by their hash, from a folder; None where they name none.
-
-    Raises OpponentMissing where they are not there.
-    """
-    sha256 = params.get("opponent_sha256")
-    return load_opponent(folder / f"{sha256}.safetensors", sha256) if sha256 else None
-
-
-def load_opponent(path: Path, sha256: str | None = None) -> OpponentWeights:
-    """Weights from a safetensors file. sha256: what its content must hash to. Raises OpponentMissing."""
+def load_opponent(assets: Assets, name: str) -> OpponentWeights:
+    """Weights from the file `<sha256>.safetensors`. Raises AssetMissing."""
+    content = assets.read(name)
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise OpponentMissing(
-            f"{path}: {error.strerror}; an opponent's weights, as safetensors, must be there"
-        ) from error
-    got = hashlib.sha256(content).hexdigest()
-    if sha256 is not None and got != sha256:
-        raise OpponentMissing(f"{path}: got SHA-256 {got}; allowed: {sha256}; put that file there")
-    try:
-        return OpponentWeights(load(content), got)
+        return OpponentWeights(load(content), name.partition(".")[0])
     except SafetensorError as error:
-        raise OpponentMissing(
-            f"{path}: got no safetensors file ({error}); save the opponent's weights as one"
-        ) from error
+        raise AssetMissing(f"{name}: got no safetensors file ({error}); save the opponent's weights as one") from error

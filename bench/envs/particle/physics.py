@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bench.envs.params import Dynamics
+from bench.envs.particle.params import Dynamics
 
 # The constants of `World` and `MultiAgentEnv` in multiagent-particle-envs, and of mpe2 1.1.1, which agree on all.
 DT = 0.1

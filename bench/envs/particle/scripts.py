@@ -18,9 +18,9 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from bench.envs import OpponentWeights
-from bench.envs.params import Dynamics
 from bench.envs.particle.environment import ParticleEnvironment, ParticleParams
+from bench.envs.particle.opponents import OpponentWeights
+from bench.envs.particle.params import Dynamics
 from bench.envs.particle.physics import DAMPING, DT, SENSITIVITY, capped, soft_actions
 from bench.envs.scores import episode_scores
 
@@ -39,7 +39,7 @@ def random_script(generators: Sequence[torch.Generator]) -> Script:
     """
 
     def act(env: ParticleEnvironment) -> Tensor:
-        copies, agents = env.state.positions.shape[1], env.agents
+        copies, agents = env.world.positions.shape[1], env.agents
         if min(env.action_sizes) == env.action_size:
             drawn = [torch.randint(env.action_size, (copies, agents), generator=g) for g in generators]
         else:
@@ -58,7 +58,7 @@ def no_information(env: ParticleEnvironment) -> Tensor:
     The formation puts a point near every place where a landmark may be. Shrunken or widened formations, stopping on
     the way, and walking to the nearest point of the formation were tried: at best 1% better for some team size.
     """
-    return walk(env, formation(env.agents).to(env.device).expand_as(env.state.positions))
+    return walk(env, formation(env.agents).to(env.device).expand_as(env.world.positions))
 
 
 def good(env: ParticleEnvironment) -> Tensor:
@@ -67,7 +67,7 @@ def good(env: ParticleEnvironment) -> Tensor:
     Solved anew in every step (Hungarian algorithm). Squares keep the longest way short and let paths cross less than
     plain distances do. Agents do not dodge each other, so this is good and not optimal.
     """
-    positions, landmarks = env.state.positions, env.state.landmarks
+    positions, landmarks = env.world.positions, env.world.landmarks
     cost = (positions.unsqueeze(-2) - landmarks.unsqueeze(-3)).square().sum(-1).flatten(0, 1).cpu().numpy()
     chosen = torch.from_numpy(np.stack([linear_sum_assignment(episode)[1] for episode in cost])).to(env.device)
     return walk(env, landmarks.gather(-2, chosen.view(positions.shape[:-1]).unsqueeze(-1).expand_as(positions)))
@@ -75,7 +75,7 @@ def good(env: ParticleEnvironment) -> Tensor:
 
 def walk(env: ParticleEnvironment, targets: Tensor) -> Tensor:
     """Soft actions that bring each agent to rest at its target [S, E, N, 2], at full force until it can coast there."""
-    positions, velocities = (x[..., -env.agents :, :] for x in (env.state.positions, env.state.velocities))
+    positions, velocities = (x[..., -env.agents :, :] for x in (env.world.positions, env.world.velocities))
     dynamics = env.params.dynamics
     return soft_actions(push_towards(targets, positions, velocities, dynamics), dynamics)
 
@@ -120,7 +120,7 @@ def measure(
     """A metric's mean over episodes, one number a seed, [S] float64.
 
     Seed s starts its episodes from `torch.Generator().manual_seed(s)`; all its episodes run as copies. Raises
-    OpponentMissing where the scenario's opponent is not given.
+    AssetMissing where the scenario's opponent is not given.
     """
     env = ParticleEnvironment(params, opponent=opponent)
     env.reset([torch.Generator().manual_seed(seed) for seed in seeds], episodes)

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from bench.envs.params import Dynamics, SimpleAdversaryParams
 from bench.envs.particle.goals import goal_distance, start_with_goal, to_goal
+from bench.envs.particle.params import Dynamics, SimpleAdversaryParams
 from bench.envs.particle.physics import State, action_force, ordered_sum
 from bench.envs.particle.view import View, Viewer
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from bench.envs.params import Dynamics, SimpleSpreadParams
+from bench.envs.particle.params import Dynamics, SimpleSpreadParams
 from bench.envs.particle.physics import State, action_force, contact_force, ordered_sum
 from bench.envs.particle.view import View, Viewer
 

@@ -3,6 +3,7 @@
 (() => {
   const HEIGHT = 320; // px
   const LEVELS = { random: "random policy", no_information: "no-information script", good: "good script" };
+  const AXES = { episodes: "training episodes of each task", steps: "environment steps", updates: "gradient updates" };
   const shown = [];
 
   function colour(name) {
@@ -16,7 +17,7 @@
   /* Columns as uPlot wants them: x, the seeds, then mean, low and high where there are such. */
   function columns(series) {
     const more = ["mean", "low", "high"].filter((name) => series[name]);
-    return { data: [series.episodes, ...series.values, ...more.map((name) => series[name])], more };
+    return { data: [series.at, ...series.values, ...more.map((name) => series[name])], more };
   }
 
   function options(panel, series, more, width, onCursor) {
@@ -34,10 +35,10 @@
       scales: { x: { time: false } },
       cursor: { y: false, points: { show: false }, drag: { x: true, y: false } },
       axes: [
-        { ...axis, label: "training episodes of each task", labelSize: 24, size: 40 },
+        { ...axis, label: AXES[panel.unit], labelSize: 24, size: 40 },
         { ...axis, label: series.name.startsWith("loss/") ? series.name : `${panel.metric} (${series.name})`, labelSize: 24, size: 56 },
       ],
-      series: [{ label: "episodes" }, ...lines],
+      series: [{ label: panel.unit }, ...lines],
       bands,
       hooks: { setCursor: [onCursor], draw: [(u) => series.name.startsWith("loss/") || levels(u, panel)] },
     };
@@ -72,9 +73,9 @@
     ctx.restore();
   }
 
-  function said(series, index) {
+  function said(series, unit, index) {
     if (index === null || index === undefined) return "";
-    const parts = [`episode ${written(series.episodes[index])}`];
+    const parts = [`${unit.slice(0, -1)} ${written(series.at[index])}`];
     if (series.mean) {
       const ends = series.low ? ` [${written(series.low[index])}, ${written(series.high[index])}]` : "";
       parts.push(`mean ${written(series.mean[index])}${ends}`);
@@ -146,21 +147,21 @@
       const { data, more } = columns(this.series);
       const width = this.plot.clientWidth - 10;
       const onCursor = (u) => {
-        if (u.cursor.idx !== null && u.cursor.idx !== undefined) this.readout.textContent = said(this.series, u.cursor.idx);
+        if (u.cursor.idx !== null && u.cursor.idx !== undefined) this.readout.textContent = said(this.series, this.panel.unit, u.cursor.idx);
       };
       this.chart = new uPlot(options(this.panel, this.series, more, width, onCursor), data, this.plot);
       this.plot.setAttribute("aria-label", `Learning curves on ${this.panel.scenario}: ${this.series.name} of ${this.series.seeds.length} seeds`);
-      this.readout.textContent = said(this.series, this.series.episodes.length - 1);
+      this.readout.textContent = said(this.series, this.panel.unit, this.series.at.length - 1);
     }
 
     step(event) {
-      const last = this.series.episodes.length - 1;
+      const last = this.series.at.length - 1;
       const now = this.chart.cursor.idx ?? last;
       const to = { ArrowLeft: now - 1, ArrowRight: now + 1, Home: 0, End: last }[event.key];
       if (to === undefined) return;
       event.preventDefault();
       const index = Math.min(last, Math.max(0, to));
-      this.chart.setCursor({ left: this.chart.valToPos(this.series.episodes[index], "x"), top: 0 });
+      this.chart.setCursor({ left: this.chart.valToPos(this.series.at[index], "x"), top: 0 });
     }
 
     resize() {

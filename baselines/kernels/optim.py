@@ -1,0 +1,218 @@
+"""Adam on stacked parameters, clipping and target updates, with no reduction over seeds or agents.
+
+Axes: S seed, N agent, P parameter tensor. Every parameter and gradient leads with [S, N], a team's with [S].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+ADAM_EPSILON = 1e-8  # TensorFlow 1's default, which openai/maddpg (3ceefa0) kept
+CLIP_EPSILON = 1e-6  # torch.nn.utils.clip_grad_norm_
+BETA1, BETA2 = 0.9, 0.999  # both libraries' defaults
+MOMENTS = ("exp_avg", "exp_avg_sq")  # torch.optim.Adam's names
+Clipping = Literal["tensor", "network"]  # what a gradient's norm is taken of
+
+
+def clip_by_norm(gradient: Tensor, limit: float) -> Tensor:
+    """Scale in place what exceeds the norm `limit`, for each seed and agent alone; contiguous, [S, N, ...].
+
+    openai/maddpg clips each variable's gradient so (tf.clip_by_norm).
+    """
+    gradient = gradient.contiguous()
+    norm = torch.linalg.vector_norm(gradient.flatten(2), dim=-1)
+    factor = limit / norm.clamp(min=limit)
+    return gradient.mul_(factor.view(*norm.shape, *(1,) * (gradient.dim() - 2)))
+
+
+def clip_by_network(gradients: Sequence[Tensor], limit: float) -> list[Tensor]:
+    """Scale in place all gradients of a seed's agent by one factor, limit / (norm + 1e-6) and at most 1; contiguous.
+
+    Each gradient is [S, N, ...]; the norm is over all of them together, for each seed and agent alone:
+    torch.nn.utils.clip_grad_norm_ of each network, which KnowRU's code (b0c9817) calls.
+    """
+    gradients = [gradient.contiguous() for gradient in gradients]
+    norms = torch.stack([torch.linalg.vector_norm(g.flatten(2), dim=-1) for g in gradients], -1)  # [S, N, P]
+    norm = torch.linalg.vector_norm(norms, dim=-1)
+    factor = (limit / (norm + CLIP_EPSILON)).clamp(max=1)
+    return [g.mul_(factor.view(*norm.shape, *(1,) * (g.dim() - 2))) for g in gradients]
+
+
+def clip_by_global_norm(gradients: Sequence[Tensor], limit: float) -> Tensor:
+    """Scale in place all of a seed's gradients by one factor, limit / (norm + 1e-6) and at most 1; the norms [S].
+
+    Each gradient is contiguous and leads with [S]; the norm is over all of them together, for each seed alone:
+    torch.nn.utils.clip_grad_norm_, which EPyMARL and PyMARL2 call.
+    """
+    norms = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=-1) for g in gradients], -1)  # [S, P]
+    norm = torch.linalg.vector_norm(norms, dim=-1)
+    factor = (limit / (norm + CLIP_EPSILON)).clamp(max=1)
+    for gradient in gradients:
+        gradient.mul_(factor.view(-1, *(1,) * (gradient.dim() - 1)))
+    return norm
+
+
+class StepCount:
+    """Adam's step count, and what corrects its moments for their start at zero.
+
+    A Python number on the CPU; elsewhere a tensor of the device, float64, which a captured graph reads anew each time.
+    """
+
+    def __init__(self, lr: float, device: torch.device, as_tensor: bool | None = None):
+        as_tensor = device.type != "cpu" if as_tensor is None else as_tensor
+        self._lr = lr
+        self._steps: float | Tensor = torch.zeros((), dtype=torch.float64, device=device) if as_tensor else 0.0
+
+    @property
+    def done(self) -> float:
+        """Read from the device: for checkpoints."""
+        return float(self._steps)
+
+    @done.setter
+    def done(self, steps: float) -> None:
+        if isinstance(self._steps, Tensor):
+            self._steps.fill_(steps)
+        else:
+            self._steps = steps
+
+    def advance(self) -> tuple[float | Tensor, float | Tensor]:
+        """Count a step: what the root of the second moment is divided by, and the step's size, negative."""
+        self._steps += 1
+        root, first = (1 - BETA2**self._steps) ** 0.5, 1 - BETA1**self._steps
+        return root, -self._lr / first
+
+
+@torch.no_grad()
+def adam_step(
+    leaf: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, root: float | Tensor, size: float | Tensor
+) -> None:
+    """Adam's step of one tensor and its moments, in place: torch's foreach Adam, operation by operation.
+
+    root, size: of `StepCount.advance`.
+    """
+    mean.lerp_(gradient, 1 - BETA1)
+    square.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
+    divisor = square.sqrt().div_(root).add_(ADAM_EPSILON)
+    if isinstance(size, Tensor):  # addcdiv_ would read it from the device
+        leaf.add_(mean.div(divisor).mul_(size))
+    else:
+        leaf.addcdiv_(mean, divisor, value=size)
+
+
+@torch.no_grad()
+def soft_update(target: Mapping[str, Tensor], online: Mapping[str, Tensor], tau: float) -> None:
+    """Target <- (1 - tau) target + tau online, in place."""
+    for name, p in target.items():
+        p.lerp_(online[name], tau)
+
+
+def same_in_all(counts: Tensor, counted: str) -> int:
+    """The number that all seeds share, of counts [S]. Raises ValueError where they differ."""
+    found = counts.unique()
+    if len(found) != 1:
+        raise ValueError(f"seeds in one group must have taken equally many {counted}, got {found.tolist()}")
+    return int(found[0])
+
+
+class LaneAdam:
+    """Adam for groups of seeds, on leaves that share the stacked parameters' memory.
+
+    The operations of torch's foreach Adam in their order, so that the numbers are the same to the last bit, but for one
+    step count a group: torch keeps a tensor for each parameter, and spent two thirds of a step's time on them. Not
+    fused: the fused step's float32 result depends on a number's place in its tensor, hence on a seed's companions.
+    torch adds epsilon after the bias correction, TensorFlow 1 before it.
+    """
+
+    def __init__(
+        self,
+        parameters: Mapping[str, Tensor],
+        groups: Sequence[slice],
+        lr: float,
+        grad_clip: float | None,
+        steps_as_tensors: bool | None = None,
+        clipping: Clipping = "tensor",
+    ):
+        """clipping: "tensor" by `clip_by_norm`, "network" by `clip_by_network`; neither without a grad_clip."""
+        self.groups = groups
+        self.leaves = [{name: p[lanes].requires_grad_() for name, p in parameters.items()} for lanes in groups]
+        self._moments = {moment: {n: torch.zeros_like(p) for n, p in parameters.items()} for moment in MOMENTS}
+        device = next(iter(parameters.values())).device
+        self._steps = [StepCount(lr, device, steps_as_tensors) for _ in groups]
+        self._grad_clip, self._clipping = grad_clip, clipping
+
+    def step(self, group: int, loss: Tensor) -> None:
+        """One Adam step of a group of seeds down `loss` [S, N], clipped; no network appears in another's entry."""
+        leaves = list(self.leaves[group].values())
+        gradients = self._clipped(torch.autograd.grad(loss.sum(), leaves))
+        corrections = self._steps[group].advance()
+        means, squares = ([p[self.groups[group]] for p in self._moments[name].values()] for name in MOMENTS)
+        for tensors in zip(leaves, gradients, means, squares, strict=True):
+            adam_step(*tensors, *corrections)
+
+    def _clipped(self, gradients: Sequence[Tensor]) -> list[Tensor]:
+        if self._grad_clip is None:
+            return [gradient.contiguous() for gradient in gradients]
+        if self._clipping == "network":
+            return clip_by_network(gradients, self._grad_clip)
+        return [clip_by_norm(gradient, self._grad_clip) for gradient in gradients]
+
+    def state(self) -> dict[str, Tensor]:
+        """Copies of Adam's moments by parameter name, and "step" [S], float; all lead with [S]."""
+        lanes = [len(next(iter(leaves.values()))) for leaves in self.leaves]
+        steps = [step.done for step, count in zip(self._steps, lanes, strict=True) for _ in range(count)]
+        moments = {f"{moment}.{n}": p.clone() for moment, named in self._moments.items() for n, p in named.items()}
+        return moments | {"step": torch.tensor(steps)}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take up `state`, whatever grouping of seeds it was made under.
+
+        Raises ValueError where seeds that share a group have taken different numbers of steps.
+        """
+        for group, lanes in enumerate(self.groups):
+            self._steps[group].done = same_in_all(state["step"][lanes], "Adam steps")
+        for moment, named in self._moments.items():
+            for name, p in named.items():
+                p.copy_(state[f"{moment}.{name}"])
+
+
+class TeamAdam:
+    """Adam for S teams, all of a team's networks in one step under one gradient norm.
+
+    What a loss does not reach (the other tasks' layers) is left alone, its moments too, and each tensor counts its own
+    steps: as torch.optim.Adam does after zero_grad(set_to_none=True). Leaves share the stacked parameters' memory.
+    """
+
+    def __init__(
+        self, parameters: Mapping[str, Tensor], lr: float, grad_clip: float, steps_as_tensors: bool | None = None
+    ):
+        self.leaves = {name: p.detach().requires_grad_() for name, p in parameters.items()}
+        self._moments = {moment: {n: torch.zeros_like(p) for n, p in parameters.items()} for moment in MOMENTS}
+        self._steps = {name: StepCount(lr, p.device, steps_as_tensors) for name, p in parameters.items()}
+        self._grad_clip = grad_clip
+
+    def step(self, loss: Tensor) -> None:
+        """One step down `loss` [S]; no team appears in another's entry."""
+        found = torch.autograd.grad(loss.sum(), list(self.leaves.values()), allow_unused=True)
+        gradients = {n: g.contiguous() for n, g in zip(self.leaves, found, strict=True) if g is not None}
+        clip_by_global_norm(list(gradients.values()), self._grad_clip)
+        means, squares = (self._moments[moment] for moment in MOMENTS)
+        for name, gradient in gradients.items():
+            adam_step(self.leaves[name], gradient, means[name], squares[name], *self._steps[name].advance())
+
+    def state(self) -> dict[str, Tensor]:
+        """Copies of the moments and "step.*" [S], float, by parameter name; all lead with [S]."""
+        moments = {f"{moment}.{n}": p.clone() for moment, named in self._moments.items() for n, p in named.items()}
+        steps = {f"step.{n}": torch.full((len(p),), self._steps[n].done) for n, p in self.leaves.items()}
+        return moments | steps
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take up `state`. Raises ValueError where seeds have taken different numbers of steps."""
+        for name, steps in self._steps.items():
+            steps.done = same_in_all(state[f"step.{name}"], "Adam steps")
+        for moment, named in self._moments.items():
+            for name, p in named.items():
+                p.copy_(state[f"{moment}.{name}"])

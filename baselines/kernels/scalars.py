@@ -1,0 +1,44 @@
+"""A learned positive number for each network, such as a temperature: exp(x), with Adam on x.
+
+Axes: S seed, M member; R entry of a vector register.
+
+Each number stands in a whole register of its own, R times, so that no rounding of exp can depend on a place in memory,
+hence on a seed's companions (layers.py). State and value are [S, M].
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from baselines.kernels.layers import WHOLE_REGISTERS
+from baselines.kernels.optim import LaneAdam
+
+
+class LearnedScalars:
+    """exp(x) [S, M], from `start` on."""
+
+    def __init__(self, start: float, shape: Sequence[int], lr: float, device: torch.device | str, dtype: torch.dtype):
+        self._log = torch.full((*shape, WHOLE_REGISTERS), math.log(start), dtype=dtype, device=device)
+        self._adam = LaneAdam({"log": self._log}, [slice(None)], lr, grad_clip=None)
+
+    @property
+    def value(self) -> Tensor:
+        return self._log.detach().exp()[..., 0]
+
+    def descend(self, gradient: Tensor) -> None:
+        """One Adam step of each x along its gradient [S, M]."""
+        self._adam.step(0, (self._adam.leaves[0]["log"] * gradient.detach().unsqueeze(-1)).sum(-1))
+
+    def state(self) -> dict[str, Tensor]:
+        """x, its moments [S, M], and the step count [S]; copies."""
+        own = {"log": self._log.detach(), **self._adam.state()}
+        return {name: (p if name == "step" else p[..., 0]).clone() for name, p in own.items()}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        wide = {n: p if n == "step" else p.unsqueeze(-1).expand_as(self._log) for n, p in state.items()}
+        self._log.detach().copy_(wide.pop("log"))
+        self._adam.load_state(wide)

@@ -1,0 +1,1 @@
+"""What several methods' losses are made of: returns, masks, distillation."""

@@ -1,0 +1,33 @@
+"""Gaussians whose samples are squashed by tanh: actions in [-1, 1], and how likely they are.
+
+Axes: any axes before them, A action entry, B batch. On the CPU B is a multiple of a vector register's entries
+(`kernels.layers.WHOLE_REGISTERS`), so that no rounding depends on a place in memory.
+"""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+from torch.nn.functional import softplus
+
+
+def gaussian(heads: Tensor, log_std_min: float, log_std_max: float) -> tuple[Tensor, Tensor]:
+    """Means and log standard deviations, [..., A, B] each, of a network's outputs [..., 2 A, B]: the means come first.
+
+    What is cut off at the bounds gets no gradient.
+    """
+    mean, log_std = heads.chunk(2, -2)
+    return mean, log_std.clamp(log_std_min, log_std_max)
+
+
+def squashed(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Actions tanh(u) with u = mean + std noise, and their log likelihoods: [..., A, B] x3 -> [..., A, B], [..., B].
+
+    log pi = sum over A of log N(u) - log(1 - tanh(u)^2) (Haarnoja et al. 2018, arXiv 1812.05905, App. C). The second
+    logarithm is written as 2 (log 2 - u - softplus(-2 u)), which stays finite where tanh(u) rounds to 1.
+    """
+    u = mean + log_std.exp() * noise
+    of_normal = -0.5 * noise.square() - log_std - 0.5 * math.log(2 * math.pi)
+    of_tanh = 2 * (math.log(2) - u - softplus(-2 * u))
+    return u.tanh(), (of_normal - of_tanh).sum(-2)

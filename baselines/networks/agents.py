@@ -1,0 +1,137 @@
+"""The agents' network Q_i, shared by a team: MLP, GRU or LSTM.
+
+Axes: S seed, B batch of episodes, T time step, N agent, O observation entry, A action, I input entry, H hidden unit.
+B stands for environment copies in a rollout, with T = 1. Q-values are [S, B, T, N, A] views whose memory has A outside:
+reductions over A are fastest after `q.movedim(-1, 1)`.
+torch.nn's default initialisation throughout, as EPyMARL and PyMARL2 keep it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot, pad
+
+from baselines.kernels.layers import (
+    WHOLE_REGISTERS,
+    columns,
+    gru_cell,
+    initial_gru,
+    initial_linear,
+    linear,
+    lstm_cell,
+    mlp,
+    mlp_of_rows,
+    named,
+    part,
+    rows,
+)
+from baselines.kernels.nn import Parameters
+from baselines.learner import Task
+from baselines.streams import Streams
+
+Carried = tuple[Tensor, Tensor]  # an LSTM's hidden state and cell, [S, H, M] each: a column for each (B, N), filled up
+
+
+def agent_inputs(obs: Tensor, last_actions: Tensor | None = None, actions: int = 0, agent_id: bool = True) -> Tensor:
+    """Observation, last action, agent id, in EPyMARL's order: [S, B, T, N, O] -> [S, B, T, N, I].
+
+    last_actions [S, B, T, N] int64: the action that each agent took one step before, as a one-hot vector of `actions`
+    entries; -1 for none, at an episode's start: zeros. None leaves it out, agent_id=False the identity.
+    """
+    parts = [obs]
+    if last_actions is not None:
+        parts.append(one_hot(last_actions + 1, actions + 1)[..., 1:].to(obs.dtype))
+    if agent_id:
+        agents = obs.shape[-2]
+        parts.append(torch.eye(agents, dtype=obs.dtype, device=obs.device).expand(*obs.shape[:-1], agents))
+    return torch.cat(parts, -1)
+
+
+def mlp_q(agent: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+    """Q_i [S, B, T, N, A] of inputs [S, B, T, N, I] by Linear - ReLU - Linear - ReLU - Linear.
+
+    EPyMARL's `RNNAgent` with `use_rnn=False` (4bcbb1c). Parameters: `initial_linear([I, H, H, A], ...)`.
+    """
+    return mlp_of_rows(agent, inputs)
+
+
+def team_q(agent: Mapping[str, Tensor], inputs: Tensor, use_rnn: bool) -> Tensor:
+    """Q_i [S, B, T, N, A] of whole sequences of inputs [S, B, T, N, I]."""
+    return recurrent_q(agent, inputs)[0] if use_rnn else mlp_q(agent, inputs)
+
+
+def input_size(task: Task, agent_id: bool, last_action: bool) -> int:
+    """I, the entries that `agent_inputs` gives for this task."""
+    return task.obs_size + task.action_size * last_action + task.agents * agent_id
+
+
+def state_size(task: Task) -> int:
+    """X: the task's own, or that of all observations in a row."""
+    return task.state_size or task.agents * task.obs_size
+
+
+def initial_recurrent(
+    sizes: tuple[int, int, int], streams: Sequence[Streams], device: torch.device | str, dtype: torch.dtype
+) -> Parameters:
+    """Parameters of `recurrent_q`; sizes: I, H, A. Names: in.*, gru.* and out.*."""
+    inputs, hidden, actions = sizes
+    first = named("in", initial_linear([inputs, hidden], streams, device, dtype))
+    gru = named("gru", initial_gru(hidden, hidden, streams, device, dtype))
+    return first | gru | named("out", initial_linear([hidden, actions], streams, device, dtype))
+
+
+def recurrent_q(agent: Mapping[str, Tensor], inputs: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Q_i by Linear - ReLU - GRU - Linear, and the hidden state after the last step.
+
+    inputs [S, B, T, N, I], hidden [S, B, N, H] or None for zeros -> Q_i [S, B, T, N, A], hidden [S, B, N, H].
+    EPyMARL's `RNNAgent` with `use_rnn=True` (4bcbb1c), PyMARL2's likewise. Only the hidden state's product waits for
+    the step before; all others take the whole sequence at once.
+    """
+    seeds, batch, time, agents, _ = inputs.shape
+    lines = batch * agents
+    by_step = inputs.transpose(1, 2).flatten(2, 3)  # [S, T, B*N, I]
+    x = columns(pad(by_step, (0, 0, 0, -lines % WHOLE_REGISTERS)))
+    x = mlp(part(agent, "in"), x).relu()
+    gru = part(agent, "gru")
+    gates = linear(gru["weight_ih"], gru["bias_ih"], x).unflatten(-1, (time, -1))
+    width = gru["weight_hh"].shape[-1]
+    h = columns(inputs.new_zeros(seeds, lines, width) if hidden is None else hidden)
+    states = []
+    for t in range(time):
+        h = gru_cell(gates[:, :, t], linear(gru["weight_hh"], gru["bias_hh"], h), h)
+        states.append(h)
+    q = mlp(part(agent, "out"), torch.stack(states, 2).flatten(2)).unflatten(-1, (time, -1))[..., :lines]
+    q = q.unflatten(-1, (batch, agents)).permute(0, 3, 2, 4, 1)
+    return q, rows(h, (batch, agents))
+
+
+def lstm_q(
+    body: Mapping[str, Tensor],
+    lstm: Mapping[str, Tensor],
+    head: Mapping[str, Tensor],
+    inputs: Tensor,
+    carried: Carried | None = None,
+) -> tuple[Tensor, Carried]:
+    """Q_i by an MLP `body` - ReLU - LSTM - an MLP `head`, and what the LSTM carries to the next step.
+
+    inputs [S, B, T, N, I], carried: what the call for the steps before gave, None for zeros -> Q_i [S, B, T, N, A],
+    carried.
+    """
+    seeds, batch, time, agents, _ = inputs.shape
+    lines = batch * agents
+    x = columns(pad(inputs.transpose(1, 2).flatten(2, 3), (0, 0, 0, -lines % WHOLE_REGISTERS)))
+    x = mlp(body, x).relu()
+    gates = linear(lstm["weight_ih"], lstm["bias_ih"], x).unflatten(-1, (time, -1))
+    if carried is None:
+        zeros = x.new_zeros(seeds, lstm["weight_hh"].shape[-1], gates.shape[-1])
+        carried = zeros, zeros
+    hidden, cell = carried
+    states = []
+    for t in range(time):
+        hidden, cell = lstm_cell(gates[:, :, t], linear(lstm["weight_hh"], lstm["bias_hh"], hidden), cell)
+        states.append(hidden)
+    q = mlp(head, torch.stack(states, 2).flatten(2)).unflatten(-1, (time, -1))[..., :lines]
+    return q.unflatten(-1, (batch, agents)).permute(0, 3, 2, 4, 1), (hidden, cell)

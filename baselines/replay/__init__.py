@@ -1,0 +1,1 @@
+"""What was played, kept to learn from: transition by transition, or whole episodes."""

@@ -1,0 +1,46 @@
+"""Every method's hyperparameters, a file a method, of the method's name. Torch-free: plans and suite checks read it.
+
+The values stand in the suite files, each with its source. Here stand names, types and ranges alone, and, by counting,
+what a run takes. Each file names its algorithms, with the version that enters every run's id.
+"""
+
+from baselines.specs import dec_hdrqn, knowru, maddpg, mappo, mappo_multi, mkt_marl, qmix, qmix_multi, sac
+from baselines.specs.base import UNITS, Algorithm, FirstPhase, Hyperparameters, TaskSizes, Unit, Work, later
+from baselines.specs.dec_hdrqn import DecHDRQN
+from baselines.specs.knowru import KnowRU
+from baselines.specs.maddpg import MADDPG, MADDPGInitialized
+from baselines.specs.mappo import MAPPO
+from baselines.specs.mappo_multi import MultiTaskMAPPO
+from baselines.specs.mkt_marl import MKTMARL
+from baselines.specs.qmix import QMIX, VDN, ValueDecomposition
+from baselines.specs.qmix_multi import MultiTask, MultiTaskQMIX, MultiTaskVDN
+from baselines.specs.sac import SAC
+
+METHODS = (maddpg, knowru, qmix, qmix_multi, mkt_marl, mappo, mappo_multi, dec_hdrqn, sac)
+ALGORITHMS: dict[str, Algorithm] = {name: own for method in METHODS for name, own in method.ALGORITHMS.items()}
+
+__all__ = [
+    "ALGORITHMS",
+    "MADDPG",
+    "MAPPO",
+    "MKTMARL",
+    "QMIX",
+    "SAC",
+    "UNITS",
+    "VDN",
+    "Algorithm",
+    "DecHDRQN",
+    "FirstPhase",
+    "Hyperparameters",
+    "KnowRU",
+    "MADDPGInitialized",
+    "MultiTask",
+    "MultiTaskMAPPO",
+    "MultiTaskQMIX",
+    "MultiTaskVDN",
+    "TaskSizes",
+    "Unit",
+    "ValueDecomposition",
+    "Work",
+    "later",
+]

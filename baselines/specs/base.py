@@ -1,0 +1,225 @@
+"""What the hyperparameters of all methods share: types, and what a run takes. Torch-free."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1, le=10**12)]
+Layers = Annotated[int, Field(ge=1, le=100)]
+Width = Annotated[int, Field(ge=1, le=2**14)]  # units of a layer
+Batch = Annotated[int, Field(ge=1, le=10**6)]  # what is learned from, or played, at once
+Actions = Literal["discrete", "continuous"]
+Unit = Literal["episodes", "steps", "updates"]  # what a run counts by: episodes and environment steps are of each task
+UNITS: tuple[Unit, ...] = ("episodes", "steps", "updates")
+
+
+def later(default: Any) -> Any:
+    """A field that came after numbers were published: at its default it is left out of files, and of what is hashed."""
+    return Field(default=default, exclude_if=lambda value: value == default)
+
+
+@dataclass(frozen=True)
+class TaskSizes:
+    """What a method's size and work on a task depend on.
+
+    observation: entries of what an agent reads. steps: of a whole episode.
+    """
+
+    agents: int
+    observation: int
+    actions: int
+    steps: int = 0
+
+
+@dataclass(frozen=True)
+class Network:
+    """What an update does with a network.
+
+    weights: multiply-adds of one sample. forward: samples that go through it without a gradient. learned: samples that
+    it learns from; each costs three times a forward one, for the gradients of weights and of inputs. copies: networks
+    of this kind that share the samples among them (the agents' own).
+    """
+
+    weights: int
+    forward: int
+    learned: int = 0
+    copies: int = 1
+
+    @property
+    def samples(self) -> int:
+        """Samples that cost as much as these, were all forward."""
+        return self.forward + 3 * self.learned
+
+
+@dataclass(frozen=True)
+class Work:
+    """What training on one task takes, by counting alone. stored: numbers that replay or round hold, 4 bytes each."""
+
+    networks: tuple[Network, ...]
+    updates: float
+    stored: float
+
+    @property
+    def operations(self) -> float:
+        """Of matrix products, two a multiply-add."""
+        return 2 * self.updates * sum(n.weights * n.samples for n in self.networks)
+
+    @property
+    def samples(self) -> float:
+        """Samples that pass any network."""
+        return self.updates * sum(n.samples for n in self.networks)
+
+    @property
+    def bytes(self) -> float:
+        """Of what is stored, and of parameters with gradient and Adam's two moments."""
+        return 4 * self.stored + 16 * self._weights
+
+    @property
+    def checkpoint_bytes(self) -> float:
+        """On disk at most, but for curves: what is stored, and parameters with target and Adam's two moments.
+
+        The latter twice: a new file is written whole before it takes the old one's place.
+        """
+        return 4 * self.stored + 2 * 16 * self._weights
+
+    @property
+    def _weights(self) -> int:
+        return sum(n.copies * n.weights for n in self.networks)
+
+
+@dataclass(frozen=True)
+class FirstPhase:
+    """Where a run's first phase ends, in its budget's unit, and which hyperparameters change nothing before."""
+
+    end: int
+    later: frozenset[str]
+
+
+class Hyperparameters(BaseModel, ABC):
+    """ends_early: whether its learner takes episodes that end before the scenario's limit. actions: those it takes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+    ends_early: ClassVar[bool] = True
+    actions: ClassVar[tuple[Actions, ...]] = ("discrete",)
+
+    @property
+    @abstractmethod
+    def round_episodes(self) -> int:
+        """Episodes that are played together, under one policy; a budget in episodes is a whole number of rounds."""
+
+    def round_of(self, unit: Unit) -> int:
+        """What of a unit every round takes, so that budget and recording are whole numbers of it; 1: it varies."""
+        return self.round_episodes if unit == "episodes" else 1
+
+    @property
+    def plays_steps(self) -> bool:
+        """Whether its learner plays steps of environments that stay open; else whole episodes."""
+        return False
+
+    @property
+    def counts_steps(self) -> bool:
+        """Whether its learner's schedules count environment steps: lanes of whole episodes may differ in these."""
+        return False
+
+    def first_phase(self, whole: int) -> FirstPhase | None:
+        """The first of two phases of a run with this budget (`baselines.learner.Phased`); nothing: it has but one."""
+        return None
+
+    def least(self, episode_limit: int) -> dict[str, tuple[float, float]]:
+        """Hyperparameters that the episode's length bounds: by name, the value and the least that it may be."""
+        return {}
+
+    @abstractmethod
+    def work(self, task: TaskSizes, episodes: int) -> Work:
+        """Of one task in a run of so many episodes of each. A teacher's network is taken for as large as its student's.
+
+        task.observation: the entries of the padded observation. episodes: updates, where the budget counts them.
+        """
+
+    @abstractmethod
+    def policy_size(self, tasks: Sequence[TaskSizes]) -> int:
+        """Parameters of what the agents act with (`Learner.policy`), trained on these tasks; all agents' together."""
+
+
+class Algorithm(BaseModel):
+    """learner: "module:Class". teacher: whether a run needs a trained team to learn from. losses: what it reports.
+
+    version: bumped when its numbers change; it enters every run's id. several_tasks: whether one run can learn more
+    than one task. units: what its budgets may be counted in.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    learner: str
+    version: int
+    hyperparameters: type[Hyperparameters]
+    teacher: bool
+    losses: tuple[str, ...]
+    several_tasks: bool = False
+    units: tuple[Unit, ...] = ("episodes",)
+
+
+def misfit(got: str, allowed: str, mend: str, key: str = "") -> PydanticCustomError:
+    """What a validator raises of hyperparameters that do not fit together; key: the one to mend, if it is one."""
+    parts = {"key": key, "where": key and f"{key}: ", "got": got, "allowed": allowed, "mend": mend}
+    return PydanticCustomError("misfit", "{where}got {got}; allowed: {allowed}; {mend}", parts)
+
+
+def dense_size(*widths: int) -> int:
+    """Weights and biases of linear layers, from the input's width to the output's."""
+    return sum((before + 1) * after for before, after in pairwise(widths))
+
+
+def recurrent_size(inputs: int, width: int, gates: int) -> int:
+    """Weights and biases, of the input and of the hidden state, of a GRU (3 gates) or an LSTM (4)."""
+    return gates * width * (inputs + width + 2)
+
+
+def layered_size(inputs: int, outputs: int, width: int, hidden_layers: int, use_rnn: bool) -> int:
+    """Weights and biases of a network whose second hidden layer may be a GRU."""
+    if use_rnn:
+        return dense_size(inputs, width) + recurrent_size(width, width, gates=3) + dense_size(width, outputs)
+    return dense_size(inputs, *[width] * hidden_layers, outputs)
+
+
+def multi_task_size(inputs: Sequence[int], shared: int, tasks: Sequence[TaskSizes], embedding: int, last: int) -> int:
+    """Weights and biases of a body that all tasks share, of so many, with E_k and EA_k of each task.
+
+    inputs: entries of what E_k reads, for each task. embedding: E_k's units. last: what EA_k reads.
+    """
+    return shared + sum(
+        dense_size(i, embedding) + dense_size(last, t.actions) for i, t in zip(inputs, tasks, strict=True)
+    )
+
+
+def episode_rows(task: TaskSizes, episodes: int) -> float:
+    """Numbers that a replay of so many whole episodes holds: observations, and bytes for actions and what ends."""
+    row = task.agents * (task.observation + (task.actions + 2) / 4) + 1.25
+    return episodes * (task.steps + 1) * row
+
+
+def step_rows(task: TaskSizes, transitions: float) -> float:
+    """Numbers that a replay of single steps holds (`baselines.replay.steps`): a row each, and bytes for what ends it.
+
+    With the place of the next observation. Last observations of episodes come on top, one an episode.
+    """
+    return transitions * (task.agents * (task.observation + task.actions + 1) + 1.25)
+
+
+def updates_of(episodes: int, batch_size: int, update_episodes: int) -> int:
+    """One after every so many episodes, from the first whole batch of episodes on."""
+    return max(0, episodes - batch_size + update_episodes) // update_episodes
+
+
+def layered_weights(inputs: int, outputs: int, width: int, hidden_layers: int, use_rnn: bool) -> int:
+    """Multiply-adds for one sample of a network whose second hidden layer may be a GRU, with three gates a side."""
+    hidden = 6 * width**2 if use_rnn else (hidden_layers - 1) * width**2
+    return (inputs + outputs) * width + hidden

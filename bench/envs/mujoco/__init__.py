@@ -1,0 +1,1 @@
+"""Continuous control: the MuJoCo tasks of gymnasium that CIKD trains on."""

@@ -1,0 +1,160 @@
+"""The parameters of the particle scenarios. Torch-free.
+
+Axes: N agent of ours, O observation entry, A action entry.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from bench.envs.params import Params
+
+Dynamics = Literal["openai", "mpe2"]
+Reward = Literal["individual", "team_sum"]
+Count = Annotated[int, Field(ge=1, le=100)]  # of agents or landmarks: the cost of a step grows with their square
+
+
+class SimpleSpreadParams(Params):
+    """Cooperative navigation (Lowe et al. 2017): as many landmarks as agents; O = 6 agents, A = 5.
+
+    dynamics: "openai" is the 2017 multiagent-particle-envs, "mpe2" its maintained descendant. They differ in
+    integration order, action signs and reward.
+    """
+
+    name: Literal["simple_spread"]
+    agents: Count
+    dynamics: Dynamics
+
+    @property
+    def obs_sizes(self) -> tuple[int, ...]:
+        return (6 * self.agents,) * self.agents
+
+    @property
+    def action_sizes(self) -> tuple[int, ...]:
+        return (5,) * self.agents
+
+
+class GoalParams(Params, ABC):
+    """What the scenarios share in which one landmark is the goal, which not every agent is told.
+
+    dynamics: as in SimpleSpreadParams.
+    reward: "individual" gives each agent what `dynamics` gives it. "team_sum" gives each agent of ours the sum of that
+    over our agents: the common reward that EPyMARL trains on. A metric that sums over agents counts it once.
+    """
+
+    dynamics: Dynamics
+    reward: Reward
+
+    @property
+    def common_reward(self) -> bool:
+        return self.reward == "team_sum"
+
+
+class SpeakerListenerParams(GoalParams):
+    """A speaker that cannot move sees the goal's colour and says one of 3 symbols; a listener must go to the goal.
+
+    speaker: O = 3, A = 3. listener: O = 11, A = 5.
+    """
+
+    name: Literal["simple_speaker_listener"]
+    agents: Literal[2]
+
+    @property
+    def obs_sizes(self) -> tuple[int, ...]:
+        return (3, 11)
+
+    @property
+    def action_sizes(self) -> tuple[int, ...]:
+        return (3, 5)
+
+    @property
+    def agent_names(self) -> tuple[str, ...]:
+        return ("speaker_0", "listener_0")
+
+
+class SimplePushParams(GoalParams):
+    """An agent must reach the goal, an adversary that is not told which of 2 landmarks it is must keep it away.
+
+    adversary: O = 8, A = 5. agent: O = 19, A = 5. controlled: both are ours.
+    """
+
+    name: Literal["simple_push"]
+    agents: Literal[2]
+    controlled: Literal["both"]
+
+    @property
+    def obs_sizes(self) -> tuple[int, ...]:
+        return (8, 19)
+
+    @property
+    def action_sizes(self) -> tuple[int, ...]:
+        return (5, 5)
+
+    @property
+    def agent_names(self) -> tuple[str, ...]:
+        return ("adversary_0", "agent_0")
+
+
+class SimpleAdversaryParams(GoalParams):
+    """Good agents share a goal among L landmarks that adversaries must guess.
+
+    With K adversaries among M = agents + adversaries: adversary O = 2 L + 2 (M - 1), good agent O = 2 more; A = 5.
+    agents: the good ones. controlled: which are ours; adversaries come first where all are.
+    scored: whose rewards a metric counts; ours, or the adversaries among them.
+    opponent: who plays adversaries that are not ours, see bench/envs/particle/opponents.py. "pretrained" needs weights
+    from the caller; opponent_sha256 then says which, where it is given.
+    """
+
+    name: Literal["simple_adversary"]
+    agents: Count
+    adversaries: Count
+    landmarks: Count
+    controlled: Literal["good", "all"]
+    scored: Literal["ours", "adversaries"] = "ours"
+    opponent: Literal["pretrained", "random", "greedy_script"] | None = None
+    opponent_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+
+    @model_validator(mode="after")
+    def _sides(self) -> SimpleAdversaryParams:
+        if (self.controlled == "good") != (self.opponent is not None):
+            raise ValueError('opponent: allowed: one where controlled = "good", none where controlled = "all"')
+        if self.opponent_sha256 and self.opponent != "pretrained":
+            raise ValueError('opponent_sha256: allowed with opponent = "pretrained" alone')
+        if self.scored == "adversaries" and (self.controlled == "good" or self.common_reward):
+            raise ValueError('scored = "adversaries": allowed with controlled = "all" and reward = "individual"')
+        return self
+
+    @property
+    def assets(self) -> dict[str, str]:
+        return {"opponent_sha256": f"{self.opponent_sha256}.safetensors"} if self.opponent_sha256 else {}
+
+    @property
+    def opponents(self) -> int:
+        """The adversaries that are not ours."""
+        return self.adversaries if self.controlled == "good" else 0
+
+    @property
+    def adversary_obs_size(self) -> int:
+        """Entries of an adversary's observation, ours or not."""
+        return 2 * self.landmarks + 2 * (self.agents + self.adversaries - 1)
+
+    @property
+    def obs_sizes(self) -> tuple[int, ...]:
+        adversary = self.adversary_obs_size
+        return ((adversary,) * self.adversaries + (adversary + 2,) * self.agents)[self.opponents :]
+
+    @property
+    def action_sizes(self) -> tuple[int, ...]:
+        return (5,) * len(self.obs_sizes)
+
+    @property
+    def agent_names(self) -> tuple[str, ...]:
+        adversaries = tuple(f"adversary_{i}" for i in range(self.adversaries))
+        return (adversaries + tuple(f"agent_{i}" for i in range(self.agents)))[self.opponents :]
+
+    @property
+    def scored_agents(self) -> tuple[int, ...]:
+        return tuple(range(self.adversaries)) if self.scored == "adversaries" else super().scored_agents

@@ -1,0 +1,246 @@
+"""Environment families by name: what a suite file may ask for, and how to build it. Torch-free.
+
+Axes: S seed, E environment copy, N agent (of ours), O observation entry, A action entry.
+
+A suite checker needs names, parameter ranges and versions, and no backend; so this file imports none, and `make`
+imports a family's module only when an environment is wanted. A family's version enters every run's id: it is bumped
+when any of its environments gives other numbers than before.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+
+from bench.envs.assets import NO_ASSETS, Assets, BackendMissing
+from bench.envs.mujoco.params import SIZES, AntParams, MujocoParams
+from bench.envs.params import Params
+from bench.envs.particle.params import (
+    SimpleAdversaryParams,
+    SimplePushParams,
+    SimpleSpreadParams,
+    SpeakerListenerParams,
+)
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+OF_REWARDS = ("step_reward", "return_sum")  # metrics that every scenario may have
+
+
+class Step(NamedTuple):
+    """What a step gives. All but outcome: rewards [S, E, N], terminated and truncated [S, E] bool, obs [S, E, N, O].
+
+    terminated: in a terminal state. truncated: by a limit of the environment's own; the caller keeps the scenario's.
+    outcome: what a metric may read beside rewards, by name, [S, E] each: so far in the episode, whole at its end.
+    """
+
+    obs: Tensor
+    rewards: Tensor
+    terminated: Tensor
+    truncated: Tensor
+    outcome: Mapping[str, Tensor]
+
+
+class Environment(Protocol):
+    """A batched environment: S seeds x E copies, stepped together. The scenario's time limit is the caller's business.
+
+    N = agents, O = obs_size, A = action_size: common to all agents. obs_sizes, action_sizes: each agent's own, from the
+    first entry on. An observation's entries beyond its own size read zero; actions beyond it are not available.
+    A step after an episode's end counts nowhere: whatever it gives is masked. It moves no stream and no other copy.
+    """
+
+    agents: int
+    obs_size: int
+    action_size: int
+    obs_sizes: tuple[int, ...]
+    action_sizes: tuple[int, ...]
+
+    def reset(self, generators: Sequence[torch.Generator], copies: int) -> Tensor:
+        """Start E = copies episodes of each seed, seed s drawing from generators[s] alone; obs [S, E, N, O]."""
+        ...
+
+    def restart(self, over: Tensor) -> Tensor:
+        """Start a new episode of each copy in over [S, E] (bool, CPU), from the streams given to `reset`.
+
+        obs [S, E, N, O] of all copies.
+        """
+        ...
+
+    def avail_actions(self) -> Tensor:
+        """Which actions each agent has now, bool [S, E, N, A]; all of them where actions are continuous."""
+        ...
+
+    def step(self, actions: Tensor) -> Step:
+        """Take actions [S, E, N, A]: one-hot or soft over those that are available, or continuous, each in [-1, 1].
+
+        ValueError where another is chosen.
+        """
+        ...
+
+    def state(self, lane: int) -> Mapping[str, NDArray[Any]]:
+        """All that a seed's open episodes need to go on, but for its stream."""
+        ...
+
+    def resume(self, generators: Sequence[torch.Generator], states: Sequence[Mapping[str, NDArray[Any]]]) -> Tensor:
+        """Go on with what `state` gave of each seed; draws nothing. obs [S, E, N, O] as they were.
+
+        Raises EnvironmentFailed where the environment does not come to the same observations again.
+        """
+        ...
+
+    def close(self) -> None:
+        """End what it has started; it is not stepped again."""
+        ...
+
+
+def state(obs: Tensor) -> Tensor:
+    """The global state as EPyMARL has it: all agents' padded observations in a row, [..., N, O] -> [..., N * O]."""
+    return obs.flatten(-2)
+
+
+class Layouts(Protocol):
+    """How the teams of other sizes read a task's observations; a module's functions, torch-free to import.
+
+    agents: of the team whose layout is meant. communication: whether entries of what other agents say are in it.
+    ValueError where there is no such layout for this task.
+    """
+
+    def width(self, params: Any, agents: int, communication: bool = True) -> int:
+        """Entries of an observation in the layout of a team of so many agents."""
+        ...
+
+    def slots(self, params: Any, agents: int, communication: bool = True) -> tuple[int, ...]:
+        """Where each of this task's O entries stands in that layout; ValueError where it is the smaller one.
+
+        Without communication only of the entries before it, which comes last.
+        """
+        ...
+
+    def nearest(self, params: Any, obs: Tensor, agents: int) -> Tensor:
+        """What a smaller team can read of obs [..., N, O]: [..., N, width(params, agents)]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Family:
+    """module, environment: what makes its environments, `environment(params, device, assets)`.
+
+    layouts: the module of its `Layouts`; a family without reads each task in its own way alone.
+
+    install: the command that brings the backend. scenarios: the parameters of each scenario, by its name.
+    metrics: what its episodes can be scored in (`scores`): of rewards, or by an outcome where a scenario names it.
+    packages: those whose version its numbers depend on; a run's record names them.
+    """
+
+    module: str
+    environment: str
+    install: str
+    version: int
+    metrics: tuple[str, ...]
+    scenarios: Mapping[str, type[Params]]
+    layouts: str = "bench.envs.layouts"
+    packages: tuple[str, ...] = ()
+
+
+FAMILIES: Mapping[str, Family] = {
+    "particle": Family(
+        module="bench.envs.particle.environment",
+        environment="particle_environment",
+        layouts="bench.envs.particle.layouts",
+        install="pip install torch",
+        version=1,
+        metrics=("step_reward", "return_sum"),
+        scenarios={
+            "simple_adversary": SimpleAdversaryParams,
+            "simple_push": SimplePushParams,
+            "simple_speaker_listener": SpeakerListenerParams,
+            "simple_spread": SimpleSpreadParams,
+        },
+    ),
+    "mujoco": Family(
+        module="bench.envs.mujoco.environment",
+        environment="mujoco_environment",
+        install="pip install 'gymnasium[mujoco]==1.4.0' mujoco==4.0.0",
+        version=1,
+        metrics=("step_reward", "return_sum"),
+        scenarios={name: AntParams if name == "Ant-v4" else MujocoParams for name in SIZES},
+        packages=("gymnasium", "mujoco"),
+    ),
+}
+
+
+def checked(family: str, params: Mapping[str, Any]) -> Params:
+    """The validated parameters of one scenario, e.g. {"name": "simple_spread", "agents": 6, "dynamics": "openai"}.
+
+    Raises ValueError when the family or the scenario's name is unknown, and pydantic's ValidationError (a ValueError)
+    when a parameter is missing, unknown, of another type or out of range.
+    """
+    scenarios = _family(family).scenarios
+    name = params.get("name")
+    if not isinstance(name, str) or name not in scenarios:
+        raise ValueError(f"family {family!r}, key 'name': got {name!r}; allowed: {', '.join(sorted(scenarios))}")
+    return scenarios[name].model_validate(dict(params))
+
+
+def metrics_of(family: str, params: Params) -> tuple[str, ...]:
+    """Which of a family's metrics one of its scenarios has."""
+    return tuple(m for m in _family(family).metrics if m in (*OF_REWARDS, *params.outcomes))
+
+
+def make(
+    family: str,
+    params: Params | Mapping[str, Any],
+    device: torch.device | str = "cpu",
+    assets: Assets = NO_ASSETS,
+) -> Environment:
+    """Build the batched environment of one scenario on a device. assets: where files are that its parameters name.
+
+    Raises ValueError for bad parameters, BackendMissing when the family's package is not installed, and AssetMissing
+    where a file is not there.
+    """
+    entry = _family(family)
+    params = params if isinstance(params, Params) else checked(family, params)
+    try:
+        module = importlib.import_module(entry.module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "bench":
+            raise  # our own module is broken, not the user's installation
+        raise BackendMissing(f"family {family!r} needs the package {error.name!r}; try: {entry.install}") from error
+    return getattr(module, entry.environment)(params, device, assets)
+
+
+def lacking(family: str) -> str:
+    """How to get what a family's environments need and is not installed; nothing where all is."""
+    entry = _family(family)
+    there = {name for name in entry.packages if _installed(name)}
+    return "" if there == {*entry.packages} else entry.install
+
+
+def _installed(package: str) -> bool:
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def packages_of(family: str) -> dict[str, str]:
+    """Versions of the packages that a family's numbers depend on; all of them are installed."""
+    return {name: metadata.version(name) for name in _family(family).packages}
+
+
+def layouts_of(family: str) -> Layouts:
+    """How teams of other sizes read the observations of this family's tasks."""
+    return cast(Layouts, importlib.import_module(_family(family).layouts))
+
+
+def _family(family: str) -> Family:
+    if family not in FAMILIES:
+        raise ValueError(f"key 'family': got {family!r}; allowed: {', '.join(sorted(FAMILIES))}")
+    return FAMILIES[family]

@@ -1,0 +1,293 @@
+"""Many copies of an environment of which a package steps one: seeds x copies, side by side.
+
+Axes: S seed, E environment copy, N agent, O observation entry, A action entry.
+
+A family writes `One`, some eighty lines, and gets an `Environment`. Every copy is an object of its own, so that what a
+seed sees does not depend on its company. Its episodes start from seeds that its own stream draws, copy after copy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bench.envs.params import Params
+from bench.envs.registry import Step
+
+Floats = NDArray[np.float64]
+HIGHEST_SEED = 2**31 - 1  # what every package takes
+REWARD = "the environment gave agent {agent} the reward {value}"
+OBSERVATION = "the environment gave agent {agent} an observation whose entry {entry} is {value}"
+ACTION = "the method gave agent {agent} an action whose entry {entry} is {value}"
+
+
+@dataclass(frozen=True)
+class Given:
+    """What one step gives: obs, each agent's own, unpadded; rewards [N]; outcome, by name."""
+
+    obs: Sequence[Floats]
+    rewards: Sequence[float]
+    terminated: bool = False
+    truncated: bool = False
+    outcome: Mapping[str, float] = field(default_factory=dict)
+
+
+class LaneFailed(Exception):
+    """What ends one lane; the message says why, in a line. lane: whose, where it is known."""
+
+    lane: int | None = None
+
+
+class EnvironmentFailed(LaneFailed):
+    """An environment that cannot go on, or that gives what its scenario does not declare."""
+
+
+class Diverged(LaneFailed):
+    """A number of an action, a reward or an observation is not finite; its lane is known."""
+
+
+class One(Protocol):
+    """One environment of one scenario. Every call may raise EnvironmentFailed."""
+
+    def reset(self, seed: int) -> Sequence[Floats]:
+        """Start an episode that the seed decides; each agent's own observation."""
+        ...
+
+    def step(self, actions: Sequence[Floats | int]) -> Given:
+        """One action for each agent: its number, or numbers between -1 and 1 where actions are continuous.
+
+        Every step tells every outcome that the scenario declares.
+        """
+        ...
+
+    def avail_actions(self) -> Sequence[NDArray[np.bool_]] | None:
+        """Which of its own actions each agent has now; None: all of them, always."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Several:
+    """S x E copies of `One` as an `Environment`. make: a new copy.
+
+    A copy whose episode has ended rests, with its last observation and rewards of 0, until it is started again.
+    """
+
+    def __init__(self, params: Params, make: Callable[[], One]):
+        self.params, self._make = params, make
+        self.agents = len(params.obs_sizes)
+        self.obs_size, self.action_size = params.obs_size, params.action_size
+        self.obs_sizes, self.action_sizes = params.obs_sizes, params.action_sizes
+        own = [[a < size for a in range(self.action_size)] for size in self.action_sizes]
+        self._own_actions = np.array(own)
+        self._copies: list[list[One]] = []
+        self._generators: list[torch.Generator] = []
+
+    def reset(self, generators: Sequence[torch.Generator], copies: int) -> Tensor:
+        """Start E = copies episodes of each seed; obs [S, E, N, O] float64. Raises ValueError without any."""
+        if not generators or copies < 1:
+            raise ValueError(f"reset: got {len(generators)} generators and {copies} copies; allowed: 1 or more of each")
+        self._open(generators, copies)
+        return self.restart(torch.ones(len(generators), copies, dtype=torch.bool))
+
+    def _open(self, generators: Sequence[torch.Generator], copies: int) -> None:
+        """So many copies for each seed, of which none has begun."""
+        self._generators = list(generators)
+        shape = len(generators), copies
+        if [len(row) for row in self._copies] != [copies] * len(generators):
+            self.close()
+            for lane in range(len(generators)):
+                with _in_lane(lane):
+                    self._copies.append([])
+                    for _ in range(copies):
+                        self._copies[lane].append(self._make())
+        self._obs = np.zeros((*shape, self.agents, self.obs_size))
+        self._avail = np.broadcast_to(self._own_actions, (*shape, *self._own_actions.shape)).copy()
+        self._resting = np.zeros(shape, bool)
+        self._seeds = [[0] * copies for _ in generators]
+        self._actions: list[list[list[Floats]]] = [[[] for _ in range(copies)] for _ in generators]
+
+    def restart(self, over: Tensor) -> Tensor:
+        """Start a new episode of each copy in over [S, E]; each draws its seed, in the order of the copies."""
+        for lane, copy in over.nonzero().tolist():
+            seed = int(torch.randint(HIGHEST_SEED, (), generator=self._generators[lane]))
+            self._begin(lane, copy, seed)
+        check_finite(self._obs, OBSERVATION)
+        return torch.from_numpy(self._obs.copy())
+
+    def state(self, lane: int) -> dict[str, NDArray[Any]]:
+        """The seeds of the open episodes and the actions since: what was seen comes of playing them again.
+
+        Restoring a package's own state is not exact (MuJoCo's Ant and Humanoid part within steps); this is, where an
+        environment repeats. The observations are kept to compare.
+        """
+        played = [np.array(actions).reshape(-1, self.agents, self.action_size) for actions in self._actions[lane]]
+        return {
+            "seeds": np.array(self._seeds[lane]),
+            "steps": np.array([len(own) for own in played]),
+            "actions": np.concatenate(played),
+            "obs": self._obs[lane].copy(),
+        }
+
+    def resume(self, generators: Sequence[torch.Generator], states: Sequence[Mapping[str, NDArray[Any]]]) -> Tensor:
+        """See `Environment.resume`."""
+        self._open(generators, len(states[0]["seeds"]))
+        for lane, state in enumerate(states):
+            parts = np.split(state["actions"], np.cumsum(state["steps"])[:-1])
+            for copy, (seed, actions) in enumerate(zip(state["seeds"], parts, strict=True)):
+                self._begin(lane, copy, int(seed))
+                for own in actions:
+                    self._advance(lane, copy, own)
+            if not np.array_equal(self._obs[lane], state["obs"]):
+                error = EnvironmentFailed("it does not come to the same observations by the same seed and actions")
+                error.lane = lane
+                raise error
+        return torch.from_numpy(self._obs.copy())
+
+    def avail_actions(self) -> Tensor:
+        """Bool [S, E, N, A]."""
+        return torch.from_numpy(self._avail.copy())
+
+    def step(self, actions: Tensor) -> Step:
+        """Actions [S, E, N, A]: one-hot, or continuous where the scenario's are.
+
+        Raises ValueError for another shape, and where an action is not available or out of [-1, 1]; Diverged where an
+        action, a reward or an observation is not finite.
+        """
+        expected = (*self._resting.shape, self.agents, self.action_size)
+        if tuple(actions.shape) != expected:
+            raise ValueError(f"actions: got shape {tuple(actions.shape)}; allowed: {expected} = [S, E, N, A]")
+        given = actions.detach().cpu().double().numpy()
+        rewards, ends = np.zeros(expected[:3]), np.zeros((2, *expected[:2]), bool)
+        outcome = {name: np.zeros(expected[:2]) for name in self.params.outcomes}
+        for lane, copy in np.argwhere(~self._resting):
+            found = self._advance(int(lane), int(copy), given[lane, copy])
+            with _in_lane(int(lane)):
+                rewards[lane, copy] = found.rewards
+                for name, told in outcome.items():
+                    told[lane, copy] = found.outcome[name]
+            ends[:, lane, copy] = found.terminated, found.truncated
+        check_finite(rewards, REWARD)
+        check_finite(self._obs, OBSERVATION)
+        told = {name: torch.from_numpy(values) for name, values in outcome.items()}
+        terminated, truncated = map(torch.from_numpy, ends)
+        return Step(torch.from_numpy(self._obs.copy()), torch.from_numpy(rewards), terminated, truncated, told)
+
+    def close(self) -> None:
+        """End every copy."""
+        for one in (one for row in self._copies for one in row):
+            with contextlib.suppress(SystemExit):  # it ends anyway, and the process has others
+                one.close()
+        self._copies = []
+
+    def _begin(self, lane: int, copy: int, seed: int) -> None:
+        with _in_lane(lane):
+            self._see(lane, copy, self._copies[lane][copy].reset(seed))
+        self._resting[lane, copy] = False
+        self._seeds[lane][copy], self._actions[lane][copy] = seed, []
+
+    def _advance(self, lane: int, copy: int, actions: Floats) -> Given:
+        """One step of one copy under actions [N, A]."""
+        chosen = self._chosen(actions, lane, copy)
+        with _in_lane(lane):
+            found = self._copies[lane][copy].step(chosen)
+            self._check(found)
+            self._see(lane, copy, found.obs)
+        self._actions[lane][copy].append(actions.copy())
+        self._resting[lane, copy] = found.terminated or found.truncated
+        return found
+
+    def _check(self, found: Given) -> None:
+        """Raise EnvironmentFailed where a step gives what its scenario does not declare. Observations: `_see`."""
+        if (shape := np.shape(found.rewards)) != (self.agents,):
+            raise EnvironmentFailed(f"rewards: got shape {shape}; declared: ({self.agents},), one an agent")
+        check_ends(found)
+        if not found.outcome.keys() >= {*self.params.outcomes}:
+            told, declared = sorted(found.outcome), list(self.params.outcomes)
+            raise EnvironmentFailed(f"outcome: got {told}; declared: {declared}, in every step")
+
+    def _see(self, lane: int, copy: int, obs: Sequence[Floats]) -> None:
+        check_shapes("obs", obs, self.obs_sizes)
+        for agent, own in enumerate(obs):
+            self._obs[lane, copy, agent, : len(own)] = own
+        if (available := self._copies[lane][copy].avail_actions()) is not None:
+            check_shapes("avail_actions", available, self.action_sizes)
+            for agent, own in enumerate(available):
+                self._avail[lane, copy, agent, : len(own)] = own
+
+    def _chosen(self, actions: Floats, lane: int, copy: int) -> list[Floats | int]:
+        """Each agent's own action of [N, A]."""
+        chosen: list[Floats | int] = []
+        for agent, (own, size) in enumerate(zip(actions, self.action_sizes, strict=True)):
+            if self.params.continuous:
+                if not (np.abs(own[:size]) <= 1).all():
+                    check_finite(own[:size], ACTION, lane, agent)
+                    raise ValueError(f"actions: agent {agent}: got {own[:size].tolist()}; allowed: in [-1, 1] each")
+                chosen.append(own[:size])
+                continue
+            number = int(own.argmax())
+            if own.sum() != 1 or own[number] != 1 or not self._avail[lane, copy, agent, number]:
+                check_finite(own, ACTION, lane, agent)
+                allowed = np.flatnonzero(self._avail[lane, copy, agent]).tolist()
+                raise ValueError(f"actions: agent {agent}: got {own.tolist()}; allowed: one-hot, one of {allowed}")
+            chosen.append(number)
+        return chosen
+
+
+def check_shapes(name: str, of_agents: Sequence[Any], sizes: Sequence[int]) -> None:
+    """Raise EnvironmentFailed where there is not one row of its size for each agent."""
+    if len(of_agents) != len(sizes):
+        raise EnvironmentFailed(f"{name}: got {len(of_agents)} entries; declared: {len(sizes)}, one an agent")
+    for agent, (own, size) in enumerate(zip(of_agents, sizes, strict=True)):
+        if (shape := np.shape(own)) != (size,):
+            raise EnvironmentFailed(f"{name}: agent {agent}: got shape {shape}; declared: ({size},)")
+
+
+def check_ends(found: Given) -> None:
+    """Raise EnvironmentFailed where an end is not one bool, e.g. one for each agent."""
+    for name, said in (("terminated", found.terminated), ("truncated", found.truncated)):
+        if not isinstance(said, bool | np.bool_):
+            raise EnvironmentFailed(f"{name}: got {type(said).__name__}; declared: one bool")
+
+
+def check_finite(values: NDArray[Any], says: str, *place: int) -> None:
+    """Raise Diverged where a number is not finite. says: what it is, see REWARD.
+
+    values: [S, E, N, ...], or [...] of the lane and agent that `place` names.
+    """
+    if np.isfinite(values).all():
+        return
+    at = tuple(np.argwhere(~np.isfinite(values))[0].tolist())
+    lane, agent, entry = (*place, at[0]) if place else (at[0], at[2], at[-1])
+    error = Diverged(says.format(agent=agent, entry=entry, value=values[at]))
+    error.lane = lane
+    raise error
+
+
+def said_of(error: BaseException) -> str:
+    """An exception's type and words, in one line."""
+    words = " ".join(str(error).split())
+    return f"{type(error).__name__}: {words or 'no message'}"
+
+
+@contextlib.contextmanager
+def _in_lane(lane: int) -> Iterator[None]:
+    """What fails inside, however, failed in this lane."""
+    try:
+        yield
+    except EnvironmentFailed as error:
+        error.lane = lane
+        raise
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a package may end the process, or panic
+        failed = EnvironmentFailed(said_of(error))
+        failed.lane = lane
+        raise failed from error

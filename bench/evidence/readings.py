@@ -1,0 +1,130 @@
+"""What a run came to in one scenario, and what a measure reads off its curves.
+
+Axes: S seed, P curve point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.stats import transfer
+from bench.stats.estimates import StatisticsError
+from bench.store import Record, Scores
+from bench.suite import CurveMeasure, Final, Fluctuation, Measure, TimeOfBest, Unit, Untrained, Window, unit_of
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a run came to in one scenario. budget, first_update: in the unit that the run counts by."""
+
+    run: str
+    scores: Scores
+    unit: Unit
+    budget: int
+    first_update: int | None
+
+    @classmethod
+    def of(cls, record: Record, scenario: int) -> Score:
+        """scenario: its place in the cell's `scenarios`."""
+        budget = record.settings["budget"]
+        unit = unit_of(budget)
+        return cls(record.run, record.numbers.scores[scenario], unit, budget[unit], record.numbers.first_update)
+
+    @property
+    def final(self) -> float:
+        """The mean of the final evaluation. Raises StatisticsError."""
+        if self.scores.final is None:
+            raise StatisticsError(f"run {self.run}: its final score is not finite")
+        return self.scores.final
+
+    def series(self, name: str) -> tuple[Floats, Floats]:
+        """A curve: what was done at each point [P], in the run's unit, and mean [P].
+
+        Raises StatisticsError where there is none, or a hole in it.
+        """
+        if name not in self._series:
+            self._series[name] = self._read(name)
+        return self._series[name]
+
+    def at(self, name: str) -> tuple[int, ...]:
+        """Where the points of a curve that `series` has given lie, in the run's unit."""
+        return self.scores.curves[name].at(self.unit)
+
+    @cached_property
+    def _series(self) -> dict[str, tuple[Floats, Floats]]:
+        return {}
+
+    def _read(self, name: str) -> tuple[Floats, Floats]:
+        curve = self.scores.curves.get(name)
+        if curve is None:
+            why = "no episode ended" if name == "training" else "there was no update"
+            raise StatisticsError(f"run {self.run} has no curve {name}: {why} within its budget")
+        means = [m for m in curve.mean if m is not None]
+        if len(means) < len(curve.mean):
+            raise StatisticsError(f"run {self.run}: the curve {name} is not finite everywhere")
+        return np.array(curve.at(self.unit), dtype=float), np.array(means)
+
+
+def stacked(name: str, scores: Sequence[Score]) -> Iterator[tuple[Floats, Floats]]:
+    """Curves of several runs: where points lie [P], means [S, P]. All at once where their points are the same.
+
+    Else run by run: a stretch in which no episode ended has no point, and each run is read at its own.
+    """
+    curves = [score.series(name) for score in scores]
+    if len({score.at(name) for score in scores}) == 1:
+        yield curves[0][0], np.stack([y for _, y in curves])
+    else:
+        yield from ((x, y[None]) for x, y in curves)
+
+
+def joined(times: Iterable[transfer.Times]) -> transfer.Times:
+    """The times of all runs [S], in their order."""
+    found = [*times]
+    return transfer.Times(np.concatenate([t.values for t in found]), np.concatenate([t.reached for t in found]))
+
+
+def numbers(measure: Measure, scores: Sequence[Score]) -> Floats:
+    """A measure of several runs of a cell [S], the same numbers as one by one. Raises StatisticsError."""
+    if isinstance(measure, Window | Untrained):
+        windows = {_window(measure, score) for score in scores}
+        curves = [score.series(measure.series) for score in scores]
+        if len(windows) == 1 and len({score.at(measure.series) for score in scores}) == 1:
+            return transfer.window_mean(curves[0][0], np.stack([y for _, y in curves]), *windows.pop())
+    return np.array([one_number(measure, score) for score in scores])
+
+
+def one_number(measure: Measure, score: Score) -> float:
+    """A measure of a single run. Raises StatisticsError."""
+    if isinstance(measure, Final):
+        return score.final
+    if not isinstance(measure, CurveMeasure):
+        raise TypeError(f"measure {measure.id} is no number of a single run")
+    x, y = score.series(measure.series)
+    if isinstance(measure, Window | Untrained):
+        start, stop = _window(measure, score)
+        return float(transfer.window_mean(x, y[None], start, stop)[0])
+    if isinstance(measure, Fluctuation):
+        return float(transfer.fluctuation(y[None])[0])
+    if isinstance(measure, TimeOfBest):
+        smooth = transfer.moving_average(y[None], measure.smooth)[0]
+        return float(x[measure.smooth - 1 + int(np.argmax(smooth))])
+    raise TypeError(f"measure {measure.id} is no number of a single run")
+
+
+def _window(measure: Window | Untrained, score: Score) -> tuple[float, float]:
+    """(start, stop], in the run's unit."""
+    first, budget = score.first_update, score.budget
+    if isinstance(measure, Untrained) or measure.after == "first_update":
+        if first is None:
+            raise StatisticsError(f"run {score.run} had no update within its budget")
+        if isinstance(measure, Untrained):
+            return 0.0, float(first)
+        return first + measure.window[0] * budget, first + measure.window[1] * budget
+    return measure.window[0] * budget, measure.window[1] * budget

@@ -1,0 +1,24 @@
+"""Files that a plan's scenarios name and that are not here: looked for before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bench.envs import AssetMissing, Assets, checked
+from bench.plan.cells import Cell
+from bench.suite.assets import to_get
+from bench.suite.explain import Problem
+
+
+def missing_assets(cells: Iterable[Cell], assets: Assets) -> list[Problem]:
+    """A problem for each file that is missing or another than it should be, each file once."""
+    found: dict[str, Problem] = {}
+    for cell in cells:
+        for scenario, own in zip(cell.scenarios, cell.scored, strict=True):
+            for key, name in checked(own.family, own.params).assets.items():
+                try:
+                    assets.read(name)
+                except AssetMissing as error:
+                    place, wanted = f"scenario[{scenario}].params.{key}", f"the file {name}, named by its SHA-256"
+                    found.setdefault(name, Problem(place, str(error).partition(";")[0], wanted, to_get(name)))
+    return list(found.values())

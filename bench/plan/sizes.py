@@ -1,0 +1,78 @@
+"""A cell's settings -> how large its method is there: what a run takes, and the parameters of its policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from baselines.specs import ALGORITHMS, Hyperparameters, TaskSizes, Work
+from bench.envs import Params, checked, layouts_of
+from bench.plan import Scored, guest, scored
+from bench.suite import unit_of
+
+STREAMS_BYTES = 2 * 5 * 5056  # random streams, twice as all that is in the state's file: torch's generator has so many
+
+
+def work(settings: Mapping[str, Any], done: int | None = None) -> list[Work]:
+    """What training takes on each task of a cell, in one run or in so much of what its budget counts.
+
+    Steps are taken for whole episodes of the longest length. Nothing for a method from elsewhere: nobody knows.
+    """
+    if guest(settings):
+        return []
+    hyperparameters, found = _hyperparameters(settings), []
+    for own, params in _trained(settings):
+        agents = len(params.obs_sizes)
+        sizes = TaskSizes(agents, _read(settings, own, params, agents), params.action_size, own.episode_limit)
+        found.append(hyperparameters.work(sizes, episodes_of(settings, own, done)))
+    return found
+
+
+def episodes_of(settings: Mapping[str, Any], own: Scored, done: int | None = None) -> int:
+    """Whole episodes of the longest length that so much of a run's budget makes of a task; updates as they are."""
+    unit = unit_of(settings["budget"])
+    counted = settings["budget"][unit] if done is None else done
+    return -(-counted // own.episode_limit) if unit == "steps" else counted
+
+
+def checkpoint_bytes(settings: Mapping[str, Any]) -> float:
+    """Of one run's checkpoint on disk at most, about, and of its state between two phases.
+
+    Nothing for a method from elsewhere, which keeps none.
+    """
+    found = work(settings)
+    if not found:
+        return 0
+    phases = 1 if _hyperparameters(settings).first_phase(settings["budget"][unit_of(settings["budget"])]) is None else 2
+    return phases * (sum(w.checkpoint_bytes for w in found) + STREAMS_BYTES)
+
+
+def repeats(settings: Mapping[str, Any]) -> bool:
+    """Whether all games of a cell repeat, so that its runs do."""
+    return all(checked(own.family, own.params).repeats for own in scored(settings))
+
+
+def policy_size(settings: Mapping[str, Any]) -> int | None:
+    """Parameters of what the agents act with in all tasks of a cell; None for a method from elsewhere: nobody knows."""
+    if guest(settings):
+        return None
+    layout_agents, tasks = settings["hyperparameters"].get("layout_agents", 0), []
+    for own, params in _trained(settings):
+        agents = len(params.obs_sizes)
+        tasks.append(TaskSizes(agents, _read(settings, own, params, layout_agents or agents), params.action_size))
+    return _hyperparameters(settings).policy_size(tasks)
+
+
+def _read(settings: Mapping[str, Any], own: Scored, params: Params, agents: int) -> int:
+    """Entries of an observation in the layout of so many agents that a cell's networks read."""
+    communication = settings["hyperparameters"].get("layout_communication", True)
+    return layouts_of(own.family).width(params, agents, communication)
+
+
+def _hyperparameters(settings: Mapping[str, Any]) -> Hyperparameters:
+    return ALGORITHMS[settings["algorithm"]["name"]].hyperparameters.model_validate(settings["hyperparameters"])
+
+
+def _trained(settings: Mapping[str, Any]) -> Iterator[tuple[Scored, Params]]:
+    """The tasks that are trained on, each with its parameters."""
+    return ((own, checked(own.family, own.params)) for own in scored(settings) if own.trained)

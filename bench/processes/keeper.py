@@ -1,0 +1,96 @@
+"""Keeps a process: `launch.py bench.processes.keeper MODULE FD` runs MODULE, and ends it and all that it started.
+
+Standard input is the lifeline. Its other end is the harness's; it closes when the harness lets go, or dies, however it
+dies. Then, or when MODULE has ended, everything that descends from MODULE is killed, whatever session it is in. The
+keeper ends as MODULE did: with its exit code, or by its signal. Should the keeper die, the system kills MODULE.
+
+With a FOLDER as a third argument, which guests get, MODULE runs in it and may write there alone, where the kernel can
+see to it (landlock.py). It is its TMPDIR, too, and is removed at the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import select
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from bench.processes.landlock import confine
+from bench.processes.starting import command
+
+PARENT_DIES, SUBREAPER = 1, 36  # PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER of linux/prctl.h
+POLL_S = 0.05  # how often it looks whether MODULE has ended
+
+
+def main() -> int:
+    module, channel = sys.argv[1], int(sys.argv[2])
+    control(SUBREAPER, 1)  # what MODULE starts and leaves comes to us
+    us, scratch = os.getpid(), Path(sys.argv[3]) if sys.argv[3:] else None
+
+    def bound() -> None:
+        """In the child, before it runs anything: no moment is left in which our death would free it."""
+        control(PARENT_DIES, signal.SIGKILL)
+        if os.getppid() != us:
+            os._exit(1)
+        if scratch is not None:
+            confine([scratch])  # before it has a second thread, which would go free
+
+    guest = subprocess.Popen(  # this process has one thread, so bound is safe
+        command(module, str(channel)),
+        env=os.environ | (dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(scratch)) if scratch else {}),
+        cwd=scratch,
+        pass_fds=(channel,),
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=bound,
+    )
+    os.close(channel)
+    while guest.poll() is None and not select.select([0], [], [], POLL_S)[0]:
+        pass
+    ended = guest.returncode
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(guest.pid, signal.SIGKILL)
+    guest.wait()
+    end_descendants()
+    if scratch is not None:
+        shutil.rmtree(scratch, ignore_errors=True)
+    if ended is not None and ended < 0:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        with contextlib.suppress(OSError):  # SIGKILL has no handler
+            signal.signal(-ended, signal.SIG_DFL)
+        os.kill(us, -ended)
+    return ended or 0
+
+
+def control(option: int, value: int) -> None:
+    """prctl; nothing where the system has none."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def end_descendants() -> None:
+    """Kill all children of this process, those that come to it meanwhile too, until there are none."""
+    while found := children():
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+
+
+def children() -> set[int]:
+    """Of this process; none where the system does not list them (it is Linux that does)."""
+    found: set[int] = set()
+    for task in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found |= {int(pid) for pid in task.read_text().split()}
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

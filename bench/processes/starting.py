@@ -1,0 +1,57 @@
+"""The command and the environment that a process of ours is started with."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from bench.processes import launch
+from bench.processes.numerical import SHARED_OUT, among
+
+SEARCH_PATH = "PYTHONPATH"
+SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD")  # in a variable's name: not for code from elsewhere
+TRAINING = {  # of a process that trains: one thread, and an allocator that keeps large temporaries
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": "1073741824",
+    "MALLOC_TRIM_THRESHOLD_": "4294967296",
+    "MALLOC_TOP_PAD_": "67108864",
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # large pages where the system has them to give
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+}
+
+
+def command(module: str, *arguments: str) -> list[str]:
+    """Run a module of ours with these arguments. Neither the current folder nor the checkout is on its search path."""
+    return [sys.executable, "-P", "-S", launch.__file__, module, *arguments]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """What this process has and `more`, without the current folder in `PYTHONPATH`."""
+    found = dict(os.environ)
+    if search_path := elsewhere(found.pop(SEARCH_PATH, "")):
+        found[SEARCH_PATH] = search_path
+    return found | more
+
+
+def training_environment() -> dict[str, str]:
+    """`environment` of a process that trains: what asks for threads is `TRAINING`'s, whatever was set."""
+    found = environment()
+    return {name: value for name, value in found.items() if not among(name, SHARED_OUT)} | TRAINING
+
+
+def guest_environment(**more: str) -> dict[str, str]:
+    """`environment` without every variable whose name holds a word of `SECRET`, in letters of any case."""
+    found = environment(**more)
+    return {name: value for name, value in found.items() if not any(word in name.upper() for word in SECRET)}
+
+
+def elsewhere(search_path: str) -> str:
+    """The entries of a search path that name a folder absolutely, and not the current one.
+
+    An empty entry is the current folder; a relative one is another folder tomorrow.
+    """
+    here = Path.cwd().resolve()
+    kept = [p for p in search_path.split(os.pathsep) if Path(p).is_absolute() and Path(p).resolve() != here]
+    return os.pathsep.join(kept)

@@ -1,0 +1,41 @@
+"""The chance that seeds which are still to be trained decide: as a table, and as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from bench.verdict.power import DRAWS, Power
+
+
+def power_table(found: Sequence[Power]) -> Table:
+    """A row for everything that there is something to draw from."""
+    table = Table(title="Chance of a decision with the planned seeds", title_justify="left")
+    for column in ("claim or printed value", "in", "seeds", "it holds", "it does not", "taken for the truth"):
+        table.add_column(column, overflow="fold")
+    for one in found:
+        if one.yes is not None and one.no is not None:
+            basis = one.basis + ("; never decided" if one.never else "")
+            table.add_row(one.says, one.experiment, str(one.seeds), f"{one.yes:.0%}", f"{one.no:.0%}", basis)
+    return table
+
+
+def power_lines(found: Sequence[Power]) -> Iterator[str]:
+    """What the table is read with, what can never be decided, and what nothing is known of."""
+    known = [one for one in found if one.chance is not None]
+    if known:
+        yield f"By {DRAWS} draws each. Pilots are few: so are the digits that count."
+    if never := [one for one in known if one.never]:
+        yield f"{len(never)} of {len(known)} are never decided: they stay open even with 1,000 seeds of ours:"
+        yield from (f"  {one.experiment}: {one.id}" for one in never)
+    for experiment, count in Counter(one.experiment for one in found if one.chance is None).items():
+        yield f"{count} in {experiment} unknown, for want of pilots and of printed spreads; --json says of what"
+
+
+def power_json(found: Sequence[Power]) -> list[dict[str, Any]]:
+    """As `bench plan --power --json` prints them."""
+    return [dataclasses.asdict(one) | {"chance": one.chance} for one in found]

@@ -1,0 +1,89 @@
+"""Where two phases of a run meet: its state there is kept, for methods that differ only after it.
+
+A kept state is a checkpoint under a name of its own: a hash of all that the first phase depends on, and the seed. It is
+a cache and no part of a result: a run comes to the same numbers from it as from the beginning, and one that is gone is
+made again. While a run is on its way there it holds a claim on the state's name, so that no other trains the same
+phase beside it; the claim ends with the phase, or with the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from baselines.specs import ALGORITHMS, FirstPhase
+from bench.plan import Cell, Run, digest
+from bench.store import Store
+from bench.store.checkpoints import Checkpoint, has_checkpoint, load_checkpoint, read_progress
+
+
+def first_phase(cell: Cell) -> FirstPhase | None:
+    """A cell's first phase; nothing where its method has but one."""
+    if cell.guest:
+        return None
+    algorithm = ALGORITHMS[cell.settings["algorithm"]["name"]]
+    return algorithm.hyperparameters.model_validate(cell.settings["hyperparameters"]).first_phase(cell.whole)
+
+
+def name_of(cell: Cell, run: Run) -> str | None:
+    """What a run's state at the end of its first phase is kept as: the same for all runs that share this phase.
+
+    They share everything but the method's name, the hyperparameters that matter only later, and how long the final
+    evaluation is. Nothing where there is but one phase.
+    """
+    phase = first_phase(cell)
+    if phase is None:
+        return None
+    settings, algorithm = cell.settings, ALGORITHMS[cell.settings["algorithm"]["name"]]
+    first = {name: x for name, x in settings["hyperparameters"].items() if name not in phase.later}
+    budget = {name: x for name, x in settings["budget"].items() if name != "final_evaluation_episodes"}
+    shared = {"learner": algorithm.learner, "version": settings["algorithm"]["version"], "end": phase.end}
+    return digest(
+        settings
+        | {"algorithm": shared, "hyperparameters": first, "budget": budget}
+        | {"seed": run.seed, "teachers": list(run.teachers)}
+    )
+
+
+def cache(store: Store) -> Store:
+    """Where such states are kept: in a folder within the results folder, as checkpoints are."""
+    return Store(store.boundaries)
+
+
+def ahead(store: Store, cell: Cell, run: Run) -> str | None:
+    """The name of the state that a run would train up to now; nothing where it is there, or the run is beyond it."""
+    name = name_of(cell, run)
+    if name is None or has_checkpoint(cache(store), name):
+        return None
+    own = read_progress(store, run.id)
+    return None if own and own.get("turned") else name
+
+
+@contextlib.contextmanager
+def claimed(store: Store, cell: Cell, run: Run) -> Iterator[bool]:
+    """Whether this run may train now: nobody else is on the way to a state that it shares. Nobody is until it ends."""
+    if (name := ahead(store, cell, run)) is None:
+        yield True
+        return
+    with store.claim(name) as mine:
+        yield mine or ahead(store, cell, run) is None  # whoever held it may just have come there
+
+
+def kept(store: Store, cell: Cell, run: Run, device: str, says: Callable[[str], None]) -> Checkpoint | None:
+    """A run's state at the end of its first phase, where some run has left it on this kind of device."""
+    name, folder = name_of(cell, run), cache(store)
+    if name is None or not has_checkpoint(folder, name):  # another worker may be writing its parts: the state is last
+        return None
+    found = load_checkpoint(folder, name, says)
+    return found if found and found.progress["device"] == device else None
+
+
+def is_kept(checkpoint: Checkpoint, run: Run) -> bool:
+    """Whether a checkpoint's replay log is not the run's own, but one that was kept."""
+    return any(part.run != run.id for part in checkpoint.replay)
+
+
+def drop_kept(store: Store, cell: Cell, run: Run) -> None:
+    """Remove a kept state that cannot be taken up, so that it is made again."""
+    if name := name_of(cell, run):
+        cache(store).drop_checkpoint(name)

@@ -1,0 +1,93 @@
+"""How far the lanes of a group are, in what their budget counts by.
+
+Axes: S seed (lane), K task.
+
+Whole episodes, or steps of environments that stay open, are the same in every lane. Episodes that end early differ in
+length; where budget or learner counts their steps, each seed trains alone (`alone`), so that no learner ever sees lanes
+out of step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from baselines.learner import CountsUpdates, Learner
+from baselines.specs import ALGORITHMS
+from bench.envs import checked
+from bench.plan import Cell
+
+
+class At(NamedTuple):
+    """Where a curve's point lies: episodes and environment steps of its task; updates, where the budget counts them."""
+
+    episodes: int
+    steps: int
+    updates: int | None = None
+
+
+def alone(cell: Cell) -> bool:
+    """Whether each seed trains alone: else episodes of different lengths would bring lanes out of step."""
+    own = [s for s in cell.scored if s.trained and checked(s.family, s.params).ends_early]
+    if not own or cell.guest:
+        return bool(own)  # what a learner from elsewhere counts, nobody knows
+    spec = ALGORITHMS[cell.settings["algorithm"]["name"]].hyperparameters
+    hyperparameters = spec.model_validate(cell.settings["hyperparameters"])
+    return not hyperparameters.plays_steps and (cell.unit == "steps" or hyperparameters.counts_steps)
+
+
+class Counts:
+    """What was played and learnt. done: so much of the budget, in its unit, by every lane."""
+
+    def __init__(self, cell: Cell, learner: Learner, lanes: int):
+        self._cell, self._learner = cell, learner
+        self._limits = [s.episode_limit for s in cell.scored if s.trained]
+        self.rounds = 0
+        self._ended, self._steps = np.zeros((2, lanes, len(self._limits)), np.int64)  # by lane and task
+
+    @property
+    def round_size(self) -> int:
+        """Of one round of a task: episodes, or environment steps of a learner that plays steps."""
+        return self._learner.copies * (self._learner.steps or 1)
+
+    @property
+    def played(self) -> int:
+        """Episodes of each task, or environment steps of a learner that plays steps."""
+        return self.rounds * self.round_size
+
+    @property
+    def done(self) -> int:
+        """So much of the budget, in its unit. Steps count as as many whole episodes as they would make."""
+        match self._cell.unit:
+            case "updates":
+                return cast(CountsUpdates, self._learner).updates
+            case "steps":
+                return self.played if self._learner.steps is not None else int(self._steps[0, 0])
+            case _:
+                return self.played if self._learner.steps is None else self.played // self._limits[0]
+
+    def add(self, task: int, episodes: Sequence[int], steps: ArrayLike) -> None:
+        """What each lane played in a round of a task: episodes that ended, environment steps."""
+        self._ended[:, task] += episodes
+        self._steps[:, task] += np.asarray(steps)
+
+    def at(self, lane: int, place: int, done: int) -> At:
+        """A point at so much of the budget. place: a task, or a scenario after them, which nothing is played of."""
+        if self._cell.unit == "episodes":
+            return At(done, done * self._cell.scored[place].episode_limit)
+        trained = place < len(self._limits)
+        ended, steps = (int(self._ended[lane, place]), int(self._steps[lane, place])) if trained else (0, 0)
+        return At(ended, done) if self._cell.unit == "steps" else At(ended, steps, done)
+
+    def state(self, lane: int) -> dict[str, Any]:
+        """JSON-able."""
+        return {"rounds": self.rounds, "ended": self._ended[lane].tolist(), "steps": self._steps[lane].tolist()}
+
+    def load_state(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """What `state` gave of each lane; all are equally far."""
+        self.rounds = states[0]["rounds"]
+        for lane, state in enumerate(states):
+            self._ended[lane], self._steps[lane] = state["ended"], state["steps"]

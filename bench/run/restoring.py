@@ -1,0 +1,73 @@
+"""Whether a checkpoint that can be read fits the learner that is to take it up.
+
+Axes: S seed, P scenario (place).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from baselines.learner import Replay
+from bench.store import StoreError
+from bench.store.checkpoints import Checkpoint
+
+SECONDS = ("wall_s", "cpu_s")
+
+
+class NotRestored(Exception):
+    """A checkpoint that cannot be taken up; its run starts again."""
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether it is the machine's fault: the checkpoint is kept for another time."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+
+
+def reason(error: Exception) -> str:
+    """Why a checkpoint was not restored, in one line."""
+    if isinstance(error, StoreError):
+        return str(error)
+    said = " ".join(str(error).split()) or "no message"
+    return f"it does not fit this run ({type(error).__name__}: {said})"
+
+
+def check(checkpoints: Sequence[Checkpoint], state: Mapping[str, Tensor], places: int) -> None:
+    """Raise ValueError where a lane's checkpoint is not what this learner would write.
+
+    state: of the new learner, every tensor leading with [S]; names, shapes and types do not change in training.
+    places: P.
+    """
+    for checkpoint in checkpoints:
+        _check_state(checkpoint, state)
+        _check_progress(checkpoint.progress, places)
+
+
+def check_log(replays: Sequence[Replay], entries: int) -> None:
+    """Raise ValueError where the log did not hold what its names say."""
+    for replay in replays:
+        if replay.entries != entries:
+            raise ValueError(f"replay: got {replay.entries} entries of the log; allowed: {entries}")
+
+
+def _check_state(checkpoint: Checkpoint, state: Mapping[str, Tensor]) -> None:
+    prefix = "learner/"
+    found = {name.removeprefix(prefix): a for name, a in checkpoint.arrays.items() if name.startswith(prefix)}
+    if odd := sorted(found.keys() ^ state.keys()):
+        raise ValueError(f"learner state: {odd[0]} is in only one of checkpoint and learner")
+    for name, tensor in state.items():
+        got = f"{found[name].dtype} {list(found[name].shape)}"
+        if got != (allowed := f"{tensor[:0].cpu().numpy().dtype} {list(tensor.shape[1:])}"):
+            raise ValueError(f"learner state: {name}: got {got}; allowed: {allowed}")
+
+
+def _check_progress(progress: Mapping[str, Any], places: int) -> None:
+    for key in SECONDS:
+        if not isinstance(progress[key], float):
+            raise ValueError(f"{key}: got {progress[key]!r}; allowed: seconds")
+    for key in ("curves", "losses"):
+        if len(progress[key]) != places:
+            raise ValueError(f"{key}: got {len(progress[key])} entries; allowed: {places}, one a scenario")

@@ -1,0 +1,176 @@
+"""What a record's settings say of its numbers: how many returns, and where the points of its curves lie.
+
+Only what every run of such settings must have is looked at. A training function from elsewhere reports when it likes,
+steps may end inside an episode, and an update's round may pass a point: what these may leave out is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from baselines.specs import ALGORITHMS, UNITS, Unit
+from bench.plan import Scored, guest, scored
+from bench.store.records import Curve, Record, Scores
+from bench.suite.budgets import RECORDING, unit_of
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Of every run of a cell. Places are in the budget's unit.
+
+    scenarios: in the order of the record's scores. ours: the suite's own loop trained it, so it evaluated on the way.
+    full: so it did at each place, none passed over. played: each round has whole episodes, so each place of the
+    training curve has a point.
+    """
+
+    unit: Unit
+    whole: int
+    budget: Mapping[str, int]
+    scenarios: tuple[Scored, ...]
+    ours: bool
+    full: bool
+    played: bool
+    training: tuple[int, ...]
+    evaluation: tuple[int, ...]
+
+
+_CELLS: dict[str, Expected | None] = {}  # by the cell, the hash of the settings
+
+
+def contradiction(record: Record) -> str:
+    """What of the numbers no run of these settings can have; nothing where all can be."""
+    if record.cell not in _CELLS:
+        _CELLS[record.cell] = _expected(record.settings)
+    expected = _CELLS[record.cell]
+    return "" if expected is None else next(_contradictions(record, expected), "")
+
+
+def _expected(settings: Mapping[str, Any]) -> Expected | None:
+    """None of settings that no plan makes: they have no budget that counts, or no recording."""
+    budget = settings.get("budget")
+    if not isinstance(budget, dict):
+        return None
+    counted = all(type(budget.get(key)) is int and budget[key] > 0 for key in RECORDING)
+    if not counted or not any(type(budget.get(unit)) is int for unit in UNITS):
+        return None
+    unit, algorithm = unit_of(budget), settings.get("algorithm")
+    whole = budget[unit]
+    own = _hyperparameters(settings) if isinstance(algorithm, dict) else None
+    ours = own is not None or (isinstance(algorithm, dict) and algorithm.get("kind") == "learner")
+    every, evaluated = budget["record_every"], budget["evaluate_every"]
+    return Expected(
+        unit=unit,
+        whole=whole,
+        budget=budget,
+        scenarios=scored(settings),
+        ours=ours,
+        full=own is not None and unit != "updates",
+        played=own is not None and unit != "updates" and not own.plays_steps,
+        training=tuple(range(every, whole + 1, every)),
+        evaluation=tuple(range(0, whole + 1, evaluated)),
+    )
+
+
+def _hyperparameters(settings: Mapping[str, Any]) -> Any:
+    """Those of a method of the suite's own; None where it is from elsewhere, or not known any more."""
+    algorithm = ALGORITHMS.get(settings["algorithm"].get("name"))
+    if algorithm is None or guest(settings):
+        return None
+    try:
+        return algorithm.hyperparameters.model_validate(settings.get("hyperparameters"))
+    except ValidationError:
+        return None
+
+
+def _contradictions(record: Record, expected: Expected) -> Iterator[str]:
+    first, last = record.numbers.first_update, expected.whole
+    if expected.unit == "steps" and expected.played:
+        last += expected.budget["record_every"] - 1  # the round of whole episodes that spends it is no longer
+    if first is not None and expected.full and first > last:
+        yield f"numbers.first_update: got {first}; allowed: {_at_most(expected)}"
+    for i, (scores, scenario) in enumerate(zip(record.numbers.scores, expected.scenarios, strict=True)):
+        key = f"numbers.scores[{i}]"
+        yield from _returns(record, scores, expected, key)
+        for name, curve in scores.curves.items():
+            yield from _counts(curve, expected, scenario, f"{key}.curves.{name}")
+        if record.status == "finished":
+            yield from _whole(scores, scenario, expected, f"{key}.curves")
+            yield from _ended(scores, expected, key)
+
+
+def _returns(record: Record, scores: Scores, expected: Expected, key: str) -> Iterator[str]:
+    """All episodes of the final evaluation; a run that failed may not have come to it."""
+    got, allowed = len(scores.returns), expected.budget["final_evaluation_episodes"]
+    if got != allowed and (got or record.status == "finished"):
+        yield f"{key}.returns: got {got}; allowed: {allowed}, the settings' final_evaluation_episodes"
+
+
+def _counts(curve: Curve, expected: Expected, scenario: Scored, key: str) -> Iterator[str]:
+    """Places of any curve: of the budget's unit, within the budget, and as many steps as its episodes have."""
+    if (curve.updates is None) != (expected.unit != "updates"):
+        yield f"{key}.updates: allowed: where the settings' budget counts updates, and there alone"
+        return
+    if (last := curve.at(expected.unit)[-1]) > expected.whole:
+        yield f"{key}.{expected.unit}: got {last}; allowed: {_at_most(expected)}"
+    limit = scenario.episode_limit
+    if expected.unit == "episodes" and any(s != e * limit for e, s in zip(curve.episodes, curve.steps, strict=True)):
+        yield f"{key}.steps: allowed: {limit} for each episode, the settings' episode_limit"
+
+
+def _whole(scores: Scores, scenario: Scored, expected: Expected, key: str) -> Iterator[str]:
+    """Of a run that finished: it was evaluated, to the end of the budget where the suite's own loop trained it."""
+    evaluation = scores.curves.get("evaluation")
+    if evaluation is None:
+        yield f"{key}: got no evaluation; allowed: one, as every run has"
+        return
+    yield from _numbers(evaluation, f"{key}.evaluation")
+    if {*evaluation.n} != {episodes := expected.budget["evaluation_episodes"]}:
+        yield f"{key}.evaluation.n: allowed: {episodes}, the settings' evaluation_episodes"
+    yield from _evaluated(evaluation, expected, f"{key}.evaluation.{expected.unit}")
+    training = scores.curves.get("training")
+    if not scenario.trained or not expected.played:
+        return
+    if training is None:
+        yield f"{key}: got no training; allowed: a curve of each scenario that the settings train on"
+        return
+    yield from _numbers(training, f"{key}.training")
+    if (got := training.at(expected.unit)) != (places := expected.training):
+        yield f"{key}.training.{expected.unit}: got {_listed(got)}; allowed: {_listed(places)}, the settings' budget"
+    if expected.unit == "episodes" and {*training.n} != {every := expected.budget["record_every"]}:
+        yield f"{key}.training.n: allowed: {every}, the settings' record_every"
+
+
+def _numbers(curve: Curve, key: str) -> Iterator[str]:
+    if None in curve.mean:
+        yield f"{key}.mean: got null at point {curve.mean.index(None)}; allowed: numbers, in a run that finished"
+
+
+def _evaluated(curve: Curve, expected: Expected, key: str) -> Iterator[str]:
+    """To the end of the budget, and as often as the settings say; the one before training may lack."""
+    got, places = curve.at(expected.unit), expected.evaluation
+    few = expected.full and len(got) < len(places) - 1
+    if few or (expected.ours and got[-1] != places[-1]):
+        yield f"{key}: got {_listed(got)}; allowed: {_listed(places)}, the settings' budget"
+
+
+def _ended(scores: Scores, expected: Expected, key: str) -> Iterator[str]:
+    """Where the budget counts no episodes, a curve has those that ended, and each of them is in the training curve."""
+    if expected.unit == "episodes":
+        return
+    training = scores.curves.get("training")
+    played = 0 if training is None else sum(training.n)
+    for name, curve in scores.curves.items():
+        if curve.episodes[-1] > played:
+            yield f"{key}.curves.{name}.episodes: got {curve.episodes[-1]}; allowed: at most {played}, as training has"
+
+
+def _listed(places: tuple[int, ...]) -> str:
+    return f"{len(places)} points up to {places[-1]}"
+
+
+def _at_most(expected: Expected) -> str:
+    return f"at most {expected.whole}, the settings' budget in {expected.unit}"

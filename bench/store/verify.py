@@ -1,0 +1,133 @@
+"""A results folder against its own hashes: records, weights, teachers, imports, and what does not belong there.
+
+Reads only; nothing is mended. Weights are required of a run that another record names as its teacher, unless the folder
+holds no weights at all: such a folder publishes records only, and its weights are absent, not missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from bench.store import Record, Store, StoreError, read_record, sha256
+from bench.store.checkpoints import AGAIN
+from bench.store.files import MOST_TENSORS
+from bench.store.ledger import STRANGER
+from bench.store.reading import lost_teachers, sound
+from bench.suite.foreign import read_bytes
+
+LEFT = "a finished run has left it there; delete it, or let the next bench run of the plan do it"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that fails. file: its path inside the folder."""
+
+    kind: Literal["damaged", "missing", "leftover", "unknown"]
+    file: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Verified:
+    """imports: sound ones. absent: runs whose weights are not here and need not be.
+
+    unfinished: runs under way or interrupted.
+    """
+
+    finished: int
+    failed: int
+    weights: int
+    imports: int
+    findings: tuple[Finding, ...]
+    absent: tuple[str, ...]
+    unfinished: tuple[str, ...]
+
+
+def verify(store: Store, imports: int = 0, damaged: Mapping[Path, str] = MappingProxyType({})) -> Verified:
+    """Check every hash of a results folder. Raises StoreError where there is no such folder.
+
+    imports: how many sound imports it holds. damaged: those that are not what was written, and why.
+    """
+    if not (store.root / "records").is_dir() and not store.imported.is_dir():
+        lacks = "it has neither a folder records nor imported"
+        raise StoreError(f"{store.root}: no results folder: {lacks}; name one that bench run or bench import made")
+    records: dict[str, Record] = {}
+    findings = list(_read(store, records))
+    records, others = sound(records)
+    findings += [
+        Finding("damaged", str(store.record_path(run).relative_to(store.root)), problem)
+        for run, problem in others.items()
+    ]
+    present = {path.stem: path for path in sorted((store.root / "weights").glob("[!.]*.safetensors"))}
+    leftovers = store.leftovers()
+    findings += _weights(store, records, present)
+    findings += _teachers(store, records)
+    findings += [
+        Finding("damaged", str(path.relative_to(store.root)), problem.removeprefix(f"{path}: "))
+        for path, problem in damaged.items()
+    ]
+    findings += [
+        Finding("leftover", str(path.relative_to(store.root)), LEFT)
+        for run in sorted(leftovers.keys() & records.keys())
+        for path in leftovers[run]
+    ]
+    failed = sum(record.status == "failed" for record in records.values())
+    return Verified(
+        finished=len(records) - failed,
+        failed=failed,
+        weights=len(present),
+        imports=imports,
+        findings=tuple(findings),
+        absent=tuple(sorted(records.keys() - present.keys() - _required(records, present))),
+        unfinished=tuple(sorted((leftovers.keys() | present.keys()) - records.keys())),
+    )
+
+
+def _read(store: Store, records: dict[str, Record]) -> Iterator[Finding]:
+    """Put every sound record into `records`."""
+    for path in sorted((store.root / "records").glob("[!.]*")):
+        name = str(path.relative_to(store.root))
+        if path.suffix != ".json":
+            yield Finding("unknown", name, "no record; delete it")
+            continue
+        try:
+            record = read_record(path)
+        except StoreError as error:
+            yield Finding("damaged", name, str(error).removeprefix(f"{path}: "))
+            continue
+        if run := store.ledger.stranger(path):
+            yield Finding("unknown", name, f"{STRANGER.format(run=run)}; the next bench run sets it aside")
+            continue
+        records[record.run] = record
+
+
+def _required(records: Mapping[str, Record], present: Mapping[str, Path]) -> set[str]:
+    """Runs whose weights must be here."""
+    return {teacher.run for r in records.values() for teacher in r.teachers} if present else set()
+
+
+def _weights(store: Store, records: Mapping[str, Record], present: Mapping[str, Path]) -> Iterator[Finding]:
+    for run in sorted(_required(records, present) - present.keys()):
+        name = str(store.weights_path(run).relative_to(store.root))
+        yield Finding("missing", name, f"another record names the run as its teacher; {AGAIN}")
+    for run in sorted(records.keys() & present.keys()):
+        name, stated = str(present[run].relative_to(store.root)), records[run].numbers.weights
+        try:
+            held = sha256(read_bytes(present[run], MOST_TENSORS))
+        except OSError as error:
+            yield Finding("damaged", name, f"cannot be read: {error.strerror}")
+            continue
+        if held != stated:
+            yield Finding("damaged", name, f"SHA-256 {held[:12]}... is not the record's {stated[:12]}...; {AGAIN}")
+
+
+def _teachers(store: Store, records: Mapping[str, Record]) -> Iterable[Finding]:
+    """Every student's teacher is here, finished, and has the weights that the student learned from."""
+    for run, record in records.items():
+        name = str(store.record_path(run).relative_to(store.root))
+        for lost in lost_teachers(record, records):
+            yield Finding("damaged" if lost.there else "missing", name, lost.what)

@@ -1,0 +1,114 @@
+"""How long a method trains, and what is looked at meanwhile: budgets and recordings, each in one unit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from baselines.specs import UNITS, Unit
+from bench.suite.base import Count, Kind, Model, Source, Sourced
+
+BUDGET_UNITS = ("episodes", "steps", "epochs", "updates")
+RECORDING = ("record_every", "evaluate_every", "evaluation_episodes", "final_evaluation_episodes")
+Episodes = Annotated[int, Field(ge=1, le=10**6)]  # of an evaluation: they are played side by side
+
+
+class Budget(Sourced):
+    """How long a run trains, in one unit; `unknown` where nothing is stated and nothing can be inferred."""
+
+    example: ClassVar[str] = '{ episodes = 5000, source = "..." }'
+
+    episodes: Count | None = None
+    """Of each task."""
+    steps: Count | None = None
+    """Environment steps."""
+    epochs: Count | None = None
+    """As the paper defines them."""
+    epoch_episodes: Count | None = None
+    """Episodes of each task in an epoch, where that is known."""
+    updates: Count | None = None
+    """Gradient updates."""
+    unknown: Literal[True] | None = None
+    """Nothing is stated and nothing can be inferred."""
+    source: Source
+    kind: Kind = "stated"
+
+    @model_validator(mode="after")
+    def _one_unit(self) -> Budget:
+        if sum(getattr(self, unit) is not None for unit in (*BUDGET_UNITS, "unknown")) != 1:
+            raise ValueError(f"exactly one of {', '.join(BUDGET_UNITS)}, unknown")
+        if self.epoch_episodes and not self.epochs:
+            raise ValueError("epoch_episodes: allowed beside epochs alone")
+        return self
+
+    @property
+    def unit(self) -> str:
+        """As it stands in the file; nothing where it is unknown."""
+        return next((unit for unit in BUDGET_UNITS if getattr(self, unit) is not None), "")
+
+    @property
+    def counted(self) -> tuple[Unit, int] | None:
+        """What a run counts by, and to how many; None where that is not known. Epochs are counted in episodes."""
+        if self.epochs:
+            return ("episodes", self.epochs * self.epoch_episodes) if self.epoch_episodes else None
+        return next(((unit, n) for unit in UNITS if (n := getattr(self, unit)) is not None), None)
+
+    def __str__(self) -> str:
+        return f"{getattr(self, self.unit):,} {self.unit}" if self.unit else "unknown"
+
+
+class Recording(Sourced):
+    """What is looked at: a training point, a greedy evaluation, how long that is.
+
+    It counts by what the budget is in: episodes of each task (so do epochs), environment steps or gradient updates.
+    """
+
+    record_every: Count
+    """How much of the budget a point of the training curve covers."""
+    evaluate_every: Count
+    """How much of the budget lies between two greedy evaluations."""
+    evaluation_episodes: Episodes
+    """Episodes of an evaluation during training."""
+    final_evaluation_episodes: Episodes
+    """Episodes of the evaluation at the end, whose mean a run is scored by."""
+    source: Source
+    kind: Kind = "stated"
+
+
+class BudgetChange(Model):
+    """What changes in budget and recording of the experiments and methods that count by its unit.
+
+    Without a budget of its own it changes them all.
+    """
+
+    episodes: Count | None = None
+    """Of each task, instead of the experiment's."""
+    steps: Count | None = None
+    """Environment steps, instead of the experiment's."""
+    updates: Count | None = None
+    """Gradient updates, instead of the experiment's."""
+    record_every: Count | None = None
+    """As in `recording`."""
+    evaluate_every: Count | None = None
+    """As in `recording`."""
+    evaluation_episodes: Episodes | None = None
+    """As in `recording`."""
+    final_evaluation_episodes: Episodes | None = None
+    """As in `recording`."""
+
+    @model_validator(mode="after")
+    def _one_unit(self) -> BudgetChange:
+        if sum(getattr(self, unit) is not None for unit in UNITS) > 1:
+            raise ValueError(f"at most one of {', '.join(UNITS)}")
+        return self
+
+    @property
+    def unit(self) -> Unit | None:
+        return next((unit for unit in UNITS if getattr(self, unit) is not None), None)
+
+
+def unit_of(numbers: Mapping[str, int]) -> Unit:
+    """What a table of `Experiment.numbers`, or the budget of a cell's settings, counts by."""
+    return next(unit for unit in UNITS if unit in numbers)

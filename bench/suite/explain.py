@@ -1,0 +1,183 @@
+"""What is wrong with a file, said so that it can be mended: key, got, allowed, mend."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bench.output.escaping import visible
+from bench.suite.patterns import IN_WORDS
+
+FIXES = {
+    "missing": "add the key",
+    "extra_forbidden": "remove the key, or correct its name",
+    "literal_error": "choose one of the allowed values",
+    "union_tag_invalid": "choose one of the allowed values",
+}
+
+
+TOP = "(top level)"
+SHOWN = 50  # problems of one file
+
+PLAIN = {  # what the library says in words of its own
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+    "dict_type": "a table",
+    "tuple_type": "a list",
+    "too_short": "a longer list",
+    "string_type": "text in quotes",
+    "string_too_short": "some text",
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake. key: where it stands, e.g. `method[knowru].hyperparameters.lr.value`."""
+
+    key: str
+    got: str
+    allowed: str
+    mend: str
+
+    def __str__(self) -> str:
+        key, got, allowed, mend = map(visible, (self.key, self.got, self.allowed, self.mend))
+        return f"  {key}\n    got      {got}\n    allowed  {allowed}\n    mend     {mend}"
+
+
+def told(source: str | Path, problems: Sequence[Problem]) -> str:
+    """One message for all problems of a file."""
+    more = [f"  and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
+    return "\n".join([f"{visible(str(source))}: {len(problems)} problem(s)", *map(str, problems[:SHOWN]), *more])
+
+
+def unprintable(root: Any) -> Iterator[Problem]:
+    """Control characters, line ends among them, in a file's keys and texts: whatever shows them would obey them."""
+    mend = "leave them out; a long text goes on in the next line after a backslash"
+    left: list[tuple[Any, Any]] = [(root, None)]  # with its place: the place above it, and the step from there
+    while left:
+        value, at = left.pop()
+        if isinstance(value, str) and not value.isprintable():
+            bad = ", ".join(dict.fromkeys(visible(c) for c in value if not c.isprintable()))
+            yield Problem(
+                key_path(_steps(at), root), f"{bad} in {shown(value)}", "characters that print, on one line", mend
+            )
+        elif isinstance(value, Mapping):
+            left += [(own, (at, name)) for name, own in [*value.items()][::-1]]
+            left += [(name, at) for name in value]
+        elif isinstance(value, list):
+            left += [(own, (at, i)) for i, own in [*enumerate(value)][::-1]]
+
+
+def _steps(place: Any) -> list[int | str]:
+    steps: list[int | str] = []
+    while place:
+        place, step = place
+        steps.insert(0, step)
+    return steps
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """`; did you mean "x"?` where an allowed word is close, else nothing."""
+    close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)
+    return f'; did you mean "{close[0]}"?' if close else ""
+
+
+def listed(words: Iterable[str]) -> str:
+    return ", ".join(f'"{w}"' for w in words) or "nothing"
+
+
+def shown(value: Any) -> str:
+    """A value as the file has it, cut to a line."""
+    text = f'"{value}"' if isinstance(value, str) else repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def key_path(location: Sequence[int | str], root: Any) -> str:
+    """`("method", 3, "lr")` -> `method[knowru].lr`: list entries by their id where they have one."""
+    path = ""
+    node: object = root  # a step that is not in it and not the last is a union's tag: passed over
+    for step in location:
+        if isinstance(node, list) and isinstance(step, int) and step < len(node):
+            node = node[step]
+            name = node.get("id", step) if isinstance(node, Mapping) else step
+            path += f"[{name}]"
+        elif isinstance(node, Mapping) and step in node:
+            node = node[step]
+            path += f".{step}"
+        elif step == location[-1] and isinstance(step, str) and isinstance(node, Mapping):  # a missing key
+            path += f".{step}"
+    return path.lstrip(".") or TOP
+
+
+def explain(
+    error: ValidationError,
+    root: Any,
+    keys: Mapping[str, Sequence[str]] | None = None,
+    forms: Mapping[str, str] | None = None,
+) -> list[Problem]:
+    """A pydantic error as problems, one for a place.
+
+    keys: allowed key names by the model's title, for unknown keys. forms: how a table looks, by its model's name.
+    """
+    found: dict[tuple[str, str], Problem] = {}
+    for own in _first(error.errors()):
+        problem = _problem(own, root, keys or {}, forms or {})
+        place = (problem.key, problem.got)
+        if before := found.get(place):  # a value that is of none of several types
+            known = before.allowed.split(" or ")
+            both = before.allowed if problem.allowed in known else f"{before.allowed} or {problem.allowed}"
+            found[place] = replace(before, allowed=both)
+        else:
+            found[place] = problem
+    return list(found.values())
+
+
+def _first(errors: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Without lists that are too short only because what is in them is wrong."""
+    places = [error["loc"] for error in errors]
+    for error in errors:
+        at = error["loc"]
+        follows = any(len(place) > len(at) and place[: len(at)] == at for place in places)
+        if not (error["type"] == "too_short" and follows):
+            yield error
+
+
+def _problem(
+    error: Mapping[str, Any], root: Any, keys: Mapping[str, Sequence[str]], forms: Mapping[str, str]
+) -> Problem:
+    kind, location, context = error["type"], error["loc"], error.get("ctx", {})
+    key = key_path(location, root)
+    got = "nothing" if kind == "missing" else shown(error["input"])
+    mend = FIXES.get(kind, "correct the value")
+    said = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    allowed = str(context.get("expected") or context.get("expected_tags") or PLAIN.get(kind) or said)
+    if kind == "string_pattern_mismatch":
+        allowed = str(IN_WORDS.get(context["pattern"], said))
+    if kind == "misfit":  # its parts are said by the model itself: baselines/specs/base.py
+        named = f"{key}.{context['key']}".removeprefix(f"{TOP}.") if context["key"] else key
+        return Problem(named, context["got"], context["allowed"], context["mend"])
+    if kind in ("literal_error", "union_tag_invalid") and isinstance(error["input"], str):
+        mend += nearest(error["input"], [word.strip("' ") for word in allowed.replace(" or ", ", ").split(",")])
+    if kind in ("model_type", "model_attributes_type") and context.get("class_name") in forms:
+        wanted = forms[context["class_name"]]
+        if isinstance(error["input"], int | float | str):
+            wanted = wanted.replace("{ value = ...", f"{{ value = {shown(error['input'])}")
+        allowed, mend = f"a table, such as {wanted}", "write it as a table"
+    if kind == "missing":
+        allowed = f'the key "{location[-1]}" with a value'
+    if kind == "extra_forbidden":
+        names = keys.get(_table(location), ())
+        got = f'the unknown key "{location[-1]}"'
+        allowed = listed(names) if names else "no such key here"
+        mend += nearest(str(location[-1]), names)
+    return Problem(key, got, allowed, mend)
+
+
+def _table(location: Sequence[int | str]) -> str:
+    """The table a key stands in, list positions left out: `("method", 3, "x")` -> `method`."""
+    return ".".join(str(step) for step in location[:-1] if not isinstance(step, int))

@@ -1,0 +1,48 @@
+"""What is wrong with a suite only once one of its other readings is put in the place of what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+from dataclasses import replace
+
+from pydantic import ValidationError
+
+from bench.suite import Reading, Suite
+from bench.suite.contradictions import contradictions, missing_scales, wrong_quantities
+from bench.suite.explain import Problem, explain
+from bench.suite.references import dangling
+from bench.suite.tables import wrong_claims
+from bench.suite.windows import wrong_windows
+
+
+def wrong_readings(suite: Suite, need_anchors: bool = True) -> Iterator[Problem]:
+    """What a suite's other readings would be wrong with.
+
+    Of those that one entry stands for, each one's measures, and of those that first choose some value, all of it.
+    """
+    for entry in suite.reading:
+        chosen: set[tuple[str, str]] = set()
+        for one in entry.each():
+            try:
+                changed = suite.under(one.id)
+            except ValidationError as error:
+                key = f"reading[{entry.id}].{'vary' if entry.vary else 'measures'}"
+                wrong = explain(error, one.measures)
+                yield from (replace(problem, key=f"{key}: {problem.key}") for problem in wrong)
+                break
+            if new := {*one.choices.items()} - chosen:
+                chosen |= new
+                bare = changed.model_copy(update={"reading": (), "deviation": ()})  # they have been looked at
+                own = _wrong_under(bare, entry, {key.rpartition(".")[2] for key, _ in new}, need_anchors)
+                yield from (replace(problem, key=f"reading[{entry.id}]: {problem.key}") for problem in own)
+                if own:
+                    break
+
+
+def _wrong_under(suite: Suite, reading: Reading, keys: Set[str], need_anchors: bool) -> list[Problem]:
+    """Of a suite under a reading that changes these keys; an analysis leaves most of it as it has been looked at."""
+    if reading.kind != "analysis":
+        return contradictions(suite, need_anchors)
+    problems = list(dangling(suite)) or [*wrong_quantities(suite), *wrong_claims(suite)]
+    problems = problems or (list(wrong_windows(suite)) if keys & {"window", "after", "series", "level"} else [])
+    return problems or (list(missing_scales(suite)) if need_anchors else [])

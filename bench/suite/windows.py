@@ -1,0 +1,121 @@
+"""Windows of measures that no point of a curve can lie in, under each profile's budget and recording."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from baselines.specs import ALGORITHMS, Unit
+from bench.suite import Experiment, FirstReach, Profile, Suite, Window, quantities, split, unit_of
+from bench.suite.explain import Problem, shown
+
+
+class _Use(NamedTuple):
+    """A window that is taken of an experiment's runs. every: whether `recording` or `evaluation` sets its points."""
+
+    measure: Window
+    experiment: Experiment
+    budget: dict[str, int]  # as `Experiment.numbers` gives it
+    rounds: int  # what passes between updates, in the budget's unit
+
+    @property
+    def key(self) -> str:
+        return "evaluate_every" if self.measure.series == "evaluation" else "record_every"
+
+    @property
+    def unit(self) -> Unit:
+        return unit_of(self.budget)
+
+    @property
+    def whole(self) -> int:
+        """The budget, in its unit."""
+        return self.budget[self.unit]
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The window (start, stop], in whole units of the budget."""
+        start, stop = (share * self.whole for share in self.measure.window)
+        return math.floor(start), math.floor(stop)
+
+    @property
+    def empty(self) -> bool:
+        """Whether no point can lie in it, wherever the first update is.
+
+        A curve has a point every so many of the unit. Budgets may be huge: after `rounds` points they stand to the
+        updates as before, and no more are tried.
+        """
+        every = self.budget[self.key]
+        first = (self.span[0] + (self.rounds if self.moves else 0)) // every + 1  # those before are not in the window
+        last = min(self.whole // every, first + (self.rounds // math.gcd(every, self.rounds) if self.moves else 0))
+        return not any(self._holds(every * i) for i in range(first, last + 1))
+
+    @property
+    def moves(self) -> bool:
+        """Whether it lies as far after the first update as it else does after the beginning."""
+        return self.measure.after == "first_update"
+
+    def _holds(self, point: int) -> bool:
+        """Whether a point lies in it, after some update: of those that are early enough, the last reaches furthest."""
+        (start, stop), update = self.span, 0
+        if self.moves:
+            update = min((point - start - 1) // self.rounds, self.whole // self.rounds) * self.rounds
+            if update <= 0:
+                return False
+        return start < point - update <= stop
+
+
+def too_short_for(suite: Suite, profile: str) -> dict[str, Problem]:
+    """By measure what is wrong with its window under a profile."""
+    found: dict[str, Problem] = {}
+    for use in _uses(suite, suite.profile[profile]):
+        if use.measure.id not in found and use.empty:
+            found[use.measure.id] = _problem(profile, use)
+    return found
+
+
+def wrong_windows(suite: Suite) -> Iterator[Problem]:
+    """Windows without a point that a profile does not own up to, and those that it does although they have one."""
+    for name, profile in suite.profile.items():
+        found = too_short_for(suite, name)
+        yield from (problem for measure, problem in found.items() if measure not in profile.too_short_for)
+        for measure in profile.too_short_for:
+            if measure not in found:
+                allowed = "measures whose window can hold no point of a curve that is judged under this profile"
+                yield Problem(f"profile[{name}].too_short_for", shown(measure), allowed, "remove it")
+
+
+def _problem(profile: str, use: _Use) -> Problem:
+    start, stop = use.measure.window
+    whole, every = use.whole, use.budget[use.key]
+    got = f'[{start}, {stop}], {use.unit} ({start * whole:g}, {stop * whole:g}] of {whole} in profile "{profile}"'
+    got += " after the first update" if use.measure.after == "first_update" else ""
+    allowed = f'a window that a point can lie in: "{use.measure.series}" of experiment "{use.experiment.id}" has one '
+    allowed += f"every {every} {use.unit}"
+    mend = f"widen the window, make {use.key} smaller, or name the measure in profile[{profile}].too_short_for"
+    return Problem(f"measure[{use.measure.id}].window", got, allowed, mend)
+
+
+def _uses(suite: Suite, profile: Profile) -> Iterator[_Use]:
+    """Every window that a claim or a transfer metric takes of runs that can be made."""
+    for home, method, measure in dict.fromkeys(_taken(suite)):
+        window, e = suite["measure", measure], suite["experiment", home]
+        for t in e.training_sets if isinstance(window, Window) else ():
+            if suite.waits_for(e, method, t):
+                continue
+            model = ALGORITHMS[suite["method", method].algorithm].hyperparameters
+            values = model.model_validate({name: s.value for name, s in suite.settings(method).items()})
+            numbers = e.numbers(t, method, profile)
+            yield _Use(window, e, numbers, values.round_of(unit_of(numbers)))
+
+
+def _taken(suite: Suite) -> Iterator[tuple[str, str, str]]:
+    """What is read off runs: the experiment's id, the method, the measure. A time to a level asks for the level too."""
+    asked = [(q, suite["experiment", id_]) for c in suite.claim for id_ in c.experiments for q in quantities(c.test)]
+    measures = [measure for _, measure in suite.transfer or ()]
+    asked += [(f"{m}:{measure}", e) for e in suite.experiment if e.baseline for m in e.methods for measure in measures]
+    for quantity, e in asked:
+        yield suite.place(quantity, e)
+        measure = suite["measure", split(quantity)[2]]
+        if isinstance(measure, FirstReach):
+            yield suite.place(measure.level, e)

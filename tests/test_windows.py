@@ -1,0 +1,85 @@
+"""Windows of measures: refused where no point of a curve can lie in them, for each profile."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.suite import SuiteError
+from bench.suite.loading import parse
+from tests.conftest import TINY
+
+
+def refused(text: str) -> str:
+    with pytest.raises(SuiteError) as caught:
+        parse(text.encode(), "bad.toml")
+    return str(caught.value)
+
+
+def changed(old: str, new: str) -> str:
+    assert old in TINY
+    return TINY.replace(old, new, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "holds"),
+    [
+        ({}, True),
+        ({"window": "[0.0, 0.125]"}, True),  # (0, 2] of 16 episodes, a point every 2
+        ({"window": "[0.0, 0.12]"}, False),  # (0, 1.92]
+        ({"window": "[0.125, 0.2]"}, False),  # (2, 3.2]: the start is not in it
+        ({"window": "[0.2, 0.25]"}, True),  # (3.2, 4]: the stop is
+        ({"window": "[0.0, 0.2]", "profile": "short"}, True),  # (0, 2.4] of 12
+        ({"window": "[0.0, 0.15]", "profile": "short"}, False),  # (0, 1.8]; of 16 it is (0, 2.4]
+        ({"window": "[0.95, 1.0]", "profile": "odd"}, True),  # (15.2, 16], a point at 8 and at 16
+        ({"window": "[0.8, 0.95]", "profile": "odd"}, False),  # (12.8, 15.2] of 16
+        ({"window": "[0.0, 0.13]", "after": "first_update"}, True),  # 2.08 episodes: a point wherever it begins
+        ({"window": "[0.0, 0.1]", "after": "first_update"}, False),  # 1.6 from any update after 2, 4, ...
+        ({"window": "[0.0, 0.4]", "series": "evaluation"}, False),  # (0, 6.4], a point at 8 and 16
+        ({"window": "[0.0, 0.5]", "series": "evaluation"}, True),
+    ],
+)
+def test_a_window_that_no_point_can_lie_in_is_named(change: dict[str, str], holds: bool) -> None:
+    profiles = {"short": "episodes = 12, evaluate_every = 12", "odd": "record_every = 8"}
+    text = changed("window = [0.0, 1.0]", f"window = {change.get('window', '[0.0, 1.0]')}")
+    if "series" in change:
+        text = text.replace('series = "training"', 'series = "evaluation"').replace('l = "training"', 'l = "greedy"')
+    if "after" in change:
+        text = text.replace("window =", 'after = "first_update"\nwindow =', 1)
+    name = change.get("profile", "full")
+    if name in profiles:
+        text = text.replace(
+            "[paper]", f'profile.{name} = {{ says = "x", budget = {{ {profiles[name]} }} }}\n[paper]', 1
+        )
+    text = text.replace("profile.half = ", "# ", 1)
+    if holds:
+        parse(text.encode(), "good.toml")
+        return
+    message = refused(text)
+    assert message.startswith("bad.toml: 1 problem(s)\n  measure[overall].window\n")
+    assert f'in profile "{name}"' in message
+    assert f"profile[{name}].too_short_for" in message
+
+
+def test_a_profile_may_own_up_to_a_window_without_a_point() -> None:
+    """But not to one that has some, nor to a measure that is not there."""
+    text = changed("window = [0.0, 1.0]", "window = [0.0, 0.2]")  # of 16 episodes 3.2, of half of them 1.6
+    assert 'in profile "half"' in refused(text)
+    assert 'in profile "full"' not in refused(text)
+    owned = text.replace("budget = { episodes = 8 } }", 'budget = { episodes = 8 }, too_short_for = ["overall"] }')
+    assert parse(owned.encode(), "good.toml").profile["half"].too_short_for == ("overall",)
+    wrong = owned.replace("window = [0.0, 0.2]", "window = [0.0, 1.0]")
+    assert 'profile[half].too_short_for\n    got      "overall"' in refused(wrong)
+    assert 'did you mean "overall"?' in refused(owned.replace('["overall"]', '["overal"]'))
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_a_huge_budget_is_judged_at_once(moves: bool) -> None:
+    """Its points are not gone through: a fifth of 2^70 episodes, a point every 2^68 or every 2, updates every 2."""
+    huge = f"profile.huge = {{ says = 'x', budget = {{ episodes = {2**70}, record_every = {2**68} }} }}\n"
+    huge += f"profile.fine = {{ says = 'x', budget = {{ episodes = {2**70} }} }}\n[paper]"
+    text = changed("[paper]", huge).replace("profile.half = ", "# ", 1).replace("[0.0, 1.0]", "[0.0, 0.2]", 1)
+    text = text.replace("episodes = 16,", f"episodes = {2**70},")
+    if moves:  # the first update may be shortly before a point
+        parse(text.replace("window =", 'after = "first_update"\nwindow =', 1).encode(), "good.toml")
+    else:
+        assert refused(text).count('in profile "') == refused(text).count('in profile "huge"') == 1
