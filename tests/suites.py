@@ -10,7 +10,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from bench.suite import Profile, Suite, unit_of
+from bench.suite import Experiment, Profile, Suite, TrainingSet, unit_of
+from bench.suite.readings import PRIMARY
 from bench.suite.shipped import available, folder
 from bench.suite.windows import too_short_for
 from tests.conftest import TINY
@@ -94,7 +95,9 @@ def _profiled(draw: Callable, tree: Tree) -> None:
 def _claimed(draw: Callable, tree: Tree) -> None:
     if claims := tree.get("claim"):
         claim = copy.deepcopy(draw(st.sampled_from(claims)))
-        scale = draw(st.sampled_from(["share_of_scale", "share_of_budget", "relative"]))
+        scales = ["share_of_budget", "relative"]
+        scales += ["share_of_scale"] if all("anchors" in scenario for scenario in tree["scenario"]) else []
+        scale = draw(st.sampled_from(scales))
         taken = {entry["id"] for entry in claims}
         name = next(name for i in itertools.count() if (name := f"drawn/{i}") not in taken)
         claim |= {"id": name, "margin": {scale: draw(st.floats(1e-300, 1e300))}}
@@ -121,13 +124,25 @@ def valid_suites(draw: Callable) -> Tree:
     tree = copy.deepcopy(draw(st.sampled_from(BASES)))
     for change in draw(st.lists(st.sampled_from(CHANGES), max_size=8)):
         change(draw, tree)
-    runs = [(e, t, m) for e in Suite.model_validate(tree).experiment for t in e.training_sets for m in e.methods]
-    runs = [(e, t, m) for e, t, m in runs if e.own_budget(t, m).counted and e.own_recording(m)]
+    runs = _runs(tree)
     for name, profile in tree["profile"].items():
         profile.pop("too_short_for", None)
         own = Profile.model_validate({key: profile[key] for key in ("says", "budget") if key in profile})
         if not all(_reduces(e.numbers(t, m), e.numbers(t, m, own)) for e, t, m in runs):
             profile.pop("budget", None)
-        if measures := [*too_short_for(Suite.model_validate(tree), name)]:
-            profile["too_short_for"] = measures
+        short = [measure for suite in _read(tree) for measure in too_short_for(suite, name)]
+        if short:
+            profile["too_short_for"] = [*dict.fromkeys(short)]
     return tree
+
+
+def _read(tree: Tree) -> list[Suite]:
+    """The suite under each of its readings."""
+    suite = Suite.model_validate(tree)
+    return [suite.under(reading) for reading in (PRIMARY, *suite.readings)]
+
+
+def _runs(tree: Tree) -> list[tuple[Experiment, TrainingSet, str]]:
+    """What is trained under any reading, and for how long is known."""
+    runs = [(e, t, m) for suite in _read(tree) for e in suite.experiment for t in e.training_sets for m in e.methods]
+    return [(e, t, m) for e, t, m in runs if e.own_budget(t, m).counted and e.own_recording(m)]

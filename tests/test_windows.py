@@ -72,6 +72,17 @@ def test_a_profile_may_own_up_to_a_window_without_a_point() -> None:
     assert 'did you mean "overall"?' in refused(owned.replace('["overall"]', '["overal"]'))
 
 
+@pytest.mark.parametrize(("primary", "reading"), [("[0.0, 0.2]", "[0.0, 1.0]"), ("[0.0, 1.0]", "[0.0, 0.2]")])
+def test_a_profile_owns_up_to_what_is_too_short_under_any_reading(primary: str, reading: str) -> None:
+    """Whether a reading mends the window or empties it: what the profile owns up to is needed for one of the two."""
+    text = changed("window = [0.0, 1.0]", f"window = {primary}")
+    text += '\n[[reading]]\nid = "r"\nsays = "x"\nkind = "analysis"\n'
+    text += f"measures = {{ overall = {{ window = {reading} }} }}\n"
+    assert 'in profile "half"' in refused(text)
+    owned = text.replace("budget = { episodes = 8 } }", 'budget = { episodes = 8 }, too_short_for = ["overall"] }')
+    parse(owned.encode(), "good.toml")
+
+
 @pytest.mark.parametrize("moves", [True, False])
 def test_a_huge_budget_is_judged_at_once(moves: bool) -> None:
     """Its points are not gone through: a fifth of 2^70 episodes, a point every 2^68 or every 2, updates every 2."""

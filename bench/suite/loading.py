@@ -46,6 +46,7 @@ from bench.suite.explain import Problem, explain, listed, nearest, shown, unprin
 from bench.suite.foreign import read_bytes
 from bench.suite.rereading import wrong_readings
 from bench.suite.shipped import available, folder
+from bench.suite.windows import needless
 
 MOST_BYTES = 2**21  # of a suite file; the longest of ours has 80,000
 MOST_PARTS = 32  # of a dotted key
@@ -96,7 +97,8 @@ def parse(content: bytes, source: str | Path, need_anchors: bool = True) -> Suit
         suite = Suite.model_validate(tables)
     except ValidationError as error:
         raise SuiteError(source, explain(error, tables, ALLOWED_KEYS, forms())) from None
-    if problems := contradictions(suite, need_anchors) or list(wrong_readings(suite, need_anchors)):
+    problems = contradictions(suite, need_anchors) or list(wrong_readings(suite, need_anchors))
+    if problems := problems or list(needless(suite)):
         raise SuiteError(source, problems)
     return suite
 

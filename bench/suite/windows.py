@@ -9,6 +9,7 @@ from typing import NamedTuple
 from baselines.specs import ALGORITHMS, Unit
 from bench.suite import Experiment, FirstReach, Profile, Suite, Window, quantities, split, unit_of
 from bench.suite.explain import Problem, shown
+from bench.suite.readings import PRIMARY
 
 
 class _Use(NamedTuple):
@@ -75,12 +76,17 @@ def too_short_for(suite: Suite, profile: str) -> dict[str, Problem]:
 
 
 def wrong_windows(suite: Suite) -> Iterator[Problem]:
-    """Windows without a point that a profile does not own up to, and those that it does although they have one."""
+    """Windows without a point that a profile does not own up to."""
     for name, profile in suite.profile.items():
         found = too_short_for(suite, name)
         yield from (problem for measure, problem in found.items() if measure not in profile.too_short_for)
+
+
+def needless(suite: Suite) -> Iterator[Problem]:
+    """Windows that a profile owns up to although they have a point, under every reading."""
+    for name, profile in suite.profile.items():
         for measure in profile.too_short_for:
-            if measure not in found:
+            if not any(measure in too_short_for(suite.under(r), name) for r in (PRIMARY, *suite.readings)):
                 allowed = "measures whose window can hold no point of a curve that is judged under this profile"
                 yield Problem(f"profile[{name}].too_short_for", shown(measure), allowed, "remove it")
 
