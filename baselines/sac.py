@@ -125,10 +125,13 @@ class SAC:
         return lambda seen: self.act(seen.obs, torch.zeros_like(seen.obs[..., :1]))
 
     @torch.no_grad()
-    def act(self, obs: Tensor, noise: Tensor) -> Tensor:
-        """tanh(mean + std noise) [S, E, 1, A] of what the first member's policy makes of obs [S, E, 1, O]."""
-        first = {name: p[:, :1] for name, p in self._actor.items()}
-        mean, log_std = self._gaussian(first, columns(obs.to(self._dtype)).unsqueeze(1))
+    def act(self, obs: Tensor, noise: Tensor, actor: Parameters | None = None) -> Tensor:
+        """tanh(mean + std noise) [S, E, 1, A] of what a policy makes of obs [S, E, 1, O].
+
+        actor: one of each seed [S, 1, ...]; nothing: the first member's.
+        """
+        one = actor or {name: p[:, :1] for name, p in self._actor.items()}
+        mean, log_std = self._gaussian(one, columns(obs.to(self._dtype)).unsqueeze(1))
         spread = noise.to(self._dtype).expand(*obs.shape[:3], mean.shape[2])
         actions, _ = squashed(mean, log_std, columns(spread).unsqueeze(1))
         return actions.squeeze(1).mT[:, : obs.shape[1], None]
@@ -175,32 +178,35 @@ class SAC:
 
     def _update(self, batch: StepBatch, noise: Tensor, coefficients: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Critics, actor, temperature, targets; losses [S]. coefficients: SAC has none that change."""
-        h, alpha = self.hyperparameters, self._alpha.value
+        alpha = self._alpha.value
+        losses = {"critic": self._critic_step(batch, noise[:, 0], alpha)}
+        losses |= self._actor_step(batch, noise[:, 1], alpha)
+        soft_update(self._targets, self._critics, self.hyperparameters.tau)
+        return losses
+
+    def _critic_step(self, batch: StepBatch, noise: Tensor, alpha: Tensor) -> Tensor:
+        """One step of the critics; their losses, both in one [S]. noise [S, M, A, B], alpha [S, M]."""
         obs, actions, rewards, after, terminated = (
             x.unflatten(1, (self._members, -1))
             for x in (batch.obs, batch.actions, batch.rewards, batch.next_obs, batch.terminated)
         )
         with torch.no_grad():
-            next_actions, next_log_prob = squashed(*self._gaussian(self._actor, after.mT), noise[:, 0])
+            next_actions, next_log_prob = squashed(*self._gaussian(self._actor, after.mT), noise)
             q_next = self._values(self._targets, after, next_actions.mT)
-            targets = soft_targets(q_next, next_log_prob, rewards, terminated, alpha, h.gamma)
-        loss_critic = critic_loss(self._values(self._critic_adam.leaves[0], obs, actions), targets)
-        self._critic_adam.step(0, loss_critic)
+            targets = soft_targets(q_next, next_log_prob, rewards, terminated, alpha, self.hyperparameters.gamma)
+        loss = critic_loss(self._values(self._critic_adam.leaves[0], obs, actions), targets)
+        self._critic_adam.step(0, loss)
+        return loss.detach().sum(-1).mean(-1)
 
-        chosen, log_prob = squashed(*self._gaussian(self._actor_adam.leaves[0], obs.mT), noise[:, 1])
+    def _actor_step(self, batch: StepBatch, noise: Tensor, alpha: Tensor) -> dict[str, Tensor]:
+        """One step of actor and temperature, by critics as they are; losses [S]. noise [S, M, A, B], alpha [S, M]."""
+        obs = batch.obs.unflatten(1, (self._members, -1))
+        chosen, log_prob = squashed(*self._gaussian(self._actor_adam.leaves[0], obs.mT), noise)
         loss_actor = actor_loss(self._values_of_actions(obs, chosen), log_prob, alpha)
         self._actor_adam.step(0, loss_actor)
-
         loss_temperature = temperature_loss(alpha, log_prob.detach(), self._target_entropy)
         self._alpha.descend(loss_temperature)
-        soft_update(self._targets, self._critics, h.tau)
-        losses = {
-            "critic": loss_critic.sum(-1),
-            "actor": loss_actor,
-            "temperature": loss_temperature,
-            "entropy": -log_prob.mean(-1),
-            "alpha": alpha,
-        }
+        losses = {"actor": loss_actor, "temperature": loss_temperature, "entropy": -log_prob.mean(-1), "alpha": alpha}
         return {name: loss.detach().mean(-1) for name, loss in losses.items()}
 
     def _gaussian(self, actor: Parameters, obs: Tensor) -> tuple[Tensor, Tensor]:
