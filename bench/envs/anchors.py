@@ -24,12 +24,14 @@ NO_INFORMATION: Mapping[str, Script] = {
     "simple_push": goal_scripts.push_no_information,
     "simple_speaker_listener": goal_scripts.speaker_listener_no_information,
     "simple_spread": scripts.no_information,
+    "spread_corners": scripts.corners_no_information,
 }
 GOOD: Mapping[str, Script] = {
     "simple_adversary": goal_scripts.adversary_good,
     "simple_push": goal_scripts.push_good,
     "simple_speaker_listener": goal_scripts.speaker_listener_good,
     "simple_spread": scripts.good,
+    "spread_corners": scripts.good,
 }
 
 

@@ -23,6 +23,7 @@ from bench.envs.particle.params import (
     SimplePushParams,
     SimpleSpreadParams,
     SpeakerListenerParams,
+    SpreadCornersParams,
 )
 
 if TYPE_CHECKING:
@@ -155,12 +156,13 @@ FAMILIES: Mapping[str, Family] = {
         layouts="bench.envs.particle.layouts",
         install="pip install torch",
         version=1,
-        metrics=("step_reward", "return_sum"),
+        metrics=("step_reward", "return_sum", "own_corner"),
         scenarios={
             "simple_adversary": SimpleAdversaryParams,
             "simple_push": SimplePushParams,
             "simple_speaker_listener": SpeakerListenerParams,
             "simple_spread": SimpleSpreadParams,
+            "spread_corners": SpreadCornersParams,
         },
     ),
     "mujoco": Family(

@@ -1,7 +1,7 @@
 """The batched particle environment: S seeds x E copies of one scenario, stepped in lock-step in float64.
 
 Axes: S seed, E environment copy, N agent of ours, M agent in the world (opponents first, then ours), O observation
-entry, A = 5 action entry.
+entry, A action entry.
 
 On the CPU a seed's episodes are the same to the last bit whatever seeds run beside it.
 """
@@ -24,23 +24,27 @@ from bench.envs.particle.params import (
     SimplePushParams,
     SimpleSpreadParams,
     SpeakerListenerParams,
+    SpreadCornersParams,
 )
 from bench.envs.particle.physics import State, integrate, ordered_sum
 from bench.envs.particle.simple_adversary import SimpleAdversary
 from bench.envs.particle.simple_push import SimplePush
 from bench.envs.particle.simple_speaker_listener import SpeakerListener
 from bench.envs.particle.simple_spread import SimpleSpread
+from bench.envs.particle.spread_corners import SpreadCorners
 from bench.envs.particle.view import View
 from bench.envs.several import ACTION, check_finite
 
-ParticleParams = SimpleSpreadParams | SpeakerListenerParams | SimplePushParams | SimpleAdversaryParams
-Scenario = SimpleSpread | SpeakerListener | SimplePush | SimpleAdversary
+ParticleParams = (
+    SimpleSpreadParams | SpeakerListenerParams | SimplePushParams | SimpleAdversaryParams | SpreadCornersParams
+)
+Scenario = SimpleSpread | SpeakerListener | SimplePush | SimpleAdversary | SpreadCorners
 
 
 class ParticleEnvironment:
     """One scenario, batched. Episodes have no end of their own: the caller keeps the time limit.
 
-    agents N, obs_size O, action_size A = 5, obs_sizes and action_sizes of each agent; params and device as given.
+    agents N, obs_size O, action_size A, obs_sizes and action_sizes of each agent; params and device as given.
     opponent: weights, where the scenario's opponent is pretrained; AssetMissing where they are not the right ones.
     """
 
@@ -104,7 +108,9 @@ class ParticleEnvironment:
         return self._available.expand(*self._now()[2].shape[:2], -1, -1)
 
     def step(self, actions: Tensor) -> Step:
-        """One time step: actions [S, E, N, 5], one-hot or soft, of any float dtype, on the environment's device.
+        """One time step: actions [S, E, N, A], of any float dtype, on the environment's device.
+
+        A = 5 pushes, one-hot or soft, or 2 numbers in [-1, 1] where the scenario is continuous.
 
         Gives obs and rewards in float64; no episode ends by itself, so terminated and truncated are always False.
         Raises ValueError when the actions' shape is not the batch's or an unavailable one is chosen, Diverged where
@@ -123,11 +129,11 @@ class ParticleEnvironment:
             actions = torch.cat([theirs, actions], dim=-2)
         force = self._scenario.force(actions, view)
         positions, velocities = integrate(state.positions, state.velocities, force, self.params.dynamics)
-        messages = self._scenario.messages(actions)
-        obs = self._enter(State(positions, velocities, state.landmarks, state.goal, messages))
+        messages, clock = self._scenario.messages(actions), None if state.clock is None else state.clock + 1
+        obs = self._enter(State(positions, velocities, state.landmarks, state.goal, messages, clock))
         rewards = self._rewards()
         never = torch.zeros(expected[:2], dtype=torch.bool, device=self.device)
-        return Step(obs, rewards, never, never, {})
+        return Step(obs, rewards, never, never, self._outcome())
 
     def restart(self, over: Tensor) -> Tensor:
         """Start a new episode of each copy in over [S, E] (bool); obs [S, E, N, O] of all.
@@ -175,6 +181,10 @@ class ParticleEnvironment:
             return ordered_sum(rewards, dim=-1).unsqueeze(-1).expand_as(rewards)
         return rewards
 
+    def _outcome(self) -> Mapping[str, Tensor]:
+        state, view, _ = self._now()
+        return self._scenario.outcome(state, view) if isinstance(self._scenario, SpreadCorners) else {}
+
     def _enter(self, state: State) -> Tensor:
         view = self._scenario.view(state)
         seen = self._scenario.observe(state, view)
@@ -203,4 +213,6 @@ def _scenario(params: Params, device: torch.device) -> Scenario:
             return SimplePush(params, device)
         case SimpleAdversaryParams():
             return SimpleAdversary(params, device)
+        case SpreadCornersParams():
+            return SpreadCorners(params, device)
     raise ValueError(f"params: got {params!r}; allowed: those of a particle scenario")

@@ -158,3 +158,43 @@ class SimpleAdversaryParams(GoalParams):
     @property
     def scored_agents(self) -> tuple[int, ...]:
         return tuple(range(self.adversaries)) if self.scored == "adversaries" else super().scored_agents
+
+
+class DVMParams(Params, ABC):
+    """What the domains of DVM (Wadhwania et al. 2019) share: what an agent does, [-1, 1]^2 or one of five pushes."""
+
+    agents: int
+    actions: Literal["discrete", "continuous"]
+    dynamics: Literal["openai"]
+
+    @property
+    def action_sizes(self) -> tuple[int, ...]:
+        return (2 if self.continuous else 5,) * self.agents
+
+    @property
+    def continuous(self) -> bool:
+        return self.actions == "continuous"
+
+
+class SpreadCornersParams(DVMParams):
+    """DVM's spread: N agents, one in each corner, are to cover N targets, one in each corner.
+
+    O = 4 + 4N + 2(N - 1), and one more, the time, for 2 agents. A = 5 discrete or 2 continuous.
+    phase: 2 puts agents of 2 and 3 into each other's corners, and 4 into random ones.
+    reward: "joint" is DVM's text: all get minus the distances of targets to their nearest agent. "individual" is its
+    authors' code: each agent's collisions come on top, with itself too.
+    """
+
+    name: Literal["spread_corners"]
+    agents: Annotated[int, Field(ge=2, le=4)]
+    phase: Literal[1, 2]
+    observation: Literal["lidar"]
+    reward: Literal["joint", "individual"]
+
+    @property
+    def obs_sizes(self) -> tuple[int, ...]:
+        return (4 + 2 * self.agents + 4 * (self.agents - 1) + (self.agents == 2),) * self.agents
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        return ("own_corner",)

@@ -32,7 +32,7 @@ class State:
     """Where everything is: positions and velocities [S, E, N, 2] of agents, landmarks [S, E, L, 2], all float64.
 
     goal: which landmark is it, int64 [S, E], in scenarios that have one. messages: what was said in the last step,
-    float64 [S, E, C], in scenarios where somebody speaks.
+    float64 [S, E, C], in scenarios where somebody speaks. clock: steps played, float64 [S, E], where agents see it.
     """
 
     positions: Tensor
@@ -40,6 +40,7 @@ class State:
     landmarks: Tensor
     goal: Tensor | None = None
     messages: Tensor | None = None
+    clock: Tensor | None = None
 
     def on(self, device: torch.device, copy: bool = False) -> State:
         """The same state on a device, outside of any graph."""
@@ -49,7 +50,8 @@ class State:
 
         goal = None if self.goal is None else self.goal.detach().to(device, torch.int64, copy=copy)
         messages = None if self.messages is None else moved(self.messages)
-        return State(moved(self.positions), moved(self.velocities), moved(self.landmarks), goal, messages)
+        clock = None if self.clock is None else moved(self.clock)
+        return State(moved(self.positions), moved(self.velocities), moved(self.landmarks), goal, messages, clock)
 
 
 def ordered_sum(x: Tensor, dim: int) -> Tensor:

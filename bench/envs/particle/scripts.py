@@ -1,10 +1,11 @@
 """Scripted policies, those of simple spread among them: anchors that say what a reward is worth.
 
-Axes: S seed, E environment copy, N agent (and as many landmarks), A = 5 action entry.
+Axes: S seed, E environment copy, N agent (and as many landmarks), A action entry.
 
-A script maps an environment to actions [S, E, N, 5]. It keeps no memory: what it does depends on the state alone (and,
-for the random one, on its generators). Actions of `no_information` and `good` are soft: a probability-like vector, as
-multiagent-particle-envs takes it, whose force is the weighted mean of the five pushes.
+A script maps an environment to actions [S, E, N, A]: 5 pushes, or 2 numbers in [-1, 1] where the scenario is
+continuous. It keeps no memory: what it does depends on the state alone (and, for the random one, on its generators).
+Pushes of `no_information` and `good` are soft: a probability-like vector, as multiagent-particle-envs takes it, whose
+force is the weighted mean of the five.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from bench.envs.particle.environment import ParticleEnvironment, ParticleParams
 from bench.envs.particle.opponents import OpponentWeights
 from bench.envs.particle.params import Dynamics
 from bench.envs.particle.physics import DAMPING, DT, SENSITIVITY, capped, soft_actions
+from bench.envs.particle.spread_corners import CORNERS, INNER
 from bench.envs.scores import episode_scores
 
 Script = Callable[[ParticleEnvironment], Tensor]
@@ -33,13 +35,17 @@ GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))  # turns a spiral into an even start
 
 
 def random_script(generators: Sequence[torch.Generator]) -> Script:
-    """Uniform one-hot actions of those an agent has; seed s draws from generators[s] alone (CPU).
+    """Uniform actions, one-hot over those an agent has, or in [-1, 1]^2; seed s draws from generators[s] alone (CPU).
 
     Not the generators that start episodes: twins of those would tie the actions to the starts.
     """
 
     def act(env: ParticleEnvironment) -> Tensor:
         copies, agents = env.world.positions.shape[1], env.agents
+        if env.params.continuous:
+            shape = (copies, agents, env.action_size)
+            moves = torch.stack([torch.rand(shape, generator=g, dtype=torch.float64) for g in generators])
+            return (2 * moves - 1).to(env.device)
         if min(env.action_sizes) == env.action_size:
             drawn = [torch.randint(env.action_size, (copies, agents), generator=g) for g in generators]
         else:
@@ -61,6 +67,14 @@ def no_information(env: ParticleEnvironment) -> Tensor:
     return walk(env, formation(env.agents).to(env.device).expand_as(env.world.positions))
 
 
+def corners_no_information(env: ParticleEnvironment) -> Tensor:
+    """Each agent of DVM's spread walks to the middle of the corner nearest to it, blind to targets and to others."""
+    middle = (1 + INNER[env.agents]) / 2
+    middles = middle * torch.tensor(CORNERS[env.agents], dtype=torch.float64, device=env.device)
+    gaps = (env.world.positions.unsqueeze(-2) - middles).square()
+    return walk(env, middles[(gaps[..., 0] + gaps[..., 1]).argmin(-1)])
+
+
 def good(env: ParticleEnvironment) -> Tensor:
     """Each agent walks to its own landmark and stops there; who goes where has the least sum of squared distances.
 
@@ -74,21 +88,25 @@ def good(env: ParticleEnvironment) -> Tensor:
 
 
 def walk(env: ParticleEnvironment, targets: Tensor) -> Tensor:
-    """Soft actions that bring each agent to rest at its target [S, E, N, 2], at full force until it can coast there."""
+    """Actions that bring each agent to rest at its target [S, E, N, 2], at full force until it can coast there."""
     positions, velocities = (x[..., -env.agents :, :] for x in (env.world.positions, env.world.velocities))
     dynamics = env.params.dynamics
+    if env.params.continuous:
+        return missing_pushes(targets, positions, velocities, dynamics).clamp(-1, 1)
     return soft_actions(push_towards(targets, positions, velocities, dynamics), dynamics)
 
 
 def push_towards(targets: Tensor, positions: Tensor, velocities: Tensor, dynamics: Dynamics) -> Tensor:
-    """Pushes [..., 2] with |x| + |y| <= 1, so that an action vector can be made of them.
+    """`missing_pushes` [..., 2] held to |x| + |y| <= 1, so that an action vector can be made of them."""
+    return capped(missing_pushes(targets, positions, velocities, dynamics))
 
-    Proportional to what is missing between the target and the point where the agent would come to rest by itself.
-    """
+
+def missing_pushes(targets: Tensor, positions: Tensor, velocities: Tensor, dynamics: Dynamics) -> Tensor:
+    """What is missing between the target and the point where the agent would come to rest by itself, in full pushes."""
     coast = (
         DT * (1 - DAMPING) / DAMPING if dynamics == "openai" else DT / DAMPING
     )  # rest of the way per unit of velocity
-    return capped((targets - positions - coast * velocities) / PUSH)
+    return (targets - positions - coast * velocities) / PUSH
 
 
 @functools.cache
