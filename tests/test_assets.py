@@ -29,6 +29,7 @@ from tests.conftest import ROOT, Bench
 from tests.envs.goals import ADVERSARY, params_of
 
 PRETRAINED: dict[str, Any] = {"controlled": "good", "opponent": "pretrained"}
+EPYMARL = "4f8a3e9b940a08f70618f2089d0bf9819cd529357c7e8b5f66faa55def27ab26"  # its adversary, folded
 TABLES = b"query,document,grade\n1,2,0\n"
 
 
@@ -163,12 +164,9 @@ def test_ls_says_what_is_here_and_where_to_get_the_rest(listed: Path, bench_here
 def test_a_missing_one_is_said_with_where_to_get_it_and_the_command(
     listed: Path, bench_here: Bench, tmp_path: Path
 ) -> None:
-    named = ROOT / "suites/mkt_marl.toml"
-    plan_of_ours = {path.stem for path in opponents().glob("*.safetensors")}
-    text = named.read_text()
-    for sha in plan_of_ours | {"4f8a3e9b940a08f70618f2089d0bf9819cd529357c7e8b5f66faa55def27ab26"}:
-        text = text.replace(sha, known()[0].kept)
-    (tmp_path / "own.toml").write_text(text)
+    text = (ROOT / "suites/mkt_marl.toml").read_text()
+    assert text.count(EPYMARL) == 1  # the primary reading's
+    (tmp_path / "own.toml").write_text(text.replace(EPYMARL, known()[0].kept))
     options = ("--only", "teachers", "--profile", "smoke", "--results", "runs")
     for command in (("run", "own.toml", *options), ("anchors", "own.toml", "--seeds", "3", "--episodes", "1")):
         done = bench_here(*command)
@@ -179,6 +177,7 @@ def test_a_missing_one_is_said_with_where_to_get_it_and_the_command(
             "then `bench asset add adv.pt`",
         ):
             assert words in done.stderr
+        assert "1 problem(s)" in done.stderr
     assert not [*(tmp_path / "runs").rglob("*.json")]
 
 
@@ -250,7 +249,7 @@ def test_the_list_that_comes_with_the_project() -> None:
     """EPyMARL's file and what it becomes, as they were measured."""
     (adversary,) = [asset for asset in known() if asset.id == "epymarl_adversary"]
     assert adversary.sha256 == "d62a0107fa2cc2df0a4679b2c3cd3ea32a244e42e2d6d42a20db8f68270fd6f5"
-    assert adversary.file == "4f8a3e9b940a08f70618f2089d0bf9819cd529357c7e8b5f66faa55def27ab26.safetensors"
+    assert adversary.file == f"{EPYMARL}.safetensors"
     assert adversary.name == "adv_params.pt"
 
 

@@ -19,7 +19,7 @@ from bench.envs import Assets, make
 from bench.envs.particle.opponents import OpponentWeights, Pretrained
 from bench.envs.particle.params import SimpleAdversaryParams
 from bench.executors.jobs import run_job
-from bench.plan import Selection, make_plan
+from bench.plan import Plan, Selection, make_plan
 from bench.plan.assets import missing_assets
 from bench.run.job import Job
 from bench.store import Record, Store, StoreError, numbers_hash, read_record, write_atomically
@@ -155,10 +155,19 @@ def test_damaged_weights_and_folders_are_named(
         write_atomically(path, content)
 
 
+READING = ("--reading", "first-edition")  # its opponents come with the project
+
+
+def plan_of_first_edition(text: str) -> Plan:
+    """The teachers of MKT-MARL's suite."""
+    suite = parse(text.encode(), "mkt_marl.toml").under("first-edition")
+    return make_plan(suite, Selection(only=("teachers",), reading="first-edition"))
+
+
 def test_a_missing_opponent_stops_a_run_before_it_begins(bench_here: Bench, tmp_path: Path):
     """Other cells of the selection, whose scenarios need none, are not trained first either."""
     text = (ROOT / "suites/mkt_marl.toml").read_text()
-    named = make_plan(parse(text.encode(), "mkt_marl.toml"), Selection(only=("teachers",))).cells
+    named = plan_of_first_edition(text).cells
     (sha256,) = {
         s.params["opponent_sha256"]
         for cell in named
@@ -167,7 +176,7 @@ def test_a_missing_opponent_stops_a_run_before_it_begins(bench_here: Bench, tmp_
     }
     assert text.count(sha256) > 0
     (tmp_path / "own.toml").write_text(text.replace(sha256, "0" * 64))
-    options = ("--only", "teachers", "--profile", "smoke", "--results", tmp_path / "runs")
+    options = ("--only", "teachers", "--profile", "smoke", *READING, "--results", tmp_path / "runs")
     done = bench_here("run", tmp_path / "own.toml", *options)
     assert done.returncode == 2
     assert "scenario[mpe/adversary].params.opponent_sha256" in done.stderr
@@ -181,7 +190,7 @@ def test_an_opponent_of_other_content_is_named(self_play: tuple[Store, list[Reco
     found = opponent_of(store, record, 0)
     path = found.write(tmp_path)
     text = (ROOT / "suites/mkt_marl.toml").read_text()
-    cells = make_plan(parse(text.encode(), "mkt_marl.toml"), Selection(only=("teachers",))).cells
+    cells = plan_of_first_edition(text).cells
     (wanted, *_) = {s.params["opponent_sha256"] for c in cells for s in c.scored if "opponent_sha256" in s.params}
     path.rename(tmp_path / f"{wanted}.safetensors")
     problem = next(p for p in missing_assets(cells, Assets(tmp_path)) if wanted in p.allowed)

@@ -29,6 +29,9 @@ keys = ["student"]
 """
 
 
+ANCHORS = '{ random = -9.0, no_information = -7.0, good = -1.0, measured = "made up" }'
+
+
 def outcomes(verdict: Verdict) -> dict[str, str | None]:
     return {one.reading: one.outcome for one in verdict.readings}
 
@@ -162,6 +165,15 @@ def test_only_the_primary_reading_has_verdicts(tmp_path: Path) -> None:
     assert "not the primary reading" in sentence(verdict)
 
 
+def test_a_scale_goes_with_the_params_that_it_was_measured_for() -> None:
+    more = f'scenarios.three = {{ dynamics = "mpe2" }}\nanchors.three = {ANCHORS}'
+    suite = suite_of(f'[[reading]]\nid = "apart"\nsays = "else"\nkind = "assumption"\n{more}\n')
+    changed = suite.under("apart")
+    assert (changed.scale("three"), changed["scenario", "three"].params["dynamics"]) == (6.0, "mpe2")
+    assert suite.scale("three") == suite.under("wide").scale("three") == 5.0
+    assert changed.scale("two") == suite.scale("two")
+
+
 def test_a_deviation_may_stand_in_some_readings_only() -> None:
     extra = '[[deviation]]\nid = "some"\nclass = "assumed"\napplies_to = ["base"]\nunder = ["wide"]\nsays = "so"\n'
     suite = suite_of(extra)
@@ -238,6 +250,7 @@ def test_a_reading_that_cannot_be_meant(old: str, new: str, said: list[str]) -> 
         ("budget.targt = { episodes = 8 }", ["reading[another].budget", '"targt"', '"target"']),
         ("", ["reading[another]", "at least one of methods, scenarios, budget, measures, margins, vary"]),
         ("vary.reach = { hold = [1] }", ["reading[another]", "vary: allowed for an analysis alone"]),
+        (f"scenarios.three = {{ agents = 2 }}\nanchors.two = {ANCHORS}", ["reading[another]", "anchors", "two"]),
     ],
 )
 def test_a_reading_of_what_is_not_there(change: str, said: list[str]) -> None:

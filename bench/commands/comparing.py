@@ -18,10 +18,12 @@ from bench.commands.options import (
     Json,
     Only,
     Profile,
+    Reading,
     Results,
     Seeds,
     cores,
     print_json,
+    read_as,
     say_not_counted,
     selected_part,
     terminal,
@@ -41,7 +43,7 @@ from bench.plan import COMMAND_LINE
 from bench.report.terminal import outcome_line, waiting_lines
 from bench.run.job import Limits
 from bench.store import Store, StoreError, file_name, sha256
-from bench.suite import SuiteError
+from bench.suite import PRIMARY, SuiteError
 from bench.suite.explain import Problem, shown
 from bench.suite.loading import load
 
@@ -55,6 +57,7 @@ def compare(
     ],
     suite: Annotated[str, typer.Option(help="a suite's name, or the path of a suite file (*.toml)")],
     profile: Profile = "full",
+    reading: Reading = PRIMARY,
     against: Annotated[str, typer.Option(help="methods of the suite, with commas; default: all")] = "",
     only: Only = None,
     seeds: Seeds = "",
@@ -67,7 +70,8 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Run a method of yours on a suite, evaluate it as all others are, and say how it differs from them."""
-    before = Evidence(load(suite), selected_part(profile, only, seeds, None), Store(results))
+    selection = selected_part(profile, only, seeds, None, reading)
+    before = Evidence(read_as(load(suite), reading), selection, Store(results))
     named = [name.strip() for name in against.split(",") if name.strip()] or ([against] if against else [])
     console = Terminal(stderr=True) if as_json else terminal()
     if method.startswith(PREFIX):
@@ -168,7 +172,9 @@ def _show(found: Findings, name: str, lines: Sequence[str], body: dict[str, Any]
 
 def _folder(evidence: Evidence, name: str, source: str) -> Path:
     """One that no other method's comparison has. source: a hash that tells it from others of its name."""
-    own = file_name(name, source[:8], evidence.suite.id, evidence.selection.profile)
+    reading = evidence.selection.reading
+    named = () if reading == PRIMARY else (reading,)
+    own = file_name(name, source[:8], evidence.suite.id, evidence.selection.profile, *named)
     return evidence.store.root / "compare" / own
 
 
@@ -184,6 +190,8 @@ def _say_missing(evidence: Evidence, places: Sequence[Rivals], suite: str, more:
         where = f"{lack.method} in {lack.experiment}"
         if lack.training_sets:
             where += f" on {', '.join(lack.training_sets)}"
-        options = f"--profile {evidence.selection.profile} --only {lack.experiment} --seeds {seeds}"
+        selection = evidence.selection
+        options = f"--profile {selection.profile} --only {lack.experiment} --seeds {seeds}"
+        options += f" --reading {selection.reading}" if selection.reading != PRIMARY else ""
         command = f"bench run {suite} {options} --results {evidence.store.root}"
         warn(f"missing: {where}, {len(lack.seeds)} seeds; {command}{more}")

@@ -8,14 +8,14 @@ import typer
 
 from bench.audit import HOLDS
 from bench.audit import audit as audited
-from bench.commands.options import ASKED_TO_FAIL, BAD_USAGE, Json, SuiteName, print_json, terminal
+from bench.commands.options import ASKED_TO_FAIL, BAD_USAGE, Json, Reading, SuiteName, print_json, read_as, terminal
 from bench.envs import AssetMissing, BackendMissing, checked
 from bench.output.terminal import put, say, warn
 from bench.plan import COMMAND_LINE
 from bench.plan.sides import compares_itself
 from bench.report.audit import audit_counts, audit_json, audit_markdown, audit_table
 from bench.report.listing import KINDS, listing_table, validation_json, validation_line
-from bench.suite import Suite, SuiteError
+from bench.suite import PRIMARY, Suite, SuiteError
 from bench.suite.assets import everywhere, to_get
 from bench.suite.explain import Problem, listed, nearest, shown
 from bench.suite.loading import load
@@ -96,6 +96,7 @@ def anchors(
     opponent: Annotated[
         str | None, typer.Option(help=f"who stands in for a pretrained opponent: {', '.join(STAND_INS)}")
     ] = None,
+    reading: Reading = PRIMARY,
     as_json: Json = False,
 ) -> None:
     """Measure each scenario's scale with scripted policies, for a suite file's [scenario.anchors]."""
@@ -104,7 +105,7 @@ def anchors(
     if opponent is not None and opponent not in STAND_INS:
         mend = f"name one of them{nearest(opponent, STAND_INS)}"
         raise SuiteError(COMMAND_LINE, [Problem("--opponent", shown(opponent), listed(STAND_INS), mend)])
-    scenarios = [s for s in load(suite, need_anchors=False).scenario if not s.waits_for]
+    scenarios = [s for s in read_as(load(suite, need_anchors=False), reading).scenario if not s.waits_for]
     measured = {}
     for s in scenarios:
         try:

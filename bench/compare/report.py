@@ -22,6 +22,7 @@ from bench.report.numbers import METRICS, effect, estimate, interval, number, se
 from bench.report.tables import table
 from bench.stats.intervals import Interval
 from bench.store import readable, write_atomically
+from bench.suite import PRIMARY
 from bench.verdict import TransferMetric
 
 SEEDS = "seeds that would settle it"
@@ -51,7 +52,7 @@ def comparison_lines(evidence: Evidence, found: Comparison) -> Iterator[str]:
 def imported_lines(evidence: Evidence, found: ImportedComparison) -> Iterator[str]:
     """Of an imported method: as much of the same as its results carry."""
     own, method = found.entered.own, found.entered.method
-    yield f"# {markdown(own.label(method))} on {evidence.suite.id}, profile {evidence.selection.profile}"
+    yield f"# {markdown(own.label(method))} on {evidence.suite.id}, {_selected(evidence)}"
     yield ""
     yield f"Nothing was run: made elsewhere, on episodes of their own. Declared: {markdown(in_words(own.protocol))}."
     refused = f"{len(own.refused)} of its runs were refused"
@@ -72,6 +73,7 @@ def comparison_json(evidence: Evidence, found: Comparison) -> dict[str, Any]:
         "suite_version": evidence.suite.version,
         "bench": bench.__version__,
         "profile": selection.profile,
+        "reading": selection.reading,
         "cells": {c.cell.key: c.cell.label for c in found.entry.contests},
         "seeds": sorted({seed for c in found.entry.contests for seed in c.cell.seeds}),
         "remarks": _remarks(evidence, found),
@@ -88,8 +90,14 @@ def imported_json(evidence: Evidence, found: ImportedComparison) -> dict[str, An
         "suite_version": evidence.suite.version,
         "bench": bench.__version__,
         "profile": evidence.selection.profile,
+        "reading": evidence.selection.reading,
         **_parts(found, *COMMON),
     }
+
+
+def _selected(evidence: Evidence) -> str:
+    selection = evidence.selection
+    return f"profile {selection.profile}" + (f", reading {selection.reading}" if selection.reading != PRIMARY else "")
 
 
 def _parts(found: Findings, *names: str) -> dict[str, Any]:
@@ -107,9 +115,9 @@ def write_comparison(name: str, found: Findings, text: Iterable[str], numbers: d
 
 
 def _head(evidence: Evidence, found: Comparison) -> Iterator[str]:
-    method, suite, profile = found.entry.method, evidence.suite, evidence.selection.profile
+    method, suite = found.entry.method, evidence.suite
     declared, tuning = method.declaration, method.declaration.tuning
-    yield f"# {markdown(method.name)} on {suite.id}, profile {profile}"
+    yield f"# {markdown(method.name)} on {suite.id}, {_selected(evidence)}"
     yield ""
     yield f"What it is: {markdown(declared.says)}. Code: `{method.target}`, SHA-256 {method.source[:16]}."
     yield f"Tuning, by its author's declaration: {tuning.runs:,} runs, {tuning.steps:,} environment steps, "

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from baselines.specs import ALGORITHMS
-from bench.envs import lacking
+from bench.envs import checked, lacking
 from bench.nightly.stored import Canary, CanaryFile, Drawn
-from bench.plan import Cell, Plan, Run, Selection, make_plan
+from bench.plan import Cell, Plan, Run, Scored, Selection, make_plan
 from bench.processes.starting import command, training_environment
 from bench.store import Record, Store, numbers_hash
 from bench.suite import PRIMARY, Suite
@@ -77,6 +77,7 @@ def canary_plan(suite: Suite) -> Plan:
     chosen = [_one_a_path(plan, taken) for plan in plans]
     own = [(plan, keys) for plan, keys in zip(plans, chosen, strict=True)]
     cells = {cell.key: cell for plan, keys in own for cell in plan.cells if cell.key in keys}
+    cells |= {cell.key: cell for cell in plans[-1].cells if cell.key in cells}  # the primary one's, where both have it
     runs = {run.id: run for plan, keys in own for run in plan.runs if run.cell in keys}
     return plans[0].model_copy(update={"cells": tuple(cells.values()), "runs": tuple(runs.values())})
 
@@ -131,12 +132,20 @@ def _one_a_path(plan: Plan, taken: set[str]) -> set[str]:
 
 def code_path(plan: Plan, cell: Cell) -> str:
     """What chooses the code that a cell runs: its algorithm, the words and switches among its settings, which of them
-    are left out, and the same of its teachers. Numbers choose none, but 0: a learning rate is no other code.
+    are left out, and the same of its teachers. Numbers choose none, but 0: a learning rate is no other code. Nor does
+    the hash of a file, such as an opponent's weights.
     """
     settings = {key: cell.settings[key] for key in ("algorithm", "hyperparameters")}
-    scenarios = [own.model_dump(exclude={"teacher"}) for own in cell.scored]
+    scenarios = [_without_files(own) for own in cell.scored]
     teachers = [code_path(plan, plan.cell(teacher)) for teacher in cell.teachers]
     return json.dumps(_words([settings, scenarios, teachers]), sort_keys=True)
+
+
+def _without_files(scored: Scored) -> dict[str, Any]:
+    """A scenario's settings; of a file that it names only that it names one."""
+    files = checked(scored.family, scored.params).assets
+    settings = scored.model_dump(exclude={"teacher"})
+    return settings | {"params": scored.params | dict.fromkeys(files, "a file")}
 
 
 def _words(value: Any) -> Any:

@@ -150,7 +150,7 @@ class Suite(Model):
             "method": [
                 _with(m, "hyperparameters", m.hyperparameters | chosen.methods.get(m.id, {})) for m in self.method
             ],
-            "scenario": [_with(s, "params", s.params | chosen.scenarios.get(s.id, {})) for s in self.scenario],
+            "scenario": [_played(s, chosen) for s in self.scenario],
             "experiment": [
                 e.changed(chosen.budget.get(e.id), f"reading {reading}: {chosen.says}", kind) for e in self.experiment
             ],
@@ -273,6 +273,12 @@ class Suite(Model):
 def _with(entry: Any, key: str, value: Any) -> Any:
     """The entry with another value; itself where it is the same."""
     return entry if getattr(entry, key) == value else entry.model_copy(update={key: value})
+
+
+def _played(scenario: Scenario, reading: Reading) -> Scenario:
+    """A scenario as a reading has it: its params, and the scale that goes with them."""
+    changed = _with(scenario, "params", scenario.params | reading.scenarios.get(scenario.id, {}))
+    return _with(changed, "anchors", reading.anchors.get(scenario.id, scenario.anchors))
 
 
 def _measured(measure: Measure, changes: Mapping[str, Any] | None) -> Measure:

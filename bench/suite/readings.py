@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from bench.suite.base import CODE_PLACE, Ids, Model, Name, Says, Scalar, Text, Where
 from bench.suite.budgets import BudgetChange
 from bench.suite.claims import Margin, Measure
-from bench.suite.parts import Setting
+from bench.suite.parts import Anchors, Setting
 
 PRIMARY = "primary"
 ReadingKind = Literal["released", "assumption", "analysis"]
@@ -33,6 +33,8 @@ class Reading(Model):
     """By method, hyperparameters with value and source; heirs have them too, unless they state them."""
     scenarios: dict[str, dict[str, Scalar]] = Field(default={})
     """By scenario, params."""
+    anchors: dict[str, Anchors] = Field(default={})
+    """By scenario, the scale that it has under these params."""
     budget: dict[str, BudgetChange] = Field(default={})
     """By experiment, budget and recording."""
     measures: dict[str, dict[str, Any]] = Field(default={})
@@ -53,6 +55,10 @@ class Reading(Model):
             raise ValueError("at least one of methods, scenarios, budget, measures, margins, vary")
         if runs and self.kind == "analysis":
             raise ValueError("analysis: measures, margins and vary alone; what needs other runs is no analysis")
+        if unmoved := [id_ for id_ in self.anchors if id_ not in self.scenarios]:
+            raise ValueError(
+                f"anchors: of scenarios whose params it changes; {', '.join(unmoved)} has those of the file"
+            )
         if self.pinned and not runs:
             raise ValueError("pinned: a reading with runs of its own")
         if self.vary and self.kind != "analysis":

@@ -15,6 +15,7 @@ from bench.guests.process import describe
 from bench.plan import Selection
 from bench.run.job import Job, Limits
 from bench.store import Record, Store
+from bench.suite import PRIMARY
 from bench.suite.loading import load
 
 HERE = Path(__file__).parent
@@ -70,12 +71,14 @@ def played(described: Callable[[str], Guest], tmp_path: Path) -> Played:
         store = Store(tmp_path / "results")
         store.open_for_writing()
         settings = tuple(f"budget.{key}={value}" for key, value in (BUDGET | budget).items())
-        selection = Selection(profile="smoke", only=(only,), seeds=(seed,), settings=settings)
+        loaded = load(suite)
+        chosen = loaded.pinned if suite == "mkt_marl" else PRIMARY  # whose opponents come with the project
+        selection = Selection(profile="smoke", only=(only,), seeds=(seed,), settings=settings, reading=chosen)
         method = known(target, described)
         if hyperparameters is not None:
             declaration = method.declaration.model_copy(update={"hyperparameters": hyperparameters})
             method = method.model_copy(update={"declaration": declaration})
-        entered = entry(load(suite), selection, method, ())
+        entered = entry(loaded.under(chosen), selection, method, ())
         cell = entered.contests[0].cell
         runs = tuple(run for run in entered.plan.runs if run.cell == cell.key)
         job = Job(cell=cell, runs=runs, suite_version=1, profile="smoke", limits=limits or Limits())

@@ -219,5 +219,7 @@ def test_an_own_export_comes_back_comparable(bench_here: Bench, tmp_path: Path) 
     assert "undecided: neither order is shown" in text
     refused = bench_here("compare", "imported:won", *where)
     assert (refused.returncode, 'did you mean "own"?' in refused.stderr) == (2, True)
+    refused = bench_here("compare", "imported:own", *where, "--reading", "wide")
+    assert (refused.returncode, '"wide"' in refused.stderr) == (2, True)
     refused = bench_here("compare", "imported:own", *where, "--run-baselines")
     assert (refused.returncode, "bench run makes the suite's own runs" in refused.stderr) == (2, True)

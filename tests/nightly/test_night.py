@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench.envs import FAMILIES
+from bench.envs import FAMILIES, Assets
 from bench.executors.dispatch import Outcome
 from bench.nightly import budget, checking, stored
 from bench.nightly.budget import Played, play, shares
@@ -26,10 +26,11 @@ from bench.nightly.references import KEPT, WINDOW, comparisons, moved_to
 from bench.nightly.report import sparkline
 from bench.nightly.stored import Change, Reference, StoreError
 from bench.plan import Selection, make_plan
+from bench.plan.assets import missing_assets
 from bench.store import Store
 from bench.suite import PRIMARY, Suite
 from bench.suite.loading import load
-from bench.suite.shipped import available
+from bench.suite.shipped import available, opponents
 from tests.conftest import ROOT, Bench
 from tests.nightly.conftest import NIGHT, made_up
 
@@ -370,6 +371,17 @@ def test_numbers_choose_no_code_path_and_words_do(nightly: Suite) -> None:
     changed = paths("student.reuse_loss=kl") - paths()
     assert len(changed) == 1  # the student's; its teacher's path is the same
     assert len(paths("student.alpha_start=0.0") - paths()) == 1  # 0 switches a part off
+
+
+def test_no_canary_asks_for_a_file_from_elsewhere() -> None:
+    """Its hash is no code: MKT-MARL's primary reading plays against one, the pinned one against its own."""
+    suite = load("mkt_marl")
+    canaries = canary_plan(suite)
+    assert missing_assets(shortened(suite, PRIMARY).cells, Assets(opponents()))
+    assert missing_assets(canaries.cells, Assets(opponents())) == []
+    named = {name_of(cell) for cell in canaries.cells}
+    assert "mkt_marl: qmix_teacher on mpe/push (teachers)" in named  # the same in both
+    assert "mkt_marl: qmix_teacher on mpe/adversary (teachers; first-edition)" in named
 
 
 def test_a_canary_s_budget_follows_from_its_own_method(nightly: Suite, nightly_file: Path) -> None:
