@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from baselines.specs import ALGORITHMS, Unit
+from baselines.specs import ALGORITHMS, Hyperparameters, Unit
 from bench.suite.base import MOST, Count, Id, Kind, Model, Scalar, SuiteError, Text
 from bench.suite.budgets import RECORDING, Budget, BudgetChange, Recording, unit_of
 from bench.suite.claims import (
@@ -175,6 +175,18 @@ class Suite(Model):
             merged |= method.hyperparameters
         return merged
 
+    def hyperparameters(self, method_id: str) -> Hyperparameters:
+        """A method's settings as its algorithm takes them. ValidationError where it does not; KeyError without one."""
+        if method_id not in self._hyperparameters:
+            model = ALGORITHMS[self["method", method_id].algorithm].hyperparameters
+            values = {name: setting.value for name, setting in self.settings(method_id).items()}
+            self._hyperparameters[method_id] = model.model_validate(values)
+        return self._hyperparameters[method_id]
+
+    @cached_property
+    def _hyperparameters(self) -> dict[str, Hyperparameters]:
+        return {}
+
     def teaching(
         self, experiment: Experiment, t: TrainingSet, method_id: str
     ) -> tuple[tuple[Experiment, TrainingSet, str], ...]:
@@ -252,7 +264,14 @@ class Suite(Model):
 
     def printed_in(self, experiment_id: str) -> list[Printed]:
         """The printed values of an experiment."""
-        return [value for value in self.printed if value.experiment == experiment_id]
+        return self._printed_by_experiment.get(experiment_id, [])
+
+    @cached_property
+    def _printed_by_experiment(self) -> dict[str, list[Printed]]:
+        found: dict[str, list[Printed]] = {}
+        for value in self.printed:
+            found.setdefault(value.experiment, []).append(value)
+        return found
 
     @cached_property
     def _averaged(self) -> frozenset[str]:

@@ -288,8 +288,7 @@ def _wrong_budgets(suite: Suite) -> Iterator[Problem]:
         found |= dict.fromkeys(_enlarged(suite, name, profile))
         for e in suite.experiment:
             for m, t in ((m, t) for m in e.methods for t in e.training_sets if not suite.waits_for(e, m, t)):
-                model = ALGORITHMS[suite["method", m].algorithm].hyperparameters
-                values = model.model_validate({name: s.value for name, s in suite.settings(m).items()})
+                values = suite.hyperparameters(m)
                 for limit in {suite["scenario", s].steps for s in t.scenarios}:
                     found |= dict.fromkeys(wrong_budget(e.id, m, values, limit, e.numbers(t, m, profile)))
     yield from found

@@ -165,8 +165,10 @@ def _wrong_scope(suite: Suite, claim: Claim, experiment_id: str) -> Iterator[Pro
         if id_ not in groups:
             mend = f"correct the name{nearest(id_, groups)}"
             yield Problem(f"claim[{claim.id}].groups", shown(id_), f"a training set: {listed(groups)}", mend)
+    if not isinstance(claim.over, int):
+        return
     scope = suite.scope(claim, experiment)
     count = sum(len({v.group for v in suite.printed_in(experiment_id) if v.scenario == s}) or 1 for s in scope)
-    if isinstance(claim.over, int) and claim.over > count:
+    if claim.over > count:
         allowed = f'at most {count}, the scenarios of experiment "{experiment_id}"'
         yield Problem(f"claim[{claim.id}].over", str(claim.over), allowed, "make it smaller")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from baselines.specs import ALGORITHMS, Unit
+from baselines.specs import Unit
 from bench.suite import Experiment, FirstReach, Profile, Suite, Window, quantities, split, unit_of
 from bench.suite.explain import Problem, shown
 from bench.suite.readings import PRIMARY
@@ -104,15 +104,22 @@ def _problem(profile: str, use: _Use) -> Problem:
 
 def _uses(suite: Suite, profile: Profile) -> Iterator[_Use]:
     """Every window that a claim or a transfer metric takes of runs that can be made."""
+    made: dict[tuple[str, str], list[tuple[dict[str, int], int]]] = {}  # most runs have several windows
     for home, method, measure in dict.fromkeys(_taken(suite)):
         window, e = suite["measure", measure], suite["experiment", home]
-        for t in e.training_sets if isinstance(window, Window) else ():
-            if suite.waits_for(e, method, t):
-                continue
-            model = ALGORITHMS[suite["method", method].algorithm].hyperparameters
-            values = model.model_validate({name: s.value for name, s in suite.settings(method).items()})
+        if not isinstance(window, Window):
+            continue
+        if (home, method) not in made:
+            made[home, method] = [*_made(suite, e, method, profile)]
+        yield from (_Use(window, e, numbers, rounds) for numbers, rounds in made[home, method])
+
+
+def _made(suite: Suite, e: Experiment, method: str, profile: Profile) -> Iterator[tuple[dict[str, int], int]]:
+    """Budget and recording, and what passes between updates, of each training set on which a method can run."""
+    for t in e.training_sets:
+        if not suite.waits_for(e, method, t):
             numbers = e.numbers(t, method, profile)
-            yield _Use(window, e, numbers, values.round_of(unit_of(numbers)))
+            yield numbers, suite.hyperparameters(method).round_of(unit_of(numbers))
 
 
 def _taken(suite: Suite) -> Iterator[tuple[str, str, str]]:
