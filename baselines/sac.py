@@ -11,6 +11,9 @@ Axes: S seed, M member (one), B batch, O observation entry, A action entry; D = 
 | App. C: the squashed Gaussian and its likelihood | `gaussian.squashed` |
 | Algorithm 1: two critics, their targets | `SAC.learn`, `optim.soft_update` |
 
+A loss's gradient by what its networks give stands beside it, and `Perceptrons` takes it further; tests compare both
+with autograd.
+
 As the paper's Algorithm 1 and CIKD's code (piekd ddd9cc5): the critics' step comes first, the actor's reads the new
 critics, the temperature's step is last; all three read the temperature from before the update. A member has its own
 policy, critics, temperature and batch; `SAC` is one of them, an ensemble is more along the same axis.
@@ -27,14 +30,14 @@ import torch
 from torch import Tensor
 
 from baselines import specs
-from baselines.kernels.layers import columns
-from baselines.kernels.nn import Parameters, actor_logits, detached, initial, joint_values, values
-from baselines.kernels.optim import LaneAdam, soft_update
-from baselines.kernels.products import affine
+from baselines.kernels.layers import columns, mlp, rows
+from baselines.kernels.nn import Parameters, actor_logits, initial, joint_values
+from baselines.kernels.optim import FusedAdam, soft_update
+from baselines.kernels.perceptrons import Perceptrons
 from baselines.kernels.scalars import LearnedScalars
 from baselines.learner import Acting, Task
 from baselines.learner import Steps as Played
-from baselines.losses.gaussian import gaussian, squashed
+from baselines.losses.gaussian import gaussian, squashed, squashed_gradient
 from baselines.replay.steps import Shapes, StepBatch, StepReplay, Steps
 from baselines.streams import Streams
 from baselines.training_state import Optimiser, restored, saved
@@ -56,9 +59,23 @@ def critic_loss(q: Tensor, targets: Tensor) -> Tensor:
     return 0.5 * (q - targets.unsqueeze(2)).square().mean(-1)
 
 
+def critic_gradient(q: Tensor, targets: Tensor) -> Tensor:
+    """Of `critic_loss` by q: [S, M, 2, B]."""
+    return (q - targets.unsqueeze(2)) / q.shape[-1]
+
+
 def actor_loss(q: Tensor, log_prob: Tensor, alpha: Tensor) -> Tensor:
     """Mean of alpha log pi(a | s) - min Q(s, a), eq. 9: [S, M, 2, B], [S, M, B], [S, M] -> [S, M]."""
     return (alpha.unsqueeze(-1) * log_prob - torch.minimum(*q.unbind(2))).mean(-1)
+
+
+def actor_gradients(q: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+    """Of `actor_loss` by q [S, M, 2, B], and by log pi [S, M, 1], the same for every sample.
+
+    The smaller value of the two counts; of two that are equal, the first.
+    """
+    first = q[:, :, :1] <= q[:, :, 1:]
+    return torch.cat([first, ~first], 2).to(q.dtype) / -q.shape[-1], alpha.unsqueeze(-1) / q.shape[-1]
 
 
 def temperature_loss(alpha: Tensor, log_prob: Tensor, target_entropy: float) -> Tensor:
@@ -104,10 +121,9 @@ class SAC:
         self._actor = initial([task.obs_size, *hidden, 2 * task.action_size], members, *drawn)
         self._critics = initial([task.obs_size + task.action_size, *hidden, 1], 2 * members, *drawn)  # [S, 2 M, ...]
         self._targets = {name: p.clone() for name, p in self._critics.items()}
-        everybody = [slice(None)]
-        self._actor_adam, self._critic_adam = (
-            LaneAdam(network, everybody, h.lr, grad_clip=None) for network in (self._actor, self._critics)
-        )
+        self._actor_passes, self._critic_passes = Perceptrons(self._actor), Perceptrons(self._critics, 2)
+        self._target_passes = Perceptrons(self._targets, 2, learns=False)
+        self._actor_adam, self._critic_adam = FusedAdam(self._actor, 1, h.lr), FusedAdam(self._critics, 2, h.lr)
         self._alpha = LearnedScalars(h.temperature_start, (len(streams), members), h.lr, device, dtype)
 
     def exploring(self, task: int, steps_done: int) -> Acting:
@@ -130,11 +146,10 @@ class SAC:
 
         actor: one of each seed [S, 1, ...]; nothing: the first member's.
         """
-        one = actor or {name: p[:, :1] for name, p in self._actor.items()}
-        mean, log_std = self._gaussian(one, columns(obs.to(self._dtype)).unsqueeze(1))
-        spread = noise.to(self._dtype).expand(*obs.shape[:3], mean.shape[2])
-        actions, _ = squashed(mean, log_std, columns(spread).unsqueeze(1))
-        return actions.squeeze(1).mT[:, : obs.shape[1], None]
+        one = {name: p[:, 0] for name, p in (actor or self._actor).items()}
+        mean, log_std = self._cut(mlp(one, columns(obs.to(self._dtype))))
+        spread = columns(noise.to(self._dtype).expand(*obs.shape[:3], mean.shape[1]))
+        return rows((mean + log_std.exp() * spread).tanh(), obs.shape[1:3])
 
     def learn(self, task: int, played: Played, steps_done: int) -> dict[str, Tensor]:
         """Store a round's steps; an update, once the warm-up is stored."""
@@ -171,11 +186,15 @@ class SAC:
 
         The noise of actions in the next states, then in the states.
         """
-        batch_size, own = self.hyperparameters.batch_size, {"device": self._device, "dtype": self._dtype}
-        shape = (2, self._members, self.task.action_size, batch_size)
-        noise = [torch.randn(shape, generator=s["update"], **own) for s in self._streams]
-        return self.replay.sample(self._members * batch_size), torch.stack(noise)
+        batch_size = self.hyperparameters.batch_size
+        return self.replay.sample(self._members * batch_size), self._noise(batch_size)
 
+    def _noise(self, batch_size: int) -> Tensor:
+        own = {"device": self._device, "dtype": self._dtype}
+        shape = (2, self._members, self.task.action_size, batch_size)
+        return torch.stack([torch.randn(shape, generator=s["update"], **own) for s in self._streams])
+
+    @torch.no_grad()
     def _update(self, batch: StepBatch, noise: Tensor, coefficients: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Critics, actor, temperature, targets; losses [S]. coefficients: SAC has none that change."""
         alpha = self._alpha.value
@@ -190,49 +209,47 @@ class SAC:
             x.unflatten(1, (self._members, -1))
             for x in (batch.obs, batch.actions, batch.rewards, batch.next_obs, batch.terminated)
         )
-        with torch.no_grad():
-            next_actions, next_log_prob = squashed(*self._gaussian(self._actor, after.mT), noise)
-            q_next = self._values(self._targets, after, next_actions.mT)
-            targets = soft_targets(q_next, next_log_prob, rewards, terminated, alpha, self.hyperparameters.gamma)
-        loss = critic_loss(self._values(self._critic_adam.leaves[0], obs, actions), targets)
-        self._critic_adam.step(0, loss)
-        return loss.detach().sum(-1).mean(-1)
+        next_actions, next_log_prob = squashed(*self._cut(self._actor_passes.outputs(after.mT)), noise)
+        q_next = self._target_passes.outputs(torch.cat([after.mT, next_actions], 2))
+        targets = soft_targets(q_next, next_log_prob, rewards, terminated, alpha, self.hyperparameters.gamma)
+        q = self._critic_passes.outputs(torch.cat([obs, actions], -1).mT)
+        self._critic_passes.descend(critic_gradient(q, targets), self._critic_adam)
+        return critic_loss(q, targets).sum(-1).mean(-1)
 
     def _actor_step(self, batch: StepBatch, noise: Tensor, alpha: Tensor) -> dict[str, Tensor]:
         """One step of actor and temperature, by critics as they are; losses [S]. noise [S, M, A, B], alpha [S, M]."""
-        obs = batch.obs.unflatten(1, (self._members, -1))
-        chosen, log_prob = squashed(*self._gaussian(self._actor_adam.leaves[0], obs.mT), noise)
-        loss_actor = actor_loss(self._values_of_actions(obs, chosen), log_prob, alpha)
-        self._actor_adam.step(0, loss_actor)
-        loss_temperature = temperature_loss(alpha, log_prob.detach(), self._target_entropy)
+        obs = batch.obs.unflatten(1, (self._members, -1)).mT
+        heads = self._actor_passes.outputs(obs)
+        mean, log_std = self._cut(heads)
+        chosen, log_prob = squashed(mean, log_std, noise)
+        q = self._critic_passes.outputs(torch.cat([obs, chosen], 2))
+        of_q, of_log_prob = actor_gradients(q, alpha)
+        of_actions = self._critic_passes.of_inputs(of_q, obs.shape[2])
+        of_heads = squashed_gradient(heads, log_std, noise, chosen, of_actions, of_log_prob)
+        self._actor_passes.descend(of_heads, self._actor_adam)
+        loss_temperature = temperature_loss(alpha, log_prob, self._target_entropy)
         self._alpha.descend(loss_temperature)
-        losses = {"actor": loss_actor, "temperature": loss_temperature, "entropy": -log_prob.mean(-1), "alpha": alpha}
-        return {name: loss.detach().mean(-1) for name, loss in losses.items()}
+        losses = {
+            "actor": actor_loss(q, log_prob, alpha),
+            "temperature": loss_temperature,
+            "entropy": -log_prob.mean(-1),
+            "alpha": alpha,
+        }
+        return {name: loss.mean(-1) for name, loss in losses.items()}
+
+    def _cut(self, heads: Tensor) -> tuple[Tensor, Tensor]:
+        """Means and log standard deviations, [..., A, B] each, of policies' outputs [..., 2 A, B]."""
+        return gaussian(heads, self.hyperparameters.log_std_min, self.hyperparameters.log_std_max)
 
     def _gaussian(self, actor: Parameters, obs: Tensor) -> tuple[Tensor, Tensor]:
-        """Means and log standard deviations [S, M, A, B] of observations [S, M, O, B]."""
-        return gaussian(actor_logits(actor, obs), self.hyperparameters.log_std_min, self.hyperparameters.log_std_max)
+        """Means and log standard deviations [S, M, A, B] of any policies for obs [S, M, O, B], for autograd."""
+        return self._cut(actor_logits(actor, obs))
 
     def _values(self, critics: Parameters, obs: Tensor, actions: Tensor) -> Tensor:
-        """Q [S, M, 2, B] of observations [S, M, B, O] and actions [S, M, B, A]."""
-        joint = torch.cat([obs, actions], -1)
-        return joint_values(self._pairs(critics), joint.flatten(0, 1)).unflatten(0, obs.shape[:2])
-
-    def _values_of_actions(self, obs: Tensor, actions: Tensor) -> Tensor:
-        """Q [S, M, 2, B] of observations [S, M, B, O] and actions [S, M, A, B]; the gradient reaches the actions alone.
-
-        So the first layer's share of the observations needs none.
-        """
-        critics = self._pairs(detached(self._critics))
-        weight, bias = critics["weight_0"].flatten(1, 2), critics["bias_0"].flatten(1).unsqueeze(-1)
-        on_obs, on_actions = weight.split([obs.shape[-1], actions.shape[2]], -1)
-        first = torch.baddbmm(affine(on_obs, bias, obs.flatten(0, 1).mT), on_actions, actions.flatten(0, 1))
-        hidden = first.unflatten(1, (2, -1)).flatten(0, 1).relu_()
-        return values(critics, hidden).unflatten(0, obs.shape[:2])
-
-    def _pairs(self, critics: Parameters) -> Parameters:
-        """Views [S M, 2, ...]: of two critics that read the same, the first layer is one product."""
-        return {name: p.unflatten(1, (self._members, 2)).flatten(0, 1) for name, p in critics.items()}
+        """Q [S, M, 2, B] of observations [S, M, B, O] and actions [S, M, B, A], by any critics, for autograd."""
+        joint, pairs = torch.cat([obs, actions], -1), (len(obs) * obs.shape[1], 2)
+        paired = {name: p.reshape(*pairs, *p.shape[2:]) for name, p in critics.items()}  # they read the same
+        return joint_values(paired, joint.flatten(0, 1)).unflatten(0, obs.shape[:2])
 
     def _networks(self) -> dict[str, Parameters]:
         return {"actor": self._actor, "critic": self._critics, "target": self._targets}

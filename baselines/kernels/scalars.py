@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from baselines.kernels.layers import WHOLE_REGISTERS
-from baselines.kernels.optim import LaneAdam
+from baselines.kernels.optim import FusedAdam, by_call
 
 
 class LearnedScalars:
@@ -23,22 +23,24 @@ class LearnedScalars:
 
     def __init__(self, start: float, shape: Sequence[int], lr: float, device: torch.device | str, dtype: torch.dtype):
         self._log = torch.full((*shape, WHOLE_REGISTERS), math.log(start), dtype=dtype, device=device)
-        self._adam = LaneAdam({"log": self._log}, [slice(None)], lr, grad_clip=None)
+        self._adam = FusedAdam({"log": self._log}, shape[1], lr)
 
     @property
     def value(self) -> Tensor:
-        return self._log.detach().exp()[..., 0]
+        return self._log.exp()[..., 0]
 
     def descend(self, gradient: Tensor) -> None:
         """One Adam step of each x along its gradient [S, M]."""
-        self._adam.step(0, (self._adam.leaves[0]["log"] * gradient.detach().unsqueeze(-1)).sum(-1))
+        wide = gradient.unsqueeze(-1).expand_as(self._log).contiguous()
+        for call, own in enumerate(by_call({"log": wide}, wide.shape[1])):
+            self._adam.step(call, list(own.values()))
 
     def state(self) -> dict[str, Tensor]:
         """x, its moments [S, M], and the step count [S]; copies."""
-        own = {"log": self._log.detach(), **self._adam.state()}
+        own = {"log": self._log, **self._adam.state()}
         return {name: (p if name == "step" else p[..., 0]).clone() for name, p in own.items()}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         wide = {n: p if n == "step" else p.unsqueeze(-1).expand_as(self._log) for n, p in state.items()}
-        self._log.detach().copy_(wide.pop("log"))
+        self._log.copy_(wide.pop("log"))
         self._adam.load_state(wide)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
@@ -31,3 +32,18 @@ def squashed(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tens
     of_normal = -0.5 * noise.square() - log_std - 0.5 * math.log(2 * math.pi)
     of_tanh = 2 * (math.log(2) - u - softplus(-2 * u))
     return u.tanh(), (of_normal - of_tanh).sum(-2)
+
+
+def squashed_gradient(
+    heads: Tensor, log_std: Tensor, noise: Tensor, actions: Tensor, of_actions: Tensor, of_log_prob: Tensor
+) -> Tensor:
+    """A loss's gradient by the network's outputs `heads`, [..., 2 A, B], of those by what `squashed` made of them.
+
+    heads [..., 2 A, B]; log_std, noise, actions, of_actions [..., A, B], the first as `gaussian` cut it off;
+    of_log_prob [..., B]. With u = mean + std noise: d tanh(u) = 1 - tanh(u)^2 and d log pi = 2 tanh(u), the Gaussian's
+    own likelihood not depending on where its mean is; log_std moves u by std noise and log pi by -1 more.
+    """
+    of_log_prob = of_log_prob.unsqueeze(-2)
+    of_u = of_actions * (1 - actions.square()) + 2 * of_log_prob * actions
+    of_log_std = of_u * log_std.exp() * noise - of_log_prob
+    return torch.cat([of_u, of_log_std * (heads.chunk(2, -2)[1] == log_std)], -2)

@@ -96,6 +96,6 @@ class SAC(Hyperparameters):
 
 ALGORITHMS = {
     "sac": Algorithm(
-        learner="baselines.sac:SAC", version=1, hyperparameters=SAC, teacher=False, losses=LOSSES, units=("steps",)
+        learner="baselines.sac:SAC", version=2, hyperparameters=SAC, teacher=False, losses=LOSSES, units=("steps",)
     )
 }

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import Linear, ReLU, Sequential
 
-from baselines import specs
+from baselines import sac, specs
 from baselines.learner import Layout, Seen, Steps, Task
 from baselines.losses.gaussian import squashed
 from baselines.replay.steps import StepBatch
@@ -395,6 +395,11 @@ def reaching(learner: Callable[..., SAC], steps: int = 300) -> float:
 def test_it_learns_what_a_flipped_sign_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     """Zeros score -0.43, the ends -1.2 or less."""
     assert reaching(SAC) > -0.1
-    honest = SAC._values_of_actions
-    monkeypatch.setattr(SAC, "_values_of_actions", lambda self, obs, actions: -honest(self, obs, actions))
+    honest = sac.actor_gradients
+
+    def flipped(q: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+        of_q, of_log_prob = honest(q, alpha)
+        return -of_q, of_log_prob
+
+    monkeypatch.setattr(sac, "actor_gradients", flipped)
     assert reaching(SAC) < -0.4

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from baselines.specs import SAC
+from baselines.specs import ALGORITHMS, SAC
 from bench.plan import Cell, Scored, cell_settings, digest
 from bench.store import numbers_hash
 from tests.baselines.test_sac import SETTINGS
@@ -24,7 +24,7 @@ def cell(name: str) -> Cell:
     budget |= {"evaluation_episodes": 2, "final_evaluation_episodes": 2}
     settings = SETTINGS | {"warmup_transitions": 51, "replay_size": 80, "hidden_width": 8}
     others: dict[str, Any] = {
-        "algorithm": {"name": "sac", "version": 1},
+        "algorithm": {"name": "sac", "version": ALGORITHMS["sac"].version},
         "hyperparameters": SAC.model_validate(settings).model_dump(),
         "budget": budget,
     }

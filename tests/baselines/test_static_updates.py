@@ -156,8 +156,8 @@ def test_a_distilled_team_s(updates: Spy) -> None:
 
 
 def test_sac_s(updates: Spy) -> None:
-    """Its updates get a batch first, another one each time."""
+    """Its updates get a batch first, another one each time. The first update makes room for the others, once."""
     play = Play((0, 1))
     found = updates(SAC)
     play.steps(WARMUP + 3)
-    the_same([("all", operations, given) for _, operations, given in found])
+    the_same([("all", operations, given) for _, operations, given in found[1:]])

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from baselines import specs
+from baselines import sac, specs
 from baselines.learner import Layout, Task
 from baselines.sac import SAC
 from baselines.streams import Streams, generator
@@ -50,10 +50,11 @@ def test_it_learns_half_cheetah() -> None:
 
 
 def test_with_the_sign_flipped_it_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = SAC._values_of_actions
+    honest = sac.actor_gradients
 
-    def flipped(self: SAC, obs: Tensor, actions: Tensor) -> Tensor:
-        return -honest(self, obs, actions)
+    def flipped(q: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+        of_q, of_log_prob = honest(q, alpha)
+        return -of_q, of_log_prob
 
-    monkeypatch.setattr(SAC, "_values_of_actions", flipped)
+    monkeypatch.setattr(sac, "actor_gradients", flipped)
     assert trained((0,), 15_000) < 0
