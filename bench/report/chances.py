@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
+from bench.verdict.imagined import BASIS
 from bench.verdict.power import DRAWS, Power
 
 
@@ -29,11 +30,13 @@ def power_lines(found: Sequence[Power]) -> Iterator[str]:
     known = [one for one in found if one.chance is not None]
     if known:
         yield f"By {DRAWS} draws each. Pilots are few: so are the digits that count."
+    if any(BASIS in one.basis for one in known):
+        yield "Where there are no pilots, the paper is taken at its word, and how far seeds differ is assumed."
     if never := [one for one in known if one.never]:
         yield f"{len(never)} of {len(known)} are never decided: they stay open even with 1,000 seeds of ours:"
         yield from (f"  {one.experiment}: {one.id}" for one in never)
     for experiment, count in Counter(one.experiment for one in found if one.chance is None).items():
-        yield f"{count} in {experiment} unknown, for want of pilots and of printed spreads; --json says of what"
+        yield f"{count} in {experiment} unknown, for want of pilots, printed values and anchors; --json says of what"
 
 
 def power_json(found: Sequence[Power]) -> list[dict[str, Any]]:

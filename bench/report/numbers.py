@@ -21,9 +21,11 @@ METRICS = {
 
 
 def number(value: float | None) -> str:
-    """Three significant digits, whole numbers from a thousand on, a dash for nothing."""
-    if value is None or not math.isfinite(value):
+    """Three significant digits, whole numbers from a thousand on, a dash for nothing, inf for no bound."""
+    if value is None or math.isnan(value):
         return "-"
+    if math.isinf(value):
+        return f"{value:g}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 

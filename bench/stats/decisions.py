@@ -37,6 +37,7 @@ from bench.stats.estimates import (
     Seeds,
     StatisticsError,
     difference_estimate,
+    from_log,
     log_ratio_estimate,
     mean_estimate,
     paired_estimate,
@@ -184,6 +185,7 @@ def ratio(
     printed: float,
     margin: float,
     paired: bool = False,
+    episodes: int | None = None,
     asked: Asked = ONCE,
 ) -> Decision:
     """Whether mean(numerator) / mean(denominator) is within printed +- margin, by log-delta t, of pairs or independent.
@@ -200,7 +202,7 @@ def ratio(
     require_margin(margin, positive=True)
     if not (printed > 0 and math.isfinite(printed)):
         raise StatisticsError(f"printed: got {printed}, a ratio above 0 is needed")
-    logarithm = log_ratio_estimate(numerator, denominator, paired)
+    logarithm = log_ratio_estimate(numerator, denominator, paired, episodes)
     words: dict[Outcome, str] = {
         "yes": f"within {printed:g} +- {margin:g}",
         "no": f"outside {printed:g} +- {margin:g}",
@@ -222,7 +224,7 @@ def ratio(
     low = math.log(printed - margin) if printed > margin else -math.inf
     decision = decide(logarithm, low, math.log(printed + margin), asked=asked)
     ends = (decision.estimate, decision.low, decision.high)
-    estimate, low, high = (None if end is None else math.exp(end) for end in ends)
+    estimate, low, high = (None if end is None else from_log(end) for end in ends)
     return explained(replace(decision, estimate=estimate, low=low, high=high, margin=margin), words)
 
 

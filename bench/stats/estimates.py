@@ -17,6 +17,7 @@ from bench.stats.special import stdtrit
 ERROR = 0.05  # of each one-sided test, the convention of Schuirmann (1987)
 LEVEL = 1 - 2 * ERROR
 MINIMUM_SEEDS = 3  # ours: with n = 2 the 97.5% quantile of t is 12.7, an interval that excludes nothing
+LOG_LARGEST = math.log(float(np.finfo(np.float64).max))
 ROUNDING = 8 * float(np.finfo(np.float64).eps)  # the difference of two rounded numbers is off by up to 4 eps; doubled
 
 
@@ -146,6 +147,11 @@ def mean_estimate(values: Seeds, name: str = "values", episodes: int | None = No
     return replace(found, rates=((1.0, rate),), noise=(rate.noise,))
 
 
+def from_log(value: float) -> float:
+    """The exponential, infinite where no number holds it: the bound of a ratio of which next to nothing is known."""
+    return math.exp(value) if value < LOG_LARGEST else math.inf
+
+
 def exact_estimate(value: float, seeds: int) -> Estimate:
     """A number that is computed and the same for every seed, such as a network's size."""
     return Estimate(value, (0.0,), (seeds,), ROUNDING * abs(value), exact=True)
@@ -211,21 +217,23 @@ def difference_estimate(a: Seeds, b: Seeds, episodes: int | None = None) -> Esti
     )
 
 
-def log_ratio_estimate(a: Seeds, b: Seeds, paired: bool = False) -> Estimate | None:
+def log_ratio_estimate(a: Seeds, b: Seeds, paired: bool = False, episodes: int | None = None) -> Estimate | None:
     """Logarithm of mean(a) / mean(b) by the delta method, of independent seeds or of pairs. a [S], b [S'].
 
     The log response ratio of Hedges, Gurevitch & Curtis (1999).
     The spread of a side is its coefficient of variation, the first-order standard deviation of log(mean) at n = 1; of
     pairs it is that of a / mean(a) - b / mean(b). None where a mean is not above 0: the logarithm does not exist.
+    episodes: as in `mean_estimate`; they widen the spreads, and equal scores stay equal.
     """
-    left, right = mean_estimate(a), mean_estimate(b)
+    left, right = mean_estimate(a, "a", episodes), mean_estimate(b, "b", episodes)
     if left.value <= 0 or right.value <= 0:
         return None
     value = math.log(left.value) - math.log(right.value)
     resolution = ROUNDING * (1 + abs(value))
+    noise = tuple(own / side.value for side in (left, right) for own in side.noise)
     if paired:
         x, y = matching(np.asarray(a), np.asarray(b))
         relative = paired_estimate(x / left.value, y / right.value)
-        return replace(relative, value=value, resolution=resolution)
+        return replace(relative, value=value, resolution=resolution, noise=(math.hypot(*noise),) if noise else ())
     spreads = (left.spreads[0] / left.value, right.spreads[0] / right.value)
-    return Estimate(value, spreads, left.n + right.n, resolution)
+    return Estimate(value, spreads, left.n + right.n, resolution, noise=noise)

@@ -44,8 +44,9 @@ def at_least(
     Yes where p = (K - r + 1) p_(r) < .05. No where at least K - r + 1 are shown to be no, by the same rule on their
     p_against: then r cannot hold. Where the true count is on either side, only one answer can be wrong, at most 5%
     of the time, whatever the dependence. The estimate is the share of comparisons that are yes each by itself; it has
-    no interval. n: the seeds of the comparison with the fewest. No number of seeds is given: which r will carry it is
-    not known. StatisticsError for r below 1 or above K.
+    no interval. n: the seeds of the comparison with the fewest. r, margin and typical seed are those of the comparison
+    with the r-th smallest p, which carries the outcome; tags those of all. No number of seeds is given: which r will
+    carry it is not known. StatisticsError for r below 1 or above K.
     """
     p, against = _both(decisions)
     if names is not None and len(names) != len(p):
@@ -59,18 +60,23 @@ def at_least(
     if names is not None and not all(alone):
         reason += f", not shown: {', '.join(name for name, holds in zip(names, alone, strict=True) if not holds)}"
     known = any(decision.p is not None for decision in decisions)
-    return Decision(
-        outcome,
-        sum(alone) / count,
-        None,
-        None,
-        asked.level,
-        corrected if known else None,
-        min((decision.n for decision in decisions), key=min),
-        reason,
-        None,
-        reverse if known else None,
+    carries = decisions[sorted(range(count), key=p.__getitem__)[needed - 1]]
+    return replace(
+        carries,
+        outcome=outcome,
+        estimate=sum(alone) / count,
+        low=None,
+        high=None,
+        level=asked.level,
+        p=corrected if known else None,
+        n=min((decision.n for decision in decisions), key=min),
+        reason=reason,
+        seeds_to_decide=None,
+        p_against=reverse if known else None,
+        tags=tuple(dict.fromkeys(tag for decision in decisions for tag in decision.tags)),
         undefined=all(decision.undefined for decision in decisions),
+        depends=False,
+        compatible=None,
     )
 
 

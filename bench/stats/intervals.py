@@ -24,6 +24,7 @@ from bench.stats.estimates import (
     StatisticsError,
     difference_estimate,
     finite,
+    from_log,
     further_seeds_estimate,
     log_ratio_estimate,
     mean_estimate,
@@ -178,7 +179,7 @@ def ratio_interval(a: Seeds, b: Seeds, level: float = 0.95, paired: bool = False
         return Interval(ratio, ratio, ratio, level, n, method, CONSTANT)
     clear = below.error == 0 or below.bounds(level)[0] > 0
     reason = "" if clear else "the denominator's mean is not clear of 0: see the Fieller interval"
-    return Interval(ratio, math.exp(inner.low), math.exp(inner.high), level, n, method, reason)
+    return Interval(ratio, from_log(inner.low), from_log(inner.high), level, n, method, reason)
 
 
 def fieller_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interval:

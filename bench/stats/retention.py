@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bench.stats.decisions import Decision, Outcome, decide, explained, nothing_left, require_margin
-from bench.stats.estimates import LEVEL, MINIMUM_SEEDS, Estimate, StatisticsError, finite, mean_estimate
+from bench.stats.estimates import LEVEL, MINIMUM_SEEDS, Estimate, StatisticsError, finite, from_log, mean_estimate
 from bench.stats.intervals import CONSTANT, TOO_FEW, UNBOUNDED, Interval, checked_level
 from bench.stats.special import stdtrit
 
@@ -117,7 +117,7 @@ def retention_interval(
     logarithm = sides.log_ratio()
     low, high = logarithm.bounds(level)
     reason = "" if logarithm.error > 0 else CONSTANT
-    return Interval(ratio, math.exp(low), math.exp(high), level, n, f"{form}, log-delta t", reason)
+    return Interval(ratio, from_log(low), from_log(high), level, n, f"{form}, log-delta t", reason)
 
 
 def _fieller(sides: _Sides, ratio: float, level: float, method: str) -> Interval:

@@ -65,7 +65,13 @@ def difference(
 
 
 def change(
-    start: ArrayLike, end: ArrayLike, stated: float, margin: float, paired: bool = False, asked: Asked = ONCE
+    start: ArrayLike,
+    end: ArrayLike,
+    stated: float,
+    margin: float,
+    paired: bool = False,
+    episodes: int | None = None,
+    asked: Asked = ONCE,
 ) -> Decision:
     """Whether (mean(end) - mean(start)) / |mean(start)| is within stated +- margin, by log-delta t.
 
@@ -76,7 +82,7 @@ def change(
     """
     before, after = finite(start, "start"), finite(end, "end")
     sign = math.copysign(1, float(np.mean(before)))
-    found = ratio(sign * after, sign * before, 1 + sign * stated, margin, paired, asked)
+    found = ratio(sign * after, sign * before, 1 + sign * stated, margin, paired, episodes, asked)
     if found.estimate is None:
         return found
     if found.low is None or found.high is None:

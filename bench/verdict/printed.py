@@ -19,6 +19,7 @@ from bench.suite import Experiment, Mean, Place, Printed, Retained
 from bench.verdict.about import About, about
 from bench.verdict.codes import Verdict, undefined, with_decision
 from bench.verdict.looks import Planned
+from bench.verdict.rules import fewest_episodes
 
 
 def judge_printed(evidence: Evidence, value: Printed, planned: Planned | None = None) -> Verdict:
@@ -86,7 +87,8 @@ def decide_printed(evidence: Evidence, value: Printed, finals: Callable[..., Val
     margin = evidence.margin(experiment, value.margin, float(value.exact), value.scenario, value.group)
     if len(scores) == 2:
         both = scores[0].against(scores[1])
-        decision = decisions.ratio(both.a, both.b, float(value.exact), margin, both.paired, evidence.asked)
+        episodes = fewest_episodes(*scores)
+        decision = decisions.ratio(both.a, both.b, float(value.exact), margin, both.paired, episodes, evidence.asked)
         return ratio_interval(both.a, both.b, paired=both.paired), decision
     spread = float(value.spread) / value.share if value.spread is not None and value.spread_type == "std" else None
     found = same_value(scores[0].estimate, Published(float(value.exact), spread, value.seeds), margin, evidence.asked)

@@ -63,8 +63,9 @@ def decide(evidence: Evidence, claim: Claim, experiment: Experiment, place: Plac
     if isinstance(test, Compared):
         return _pairs(evidence, claim, test, experiment, place, values, named)
     if isinstance(test, Ratio):
-        both = values[test.numerator].against(values[test.denominator])
-        return decisions.ratio(both.a, both.b, test.printed, test.tolerance, both.paired, evidence.asked)
+        above, below = values[test.numerator], values[test.denominator]
+        both, episodes = above.against(below), fewest_episodes(above, below)
+        return decisions.ratio(both.a, both.b, test.printed, test.tolerance, both.paired, episodes, evidence.asked)
     if isinstance(test, Between):
         bounds = _bounds(evidence, test, experiment, place)
         return stated.between(values[test.quantity].estimate, *bounds, asked=evidence.asked)
@@ -80,7 +81,7 @@ def decide(evidence: Evidence, claim: Claim, experiment: Experiment, place: Plac
         printed = float(number(test.printed[evidence.suite.scope(claim, experiment).index(place.scenario)])[0])
         margin = _margin(evidence, claim, experiment, place, float(minus.values.mean()))
         both = of.against(minus)
-        episodes = _episodes(of, minus)
+        episodes = fewest_episodes(of, minus)
         return stated.difference(both.a, both.b, both.paired, printed, margin, episodes, evidence.asked)
     if isinstance(test, Change):
         start, end = values[test.from_], values[test.to]
@@ -89,8 +90,8 @@ def decide(evidence: Evidence, claim: Claim, experiment: Experiment, place: Plac
             raise StatisticsError("a change from 0 has no size")
         printed = float(number(test.printed)[0]) * (1 if test.direction == "up" else -1)
         margin = _margin(evidence, claim, experiment, place, size) / size
-        both = start.against(end)
-        return stated.change(both.a, both.b, printed, margin, both.paired, evidence.asked)
+        both, episodes = start.against(end), fewest_episodes(start, end)
+        return stated.change(both.a, both.b, printed, margin, both.paired, episodes, evidence.asked)
     raise TypeError(f"claim {claim.id}: no rule for {test.kind}")
 
 
@@ -99,7 +100,7 @@ def decide_means(evidence: Evidence, claim: Claim, test: MeanOrdering, experimen
     greater, less = (read(experiment, test.quantity, set_) for set_ in (test.greater, test.less))
     margin = evidence.margin(experiment, claim.margin, float(less.values.mean()), test.less)
     both = greater.against(less)
-    return decisions.ordering(both.a, both.b, both.paired, margin, _episodes(greater, less), evidence.asked)
+    return decisions.ordering(both.a, both.b, both.paired, margin, fewest_episodes(greater, less), evidence.asked)
 
 
 def _pairs(
@@ -146,10 +147,10 @@ def _compare(
     if a.exact and b.exact:
         return rule(a.estimate, b.estimate, False, size, asked=evidence.asked)
     both = a.against(b)
-    return rule(both.a, both.b, both.paired, size, _episodes(a, b), evidence.asked)
+    return rule(both.a, both.b, both.paired, size, fewest_episodes(a, b), evidence.asked)
 
 
-def _episodes(a: Values, b: Values) -> int | None:
+def fewest_episodes(a: Values, b: Values) -> int | None:
     """Of each seed's success rate, the fewer of both sides; None where one is no success rate."""
     return None if a.episodes is None or b.episodes is None else min(a.episodes, b.episodes)
 

@@ -14,6 +14,7 @@ from bench.stats.decisions import (
     ratio,
 )
 from bench.stats.estimates import StatisticsError
+from bench.stats.families import at_least
 
 LOW, HIGH = [1.0, 2.0, 3.0], [11.0, 12.0, 13.0]
 
@@ -98,3 +99,15 @@ def test_one_decision_is_its_own_conjunction():
         conjunction([])
     with pytest.raises(StatisticsError, match="got 1 for 2"):
         conjunction(kinds[:2], names=["one"])
+
+
+def test_most_of_several_show_the_typical_seed_of_the_one_that_carries_it():
+    """Of three orderings two must hold: the second smallest p is that of the pair with a collapse."""
+    plain = ordering([5.0, 5.1, 5.2, 5.3, 5.4], [1.0, 1.2, 1.1, 1.3, 1.2], True, 0.0)
+    collapse = ordering([2.0, 2.1, 2.2, 2.1, -90.0], [1.0, 1.0, 1.1, 1.2, 1.0], True, 0.0)
+    worse = ordering(LOW, HIGH, True, 0.0)
+    found = at_least([plain, collapse, worse], 2)
+    assert found.typical == collapse.typical
+    assert (found.paired, found.correlation) == (True, collapse.correlation)
+    tagged = at_least([replace(plain, tags=("a",)), replace(worse, tags=("b",))], 1)
+    assert tagged.tags == ("a", "b")

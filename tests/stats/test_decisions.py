@@ -161,6 +161,12 @@ def test_ratio_follows_its_interval(a: list[float], b: list[float], printed: flo
         assert interval.low > printed + margin or interval.high < printed - margin
 
 
+def test_a_ratio_of_next_to_nothing_has_no_upper_end():
+    """A mean of 3e-7 with a spread of 1: the logarithm's bound is beyond any number."""
+    found = ratio([1.0, -1.0, 1e-6], [1.0, 1.1, 0.9], 1, 0.1)
+    assert (found.outcome, found.low, found.high) == ("undecided", 0.0, math.inf)
+
+
 def test_ratio_is_undecided_without_a_ratio():
     """A mean that is not above 0; or too few seeds."""
     undefined = ratio([1, 2, 3], [-1, -2, -3], 1, 0.1)

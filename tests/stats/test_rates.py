@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.stats.decisions import ordering
+from bench.stats.decisions import ordering, ratio
 from bench.stats.estimates import mean_estimate
 from bench.stats.intervals import mean_interval
 from bench.stats.published import Published, same_value
@@ -85,3 +85,14 @@ def test_equal_rates_are_rarely_wrong():
     outcomes = [between(row, 0.9, math.inf, episodes=32).outcome for row in wins]
     assert "yes" not in outcomes
     assert [between(row, 0.9, math.inf).outcome for row in wins].count("yes") == 0
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_episodes_widen_a_ratio_too(paired: bool):
+    """A teacher that never lost in 50 episodes may still lose; equal seeds on both sides decide nothing."""
+    student, teacher = [0.9, 1.0, 0.9, 1.0, 0.9], [1.0] * 5
+    bare, widened = (ratio(student, teacher, 1, 0.2, paired, episodes) for episodes in (None, 10))
+    assert bare.outcome == "yes"
+    assert widened.outcome == "undecided"
+    equal = ratio([1.0] * 5, teacher, 1, 0.2, paired, 10)
+    assert (equal.outcome, equal.p) == ("undecided", None)
