@@ -9,15 +9,21 @@ temperature 1: Sec. 3.3 does not soften.
 | eq. 9: L_reuse, the mean squared error | `mse` |
 | Sec. 4.5: L_reuse by KL (eq. 7-8, T = 1) | `kl` |
 | Sec. 4.5: L_reuse by cross entropy (its formula is ours) | `cross_entropy` |
-| Sec. 3.3: which policy a student learns from | `pairing.paired` |
+| Sec. 3.3: which policy a student learns from | `Reuse` |
 | end of Sec. 3.3: the losses' orders of magnitude | `magnitude_scale` |
 | Sec. 3.3, Algorithm 1: alpha | `annealed_alpha` |
 | eq. 10: L = alpha L_reuse + (1 - alpha) L_Q | `combined_loss` |
+| eq. 2 and 3: the critic; L_Q | `maddpg.td_targets`, `maddpg.actor_loss` |
 | Sec. 4.2: MADDPG with initialization | `maddpg.maddpg_initialized` |
 
-Departs from the paper: Algorithm 1 minimises +Q, we minimise -Q (its own eq. 1 ascends), and its critic has no
-bootstrap, ours is MADDPG's. Its update takes several minibatches in order (`for j = 1 to N by step k`), ours one. L_Q
-is MADDPG's whole actor loss, the small penalty on logits included. Observations grow with the team, and the paper does
+suites/knowru.toml has every value with its source, and reads T_alpha (eq. 11 and 12) off curves. Eq. 4 and 5 are
+MAAC's.
+
+Departs from the paper: Algorithm 1 minimises +Q, we minimise -Q (its own eq. 1 ascends). Its Q is of the actions that
+were stored, through which no gradient reaches an actor; ours is of the actor's own, as in MADDPG. Its critic has an
+absolute error and no bootstrap (its eq. 2 has one); ours is MADDPG's. It updates after each episode, on several
+minibatches in order (`for j = 1 to N by step k`); ours, as Sec. 4.3, every four, on one. L_Q is MADDPG's whole actor
+loss, the small penalty on logits included. Observations grow with the team, and the paper does
 not say how a teacher of fewer agents reads them: ours share one padded layout (`layout_agents`), or the teacher reads
 the nearest objects (`teacher_view`).
 The paper's code (KnowRU-MARL/KnowRU b0c9817) holds alpha at 0.5 and does not scale L_reuse (`alpha_end` 0.5,

@@ -8,7 +8,7 @@ K batch of an update, one or N.
 | eq. 6, its target y | `td_targets` |
 | eq. 6, L(theta_i) | `critic_loss` |
 | eq. 5: Q_i with agent i's action alone replaced, and its gradient | `nn.own_action_values`, `actor_loss` |
-| Algorithm 1: targets theta' <- tau theta + (1 - tau) theta' | `optim.soft_update` |
+| Algorithm 1: the order; targets theta' <- tau theta + (1 - tau) theta' | `MADDPG._update` |
 | Algorithm 1: exploration | `MADDPG.exploring`: the policy's own samples, no noise N_t |
 | KnowRU, Sec. 4.2: MADDPG with initialization | `maddpg_initialized` |
 

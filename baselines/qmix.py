@@ -11,7 +11,7 @@ entry; K task.
 | the same: r + gamma Q_tot | `one_step_targets` |
 | QMIX, Sec. 4 and eq. 5: Q_tot grows with each Q_i; hypernetworks of the state | `mixers.QMIX` |
 | VDN, Sec. 3: Q_tot is the sum of the Q_i | `mixers.VDN` |
-| QMIX, Sec. 4: the agents' network, shared, with agent ids | `agents.team_q`, `agents.agent_inputs` |
+| QMIX, Sec. 4: the agents' network: observation, last action, agent id to Q_i | `ValueDecomposition._update` |
 | QMIX, its training details: epsilon-greedy, falling | `ValueDecomposition.exploring` |
 | the same: replay, a batch of episodes | `ValueDecomposition.learn` |
 | the same: copies to the target network | `ValueDecomposition._update_target` |

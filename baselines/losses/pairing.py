@@ -11,7 +11,7 @@ from torch import Tensor
 def paired(weights: Mapping[str, Tensor], students: int, like: Tensor) -> dict[str, Tensor]:
     """Teachers' weights [S, N_teacher, ...] as one teacher a student, [S, N, ...]: student i has i mod N_teacher.
 
-    Sec. 3.3 pairs every agent with a policy and allows repeated pairings; the order is ours.
+    KnowRU (Gao et al. 2021), Sec. 3.3, pairs every agent with a policy and allows repeated pairings; the order is ours.
     Copies, with the device and dtype of `like`.
     """
     return {

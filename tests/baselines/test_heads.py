@@ -53,5 +53,9 @@ def test_what_a_head_names_is_there(file: str) -> None:
     assert not missing, f"baselines/{file}.py names in its head what is not there: {missing}"
 
 
-def test_mkt_marl_is_read_with_one_other_file() -> None:
-    assert {other for other, _ in named("mkt_marl")} == {"mkt_marl", "qmix"}
+@pytest.mark.parametrize(
+    ("file", "beside"),
+    [("knowru", "maddpg"), ("mkt_marl", "qmix"), ("dec_hdrqn", "mkt_marl"), ("qmix", "mixers"), ("maddpg", "nn")],
+)
+def test_a_paper_is_checked_with_one_other_file_open(file: str, beside: str) -> None:
+    assert {other for other, _ in named(file)} == {file, beside}
