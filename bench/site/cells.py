@@ -7,12 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.envs import Assets
 from bench.evidence.measures import Evidence
 from bench.plan import Cell, Note, cells_of
+from bench.plan.assets import missing_assets
 from bench.site.curves import panel
 from bench.stats.intervals import Interval, mean_interval
 from bench.store import Record
 from bench.suite import PRIMARY, Experiment, Seeds, Setting, Suite
+from bench.suite.shipped import opponents
 from bench.verdict import Verdict
 
 
@@ -63,6 +66,14 @@ class CellPage:
         return ", ".join(parts)
 
 
+@dataclass(frozen=True)
+class Finishing:
+    """files: how to get those that the runs need and the project does not bring."""
+
+    files: tuple[str, ...]
+    command: str
+
+
 def homes_of(evidence: Evidence) -> dict[str, list[tuple[Experiment, str]]]:
     """By cell's key: experiments whose cell it is, with the method's name there."""
     found: dict[str, list[tuple[Experiment, str]]] = {}
@@ -105,10 +116,22 @@ def cell_page(
 def command(evidence: Evidence, cell: Cell) -> str:
     """What trains the cell, with the other methods of its experiment and the teachers that they need."""
     seeds = ",".join(map(str, cell.seeds)) + ("," if len(cell.seeds) == 1 else "")
-    profile = [] if evidence.selection.profile == "full" else ["--profile", evidence.selection.profile]
-    if evidence.selection.reading != PRIMARY:
-        profile += ["--reading", evidence.selection.reading]
-    return shlex.join(["bench", "run", evidence.suite.id, *profile, "--only", cell.experiment, "--seeds", seeds])
+    return shlex.join([*_run(evidence), "--only", cell.experiment, "--seeds", seeds])
+
+
+def finishing(evidence: Evidence, pages: Sequence[CellPage]) -> Finishing | None:
+    """What makes the runs that are missing; None where all have ended."""
+    left = [page.cell for page in pages if page.missing]
+    files = dict.fromkeys(problem.mend for problem in missing_assets(left, Assets(opponents())))
+    only = [word for id_ in dict.fromkeys(cell.experiment for cell in left) for word in ("--only", id_)]
+    return Finishing(tuple(files), shlex.join([*_run(evidence), *only])) if left else None
+
+
+def _run(evidence: Evidence) -> list[str]:
+    selection = evidence.selection
+    profile = [] if selection.profile == "full" else ["--profile", selection.profile]
+    reading = [] if selection.reading == PRIMARY else ["--reading", selection.reading]
+    return ["bench", "run", evidence.suite.id, *profile, *reading]
 
 
 def _scored(suite: Suite, cell: Cell, index: int, finished: Mapping[int, Record]) -> Scored:

@@ -15,7 +15,7 @@ from bench.report.papertables import PaperTable, paper_tables
 from bench.report.specification import Specification, specifications
 from bench.report.tabular import Tables
 from bench.report.terminal import family_lines
-from bench.site.cells import CellPage, cell_page, homes_of
+from bench.site.cells import CellPage, Finishing, cell_page, finishing, homes_of
 from bench.site.elsewhere import Entrant, ImportedScore, compared_entrants, imported_scores
 from bench.store import Record
 from bench.suite import PRIMARY, Claim, Suite, Untestable
@@ -42,6 +42,7 @@ class SuitePage:
     entrants: tuple[Entrant, ...]
     imported: tuple[ImportedScore, ...]  # with the reference profile alone: they have no budget of ours
     cells: tuple[CellPage, ...]
+    finishing: Finishing | None
     waiting: tuple[Waiting, ...]
     failures: tuple[str, ...]
     findings: tuple[Finding, ...]
@@ -77,6 +78,11 @@ class SuitePage:
     @property
     def runs(self) -> int:
         return sum(len(page.finished) for page in self.cells)
+
+    @property
+    def asked(self) -> int:
+        """Runs of all cells that can run."""
+        return sum(len(page.cell.seeds) for page in self.cells)
 
     @property
     def reduced(self) -> bool:
@@ -151,7 +157,7 @@ def suite_page(evidence: Evidence, findings: Sequence[Finding]) -> SuitePage:
     suite, profile, reading = evidence.suite, evidence.selection.profile, evidence.selection.reading
     apart = profile != REFERENCE or reading != PRIMARY
     verdicts = judge(evidence, suite.experiment)
-    entered = entrants(evidence)
+    entered, cells = entrants(evidence), _cells(evidence, verdicts)
     found = boards(evidence, apart, entered)
     return SuitePage(
         suite=suite,
@@ -166,7 +172,8 @@ def suite_page(evidence: Evidence, findings: Sequence[Finding]) -> SuitePage:
         transfer=tuple(metric for e in suite.experiment for metric in transfer_metrics(evidence, e)),
         entrants=tuple(compared_entrants(evidence, entered)),
         imported=tuple(() if apart else imported_scores(evidence)),
-        cells=tuple(_cells(evidence, verdicts)),
+        cells=tuple(cells),
+        finishing=finishing(evidence, cells),
         waiting=evidence.plan.waiting,
         failures=tuple(evidence.failures),
         findings=tuple(findings),

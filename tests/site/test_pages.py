@@ -11,10 +11,15 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from bench.evidence.measures import Evidence
+from bench.plan import Selection
 from bench.site.archive import Archive
 from bench.site.build import build
+from bench.site.cells import Finishing, cell_page, finishing
 from bench.site.replacing import SiteError
-from bench.store import read_record, sha256
+from bench.store import Store, read_record, sha256
+from bench.suite import PRIMARY
+from bench.suite.loading import load
 from tests.made_site import BREAKING, HOSTILE, made_site, made_suite, record_all
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
@@ -159,6 +164,23 @@ def test_a_cell_has_curves_of_every_seed_and_the_command(site: Path) -> None:
     assert "bench run tiny --only joint --seeds 0,1,2" in own.text
     assert "alpha_start 0.5 stated a" in own.text
     assert "made up" in own.text  # the hardware
+
+
+def test_a_suite_says_what_makes_the_runs_that_are_missing(site: Path, tmp_path: Path) -> None:
+    """Files from elsewhere first, in the reading that is shown; nothing where all runs are there."""
+    assert "To finish them" not in Page(site / "suites/tiny.html").text
+    suite, store = load("mkt_marl"), Store(tmp_path)
+    left = {}
+    for reading in (PRIMARY, suite.pinned):
+        evidence = Evidence(suite.under(reading), Selection(only=("opponents", "teachers"), reading=reading), store)
+        left[reading] = finishing(evidence, [cell_page(evidence, cell, (), {}) for cell in evidence.plan.cells])
+    only = "--only opponents --only teachers"
+    assert left[suite.pinned] == Finishing((), f"bench run mkt_marl --reading first-edition {only}")
+    own = left[PRIMARY]
+    assert own is not None
+    assert own.command == f"bench run mkt_marl {only}"
+    (file,) = own.files
+    assert file.endswith("then `bench asset add adv_params.pt`")
 
 
 def test_the_same_results_give_the_same_bytes(site: Path, tmp_path: Path, several_tasks: None) -> None:
