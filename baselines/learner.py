@@ -216,6 +216,14 @@ class CountsUpdates(Protocol):
 class Phased(Protocol):
     """A learner whose run has two phases (`specs.Hyperparameters.first_phase`)."""
 
+    def ready(self) -> bool:
+        """Whether the first phase is over; else a part of what ends it is done, and more is to come.
+
+        Asked once its budget is spent, until it is so. A checkpoint may be made in between. What it does is shared by
+        all methods that share the first phase.
+        """
+        ...
+
     def turn(self) -> dict[str, Tensor]:
         """What happens between them, once; losses by name, each [S]. Draws from no stream of the environment's.
 

@@ -26,7 +26,7 @@ from baselines.streams import Streams
 
 Parameters = dict[str, Tensor]  # weight_0, bias_0, weight_1, ...: each leads with [S, N]
 Activation = Callable[[Tensor], Tensor]  # in place, exact in every entry: no rounding depends on a place in memory
-InitialWeights = Literal["xavier", "xavier_leaky_relu"]
+InitialWeights = Literal["xavier", "xavier_leaky_relu", "linear"]
 # A product with few rows and a number of samples that no 4 divides gives other last bits in another place of the stack
 # (MKL 2024.2, measured for all sizes to 69); so observations are filled up, and batch sizes are multiples of it.
 WHOLE_COLUMNS = 4
@@ -54,7 +54,8 @@ def initial(
 
     weights: "xavier" makes weights Xavier-uniform and biases zero, the default of tf.contrib.layers.fully_connected,
     as openai/maddpg used. "xavier_leaky_relu" multiplies their bound by a leaky ReLU's gain, sqrt(2 / (1 + LEAK^2)),
-    and leaves biases as torch.nn.Linear draws them, uniform in +-1/sqrt(fan_in): KnowRU's code (b0c9817).
+    and leaves biases as torch.nn.Linear draws them, uniform in +-1/sqrt(fan_in): KnowRU's code (b0c9817). "linear"
+    draws both so, as torch.nn.Linear does: DVM's code (SamirW/maddpg-pytorch 7f49028).
     sizes: entries of the input, of each hidden layer, of the output. Drawn seed by seed, layer by layer, from each
     seed's "initialisation" stream on the CPU, so that a seed starts from the same numbers in any company.
     """
@@ -64,8 +65,10 @@ def initial(
     for layer, (fan_in, fan_out) in enumerate(pairwise(sizes)):
         drawn = {
             "weight": ((fan_out, fan_in), gain * math.sqrt(6 / (fan_in + fan_out))),
-            "bias": ((fan_out,), 1 / math.sqrt(fan_in) if leaky else 0.0),
+            "bias": ((fan_out,), 0.0 if weights == "xavier" else 1 / math.sqrt(fan_in)),
         }
+        if weights == "linear":
+            drawn["weight"] = (fan_out, fan_in), 1 / math.sqrt(fan_in)
         for name, (shape, bound) in drawn.items():
             own = torch.zeros(len(streams), agents, *shape, dtype=dtype)
             for lane, stream in zip(own, streams, strict=True):

@@ -18,6 +18,7 @@ from baselines.learner import Rollout, Task
 from baselines.streams import Streams
 
 PART_EPISODES = 256  # in a file of the replay log
+SMALLEST_SPREAD = 1e-8  # of rewards that are all the same; ours
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class EpisodeReplay:
         self._capacity = min(replay_size // task.episode_limit, task.episodes)
         self._lanes = [_Lane(task, self._capacity, device, dtype) for _ in streams]
         self._limit, self._agents, self._obs_entries = task.episode_limit, task.agents, task.agents * task.obs_size
+        self._cleared = 0  # episodes that were appended before all were dropped
 
     @property
     def episodes(self) -> int:
@@ -76,12 +78,17 @@ class EpisodeReplay:
     @property
     def first(self) -> int:
         """The oldest episode that is still there; 0 until the ring wraps."""
-        return max(0, self.episodes - self._capacity)
+        return max(self._cleared, self.episodes - self._capacity)
 
     @property
     def transitions(self) -> int:
         """Transitions stored so far, overwritten ones included."""
         return self.episodes * self._limit
+
+    @property
+    def stored(self) -> int:
+        """Transitions that are there now."""
+        return min(self.episodes - self._cleared, self._capacity) * self._limit
 
     @property
     def part_entries(self) -> int:
@@ -104,7 +111,7 @@ class EpisodeReplay:
         joint = chosen[0].steps.new_empty(len(chosen), batch_size, entries)
         next_joint, rewards, terminated = torch.empty_like(joint), [], []
         for i, (lane, generator) in enumerate(zip(chosen, self._generators[lanes], strict=True)):
-            stored = min(lane.episodes, self._capacity) * self._limit
+            stored = lane.kept * self._limit
             index = torch.randint(stored, (batch_size,), generator=generator, device=joint.device)
             row = index + index // self._limit  # an episode of T transitions keeps T + 1 rows
             steps = lane.steps.view(-1, entries)
@@ -120,12 +127,12 @@ class EpisodeReplay:
         Raises ValueError where some of them are not there, overwritten or not yet stored.
         """
         log = self._lanes[lane]
-        if not max(0, log.episodes - self._capacity) <= start <= stop <= log.episodes:
+        if not log.episodes - log.kept <= start <= stop <= log.episodes:
             raise ValueError(
                 f"episodes {start} to {stop} of seed lane {lane} are not all stored: "
                 f"{log.episodes} were appended and the last {self._capacity} are kept"
             )
-        place = torch.arange(start, stop, device=log.steps.device) % self._capacity
+        place = (torch.arange(start, stop, device=log.steps.device) - log.cleared) % self._capacity
         steps, agents = log.steps[place], (self._agents, -1)
         return {
             "obs": steps[..., : self._obs_entries].unflatten(-1, agents).contiguous(),
@@ -141,10 +148,30 @@ class EpisodeReplay:
         for the first part of an empty log.
         """
         log = self._lanes[lane]
-        if log.episodes not in (0, start):
+        if log.episodes not in (log.cleared, start):
             raise ValueError(f"seed lane {lane}: got episodes from {start} on; allowed: from {log.episodes} on")
         log.episodes = start
         log.append(rows["obs"], rows["actions"], rows["rewards"], rows["terminated"])
+
+    def clear(self, episodes: int) -> None:
+        """Drop all there is, after so many episodes were appended; a new replay takes these as appended and gone."""
+        self._cleared = episodes
+        for lane in self._lanes:
+            lane.cleared = lane.episodes = episodes
+
+    def reward_moments(self, lanes: slice) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of all rewards that are stored, by agent: [S, N] each.
+
+        In float64, over one agent's numbers in a row, so that no seed's depend on its companions.
+        """
+        found = []
+        for lane in self._lanes[lanes]:
+            own = [lane.rewards[: lane.kept, :, i].double().flatten() for i in range(self._agents)]
+            means = [x.sum() / len(x) for x in own]
+            spreads = [((x - m).square().sum() / len(x)).sqrt() for x, m in zip(own, means, strict=True)]
+            found.append((torch.stack(means), torch.stack(spreads).clamp(min=SMALLEST_SPREAD)))
+        means, spreads = (torch.stack(own).to(self._lanes[0].rewards.dtype) for own in zip(*found, strict=True))
+        return means, spreads
 
 
 class _Lane:
@@ -155,17 +182,22 @@ class _Lane:
     """
 
     def __init__(self, task: Task, capacity: int, device: torch.device | str, dtype: torch.dtype):
-        self.episodes = 0
+        self.episodes = self.cleared = 0
         entries = task.agents * (task.obs_size + task.action_size)
         self.steps = torch.empty(capacity, task.episode_limit + 1, entries, dtype=dtype, device=device)
         self.rewards = torch.empty(capacity, task.episode_limit, task.agents, dtype=dtype, device=device)
         self.terminated = torch.empty(capacity, task.episode_limit, dtype=torch.bool, device=device)
 
+    @property
+    def kept(self) -> int:
+        """Episodes that are there now."""
+        return min(self.episodes - self.cleared, len(self.steps))
+
     def append(self, obs: Tensor, actions: Tensor, rewards: Tensor, terminated: Tensor) -> None:
         """Store episodes, as many at once as fit before the ring's end."""
         split, done = obs.shape[-2] * obs.shape[-1], 0
         while done < len(obs):
-            first = self.episodes % len(self.steps)
+            first = (self.episodes - self.cleared) % len(self.steps)
             count = min(len(obs) - done, len(self.steps) - first)
             place, part = slice(first, first + count), slice(done, done + count)
             self.steps[place, :, :split] = obs[part].flatten(2)

@@ -4,11 +4,25 @@ The values stand in the suite files, each with its source. Here stand names, typ
 what a run takes. Each file names its algorithms, with the version that enters every run's id.
 """
 
-from baselines.specs import dec_hdrqn, knowru, maddpg, mappo, mappo_multi, mkt_marl, qmix, qmix_multi, sac
+from baselines.specs import (
+    dec_hdrqn,
+    dvm,
+    knowru,
+    maddpg,
+    maddpg_epsilon_greedy,
+    mappo,
+    mappo_multi,
+    mkt_marl,
+    qmix,
+    qmix_multi,
+    sac,
+)
 from baselines.specs.base import UNITS, Algorithm, FirstPhase, Hyperparameters, TaskSizes, Unit, Work, later
 from baselines.specs.dec_hdrqn import DecHDRQN
+from baselines.specs.dvm import DVMMADDPG
 from baselines.specs.knowru import KnowRU
 from baselines.specs.maddpg import MADDPG, MADDPGInitialized
+from baselines.specs.maddpg_epsilon_greedy import EpsilonGreedyMADDPG
 from baselines.specs.mappo import MAPPO
 from baselines.specs.mappo_multi import MultiTaskMAPPO
 from baselines.specs.mkt_marl import MKTMARL
@@ -16,11 +30,12 @@ from baselines.specs.qmix import QMIX, VDN, ValueDecomposition
 from baselines.specs.qmix_multi import MultiTask, MultiTaskQMIX, MultiTaskVDN
 from baselines.specs.sac import SAC
 
-METHODS = (maddpg, knowru, qmix, qmix_multi, mkt_marl, mappo, mappo_multi, dec_hdrqn, sac)
+METHODS = (maddpg, knowru, qmix, qmix_multi, mkt_marl, mappo, mappo_multi, dec_hdrqn, sac, maddpg_epsilon_greedy, dvm)
 ALGORITHMS: dict[str, Algorithm] = {name: own for method in METHODS for name, own in method.ALGORITHMS.items()}
 
 __all__ = [
     "ALGORITHMS",
+    "DVMMADDPG",
     "MADDPG",
     "MAPPO",
     "MKTMARL",
@@ -30,6 +45,7 @@ __all__ = [
     "VDN",
     "Algorithm",
     "DecHDRQN",
+    "EpsilonGreedyMADDPG",
     "FirstPhase",
     "Hyperparameters",
     "KnowRU",

@@ -98,7 +98,10 @@ class Work:
 
 @dataclass(frozen=True)
 class FirstPhase:
-    """Where a run's first phase ends, in its budget's unit, and which hyperparameters change nothing before."""
+    """Where a run's first phase ends, in its budget's unit, and which hyperparameters change nothing before.
+
+    What the learner makes ready for the turn (`baselines.learner.Phased.ready`) is part of it.
+    """
 
     end: int
     later: frozenset[str]
@@ -130,8 +133,15 @@ class Hyperparameters(BaseModel, ABC):
         """Whether its learner's schedules count environment steps: lanes of whole episodes may differ in these."""
         return False
 
-    def first_phase(self, whole: int) -> FirstPhase | None:
-        """The first of two phases of a run with this budget (`baselines.learner.Phased`); nothing: it has but one."""
+    def first_phase(self, whole: int, stated: int | None = None) -> FirstPhase | None:
+        """The first of two phases of a run with this budget (`baselines.learner.Phased`); nothing: it has but one.
+
+        stated: where the budget says that it ends.
+        """
+        return None
+
+    def turn_work(self, task: TaskSizes) -> Work | None:
+        """What is made ready for the turn takes (`baselines.learner.Phased.ready`); task: one of the second phase."""
         return None
 
     def least(self, episode_limit: int) -> dict[str, tuple[float, float]]:
@@ -154,7 +164,8 @@ class Algorithm(BaseModel):
     """learner: "module:Class". teacher: whether a run needs a trained team to learn from. losses: what it reports.
 
     version: bumped when its numbers change; it enters every run's id. several_tasks: whether one run can learn more
-    than one task. units: what its budgets may be counted in.
+    than one task. units: what its budgets may be counted in. in_order: it has two phases, and a budget that says where
+    the first ends; the last of its tasks is played in the second phase alone, those before it in the first alone.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -165,6 +176,7 @@ class Algorithm(BaseModel):
     losses: tuple[str, ...]
     several_tasks: bool = False
     units: tuple[Unit, ...] = ("episodes",)
+    in_order: bool = False
 
 
 def misfit(got: str, allowed: str, mend: str, key: str = "") -> PydanticCustomError:

@@ -14,7 +14,7 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.evidence.readings import Floats, Score, joined, numbers, stacked
+from bench.evidence.readings import Floats, Score, joined, numbers, stacked, turn_of
 from bench.evidence.standing import Standing, standing
 from bench.plan import Cell, Plan, Selection, cells_of, make_plan
 from bench.plan.sizes import policy_size
@@ -385,13 +385,17 @@ class Evidence:
         scores: Iterable[Score],
     ) -> transfer.Times:
         """The time to threshold of each of these runs, by its own points. Raises NotRun, StatisticsError."""
-        curves = [*stacked(measure.series, tuple(scores))]
+        own = tuple(scores)
+        curves = [*stacked(measure.series, own)]
         level = self.threshold(experiment, measure, scenario, group)
         budget = self.budget(experiment, scenario, group)
+        begin = turn_of(own[0]) if measure.after == "turn" else 0
 
         def times(x: Floats, y: Floats) -> transfer.Times:
+            if begin:
+                x, y = x[x > begin] - begin, y[:, x > begin]
             smooth = transfer.moving_average(y, measure.smooth)
-            return transfer.time_to_threshold(x[measure.smooth - 1 :], smooth, level, measure.hold, budget)
+            return transfer.time_to_threshold(x[measure.smooth - 1 :], smooth, level, measure.hold, budget - begin)
 
         return joined(times(x, y) for x, y in curves)
 

@@ -15,27 +15,44 @@ from numpy.typing import NDArray
 from bench.stats import transfer
 from bench.stats.estimates import StatisticsError
 from bench.store import Record, Scores
-from bench.suite import CurveMeasure, Final, Fluctuation, Measure, TimeOfBest, Unit, Untrained, Window, unit_of
+from bench.suite import (
+    AtTurn,
+    CurveMeasure,
+    Final,
+    Fluctuation,
+    Measure,
+    Spread,
+    TimeOfBest,
+    Unit,
+    Untrained,
+    Window,
+    unit_of,
+)
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Score:
-    """What a run came to in one scenario. budget, first_update: in the unit that the run counts by."""
+    """What a run came to in one scenario. budget, first_update, turn: in the unit that the run counts by.
+
+    turn: where its first phase ends, of a method that takes its tasks in order.
+    """
 
     run: str
     scores: Scores
     unit: Unit
     budget: int
     first_update: int | None
+    turn: int | None = None
 
     @classmethod
     def of(cls, record: Record, scenario: int) -> Score:
         """scenario: its place in the cell's `scenarios`."""
         budget = record.settings["budget"]
         unit = unit_of(budget)
-        return cls(record.run, record.numbers.scores[scenario], unit, budget[unit], record.numbers.first_update)
+        scores, first = record.numbers.scores[scenario], record.numbers.first_update
+        return cls(record.run, scores, unit, budget[unit], first, budget.get("first_phase"))
 
     @property
     def final(self) -> float:
@@ -92,6 +109,8 @@ def joined(times: Iterable[transfer.Times]) -> transfer.Times:
 
 def numbers(measure: Measure, scores: Sequence[Score]) -> Floats:
     """A measure of several runs of a cell [S], the same numbers as one by one. Raises StatisticsError."""
+    if isinstance(measure, Spread):
+        return _spread(measure, scores)
     if isinstance(measure, Window | Untrained):
         windows = {_window(measure, score) for score in scores}
         curves = [score.series(measure.series) for score in scores]
@@ -110,6 +129,8 @@ def one_number(measure: Measure, score: Score) -> float:
     if isinstance(measure, Window | Untrained):
         start, stop = _window(measure, score)
         return float(transfer.window_mean(x, y[None], start, stop)[0])
+    if isinstance(measure, AtTurn):
+        return float(y[0])
     if isinstance(measure, Fluctuation):
         return float(transfer.fluctuation(y[None])[0])
     if isinstance(measure, TimeOfBest):
@@ -118,9 +139,22 @@ def one_number(measure: Measure, score: Score) -> float:
     raise TypeError(f"measure {measure.id} is no number of a single run")
 
 
-def _window(measure: Window | Untrained, score: Score) -> tuple[float, float]:
+def _spread(measure: Spread, scores: Sequence[Score]) -> Floats:
+    """Mean over a window's points of how far each run lies from the median of all [S]. Raises StatisticsError."""
+    curves = [*stacked(measure.series, scores)]
+    if len(curves) > 1:
+        raise StatisticsError(f"measure {measure.id}: the runs have points in different places")
+    ((x, y),), (start, stop) = curves, _window(measure, scores[0])
+    inside = y[:, (x > start) & (x <= stop)]
+    return np.abs(inside - np.median(inside, axis=0)).mean(axis=1)
+
+
+def _window(measure: Window | Untrained | Spread, score: Score) -> tuple[float, float]:
     """(start, stop], in the run's unit."""
     first, budget = score.first_update, score.budget
+    if not isinstance(measure, Untrained) and measure.after == "turn":
+        turn = turn_of(score)
+        return turn + measure.window[0] * (budget - turn), turn + measure.window[1] * (budget - turn)
     if isinstance(measure, Untrained) or measure.after == "first_update":
         if first is None:
             raise StatisticsError(f"run {score.run} had no update within its budget")
@@ -128,3 +162,10 @@ def _window(measure: Window | Untrained, score: Score) -> tuple[float, float]:
             return 0.0, float(first)
         return first + measure.window[0] * budget, first + measure.window[1] * budget
     return measure.window[0] * budget, measure.window[1] * budget
+
+
+def turn_of(score: Score) -> int:
+    """Where its first phase ends. Raises StatisticsError where it has but one."""
+    if score.turn is None:
+        raise StatisticsError(f"run {score.run} has no second phase")
+    return score.turn

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from bench.envs import checked
 from bench.executors.schedule import makespan, shards
-from bench.plan import Plan, scored
+from bench.plan import Plan, scored, spans
 from bench.plan.sizes import checkpoint_bytes, episodes_of, work
 from bench.store import Record, Store
 from bench.store.checkpoints import read_progress
@@ -110,13 +110,13 @@ def forecast(
 def model_s(settings: Mapping[str, Any], done: int | None = None) -> float:
     """Modelled CPU seconds of one run of a cell, or of so much of its budget with the evaluations among it."""
     budget, unit, whole = settings["budget"], unit_of(settings["budget"]), done is None
-    done = budget[unit] if done is None else done
-    looked_at = (1 + done // budget["evaluate_every"]) * budget["evaluation_episodes"]
+    so_far = budget[unit] if done is None else done
+    looked_at = (1 + so_far // budget["evaluate_every"]) * budget["evaluation_episodes"]
     looked_at += budget["final_evaluation_episodes"] if whole else 0
     steps = 0
-    for s in scored(settings):
+    for s, (start, end) in zip(scored(settings), spans(settings), strict=True):
         agents = len(checked(s.family, s.params).obs_sizes)
-        trained = 0 if unit == "updates" else episodes_of(settings, s, done)
+        trained = 0 if unit == "updates" else episodes_of(settings, s, max(0, min(so_far, end) - start))
         steps += (trained * s.trained + looked_at) * s.episode_limit * agents
     updates = sum(w.operations / RATE + w.samples * SAMPLE_S for w in work(settings, done))
     return updates + steps * AGENT_STEP_S

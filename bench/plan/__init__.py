@@ -20,6 +20,7 @@ from bench.plan.cells import (
     hashed_hyperparameters,
     run_id,
     scored,
+    spans,
     teacher_cells,
 )
 from bench.plan.resolving import COMMAND_LINE, Resolver, refused
@@ -50,6 +51,7 @@ __all__ = [
     "scored",
     "selected",
     "sharded",
+    "spans",
     "teacher_cells",
 ]
 

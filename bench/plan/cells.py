@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from baselines.specs import ALGORITHMS
 from bench.suite import PRIMARY, Unit, unit_of
 from bench.suite.base import Derived
 
@@ -135,7 +136,12 @@ class Cell(Frozen):
     def steps_of(self, done: int) -> int:
         """Environment steps of so much of its unit at most, in all tasks."""
         limits = [s.episode_limit for s in self.scored if s.trained]
-        return done * {"episodes": sum(limits), "steps": len(limits), "updates": 0}[self.unit]
+        if self.unit == "episodes":
+            return sum(
+                n * max(0, min(done, end) - start)
+                for n, (start, end) in zip(limits, spans(self.settings), strict=False)
+            )
+        return done * {"steps": len(limits), "updates": 0}[self.unit]
 
 
 class Entrant(Frozen):
@@ -201,6 +207,20 @@ def scored(settings: Mapping[str, Any]) -> tuple[Scored, ...]:
     if "scenario" in settings:
         return (Scored(**settings["scenario"], teacher=settings["teacher"]),)
     return tuple(Scored.model_validate(s) for s in settings["scenarios"])
+
+
+def spans(settings: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """Of each of a cell's scenarios, from where to where of the budget, in its unit, it is played or looked at.
+
+    Where a method takes its tasks in order, the last begins where the first phase ends, and those before it end there.
+    """
+    budget, places = settings["budget"], scored(settings)
+    whole, end = budget[unit_of(budget)], budget.get("first_phase")
+    algorithm = None if guest(settings) else ALGORITHMS.get(settings["algorithm"].get("name"))
+    trained = sum(place.trained for place in places)
+    if end is None or algorithm is None or not algorithm.in_order:
+        return [(0, whole)] * len(places)
+    return [(0, end)] * (trained - 1) + [(end, whole)] + [(0, whole)] * (len(places) - trained)
 
 
 def teacher_cells(settings: Mapping[str, Any]) -> tuple[str, ...]:

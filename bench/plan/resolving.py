@@ -57,6 +57,7 @@ class Resolver:
         taught = self.suite.teachers_of(experiment, t) if method.teacher else ()
         teachers = tuple(self.cell(*teaching, needed=seeds) for teaching in taught)
         budget = self._budget(experiment, t, None)
+        budget.pop("first_phase", None)  # it has one
         others = {"algorithm": method.algorithm, "hyperparameters": method.hyperparameters}
         scenarios = tuple(self._scored(t, id_, tuple(c.key for c in teachers)) for id_ in t.scored)
         settings = cell_settings(scenarios, {**others, "budget": budget})
@@ -147,7 +148,8 @@ class Resolver:
         unit = unit_of(found)
         for whose in (BUDGET, _own_budget(method_id)):
             for owner, name, value in self.changes:
-                if owner != whose or (owner == BUDGET and name in UNITS and name != unit):
+                other = (name in UNITS and name != unit) or (name == "first_phase" and name not in found)
+                if owner != whose or (owner == BUDGET and other):
                     continue
                 key = f"--set {owner}.{name}"
                 if name in UNITS and name != unit:
@@ -169,7 +171,8 @@ class Resolver:
         known = {m.id: ALGORITHMS.get(m.algorithm) for m in self.suite.method}
         names = {id_: list(a.hyperparameters.model_fields) if a else stated[id_] for id_, a in known.items()}
         counted = {own.counted[0] for e in self.suite.experiment for own in _budgets(e) if own.counted}
-        budget = [*(unit for unit in UNITS if unit in counted), *RECORDING]
+        phased = any(own.first_phase for e in self.suite.experiment for own in _budgets(e))
+        budget = [*(unit for unit in UNITS if unit in counted), *RECORDING, *["first_phase"] * phased]
         names |= {BUDGET: budget} | {_own_budget(id_): budget for id_ in stated}
         for owner, name, _ in self.changes:
             if owner is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from baselines.specs import ALGORITHMS, Hyperparameters, TaskSizes, Work
 from bench.envs import Params, checked, layouts_of
-from bench.plan import Scored, guest, scored
+from bench.plan import Scored, guest, scored, spans
 from bench.suite import unit_of
 
 STREAMS_BYTES = 2 * 5 * 5056  # random streams, twice as all that is in the state's file: torch's generator has so many
@@ -21,10 +21,13 @@ def work(settings: Mapping[str, Any], done: int | None = None) -> list[Work]:
     if guest(settings):
         return []
     hyperparameters, found = _hyperparameters(settings), []
-    for own, params in _trained(settings):
+    for (own, params), (start, end) in zip(_trained(settings), spans(settings), strict=False):
         agents = len(params.obs_sizes)
         sizes = TaskSizes(agents, _read(settings, own, params, agents), params.action_size, own.episode_limit)
-        found.append(hyperparameters.work(sizes, episodes_of(settings, own, done)))
+        counted = end - start if done is None else max(0, min(done, end) - start)
+        found.append(hyperparameters.work(sizes, episodes_of(settings, own, counted)))
+        if start and counted:
+            found += [own for own in (hyperparameters.turn_work(sizes),) if own]
     return found
 
 
@@ -43,7 +46,9 @@ def checkpoint_bytes(settings: Mapping[str, Any]) -> float:
     found = work(settings)
     if not found:
         return 0
-    phases = 1 if _hyperparameters(settings).first_phase(settings["budget"][unit_of(settings["budget"])]) is None else 2
+    budget = settings["budget"]
+    phase = _hyperparameters(settings).first_phase(budget[unit_of(budget)], budget.get("first_phase"))
+    phases = 1 if phase is None else 2
     return phases * (sum(w.checkpoint_bytes for w in found) + STREAMS_BYTES)
 
 

@@ -22,7 +22,9 @@ def first_phase(cell: Cell) -> FirstPhase | None:
     if cell.guest:
         return None
     algorithm = ALGORITHMS[cell.settings["algorithm"]["name"]]
-    return algorithm.hyperparameters.model_validate(cell.settings["hyperparameters"]).first_phase(cell.whole)
+    return algorithm.hyperparameters.model_validate(cell.settings["hyperparameters"]).first_phase(
+        cell.whole, cell.settings["budget"].get("first_phase")
+    )
 
 
 def name_of(cell: Cell, run: Run) -> str | None:

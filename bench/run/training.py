@@ -17,7 +17,7 @@ from baselines.learner import Acting, Learner, Phased, Rollout, Steps
 from baselines.streams import Streams, generator
 from bench.envs import Environment, packages_of
 from bench.envs.scores import episode_scores
-from bench.plan import Run
+from bench.plan import Run, spans
 from bench.run.boundary import cache, first_phase, is_kept, name_of
 from bench.run.counting import Counts, alone
 from bench.run.curves import CurveLog, bounded
@@ -72,6 +72,9 @@ class Training:
         self.saved_entries = 0  # of the replays
         self.anew = [0 for _ in runs]
         self.phase, self.turned = first_phase(job.cell), False  # the first of two; whether it is over
+        self.spans = spans(job.cell.settings)
+        self.in_order = any(start for start, _ in self.spans)
+        self.saved_at = time.monotonic()
         self.others: dict[str, str] = {}  # versions of the environments' packages, and of those a guest loads
         for place in self.places:
             self.others |= packages_of(place.scored.family)
@@ -98,17 +101,21 @@ class Training:
         """To the end of the budget: scores of the final evaluation [P][S, E]. Raises Stopped after a checkpoint."""
         if self.counts.rounds == 0:
             self._evaluate(0)
-        last_save = time.monotonic()
+        self.saved_at = time.monotonic()
         while self.counts.done < self.job.cell.whole:
-            self._turn_if_due()
+            self._turn_if_due(stop)
             self._round()
-            if stop():
-                self._checkpoint()
-                raise Stopped
-            if time.monotonic() - last_save >= self.job.checkpoint_s:
-                self._checkpoint()
-                last_save = time.monotonic()
+            self._pause(stop)
         return self.evaluated()
+
+    def _pause(self, stop: Callable[[], bool]) -> None:
+        """A checkpoint where one is due. Raises Stopped after one."""
+        if stop():
+            self._checkpoint()
+            raise Stopped
+        if time.monotonic() - self.saved_at >= self.job.checkpoint_s:
+            self._checkpoint()
+            self.saved_at = time.monotonic()
 
     def evaluated(self) -> list[np.ndarray]:
         """Scores of the final evaluation [P][S, E]: asked again, a policy that does not change gives the same."""
@@ -146,6 +153,9 @@ class Training:
         before, played_before = counts.done, counts.played
         counts.rounds += 1
         for p, place in enumerate(self.trained):
+            start, end = self.spans[p]
+            if not start <= before < end:
+                continue
             played = self._explore(p, place, played_before) if learner.copies else None
             losses = learner.learn(place.task, played, counts.played)
             if losses:
@@ -156,20 +166,37 @@ class Training:
         if due := self._due("evaluate_every", before):
             self._evaluate(due)
 
-    def _turn_if_due(self) -> None:
-        """At the end of the first phase: keep the state, then let the learner do what comes between the two."""
+    def _turn_if_due(self, stop: Callable[[], bool]) -> None:
+        """At the end of the first phase: keep the state, then let the learner do what comes between the two.
+
+        Then it is looked at, at once and as long as at the end. Raises Stopped after a checkpoint.
+        """
         if self.turned or self.phase is None or self.counts.done < self.phase.end:
             return
+        learner = cast(Phased, self.learner)
+        while not learner.ready():
+            self._pause(stop)
         folder = cache(self.store)
         folder.checkpoints.mkdir(parents=True, exist_ok=True)
         names = {lane: name for lane, run in enumerate(self.runs) if (name := name_of(self.job.cell, run))}
         self._save(folder, {lane: name for lane, name in names.items() if not has_checkpoint(folder, name)})
-        for name, losses in cast(Phased, self.learner).turn().items():
+        for name, losses in learner.turn().items():
             for lane, loss in enumerate(losses.double().tolist()):
                 self._watch(lane, bool(np.isfinite(loss)))
                 self.logs[lane][0].point(f"loss/{name}", self.counts.at(lane, 0, self.counts.done), np.array([loss]))
         self.turned = True
+        for p, place in enumerate(self.places if self.in_order else ()):
+            for name, scores in self._turned(place).items():
+                for lane, (logs, own) in enumerate(zip(self.logs, scores, strict=True)):
+                    self._watch(lane, bounded(own))
+                    logs[p].point(name, self.counts.at(lane, p, self.counts.done), own)
         self.report({"event": "turned", "runs": [run.id for run in self.runs]})
+
+    def _turned(self, place: Place) -> dict[str, np.ndarray]:
+        """Scores [S, E] right after the turn, "turn", and what episodes tell beside, "turn/<outcome>"."""
+        played = self._greedily(place, "evaluation at the turn", self.budget["final_evaluation_episodes"])
+        told = {f"turn/{name}": own.double().cpu().numpy() for name, own in played.outcome.items()}
+        return {"turn": _scores(place, played)} | told
 
     def _due(self, key: str, before: int) -> int | None:
         """Where in the budget something has fallen due since it was so far; nothing where it has not."""
@@ -216,6 +243,9 @@ class Training:
     def _evaluate(self, done: int) -> None:
         """A greedy evaluation on the same episodes every time, the same for every method."""
         for p, place in enumerate(self.places):
+            start, end = self.spans[p]
+            if not (start < done <= end or done == start == 0):
+                continue
             scores = self._play_greedily(place, "evaluation", self.budget["evaluation_episodes"])
             for lane, (logs, own) in enumerate(zip(self.logs, scores, strict=True)):
                 self._watch(lane, bounded(own))
@@ -233,11 +263,15 @@ class Training:
         return f"diverged at {self.diverged[lane]}" + (f": {says}" if says else "")
 
     def _play_greedily(self, place: Place, purpose: str, episodes: int) -> np.ndarray:
-        """Episodes' scores [S, E] under the greedy policy, on a stream that only the seed and purpose decide."""
+        """Scores [S, E] of `_greedily`."""
+        return _scores(place, self._greedily(place, purpose, episodes))
+
+    def _greedily(self, place: Place, purpose: str, episodes: int) -> Played:
+        """Episodes under the greedy policy, on a stream that only the seed and purpose decide."""
         generators = [generator(run.seed, purpose) for run in self.runs]
         environment = place.environment if self.learner.steps is None else place.apart
         act = self.learner.greedy(place.task)
-        return _scores(place, self._play(environment, place, generators, episodes, act, short=True))
+        return self._play(environment, place, generators, episodes, act, short=True)
 
     def _play(
         self,

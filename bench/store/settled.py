@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from baselines.specs import ALGORITHMS, UNITS, Unit
-from bench.plan import Scored, guest, scored
+from bench.plan import Scored, guest, scored, spans
 from bench.store.records import Curve, Record, Scores
 from bench.suite.budgets import RECORDING, unit_of
 
@@ -24,7 +24,7 @@ class Expected:
 
     scenarios: in the order of the record's scores. ours: the suite's own loop trained it, so it evaluated on the way.
     full: so it did at each place, none passed over. played: each round has whole episodes, so each place of the
-    training curve has a point.
+    training curve has a point. training, evaluation: the places of each scenario.
     """
 
     unit: Unit
@@ -34,8 +34,8 @@ class Expected:
     ours: bool
     full: bool
     played: bool
-    training: tuple[int, ...]
-    evaluation: tuple[int, ...]
+    training: tuple[tuple[int, ...], ...]
+    evaluation: tuple[tuple[int, ...], ...]
 
 
 _CELLS: dict[str, Expected | None] = {}  # by the cell, the hash of the settings
@@ -70,8 +70,10 @@ def _expected(settings: Mapping[str, Any]) -> Expected | None:
         ours=ours,
         full=own is not None and unit != "updates",
         played=own is not None and unit != "updates" and not own.plays_steps,
-        training=tuple(range(every, whole + 1, every)),
-        evaluation=tuple(range(0, whole + 1, evaluated)),
+        training=tuple(tuple(range(start + every, end + 1, every)) for start, end in spans(settings)),
+        evaluation=tuple(
+            tuple(range(start + evaluated if start else 0, end + 1, evaluated)) for start, end in spans(settings)
+        ),
     )
 
 
@@ -98,7 +100,7 @@ def _contradictions(record: Record, expected: Expected) -> Iterator[str]:
         for name, curve in scores.curves.items():
             yield from _counts(curve, expected, scenario, f"{key}.curves.{name}")
         if record.status == "finished":
-            yield from _whole(scores, scenario, expected, f"{key}.curves")
+            yield from _whole(scores, scenario, expected, i, f"{key}.curves")
             yield from _ended(scores, expected, key)
 
 
@@ -121,8 +123,8 @@ def _counts(curve: Curve, expected: Expected, scenario: Scored, key: str) -> Ite
         yield f"{key}.steps: allowed: {limit} for each episode, the settings' episode_limit"
 
 
-def _whole(scores: Scores, scenario: Scored, expected: Expected, key: str) -> Iterator[str]:
-    """Of a run that finished: it was evaluated, to the end of the budget where the suite's own loop trained it."""
+def _whole(scores: Scores, scenario: Scored, expected: Expected, i: int, key: str) -> Iterator[str]:
+    """Of a run that finished, its i-th scenario: evaluated to the end of it where the suite's own loop trained it."""
     evaluation = scores.curves.get("evaluation")
     if evaluation is None:
         yield f"{key}: got no evaluation; allowed: one, as every run has"
@@ -130,7 +132,7 @@ def _whole(scores: Scores, scenario: Scored, expected: Expected, key: str) -> It
     yield from _numbers(evaluation, f"{key}.evaluation")
     if {*evaluation.n} != {episodes := expected.budget["evaluation_episodes"]}:
         yield f"{key}.evaluation.n: allowed: {episodes}, the settings' evaluation_episodes"
-    yield from _evaluated(evaluation, expected, f"{key}.evaluation.{expected.unit}")
+    yield from _evaluated(evaluation, expected, expected.evaluation[i], f"{key}.evaluation.{expected.unit}")
     training = scores.curves.get("training")
     if not scenario.trained or not expected.played:
         return
@@ -138,7 +140,7 @@ def _whole(scores: Scores, scenario: Scored, expected: Expected, key: str) -> It
         yield f"{key}: got no training; allowed: a curve of each scenario that the settings train on"
         return
     yield from _numbers(training, f"{key}.training")
-    if (got := training.at(expected.unit)) != (places := expected.training):
+    if (got := training.at(expected.unit)) != (places := expected.training[i]):
         yield f"{key}.training.{expected.unit}: got {_listed(got)}; allowed: {_listed(places)}, the settings' budget"
     if expected.unit == "episodes" and {*training.n} != {every := expected.budget["record_every"]}:
         yield f"{key}.training.n: allowed: {every}, the settings' record_every"
@@ -149,9 +151,9 @@ def _numbers(curve: Curve, key: str) -> Iterator[str]:
         yield f"{key}.mean: got null at point {curve.mean.index(None)}; allowed: numbers, in a run that finished"
 
 
-def _evaluated(curve: Curve, expected: Expected, key: str) -> Iterator[str]:
+def _evaluated(curve: Curve, expected: Expected, places: tuple[int, ...], key: str) -> Iterator[str]:
     """To the end of the budget, and as often as the settings say; the one before training may lack."""
-    got, places = curve.at(expected.unit), expected.evaluation
+    got = curve.at(expected.unit)
     few = expected.full and len(got) < len(places) - 1
     if few or (expected.ours and got[-1] != places[-1]):
         yield f"{key}: got {_listed(got)}; allowed: {_listed(places)}, the settings' budget"

@@ -17,6 +17,7 @@ from baselines.specs import ALGORITHMS, Hyperparameters, Unit
 from bench.suite.base import MOST, Count, Id, Kind, Model, Scalar, SuiteError, Text
 from bench.suite.budgets import RECORDING, Budget, BudgetChange, Recording, unit_of
 from bench.suite.claims import (
+    AtTurn,
     Averaged,
     Between,
     Change,
@@ -37,6 +38,7 @@ from bench.suite.claims import (
     Product,
     Ratio,
     Retention,
+    Spread,
     Test,
     TimeOfBest,
     Untestable,

@@ -30,6 +30,8 @@ class Budget(Sourced):
     """Episodes of each task in an epoch, where that is known."""
     updates: Count | None = None
     """Gradient updates."""
+    first_phase: Count | None = None
+    """Where the first of two phases ends, in the budget's unit, for methods that have two."""
     unknown: Literal[True] | None = None
     """Nothing is stated and nothing can be inferred."""
     source: Source
@@ -41,6 +43,8 @@ class Budget(Sourced):
             raise ValueError(f"exactly one of {', '.join(BUDGET_UNITS)}, unknown")
         if self.epoch_episodes and not self.epochs:
             raise ValueError("epoch_episodes: allowed beside epochs alone")
+        if self.first_phase and (self.epochs or self.unknown):
+            raise ValueError("first_phase: allowed beside episodes, steps or updates alone")
         return self
 
     @property
@@ -56,7 +60,8 @@ class Budget(Sourced):
         return next(((unit, n) for unit in UNITS if (n := getattr(self, unit)) is not None), None)
 
     def __str__(self) -> str:
-        return f"{getattr(self, self.unit):,} {self.unit}" if self.unit else "unknown"
+        first = f", the first {self.first_phase:,} of them a phase of their own" if self.first_phase else ""
+        return f"{getattr(self, self.unit):,} {self.unit}{first}" if self.unit else "unknown"
 
 
 class Recording(Sourced):
@@ -89,6 +94,8 @@ class BudgetChange(Model):
     """Environment steps, instead of the experiment's."""
     updates: Count | None = None
     """Gradient updates, instead of the experiment's."""
+    first_phase: Count | None = None
+    """Where the first of two phases ends, of methods that have two."""
     record_every: Count | None = None
     """As in `recording`."""
     evaluate_every: Count | None = None

@@ -27,6 +27,7 @@ Series = Annotated[
     str,
     Field(pattern=r"^(training|evaluation|loss/[a-z_]+)$", description="A curve: training, evaluation or loss/NAME."),
 ]
+After = Literal["start", "first_update", "turn"]
 _NUMBER = r"[+\-\u2212]?\d[\d,]*(\.\d+)?[kM%]?"
 PrintedNumber = Annotated[str, Field(pattern=rf"^{_NUMBER}$")]  # "63.1%", "29,000", "1.25M"
 Operand = Annotated[str, Field(pattern=rf"^({_NUMBER}|{QUANTITY})$")]  # or a quantity
@@ -54,14 +55,14 @@ class Margin(Model):
 
 
 class Window(Model):
-    """Mean of a curve over shares of the budget, from the start or from the first update on."""
+    """Mean of a curve over shares of the budget, from the start or from the first update on; or of its second phase."""
 
     id: Name
     says: Says
     kind: Literal["window"]
     series: Series
-    after: Literal["start", "first_update"] = "start"
-    """Where the window's shares are counted from."""
+    after: After = "start"
+    """Where the window's shares are counted from; "turn": they are shares of what follows the first phase."""
     window: Annotated[tuple[Share, Share], Field(strict=False)]
     """Start and stop, as shares of the budget."""
 
@@ -96,6 +97,38 @@ class FirstReach(Model):
     """Points in the moving average."""
     hold: Count
     """Points in a row at or above the level."""
+    after: Literal["start", "turn"] = "start"
+    """Where it counts from; "turn": where the first phase ends."""
+
+
+class AtTurn(Model):
+    """What a team reached right after the turn between two phases, before it learned on."""
+
+    id: Name
+    says: Says
+    kind: Literal["at_turn"]
+    of: Annotated[Text, Field(pattern=r"^[a-z_]+$")] | None = None
+    """What is told beside the score, an outcome of the scenario, say; left out: the score."""
+
+    @property
+    def series(self) -> str:
+        return "turn" if self.of is None else f"turn/{self.of}"
+
+
+class Spread(Model):
+    """How far a run's curve lies from the median of all runs of its cell, averaged over points of a window.
+
+    Brown and Forsythe's (1974) way to compare standard deviations: one number a run, and the usual comparison of these.
+    """
+
+    id: Name
+    says: Says
+    kind: Literal["spread"]
+    series: Series
+    after: After = "start"
+    """As in a window."""
+    window: Annotated[tuple[Share, Share], Field(strict=False)]
+    """Start and stop, as shares of the budget."""
 
 
 class TimeOfBest(Model):
@@ -161,10 +194,20 @@ class Declared(Model):
 
 
 Measure = Annotated[
-    Window | Untrained | FirstReach | TimeOfBest | Fluctuation | Final | Retention | PolicySize | Declared,
+    Window
+    | Untrained
+    | FirstReach
+    | TimeOfBest
+    | Fluctuation
+    | AtTurn
+    | Spread
+    | Final
+    | Retention
+    | PolicySize
+    | Declared,
     Field(discriminator="kind"),
 ]
-CurveMeasure = Window | Untrained | FirstReach | TimeOfBest | Fluctuation
+CurveMeasure = Window | Untrained | FirstReach | TimeOfBest | Fluctuation | AtTurn | Spread
 Quantities = Annotated[tuple[Quantity, ...], Field(min_length=1, max_length=MOST, strict=False)]
 
 

@@ -124,7 +124,12 @@ def _refused_settings(suite: Suite, m: Method) -> bool:
 def _unfit(suite: Suite, e: Experiment, t: TrainingSet, ready: Sequence[str]) -> Iterator[Problem]:
     """What the harness cannot run of a training set whose methods and scenarios it has."""
     key, mend = f"experiment[{e.id}]", SPLIT
-    one = [m for m in ready if not ALGORITHMS[suite["method", m].algorithm].several_tasks]
+    one = [m for m in ready if not _takes_several(suite, m)]
+    if len(t.scenarios) == 1 and (ordered := [m for m in ready if ALGORITHMS[suite["method", m].algorithm].in_order]):
+        got = f"one scenario in {shown(t.id)}"
+        yield Problem(
+            f"{key}.training_sets", got, f"two or more, one phase after the other, for {listed(ordered)}", mend
+        )
     if len(t.scenarios) > 1 and one:
         got = f"{len(t.scenarios)} scenarios in {shown(t.id)}"
         yield Problem(f"{key}.training_sets", got, f"one, for {listed(one)}", mend)
@@ -133,6 +138,11 @@ def _unfit(suite: Suite, e: Experiment, t: TrainingSet, ready: Sequence[str]) ->
         yield Problem(f"{key}.training_sets", got, "score_on with a single training scenario", mend)
     for m in ready:
         yield from _untaken(suite, e, t, m, mend)
+
+
+def _takes_several(suite: Suite, method: str) -> bool:
+    algorithm = ALGORITHMS[suite["method", method].algorithm]
+    return algorithm.several_tasks or algorithm.in_order
 
 
 def _untaken(suite: Suite, e: Experiment, t: TrainingSet, m: str, mend: str) -> Iterator[Problem]:
@@ -260,11 +270,18 @@ def wrong_budget(
         elif numbers[name] < least:
             allowed = f'at least {least}, the steps of a round of method "{method}"'
             yield Problem(f"{key}.{name}", str(numbers[name]), allowed, "make it larger")
-    if (phase := hyperparameters.first_phase(numbers[unit])) and not (
-        0 < phase.end < numbers[unit] and phase.end % rounds == 0
-    ):
+    stated = numbers.get("first_phase")
+    phase = hyperparameters.first_phase(numbers[unit], stated)
+    if phase and not (0 < phase.end < numbers[unit] and phase.end % rounds == 0):
         allowed = f"within the budget of {numbers[unit]} {unit}, and a multiple of {rounds}"
         yield Problem(f"method[{method}]", f"a first phase up to {phase.end}", allowed, "change it, or the budget")
+    for name in ("record_every", "evaluate_every"):
+        if stated and stated % numbers[name]:
+            allowed = f"a divisor of the first phase of {stated} {unit}"
+            yield Problem(f"{key}.{name}", str(numbers[name]), allowed, "change it, or the first phase")
+    if stated and phase is None:
+        allowed = f'nothing, for method "{method}", which has but one phase'
+        yield Problem(f"{key}.budget.first_phase", str(stated), allowed, "leave it out")
     for key, (got, lowest) in hyperparameters.least(episode_limit).items():
         if got < lowest:
             allowed = f"at least {lowest}, with episodes of {episode_limit} steps"
@@ -311,7 +328,7 @@ def wrong_quantities(suite: Suite) -> Iterator[Problem]:
             series = found.series
             algorithm = ALGORITHMS.get(suite["method", method].algorithm)
             losses = algorithm.losses if algorithm else (series.removeprefix("loss/"),)
-            if (series == "evaluation") is (c.protocol == "training"):
+            if (series.split("/")[0] in ("evaluation", "turn")) is (c.protocol == "training"):
                 allowed = '"greedy" for evaluation curves, "training" for training curves and losses'
                 yield Problem(f"claim[{c.id}].protocol", shown(c.protocol), allowed, f'or change measure "{measure}"')
             if series.startswith("loss/") and series.removeprefix("loss/") not in losses:

@@ -269,7 +269,7 @@ class Experiment(Model):
         if change is None:
             return self
         own, told = change.model_dump(exclude_none=True), {"source": source, "kind": kind}
-        budget = {unit: own.pop(unit) for unit in UNITS if unit in own}
+        budget = {key: own.pop(key) for key in (*UNITS, "first_phase") if key in own}
         update: dict[str, Any] = {"budget": Budget.model_validate(budget | told)} if budget else {}
         if own and self.recording is not None:
             update["recording"] = self.recording.model_copy(update={**own, **told})
@@ -284,9 +284,11 @@ class Experiment(Model):
         if counted is None or recording is None:
             raise ValueError(f"experiment {self.id} waits for its budget and recording")
         found = {counted[0]: counted[1]} | {key: getattr(recording, key) for key in RECORDING}
+        first = self.own_budget(t, method).first_phase
+        found |= {} if first is None else {"first_phase": first}
         for change in profile.budget if profile else ():
             if change.unit in (counted[0], None):
-                found |= change.model_dump(exclude_none=True)
+                found |= change.model_dump(exclude_none=True, exclude={"first_phase"} if first is None else None)
         return found
 
 

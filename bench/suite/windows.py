@@ -36,7 +36,8 @@ class _Use(NamedTuple):
     @property
     def span(self) -> tuple[int, int]:
         """The window (start, stop], in whole units of the budget."""
-        start, stop = (share * self.whole for share in self.measure.window)
+        first = self.budget.get("first_phase", 0) if self.measure.after == "turn" else 0
+        start, stop = (first + share * (self.whole - first) for share in self.measure.window)
         return math.floor(start), math.floor(stop)
 
     @property
@@ -92,9 +93,9 @@ def needless(suite: Suite) -> Iterator[Problem]:
 
 
 def _problem(profile: str, use: _Use) -> Problem:
-    start, stop = use.measure.window
+    (start, stop), (first, last) = use.measure.window, use.span
     whole, every = use.whole, use.budget[use.key]
-    got = f'[{start}, {stop}], {use.unit} ({start * whole:g}, {stop * whole:g}] of {whole} in profile "{profile}"'
+    got = f'[{start}, {stop}], {use.unit} ({first}, {last}] of {whole} in profile "{profile}"'
     got += " after the first update" if use.measure.after == "first_update" else ""
     allowed = f'a window that a point can lie in: "{use.measure.series}" of experiment "{use.experiment.id}" has one '
     allowed += f"every {every} {use.unit}"

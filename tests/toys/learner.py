@@ -158,7 +158,7 @@ class ToyPhasedSettings(ToyQSettings):
     turn_at: int  # of the budget
     push: float  # what the turn adds to the weights
 
-    def first_phase(self, whole: int) -> FirstPhase:
+    def first_phase(self, whole: int, stated: int | None = None) -> FirstPhase:
         return FirstPhase(self.turn_at, frozenset({"push"}))
 
 
@@ -197,6 +197,9 @@ class ToyPhased(ToyQ):
         told = torch.tensor([sum(own) for own in self._log.sums])
         self._weights = self._weights + 1e-4 * told.view(-1, 1, 1, 1)
         return super().learn(task, rollout, episodes_done)
+
+    def ready(self) -> bool:
+        return True
 
     def turn(self) -> dict[str, Tensor]:
         drawn = torch.stack([torch.rand(self._weights.shape[1:], generator=s["update"]) for s in self._streams])

@@ -1,0 +1,115 @@
+"""DVM through the harness: both phases of a run, stops in each and inside the distillation, and what methods share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from baselines.dvm import Distillation
+from bench.executors.jobs import run_job
+from bench.plan import Cell, Plan, Selection, make_plan
+from bench.plan.sizes import work
+from bench.run.job import Job
+from bench.run.training import Stopped
+from bench.store import Record, Store, numbers_hash
+from bench.store.settled import contradiction
+from bench.suite.loading import load
+
+SMALL = {"hidden_width": 16, "batch_size": 64, "warmup_transitions": 64, "distillation_batch_size": 64}
+SHORT = {"distillation_iterations": 6, "matching_iterations": 4, "epsilon_episodes": 20}
+BUDGET = {"episodes": 80, "first_phase": 40, "final_evaluation_episodes": 4}
+SETTINGS = [f"{k}={v}" for k, v in (SMALL | SHORT).items()] + [f"budget.{k}={v}" for k, v in BUDGET.items()]
+SUITE = load("dvm")
+PLAN: Plan = make_plan(SUITE, Selection(only=("spread/analysis",), seeds=(0, 1), settings=tuple(SETTINGS)))
+CELLS = {cell.method: cell for cell in PLAN.cells}
+ROUNDS, TURN = 20, 10  # of 4 episodes
+
+
+def job(cell: Cell, *seeds: int) -> Job:
+    runs = tuple(run for run in PLAN.runs if run.cell == cell.key and run.seed in seeds)
+    return Job(cell=cell, runs=runs, suite_version=1, profile="full", checkpoint_s=1e9)
+
+
+def trained(folder: Path, method: str, *seeds: int) -> dict[int, Record]:
+    store = Store(folder)
+    store.open_for_writing()
+    own = job(CELLS[method], *seeds)
+    run_job(own, store, lambda: False, lambda _: None)
+    found = {run.seed: store.record(run.id) for run in own.runs}
+    return {seed: record for seed, record in found.items() if record is not None and record.status == "finished"}
+
+
+def hashes(records: dict[int, Record]) -> dict[int, str]:
+    return {seed: numbers_hash(record) for seed, record in records.items()}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Record]:
+    """DVM, both seeds together, without a stop."""
+    torch.set_num_threads(1)
+    return trained(tmp_path_factory.mktemp("whole"), "maddpg_dvm", 0, 1)
+
+
+def after(asked: int) -> Callable[[], bool]:
+    """Says stop when it is asked for the n-th time."""
+    times = iter(range(10**6))
+    return lambda: next(times) == asked - 1
+
+
+# Asked once a round, and once an iteration but the last: 10 rounds, 5 iterations, 10 rounds.
+@pytest.mark.parametrize(
+    "stops", [(3, 9), (10, 3, 5), (12, 4, 6), (14, 1)], ids=["learning", "turn", "inside", "after"]
+)
+def test_stops_in_each_phase_and_inside_the_distillation_change_nothing(
+    stops: tuple[int, ...], whole: dict[int, Record], tmp_path: Path
+) -> None:
+    store = Store(tmp_path)
+    store.open_for_writing()
+    for asked, seeds in zip(stops, ((0, 1), (0,), (1,)), strict=False):
+        with pytest.raises(Stopped):
+            run_job(job(CELLS["maddpg_dvm"], *seeds), store, after(asked), lambda _: None)
+    assert hashes(trained(tmp_path, "maddpg_dvm", 1) | trained(tmp_path, "maddpg_dvm", 0)) == hashes(whole)
+
+
+def test_all_methods_share_what_is_distilled(
+    whole: dict[int, Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[int] = []
+    honest = Distillation.iterate
+    monkeypatch.setattr(Distillation, "iterate", lambda self: (done.append(1), honest(self))[1])
+    first = trained(tmp_path, "maddpg_no_dvm", 0)
+    assert len(done) == 6
+    second = trained(tmp_path, "maddpg_dvm", 0)
+    assert len(done) == 6
+    assert hashes(second)[0] == hashes(whole)[0]
+    one, other = (r[0].numbers.scores[0].curves for r in (first, second))
+    assert one["training"] == other["training"]
+    assert one["turn"] != other["turn"]
+
+
+def test_each_scenario_is_played_and_looked_at_in_its_own_phase(whole: dict[int, Record]) -> None:
+    record = whole[0]
+    assert contradiction(record) == ""
+    first, second = (scores.curves for scores in record.numbers.scores)
+    assert first["training"].episodes == first["evaluation"].episodes[1:] == (20, 40)
+    assert first["evaluation"].episodes[0] == 0
+    assert second["training"].episodes == second["evaluation"].episodes == (60, 80)
+    for curves in (first, second):
+        assert curves["turn"].episodes == curves["turn/own_corner"].episodes == (40,)
+        assert curves["turn"].n == (4,)
+    assert {"loss/distillation", "loss/matching"} <= {*first}
+    moved = {"episodes": (20, 60), "steps": (500, 1500)}
+    torn = record.model_dump(mode="json")
+    torn["numbers"]["scores"][0]["curves"]["training"] |= {k: list(v) for k, v in moved.items()}
+    assert "training.episodes" in contradiction(Record.model_validate(torn, strict=False))
+
+
+def test_a_plan_counts_each_phase_once() -> None:
+    cell = CELLS["maddpg_dvm"]
+    assert cell.steps == 80 * 25
+    assert (cell.steps_of(40), cell.steps_of(60)) == (40 * 25, 60 * 25)
+    phases = work(cell.settings)
+    assert [round(w.updates, 2) for w in phases] == [(1000 - 64) / 100, (1000 - 64) / 100, 6]
