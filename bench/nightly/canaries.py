@@ -38,6 +38,8 @@ SHORTENED: Mapping[str, int] = {
     "warmup_transitions": 512,
     "target_update_interval": 2,
     "epsilon_anneal_steps": 500,
+    "distillation_iterations": 3,
+    "matching_iterations": 3,
 }
 # Relative, by point of training, for another platform class than the stored one: a difference in the last bit grows
 # with every update. Measured with every vector instruction held back: 5e-5 and 1e-2 at most (docs/nightly.md).
@@ -106,6 +108,8 @@ def _shortening(suite: Suite, method: str) -> Iterator[str]:
         "evaluation_episodes": looked_at,
         "final_evaluation_episodes": looked_at,
     }
+    if algorithm.in_order:
+        budget["first_phase"] = POINTS // 2 * point
     for key, value in budget.items():
         yield f"{method}.budget.{key}={value}"
 
