@@ -30,6 +30,7 @@ import torch
 from torch import Tensor
 
 from baselines import specs
+from baselines.kernels.capture import Captured
 from baselines.kernels.layers import columns, mlp, rows
 from baselines.kernels.nn import Parameters, actor_logits, initial, joint_values
 from baselines.kernels.optim import FusedAdam, soft_update
@@ -125,6 +126,7 @@ class SAC:
         self._target_passes = Perceptrons(self._targets, 2, learns=False)
         self._actor_adam, self._critic_adam = FusedAdam(self._actor, 1, h.lr), FusedAdam(self._critics, 2, h.lr)
         self._alpha = LearnedScalars(h.temperature_start, (len(streams), members), h.lr, device, dtype)
+        self._captured = Captured(lambda *arguments: self._update(*arguments), device)
 
     def exploring(self, task: int, steps_done: int) -> Acting:
         """Samples of the policy; uniform actions until the first update."""
@@ -165,7 +167,7 @@ class SAC:
         )
         if self.replay.entries < self.hyperparameters.warmup_transitions:
             return {}
-        return self._update(*self._drawn(), {})
+        return self._captured(*self._drawn(), {})
 
     def policy(self) -> dict[str, Tensor]:
         """The policies' weights, [S, M, ...] each."""

@@ -205,7 +205,8 @@ class FusedAdam:
         self._calls = [[list(named.values()) for named in call] for call in zip(*tensors, strict=True)]
         counts = self._shape[0] * self._shape[1] if apart else 1
         self._steps = [torch.zeros((), device=first.device) for _ in range(counts)]  # float32: exact to 2^24
-        self._lrs = [lr] * counts
+        own = first.device.type != "cpu"  # tensors, which a captured graph reads anew each time
+        self._lrs = [torch.tensor(lr, device=first.device) if own else lr for _ in range(counts)]
 
     @torch.no_grad()
     def step(self, call: int, gradients: Sequence[Tensor]) -> None:
@@ -243,13 +244,15 @@ class FusedAdam:
         steps = [step.item() for step in self._steps]
         if not self._apart:
             return moments | {"step": torch.full(self._shape[:1], steps[0])}
-        own = (torch.tensor(x, dtype=torch.float64).view(self._shape) for x in (steps, self._lrs))
+        own = (torch.tensor([*map(float, x)], dtype=torch.float64).view(self._shape) for x in (steps, self._lrs))
         return moments | {n: x.repeat_interleave(self._networks, 1) for n, x in zip(("step", "lr"), own, strict=True)}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Take up `state`. Raises ValueError where seeds that share a count have taken different numbers of steps."""
         if self._apart:
-            steps, self._lrs = (state[name][:, :: self._networks].flatten().tolist() for name in ("step", "lr"))
+            steps, lrs = (state[name][:, :: self._networks].flatten().tolist() for name in ("step", "lr"))
+            for n, lr in enumerate(lrs):
+                self._lrs[n] = own.fill_(lr) if isinstance(own := self._lrs[n], Tensor) else lr
         else:
             steps = [same_in_all(state["step"], "Adam steps")]
         for step, taken in zip(self._steps, steps, strict=True):
