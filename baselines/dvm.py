@@ -168,6 +168,10 @@ class DVM:
     def greedy(self, task: int) -> Acting:
         return self.team.greedy(0)
 
+    def values(self, task: int, obs: Tensor) -> Tensor:
+        """`Valued`."""
+        return self.team.values(0, obs)
+
     def learn(self, task: int, rollout: Rollout, episodes_done: int) -> dict[str, Tensor]:
         """As `EpsilonGreedyMADDPG.learn`; nothing after the turn where the team stays as it is."""
         return {} if self._frozen else self.team.learn(0, rollout, episodes_done)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -202,6 +202,18 @@ class Learner(Protocol):
         ...
 
     def load_state(self, state: Mapping[str, Tensor]) -> None: ...
+
+
+@runtime_checkable
+class Valued(Protocol):
+    """A learner whose agents have critics that can be asked."""
+
+    def values(self, task: int, obs: Tensor) -> Tensor:
+        """Each agent's value [S, E, N] of observations [S, E, N, O] and of what the team thinks best there.
+
+        E is a multiple of 4.
+        """
+        ...
 
 
 class CountsUpdates(Protocol):

@@ -123,6 +123,13 @@ class EpsilonGreedyMADDPG:
     def greedy(self, task: int) -> Acting:
         return lambda seen: best(self._logits(seen.obs)).permute(0, 3, 1, 2)
 
+    @torch.no_grad()
+    def values(self, task: int, obs: Tensor) -> Tensor:
+        """`Valued`: what each agent's critic says of observations [S, E, N, O] and the likeliest actions: [S, E, N]."""
+        actions = best(self._logits(obs)).permute(0, 3, 1, 2)
+        joint = torch.cat([obs.to(self._dtype).flatten(2), actions.flatten(2)], -1)
+        return joint_values(self.critic, joint).mT
+
     def learn(self, task: int, rollout: Rollout, episodes_done: int) -> dict[str, Tensor]:
         """Losses [S], means over agents: "critic", "actor" (all that is minimised), "q" (in the actor's pass)."""
         if self.hyperparameters.time_limit_terminal:

@@ -98,7 +98,10 @@ def test_each_scenario_is_played_and_looked_at_in_its_own_phase(whole: dict[int,
     assert first["evaluation"].episodes[0] == 0
     assert second["training"].episodes == second["evaluation"].episodes == (60, 80)
     for curves in (first, second):
-        assert curves["turn"].episodes == curves["turn/own_corner"].episodes == (40,)
+        assert (
+            curves["turn"].episodes == curves["turn/own_corner"].episodes == curves["turn/gradient"].episodes == (40,)
+        )
+        assert curves["turn/gradient"].n == (16,)
         assert curves["turn"].n == (4,)
     assert {"loss/distillation", "loss/matching"} <= {*first}
     moved = {"episodes": (20, 60), "steps": (500, 1500)}

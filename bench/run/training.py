@@ -13,9 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from baselines.learner import Acting, Learner, Phased, Rollout, Steps
+from baselines.learner import Acting, Learner, Phased, Rollout, Steps, Valued
 from baselines.streams import Streams, generator
 from bench.envs import Environment, packages_of
+from bench.envs.particle.corner_map import rising
+from bench.envs.particle.environment import ParticleEnvironment
+from bench.envs.particle.params import SpreadCornersParams
 from bench.envs.scores import episode_scores
 from bench.plan import Run, spans
 from bench.run.boundary import cache, first_phase, is_kept, name_of
@@ -193,10 +196,21 @@ class Training:
         self.report({"event": "turned", "runs": [run.id for run in self.runs]})
 
     def _turned(self, place: Place) -> dict[str, np.ndarray]:
-        """Scores [S, E] right after the turn, "turn", and what episodes tell beside, "turn/<outcome>"."""
+        """Scores [S, E] right after the turn, "turn", and what episodes tell beside, "turn/<outcome>".
+
+        Where there is a critic to ask and a map to make: "turn/gradient", see `corner_map.rising`.
+        """
         played = self._greedily(place, "evaluation at the turn", self.budget["final_evaluation_episodes"])
         told = {f"turn/{name}": own.double().cpu().numpy() for name, own in played.outcome.items()}
+        if isinstance(self.learner, Valued) and isinstance(place.params, SpreadCornersParams):
+            told["turn/gradient"] = self._gradient(place, self.learner)
         return {"turn": _scores(place, played)} | told
+
+    def _gradient(self, place: Place, learner: Valued) -> np.ndarray:
+        """[S, E], of Fig. 8 of DVM."""
+        environment = cast(ParticleEnvironment, place.environment)
+        generators = [generator(run.seed, "map at the turn") for run in self.runs]
+        return rising(environment, lambda obs: learner.values(place.task, obs), generators).cpu().numpy()
 
     def _due(self, key: str, before: int) -> int | None:
         """Where in the budget something has fallen due since it was so far; nothing where it has not."""
