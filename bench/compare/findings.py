@@ -3,13 +3,16 @@
 Axes: S seed, T task. A score is the mean of a run's final evaluation, in the scenario's metric, higher is better.
 Normalised it is (x - random) / (good - random), by the scenario's anchors, never by what happens to be here.
 Seeds that ran on both sides are compared as pairs, for they share streams and teachers; imported ones share nothing
-with ours and are independent samples. Holm's correction is over all differences that are tested.
+with ours and are independent samples. Holm's correction is over all differences that are tested. Where the suite
+declares looks, each is judged at the last one that is reached, as claims are. Elsewhere the seeds that were asked for
+count, and a remark tells where they are not those that the suite declares.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +24,10 @@ from bench.stats.bootstrap import Band, Draws, improvement_interval, profile_ban
 from bench.stats.decisions import Decision
 from bench.stats.families import corrected
 from bench.stats.intervals import Interval, mean_interval
+from bench.stats.looks import ONCE
 from bench.stats.pairs import Matched, matched
 from bench.suite import Place, Scenario, Suite
+from bench.verdict.looks import Look, Question
 
 Floats = NDArray[np.float64]
 RESAMPLING = 0  # seed of each bootstrap: the same results give the same comparison
@@ -66,7 +71,8 @@ class Pair:
     """Final scores of two sides in a place, by seed. own: names what this side's were read off, a cell or an import.
 
     episodes: of each seed, where the scores are success rates. origin: of the side that is imported. incomparable: why
-    the two are no scores of one kind; then nothing is tested. remarks: what stands beside what is found.
+    the two are no scores of one kind; then nothing is tested. remarks: what stands beside what is found. question: how
+    it is asked, where seeds are added look by look.
     """
 
     experiment: str
@@ -79,19 +85,38 @@ class Pair:
     origin: Origin | None = None
     incomparable: str = ""
     remarks: tuple[str, ...] = ()
+    question: Question | None = None
+    imported: Literal["ours", "theirs"] | None = None
+
+    @property
+    def look(self) -> Look | None:
+        return self.question and self.question.look
+
+    @property
+    def judged(self) -> tuple[dict[int, float], dict[int, float]]:
+        """The scores of both sides that count: at a look those of its seeds, of an import all."""
+        if self.look is None:
+            return self.ours, self.theirs
+        seeds = self.look.seeds
+        ours, theirs = (
+            side if self.imported == name else {seed: score for seed, score in side.items() if seed < seeds}
+            for name, side in (("ours", self.ours), ("theirs", self.theirs))
+        )
+        return ours, theirs
 
     @property
     def matched(self) -> Matched:
         """As they are compared; the seeds of an import are numbers of another machine's runs."""
-        if self.origin is None:
-            return matched(self.ours, self.theirs)
-        ours, theirs = (np.array([*side.values()], dtype=np.float64) for side in (self.ours, self.theirs))
+        sides = self.judged
+        if self.imported is None:
+            return matched(*sides)
+        ours, theirs = (np.array([*side.values()], dtype=np.float64) for side in sides)
         return Matched(ours, theirs, paired=False)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The method less another in one scenario. decision: of "its score is higher", corrected."""
+    """The method less another in one scenario. decision: of "its score is higher", corrected. look: judged at."""
 
     experiment: str
     scenario: str
@@ -101,6 +126,7 @@ class Difference:
     decision: Decision
     origin: Origin | None = None
     incomparable: str = ""
+    look: Look | None = None
 
     @property
     def finding(self) -> str:
@@ -156,23 +182,28 @@ def family(suite: Suite, pairs: Sequence[Pair]) -> tuple[Difference, ...]:
     """After Holm's correction over all that are comparable."""
     found = [_difference(suite, pair) for pair in pairs]
     tested = [d.decision for d in found if not d.incomparable]
-    outcomes = iter(corrected(tested, "holm") if tested else ())
+    asked = [d.look.asked if d.look else ONCE for d in found if not d.incomparable]
+    outcomes = iter(corrected(tested, "holm", asked) if tested else ())
     return tuple(d if d.incomparable else replace(d, decision=next(outcomes)) for d in found)
 
 
 def _difference(suite: Suite, pair: Pair) -> Difference:
-    ours, theirs = ([*side.values()] for side in (pair.ours, pair.theirs))
-    if pair.incomparable:
-        decision = replace(decisions.untested(pair.incomparable), n=(len(ours), len(theirs)))
+    counted = pair.judged if pair.look and pair.look.number else (pair.ours, pair.theirs)
+    ours, theirs = ([*side.values()] for side in counted)
+    early = pair.question.early if pair.question else ""
+    if pair.incomparable or early:
+        decision = replace(decisions.untested(pair.incomparable or early), n=(len(ours), len(theirs)))
+        decision = decision if pair.incomparable else replace(decision, tags=pair.remarks)
     else:
         anchors = suite["scenario", pair.place.scenario].anchors
         margin = SMALL * (anchors.good - anchors.no_information) if anchors else 0.0
         both = pair.matched
-        decision = decisions.ordering(both.a, both.b, both.paired, margin, pair.episodes)
+        asked = pair.look.asked if pair.look else ONCE
+        decision = decisions.ordering(both.a, both.b, both.paired, margin, pair.episodes, asked)
         decision = replace(decision, tags=(*decision.tags, *pair.remarks))
     sides = mean_interval(ours), mean_interval(theirs)
     where = pair.experiment, str(pair.place), pair.against
-    return Difference(*where, *sides, decision, pair.origin, pair.incomparable)
+    return Difference(*where, *sides, decision, pair.origin, pair.incomparable, pair.look)
 
 
 def over_scenarios(evidence: Evidence, pairs: Sequence[Pair], lost: list[str]) -> list[Over]:

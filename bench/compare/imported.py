@@ -17,6 +17,8 @@ from bench.plan import COMMAND_LINE, Cell
 from bench.stats.estimates import StatisticsError
 from bench.suite import Place, SuiteError
 from bench.suite.explain import Problem, listed, nearest, shown
+from bench.verdict.about import About
+from bench.verdict.looks import Planned
 
 PREFIX = "imported:"
 FINAL_PROTOCOL = "greedy"  # of our final scores
@@ -83,7 +85,7 @@ def imported_comparison(evidence: Evidence, entered: Entered) -> ImportedCompari
 
 def _pairs(evidence: Evidence, entered: Entered, lost: list[str]) -> list[Pair]:
     """Every comparison with a cell in a scenario, once, though several experiments may hold it."""
-    own, found = entered.own, {}
+    own, found, planned = entered.own, {}, Planned(evidence)
     for venue in entered.rivals:
         for scenario in venue.training_set.scored:
             ours, place = own.final_scores(entered.method, scenario), venue.place(scenario)
@@ -97,7 +99,13 @@ def _pairs(evidence: Evidence, entered: Entered, lost: list[str]) -> list[Pair]:
                     made = origin(own, entered.method, scenario)
                     why = incomparable(made, cell, scenario)
                     episodes = evidence.rate_episodes(scenario, (cell,)) and made.episodes
-                    pair = Pair(venue.experiment.id, place, method, own.name, ours, theirs, episodes, made, why)
+                    asked = planned.question(venue.experiment, About(((cell, scenario),)))
+                    pair = Pair(
+                        *(venue.experiment.id, place, method, own.name, ours, theirs, episodes, made, why),
+                        remarks=asked.tags,
+                        question=asked,
+                        imported="ours",
+                    )
                     found.setdefault((cell.key, scenario), pair)
     return list(found.values())
 
@@ -115,9 +123,9 @@ def _scores(evidence: Evidence, entered: Entered) -> Iterator[OwnScore]:
 
 def against_imports(evidence: Evidence, contests: Sequence[Contest]) -> list[Pair]:
     """Every imported method against an entrant, wherever both have scores."""
-    there = imports(evidence.store.root).of_suite(evidence.suite.id)
+    there, planned = imports(evidence.store.root).of_suite(evidence.suite.id), Planned(evidence)
     return [
-        _against(evidence, contest, scenario, own, method)
+        _against(evidence, planned, contest, scenario, own, method)
         for contest in each_cell(contests)
         for scenario in (contest.cell.scenarios if evidence.finished(contest.cell) else ())
         for own in there
@@ -126,8 +134,9 @@ def against_imports(evidence: Evidence, contests: Sequence[Contest]) -> list[Pai
     ]
 
 
-def _against(evidence: Evidence, contest: Contest, scenario: str, own: Import, method: str) -> Pair:
+def _against(evidence: Evidence, planned: Planned, contest: Contest, scenario: str, own: Import, method: str) -> Pair:
     cell, made = contest.cell, origin(own, method, scenario)
+    asked = planned.question(contest.experiment, About(((cell, scenario),)))
     return Pair(
         experiment=contest.experiment.id,
         place=contest.place(scenario),
@@ -138,6 +147,9 @@ def _against(evidence: Evidence, contest: Contest, scenario: str, own: Import, m
         episodes=evidence.rate_episodes(scenario, (cell,)) and made.episodes,
         origin=made,
         incomparable=incomparable(made, cell, scenario),
+        remarks=asked.tags,
+        question=asked,
+        imported="theirs",
     )
 
 

@@ -155,6 +155,8 @@ def _differences(found: Findings) -> Iterator[str]:
     yield "tests; the finding after Holm's correction over all rows. Scores: with 95% intervals. Pairs: seeds that"
     yield "finished on both sides, with their correlation r. Typical seed: the share of seeds on which this method"
     yield "scores higher, with its 90% interval."
+    if any(d.look for d in found.differences):
+        yield "The suite declares looks: a row is judged at the last one that is reached, on its seeds, at its level."
     yield ""
     yield from table(DIFFERENCE, map(_difference_row, found.differences))
 
@@ -189,7 +191,11 @@ def _difference_row(d: Difference) -> tuple[str, ...]:
     decision = d.decision
     open_ = decision.outcome == "undecided" and not d.incomparable
     seeds = "" if not open_ else str(decision.seeds_to_decide or "more than 1,000, or none")
-    gap = number(decision.estimate) + interval(decision.low, decision.high)
+    level = ""
+    if d.look is not None:
+        seeds = "" if not open_ else f"look at {d.look.next}" if d.look.next else "no look is left"
+        level = f" at {d.look.asked.level:.1%}" if decision.low is not None else ""
+    gap = number(decision.estimate) + interval(decision.low, decision.high) + level
     finding = f"{d.finding}: {decision.reason}"
     tagged = "; ".join([finding, *decision.tags])
     where = (d.experiment, d.scenario, d.against, seeds_compared(decision))

@@ -19,6 +19,8 @@ from bench.stats.intervals import Interval
 from bench.stats.retention import retention_interval
 from bench.store import Record
 from bench.suite import FirstReach, Place, one_sided
+from bench.verdict.about import About
+from bench.verdict.looks import Planned
 from bench.verdict.transfer import TransferMetric, transfer_metric
 
 
@@ -97,6 +99,7 @@ def _pairs(evidence: Evidence, entry: Entry, lost: list[str]) -> list[Pair]:
     """Every comparison of two cells in a scenario, once, though several experiments may hold it."""
     name, tuning = entry.method.name, entry.method.declaration.tuning.of_a_suite
     found: dict[tuple[str, str, str], Pair] = {}
+    planned = Planned(evidence)
     for contest in entry.contests:
         own = contest.cell
         for scenario in own.scenarios:
@@ -111,7 +114,8 @@ def _pairs(evidence: Evidence, entry: Entry, lost: list[str]) -> list[Pair]:
                     episodes = evidence.rate_episodes(scenario, (own, cell))
                     tuned = (*one_sided({name: tuning, method: evidence.suite.tuning(method)}),)
                     where = contest.experiment.id, place, method, own.key
-                    pair = Pair(*where, ours, theirs, episodes, remarks=tuned)
+                    asked = planned.question(contest.experiment, About(((own, scenario), (cell, scenario))))
+                    pair = Pair(*where, ours, theirs, episodes, remarks=(*asked.tags, *tuned), question=asked)
                     found.setdefault((own.key, cell.key, scenario), pair)
     return list(found.values())
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Literal
 
 from bench.stats.decisions import Decision, Outcome
-from bench.stats.estimates import ERROR, StatisticsError
+from bench.stats.estimates import StatisticsError
 from bench.stats.looks import ONCE, Asked
 from bench.stats.multiplicity import benjamini_hochberg, holm, most, partial_conjunction
 
@@ -85,25 +85,37 @@ def _partial(p: Sequence[float], needed: int, asked: Asked) -> float:
     return asked.at_a_look(partial_conjunction([asked.overall(one) for one in p], needed))
 
 
-def corrected(decisions: Sequence[Decision], correction: Correction) -> tuple[Decision, ...]:
+def corrected(
+    decisions: Sequence[Decision], correction: Correction, asked: Sequence[Asked] | None = None
+) -> tuple[Decision, ...]:
     """The same decisions as one family: p and p_against corrected, each direction over all of them.
 
-    A yes or no whose corrected p is not below 5% becomes undecided, and the reason says so; nothing becomes decided.
+    A yes or no whose corrected p is not below 5%, or its look's level, becomes undecided, and the reason says so;
+    nothing becomes decided.
     With "holm" (headline claims) the chance of any wrong yes in the family is at most 5%, and of any wrong no, too.
     With "benjamini-hochberg" (tables) the same holds for the expected share of wrong ones among the yes, among the no.
     Holm (1979), Benjamini & Hochberg (1995).
+    asked: how each was asked, where some are asked at several looks; p-values are corrected over all looks, and given
+    back as those of the look.
     Estimates and intervals stay those of the single comparison. A yes that is lost has no number of seeds: the
     number that would survive depends on the rest of the family.
     """
+    how = [ONCE] * len(decisions) if asked is None else [*asked]
+
+    def over_all_looks(side: Sequence[float]) -> list[float]:
+        overall = [own.overall(p) for own, p in zip(how, side, strict=True)]
+        return [own.at_a_look(p) for own, p in zip(how, CORRECTIONS[correction](overall), strict=True)]
+
     p, against = _both(decisions)
-    columns = zip(decisions, CORRECTIONS[correction](p), CORRECTIONS[correction](against), strict=True)
-    return tuple(_after(decision, yes, no, correction) for decision, yes, no in columns)
+    each = zip(decisions, over_all_looks(p), over_all_looks(against), how, strict=True)
+    return tuple(_after(decision, p, against, own, correction) for decision, p, against, own in each)
 
 
-def _after(decision: Decision, p: float, against: float, correction: str) -> Decision:
+def _after(decision: Decision, p: float, against: float, asked: Asked, correction: str) -> Decision:
     if decision.p is None:
         return decision
-    lost = (decision.outcome == "yes" and p >= ERROR) or (decision.outcome == "no" and against >= ERROR)
+    level = asked.nominal
+    lost = (decision.outcome == "yes" and p >= level) or (decision.outcome == "no" and against >= level)
     result = replace(decision, p=p, p_against=None if decision.p_against is None else against)
     if not lost:
         return result
