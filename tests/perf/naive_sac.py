@@ -62,8 +62,8 @@ class NaiveSAC:
         self.random = np.random.default_rng(seed)
         self.environment = gymnasium.vector.SyncVectorEnv([make])
         self.environment.action_space.seed(seed)
-        self.obs, _ = self.environment.reset(seed=seed)
-        obs, actions = self.obs.shape[1], self.environment.action_space.shape[1]
+        self.obs = np.asarray(self.environment.reset(seed=seed)[0])
+        obs, actions = self.obs.shape[1], int(np.prod(self.environment.single_action_space.shape or ()))
         self.actor, self.critics = Actor(obs, actions), [Critic(obs, actions) for _ in range(2)]
         self.targets = deepcopy(self.critics)
         self.critic_adam = torch.optim.Adam([p for critic in self.critics for p in critic.parameters()], LR)

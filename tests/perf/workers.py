@@ -18,6 +18,8 @@ from tests.conftest import ROOT
 from tests.perf.measure import SuiteWork, TeamWork, milliseconds
 from tests.perf.naive import NaiveMADDPG
 from tests.perf.naive_qmix import NaiveQMIX
+from tests.perf.naive_sac import NaiveSAC
+from tests.perf.sac import STEPS, LibrarySAC, SACWork
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -25,8 +27,8 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 class Worker:
     """One process at work. allocator: whether it gets the settings that `bench run` starts its processes with.
 
-    kind: "maddpg" or "knowru" (arguments of SuiteWork), "naive", "naive_own_batches", "qmix", "naive_qmix" or
-    "naive_qmix_whole".
+    kind: "maddpg" or "knowru" (arguments of SuiteWork), "naive", "naive_own_batches", "qmix", "naive_qmix",
+    "naive_qmix_whole", "sac", "sb3_sac" or "naive_sac".
     """
 
     def __init__(self, allocator: bool, **arguments: object):
@@ -85,6 +87,14 @@ def _parts(options: argparse.Namespace) -> dict[str, Callable[[], object]]:
         case "qmix":
             team = TeamWork(options.seeds, options.stored, options.device)
             return {"rollout": team.rollout, "update": team.update}
+        case "sac":
+            sac = SACWork(options.stored, options.members)
+            return {"steps": sac.steps, "updates": sac.updates, "products": sac.products}
+        case "sb3_sac":
+            return {"steps": LibrarySAC(options.stored).steps}
+        case "naive_sac":
+            own = NaiveSAC(seed=0, stored=options.stored)
+            return {"steps": lambda: own.steps(STEPS)}
         case _:
             work = SuiteWork(options.agents, options.seeds, options.stored, options.kind, options.device)
             return {"rollout": work.rollout, "update": work.update, "products": work.products}
@@ -95,6 +105,7 @@ def main() -> None:
     parser.add_argument("--kind", default="maddpg")
     parser.add_argument("--agents", type=int)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--members", type=int, default=1)
     parser.add_argument("--stored", type=int)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
