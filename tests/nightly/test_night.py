@@ -277,7 +277,7 @@ def test_nothing_ran_is_no_success(
     assert re.search(r"about \d+ s; --budget \d+m would do\n", done.stdout)
     done = bench_here("nightly", nightly_file, "--baseline", baseline, "--canary-only")
     assert done.returncode == 4
-    done = bench_here("nightly", "dvm", "--baseline", baseline, "--results", tmp_path / "runs")
+    done = bench_here("nightly", "ptde", "--baseline", baseline, "--results", tmp_path / "runs")
     assert done.returncode == 4
     assert "nothing ran: no cell of profile nightly can run here" in done.stdout
 
@@ -299,7 +299,7 @@ def test_bad_options_are_refused(bench_here: Bench, baseline: Path, arguments: t
 
 
 def test_a_suite_that_cannot_run_here_has_no_canary(bench_here: Bench, baseline: Path) -> None:
-    done = bench_here("nightly", "dvm", "--baseline", baseline, "--canary-only")
+    done = bench_here("nightly", "ptde", "--baseline", baseline, "--canary-only")
     assert (done.returncode, "nothing ran: no canary of these suites can run here" in done.stdout) == (4, True)
 
 
