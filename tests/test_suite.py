@@ -13,6 +13,7 @@ from bench.suite import Suite, SuiteError
 from bench.suite.loading import load, parse
 from bench.suite.shipped import available, folder
 from bench.suite.tuning import Tuning, one_sided
+from bench.suite.warnings import unsaid_tuning
 from tests.conftest import TINY
 from tests.printed import Entry, claim, table, text_with
 
@@ -413,12 +414,26 @@ def test_tuning_is_taken_over_and_said_where_it_is_of_one_side() -> None:
     (line,) = one_sided({"student": own, "base": untuned})
     assert line == f"one side was tuned: student ({own}); not base"
     assert not [*one_sided({"student": own, "init": own})]
-    assert not [*one_sided({"student": untuned, "base": None})]
+    silent = Tuning(method="not stated", source="a")
+    assert ([*one_sided({"student": own, "base": silent})], str(silent)) == (
+        [f"tuning is stated of one side alone: student ({own}); not of base"],
+        "not stated",
+    )
+    assert not [*one_sided({"student": untuned, "base": None, "init": silent})]
     heir = parse(changed('id = "base"', f'id = "base"\n{told}').encode(), "tiny.toml")
     assert heir.tuning("init") == heir.tuning("base") == own  # it extends it
 
 
-def test_what_was_not_tuned_had_no_trials() -> None:
-    told = 'tuning = { method = "none", trials = 3, source = "a" }'
+def test_tuning_is_asked_of_each_method() -> None:
+    """All suites say it, if only that the paper does not."""
+    for name in available():
+        assert not [*unsaid_tuning(load(name))]
+    (line,) = unsaid_tuning(parse(TINY.encode(), "tiny.toml"))
+    assert line.startswith("how the settings of base, init, student were chosen is not said: add tuning = {")
+
+
+@pytest.mark.parametrize("word", ["none", "not stated"])
+def test_what_was_not_tuned_had_no_trials(word: str) -> None:
+    told = f'tuning = {{ method = "{word}", trials = 3, source = "a" }}'
     message = refused(changed('id = "base"', f'id = "base"\n{told}'))
     assert "method[base].tuning" in message

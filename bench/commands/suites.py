@@ -20,8 +20,8 @@ from bench.suite.assets import everywhere, to_get
 from bench.suite.explain import Problem, listed, nearest, shown
 from bench.suite.loading import load
 from bench.suite.loading import schema as json_schema
-from bench.suite.margins import wide_margins
 from bench.suite.shipped import available
+from bench.suite.warnings import warnings
 
 STAND_INS = ("random", "greedy_script")  # opponents that need no weights
 
@@ -83,7 +83,7 @@ def validate(
         print_json([validation_json(name, found) for name, found in checked.items()])
     for name, found in () if as_json else checked.items():
         say(*([validation_line(name, found)] if isinstance(found, Suite) else str(found).split("\n")))
-        for line in wide_margins(found) if isinstance(found, Suite) else ():
+        for line in warnings(found) if isinstance(found, Suite) else ():
             say(f"  warning: {line}")
     if any(isinstance(found, SuiteError) for found in checked.values()):
         raise typer.Exit(BAD_USAGE)

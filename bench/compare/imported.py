@@ -6,7 +6,7 @@ else is shown and not tested.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.compare.findings import Findings, Origin, OwnScore, Pair, family, over_scenarios, own_score
@@ -15,7 +15,7 @@ from bench.exchange.imported import Import, Imports, imports
 from bench.guests.places import Contest, Rivals, each_cell, rivals
 from bench.plan import COMMAND_LINE, Cell
 from bench.stats.estimates import StatisticsError
-from bench.suite import Place, SuiteError
+from bench.suite import Place, SuiteError, Tuning, one_sided
 from bench.suite.explain import Problem, listed, nearest, shown
 from bench.verdict.about import About
 from bench.verdict.looks import Planned
@@ -100,9 +100,10 @@ def _pairs(evidence: Evidence, entered: Entered, lost: list[str]) -> list[Pair]:
                     why = incomparable(made, cell, scenario)
                     episodes = evidence.rate_episodes(scenario, (cell,)) and made.episodes
                     asked = planned.question(venue.experiment, About(((cell, scenario),)))
+                    tuned = one_sided({own.name: None, method: evidence.suite.tuning(method)})
                     pair = Pair(
                         *(venue.experiment.id, place, method, own.name, ours, theirs, episodes, made, why),
-                        remarks=asked.tags,
+                        remarks=(*asked.tags, *tuned),
                         question=asked,
                         imported="ours",
                     )
@@ -121,11 +122,11 @@ def _scores(evidence: Evidence, entered: Entered) -> Iterator[OwnScore]:
             yield own_score(evidence.suite, "", Place(scenario), finals, len(own.protocol.seeds))
 
 
-def against_imports(evidence: Evidence, contests: Sequence[Contest]) -> list[Pair]:
-    """Every imported method against an entrant, wherever both have scores."""
+def against_imports(evidence: Evidence, contests: Sequence[Contest], tuning: Mapping[str, Tuning]) -> list[Pair]:
+    """Every imported method against an entrant, wherever both have scores. tuning: of the entrant, by its name."""
     there, planned = imports(evidence.store.root).of_suite(evidence.suite.id), Planned(evidence)
     return [
-        _against(evidence, planned, contest, scenario, own, method)
+        _against(evidence, planned, contest, scenario, own, method, tuning)
         for contest in each_cell(contests)
         for scenario in (contest.cell.scenarios if evidence.finished(contest.cell) else ())
         for own in there
@@ -134,7 +135,15 @@ def against_imports(evidence: Evidence, contests: Sequence[Contest]) -> list[Pai
     ]
 
 
-def _against(evidence: Evidence, planned: Planned, contest: Contest, scenario: str, own: Import, method: str) -> Pair:
+def _against(
+    evidence: Evidence,
+    planned: Planned,
+    contest: Contest,
+    scenario: str,
+    own: Import,
+    method: str,
+    tuning: Mapping[str, Tuning],
+) -> Pair:
     cell, made = contest.cell, origin(own, method, scenario)
     asked = planned.question(contest.experiment, About(((cell, scenario),)))
     return Pair(
@@ -147,7 +156,7 @@ def _against(evidence: Evidence, planned: Planned, contest: Contest, scenario: s
         episodes=evidence.rate_episodes(scenario, (cell,)) and made.episodes,
         origin=made,
         incomparable=incomparable(made, cell, scenario),
-        remarks=asked.tags,
+        remarks=(*asked.tags, *one_sided({**tuning, own.label(method): None})),
         question=asked,
         imported="theirs",
     )

@@ -18,7 +18,7 @@ from bench.stats.estimates import StatisticsError
 from bench.stats.intervals import Interval
 from bench.stats.retention import retention_interval
 from bench.store import Record
-from bench.suite import FirstReach, Place, one_sided
+from bench.suite import FirstReach, Place, Tuning, one_sided
 from bench.verdict.about import About
 from bench.verdict.looks import Planned
 from bench.verdict.transfer import TransferMetric, transfer_metric
@@ -75,7 +75,7 @@ def compared(evidence: Evidence, entry: Entry) -> Comparison:
         over=tuple(over),
         lacking=tuple(dict.fromkeys(lost)),
         entry=entry,
-        imported=family(evidence.suite, against_imports(evidence, entry.contests)),
+        imported=family(evidence.suite, against_imports(evidence, entry.contests, _tuning(entry))),
         transfer=tuple(transfer),
         retention=tuple(_retention(evidence, entry)),
         costs=tuple(_costs(evidence, entry.contests)),
@@ -97,7 +97,7 @@ def _scores(evidence: Evidence, entry: Entry) -> Iterator[OwnScore]:
 
 def _pairs(evidence: Evidence, entry: Entry, lost: list[str]) -> list[Pair]:
     """Every comparison of two cells in a scenario, once, though several experiments may hold it."""
-    name, tuning = entry.method.name, entry.method.declaration.tuning.of_a_suite
+    own_tuning = _tuning(entry)
     found: dict[tuple[str, str, str], Pair] = {}
     planned = Planned(evidence)
     for contest in entry.contests:
@@ -112,12 +112,17 @@ def _pairs(evidence: Evidence, entry: Entry, lost: list[str]) -> list[Pair]:
                     lost.append(f"{method} on {place}: {reason}")
                 else:
                     episodes = evidence.rate_episodes(scenario, (own, cell))
-                    tuned = (*one_sided({name: tuning, method: evidence.suite.tuning(method)}),)
+                    tuned = (*one_sided({**own_tuning, method: evidence.suite.tuning(method)}),)
                     where = contest.experiment.id, place, method, own.key
                     asked = planned.question(contest.experiment, About(((own, scenario), (cell, scenario))))
                     pair = Pair(*where, ours, theirs, episodes, remarks=(*asked.tags, *tuned), question=asked)
                     found.setdefault((own.key, cell.key, scenario), pair)
     return list(found.values())
+
+
+def _tuning(entry: Entry) -> dict[str, Tuning]:
+    """The entrant's, by its name."""
+    return {entry.method.name: entry.method.declaration.tuning.of_a_suite}
 
 
 def _finals(evidence: Evidence, cell: Cell, scenario: str) -> dict[int, float]:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from bench.suite import Experiment, Printed, Reading, Seeds, Setting, Suite, SuiteError, quantities
-from bench.suite.margins import wide_margins
+from bench.suite.warnings import warnings
 
 Row = dict[str, Any]
 
@@ -197,6 +197,6 @@ def validation_line(name: str, suite: Suite) -> str:
 def validation_json(name: str, found: Suite | SuiteError) -> dict[str, Any]:
     """One suite's entry in what `bench validate --json` prints; no problems: it is sound."""
     if isinstance(found, Suite):
-        return {"suite": found.id, "version": found.version, "problems": [], "warnings": [*wide_margins(found)]}
+        return {"suite": found.id, "version": found.version, "problems": [], "warnings": [*warnings(found)]}
     problems = [dataclasses.asdict(p) for p in found.problems]
     return {"suite": name, "version": None, "problems": problems, "warnings": []}

@@ -167,7 +167,7 @@ class Method(Model):
     hyperparameters: dict[str, Setting] = Field(default={})
     """By name: value, source, kind."""
     tuning: Tuning | None = None
-    """How they were chosen; left out where nothing is stated. What it extends counts where it states none itself."""
+    """How they were chosen: asked of each method. What it extends counts where it says none itself."""
     waits_for: Waits = None
 
 
