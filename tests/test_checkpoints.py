@@ -339,7 +339,18 @@ def no_clock(_: dict[str, np.ndarray], progress: dict[str, Any]) -> None:
     progress["wall_s"] = None
 
 
-CHANGES = (other_shape, one_for_all, no_parameter, no_stream, short_stream, no_curves, odd_curves, no_clock)
+def no_rounds(_: dict[str, np.ndarray], progress: dict[str, Any]) -> None:
+    del progress["rounds"]
+
+
+def odd_turn(_: dict[str, np.ndarray], progress: dict[str, Any]) -> None:
+    progress["turned"] = ["no"]
+
+
+CHANGES = (
+    *(other_shape, one_for_all, no_parameter, no_stream, short_stream),
+    *(no_curves, odd_curves, no_clock, no_rounds, odd_turn),
+)
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -173,7 +173,10 @@ def test_only_runs_and_environments_import_torch(path: Path) -> None:
 
 
 def test_checking_needs_no_torch_and_loads_no_more_than_it_uses() -> None:
-    """Suites, plans, verdicts and reports rebuild where torch cannot even be imported. A verb imports its own alone."""
+    """Suites, plans, verdicts and reports rebuild where torch cannot even be imported. A verb imports its own alone.
+
+    So does an environment's own process.
+    """
     code = (
         "import sys\n"
         "class NoTorch:\n"
@@ -185,7 +188,8 @@ def test_checking_needs_no_torch_and_loads_no_more_than_it_uses() -> None:
         "assert all(Verbs()[name].name == name for name in VERBS)\n"
         "assert not {'scipy', 'pandas', 'matplotlib', 'pettingzoo'} & {*sys.modules}\n"
         "from bench.suite.loading import load; from bench.plan import make_plan, Selection\n"
-        "assert make_plan(load('knowru'), Selection()).runs"
+        "assert make_plan(load('knowru'), Selection()).runs\n"
+        "import bench.envs.apart_child"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,27 +1,27 @@
 """One environment in a process of its own: a game that crashes, hangs or leaks takes its run along and nothing else.
 
-The process runs in a scratch folder, which is removed with it. A keeper (processes/keeper.py) ends it, and all that it
-has started, when this process lets go or dies.
+The process runs in a scratch folder. A keeper (processes/keeper.py) ends it, and all that it has started, and removes
+the folder, when this process lets go or dies.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
+import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.envs.one import EnvironmentFailed, Floats, Given
 from bench.envs.params import Params
-from bench.envs.several import EnvironmentFailed, Floats, Given
 from bench.processes.channel import Channel, Closed, Garbled
 from bench.processes.starting import command, environment
 
@@ -29,6 +29,7 @@ KEEPER, CHILD = "bench.processes.keeper", "bench.envs.apart_child"
 GRACE_S = 10.0  # for the keeper to end the process and what it has started
 REASON_LETTERS = 400
 LOG_BYTES = 4096  # of the end of what the process has printed
+READ_S = 1.0  # until all that an ended process has printed is read
 
 
 @dataclass(frozen=True)
@@ -47,20 +48,23 @@ class Apart:
         """target: "module:function", called with the params' table in the other process; it gives a `One`."""
         self._limits, self._sizes = limits, params.obs_sizes
         self._actions = params.action_sizes
-        self._scratch = tempfile.TemporaryDirectory(prefix="environment-")
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 out of its reach; closed with it
+        self._scratch = tempfile.mkdtemp(prefix="environment-")
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                command(KEEPER, CHILD, str(theirs.fileno())),
-                env=environment(TMPDIR=self._scratch.name),
-                cwd=self._scratch.name,
+                command(KEEPER, CHILD, str(theirs.fileno()), self._scratch),
+                env=environment(),
+                cwd=self._scratch,
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.PIPE,  # the keeper's lifeline
-                stdout=self._log,
+                stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        assert self._process.stdout is not None
+        self._said = bytearray()  # the end of what it has printed
+        self._reader = threading.Thread(target=_drain, args=(self._process.stdout, self._said), daemon=True)
+        self._reader.start()
         self._channel = Channel(ours)
         order = {"make": target, "params": params.model_dump(mode="json"), "memory": limits.memory_bytes}
         try:
@@ -91,9 +95,8 @@ class Apart:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        with contextlib.suppress(OSError):  # somebody else has removed it
-            self._scratch.cleanup()
-        self._log.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)  # where the keeper could not
+        self._reader.join(READ_S)
 
     def _own(self, said: Mapping[str, Any], content: bytes) -> list[Floats]:
         """Each agent's own observation, out of all in a row."""
@@ -126,9 +129,17 @@ class Apart:
             code = self._process.wait(timeout=5.0)
         except subprocess.TimeoutExpired:
             return "its process closed the channel"
-        self._log.seek(max(0, os.fstat(self._log.fileno()).st_size - LOG_BYTES))
-        said = self._log.read(LOG_BYTES).decode(errors="replace").splitlines()
+        self._reader.join(READ_S)
+        said = self._said.decode(errors="replace").splitlines()
         last = (said or ["no message"])[-1][:REASON_LETTERS]
         if code < 0:
             return f"its process was killed by signal {-code} ({signal.Signals(-code).name}): {last}"
         return f"its process ended with code {code}: {last}"
+
+
+def _drain(output: IO[bytes], end: bytearray) -> None:
+    """Keep the end of what is printed: games print all their life, and no disk must fill."""
+    with output:
+        while part := output.read1(2**16):  # type: ignore[attr-defined]
+            end += part
+            del end[:-LOG_BYTES]

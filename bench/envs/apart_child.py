@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.envs.several import EnvironmentFailed, Floats, Given, One, check_ends, said_of
+from bench.envs.one import EnvironmentFailed, Floats, Given, One, check_ends, said_of
 from bench.processes.channel import Channel, Closed
 
 

@@ -68,6 +68,11 @@ class Params(BaseModel, ABC):
         return False
 
     @property
+    def episodes_at_once(self) -> int | None:
+        """How many episodes of a seed an evaluation plays side by side; None: all. Less where a copy costs much."""
+        return None
+
+    @property
     def repeats(self) -> bool:
         """Whether the same seed and actions always come to the same episode; else no hash of a run is promised."""
         return True

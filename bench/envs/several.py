@@ -10,68 +10,33 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bench.envs.one import (
+    ACTION,
+    ENDED_EARLY,
+    OBSERVATION,
+    REWARD,
+    EnvironmentFailed,
+    Floats,
+    Given,
+    One,
+    check_ends,
+    check_finite,
+    check_shapes,
+    said_of,
+)
 from bench.envs.params import Params
 from bench.envs.registry import Step
+from bench.output.terminal import warn
 
-Floats = NDArray[np.float64]
 HIGHEST_SEED = 2**31 - 1  # what every package takes
-REWARD = "the environment gave agent {agent} the reward {value}"
-OBSERVATION = "the environment gave agent {agent} an observation whose entry {entry} is {value}"
-ACTION = "the method gave agent {agent} an action whose entry {entry} is {value}"
-
-
-@dataclass(frozen=True)
-class Given:
-    """What one step gives: obs, each agent's own, unpadded; rewards [N]; outcome, by name."""
-
-    obs: Sequence[Floats]
-    rewards: Sequence[float]
-    terminated: bool = False
-    truncated: bool = False
-    outcome: Mapping[str, float] = field(default_factory=dict)
-
-
-class LaneFailed(Exception):
-    """What ends one lane; the message says why, in a line. lane: whose, where it is known."""
-
-    lane: int | None = None
-
-
-class EnvironmentFailed(LaneFailed):
-    """An environment that cannot go on, or that gives what its scenario does not declare."""
-
-
-class Diverged(LaneFailed):
-    """A number of an action, a reward or an observation is not finite; its lane is known."""
-
-
-class One(Protocol):
-    """One environment of one scenario. Every call may raise EnvironmentFailed."""
-
-    def reset(self, seed: int) -> Sequence[Floats]:
-        """Start an episode that the seed decides; each agent's own observation."""
-        ...
-
-    def step(self, actions: Sequence[Floats | int]) -> Given:
-        """One action for each agent: its number, or numbers between -1 and 1 where actions are continuous.
-
-        Every step tells every outcome that the scenario declares.
-        """
-        ...
-
-    def avail_actions(self) -> Sequence[NDArray[np.bool_]] | None:
-        """Which of its own actions each agent has now; None: all of them, always."""
-        ...
-
-    def close(self) -> None: ...
+DOES_NOT_REPEAT = "it does not come to the same observations by the same seed and actions"
 
 
 class Several:
@@ -98,16 +63,17 @@ class Several:
         return self.restart(torch.ones(len(generators), copies, dtype=torch.bool))
 
     def _open(self, generators: Sequence[torch.Generator], copies: int) -> None:
-        """So many copies for each seed, of which none has begun."""
+        """So many copies for each seed, of which none has begun. A seed's are kept, for resets that ask for more."""
         self._generators = list(generators)
         shape = len(generators), copies
-        if [len(row) for row in self._copies] != [copies] * len(generators):
-            self.close()
-            for lane in range(len(generators)):
-                with _in_lane(lane):
-                    self._copies.append([])
-                    for _ in range(copies):
-                        self._copies[lane].append(self._make())
+        _end(self._copies[len(generators) :])
+        del self._copies[len(generators) :]
+        for lane in range(len(generators)):
+            if lane == len(self._copies):
+                self._copies.append([])
+            with _in_lane(lane):
+                while len(self._copies[lane]) < copies:
+                    self._copies[lane].append(self._make())
         self._obs = np.zeros((*shape, self.agents, self.obs_size))
         self._avail = np.broadcast_to(self._own_actions, (*shape, *self._own_actions.shape)).copy()
         self._resting = np.zeros(shape, bool)
@@ -146,9 +112,7 @@ class Several:
                 for own in actions:
                     self._advance(lane, copy, own)
             if not np.array_equal(self._obs[lane], state["obs"]):
-                error = EnvironmentFailed("it does not come to the same observations by the same seed and actions")
-                error.lane = lane
-                raise error
+                raise EnvironmentFailed(DOES_NOT_REPEAT, lane)
         return torch.from_numpy(self._obs.copy())
 
     def avail_actions(self) -> Tensor:
@@ -159,11 +123,13 @@ class Several:
         """Actions [S, E, N, A]: one-hot, or continuous where the scenario's are.
 
         Raises ValueError for another shape, and where an action is not available or out of [-1, 1]; Diverged where an
-        action, a reward or an observation is not finite.
+        action, a reward or an observation is not finite; EnvironmentFailed where a copy is over and none ends early.
         """
         expected = (*self._resting.shape, self.agents, self.action_size)
         if tuple(actions.shape) != expected:
             raise ValueError(f"actions: got shape {tuple(actions.shape)}; allowed: {expected} = [S, E, N, A]")
+        if not self.params.ends_early and self._resting.any():
+            raise EnvironmentFailed(ENDED_EARLY, lane=int(np.argwhere(self._resting)[0, 0]))
         given = actions.detach().cpu().double().numpy()
         rewards, ends = np.zeros(expected[:3]), np.zeros((2, *expected[:2]), bool)
         outcome = {name: np.zeros(expected[:2]) for name in self.params.outcomes}
@@ -182,9 +148,7 @@ class Several:
 
     def close(self) -> None:
         """End every copy."""
-        for one in (one for row in self._copies for one in row):
-            with contextlib.suppress(SystemExit):  # it ends anyway, and the process has others
-                one.close()
+        _end(self._copies)
         self._copies = []
 
     def _begin(self, lane: int, copy: int, seed: int) -> None:
@@ -241,40 +205,16 @@ class Several:
         return chosen
 
 
-def check_shapes(name: str, of_agents: Sequence[Any], sizes: Sequence[int]) -> None:
-    """Raise EnvironmentFailed where there is not one row of its size for each agent."""
-    if len(of_agents) != len(sizes):
-        raise EnvironmentFailed(f"{name}: got {len(of_agents)} entries; declared: {len(sizes)}, one an agent")
-    for agent, (own, size) in enumerate(zip(of_agents, sizes, strict=True)):
-        if (shape := np.shape(own)) != (size,):
-            raise EnvironmentFailed(f"{name}: agent {agent}: got shape {shape}; declared: ({size},)")
+def _end(copies: Sequence[Sequence[One]]) -> None:
+    """End all of them. What one raises is told and changes nothing: its episodes are over, and others are to be ended.
 
-
-def check_ends(found: Given) -> None:
-    """Raise EnvironmentFailed where an end is not one bool, e.g. one for each agent."""
-    for name, said in (("terminated", found.terminated), ("truncated", found.truncated)):
-        if not isinstance(said, bool | np.bool_):
-            raise EnvironmentFailed(f"{name}: got {type(said).__name__}; declared: one bool")
-
-
-def check_finite(values: NDArray[Any], says: str, *place: int) -> None:
-    """Raise Diverged where a number is not finite. says: what it is, see REWARD.
-
-    values: [S, E, N, ...], or [...] of the lane and agent that `place` names.
+    Games whose process has crashed often raise here.
     """
-    if np.isfinite(values).all():
-        return
-    at = tuple(np.argwhere(~np.isfinite(values))[0].tolist())
-    lane, agent, entry = (*place, at[0]) if place else (at[0], at[2], at[-1])
-    error = Diverged(says.format(agent=agent, entry=entry, value=values[at]))
-    error.lane = lane
-    raise error
-
-
-def said_of(error: BaseException) -> str:
-    """An exception's type and words, in one line."""
-    words = " ".join(str(error).split())
-    return f"{type(error).__name__}: {words or 'no message'}"
+    for one in (one for row in copies for one in row):
+        try:
+            one.close()
+        except (Exception, SystemExit) as error:
+            warn(f"an environment was not closed in order: {said_of(error)}")
 
 
 @contextlib.contextmanager
@@ -288,6 +228,4 @@ def _in_lane(lane: int) -> Iterator[None]:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a package may end the process, or panic
-        failed = EnvironmentFailed(said_of(error))
-        failed.lane = lane
-        raise failed from error
+        raise EnvironmentFailed(said_of(error), lane) from error

@@ -225,6 +225,7 @@ class Dispatcher:
             device=self.options.device,
             checkpoint_s=self.options.checkpoint_s,
             limits=self.options.limits,
+            here=str(Path.cwd()),
         )
         ids = [run.id for run in shard]
         log = self.store.root / "logs" / f"{ids[0]}.log"

@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -45,8 +47,10 @@ class LocalWorkers:
                 text=True,
                 start_new_session=True,  # Ctrl-C reaches the parent alone
             )
-        worker = LocalWorker(process, log)
+        scratch = tempfile.mkdtemp(prefix="bench-worker-")
+        worker = LocalWorker(process, log, scratch)
         order = {"job": job.model_dump(mode="json"), "results": str(self.results), "parent": os.getpid()}
+        order["scratch"] = scratch
         worker.tell(json.dumps(order))
         threading.Thread(target=worker.listen, args=(hear,), daemon=True).start()
         return worker
@@ -55,8 +59,9 @@ class LocalWorkers:
 class LocalWorker:
     """A process: orders and acknowledgements go in by the line, events come out by the line, as JSON."""
 
-    def __init__(self, process: subprocess.Popen[str], log: Path):
-        self._process, self._log = process, log
+    def __init__(self, process: subprocess.Popen[str], log: Path, scratch: str):
+        """scratch: its folder, which goes with it."""
+        self._process, self._log, self._scratch = process, log, scratch
 
     def tell(self, line: str) -> None:
         assert self._process.stdin is not None
@@ -85,6 +90,7 @@ class LocalWorker:
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         code = self._process.wait()
+        shutil.rmtree(self._scratch, ignore_errors=True)  # where it could not
         if code < 0:
             says = f"killed by signal {-code}, for want of memory perhaps; the same command goes on from its checkpoint"
         else:

@@ -1,7 +1,8 @@
 """One job in one process: reads a job as JSON from standard input, writes events as JSON lines to standard output.
 
 A run's record and weights are events, too: the parent writes them. Until it answers with the run's id, on a line of
-standard input, the run stays claimed. Started by `bench.executors.local` with one torch thread. SIGTERM, or the
+standard input, the run stays claimed. It works in a scratch folder, since some environments write where they stand.
+Started by `bench.executors.local` with one torch thread. SIGTERM, or the
 parent's death, stops it after a checkpoint.
 Exit codes: 0 done, 1 failed (the last event or the end of standard error says why), 75 stopped.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 from typing import Any
@@ -45,6 +47,7 @@ def main() -> int:
     asked: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    os.chdir(order["scratch"])
     try:
         run_job(
             Job.model_validate(order["job"]),
@@ -64,6 +67,8 @@ def main() -> int:
     except OSError as error:
         report({"event": "broken", "reason": storage_problem(error, order["results"])})
         return 1
+    finally:
+        shutil.rmtree(order["scratch"], ignore_errors=True)  # the parent may be gone
     return 0
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from bench.envs.several import LaneFailed
+from bench.envs.one import LaneFailed
 from bench.guests.answers import CHANGES
 from bench.guests.process import Foul, MethodProcess
 from bench.guests.remote import RemoteLearner
@@ -36,7 +36,7 @@ def guard_run(
             raise Stopped
 
     returns, policy, reason = [], {}, ""
-    with MethodProcess(order, job.limits, log, "bench.guests.guarded") as process:
+    with MethodProcess(order, job.limits, log, "bench.guests.guarded", job.here) as process:
         learner = RemoteLearner(process, waiting)
         training = Training(own, store, (run,), (None,), report, write, learner)
         try:

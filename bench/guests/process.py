@@ -48,17 +48,19 @@ class MethodProcess:
 
     It is gone, too, when this process dies, however it dies: a keeper (processes/keeper.py) stands between the two. It
     runs in an empty folder of its own, which goes with it.
-    log: where the first mebibyte of what it prints goes; the rest is dropped. module: what runs there.
+    log: where the first mebibyte of what it prints goes; the rest is dropped. module: what runs there. here: the folder
+    that bench was called from, where the method is looked for; the current one, where nothing else is said.
     """
 
-    def __init__(self, order: Mapping[str, Any], limits: Limits, log: Path | None, module: str = CHILD):
+    def __init__(self, order: Mapping[str, Any], limits: Limits, log: Path | None, module: str = CHILD, here: str = ""):
         self._limits, self._began = limits, time.monotonic()
-        self._here, self._own = Path.cwd(), Path(tempfile.mkdtemp(prefix="bench-guest-"))
+        self._here, self._own = Path(here or Path.cwd()), Path(tempfile.mkdtemp(prefix="bench-guest-"))
         self._there = set(os.listdir(self._here))
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                command(KEEPER, module, str(theirs.fileno()), str(self._own)),
+                command(KEEPER, module, str(theirs.fileno()), str(self._own), "alone"),
+                cwd=self._here,
                 env=guest_environment(PYTHONHASHSEED="0"),
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.PIPE,  # the keeper's lifeline

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +23,8 @@ from baselines.learner import Seen
 from baselines.streams import generator
 from baselines.teachers import Teaching, teaching
 from bench.envs import Environment, make, packages_of
+from bench.envs.one import Diverged, EnvironmentFailed
 from bench.envs.scores import episode_scores
-from bench.envs.several import Diverged, EnvironmentFailed
 from bench.guests.actions import IllegalAction, check
 from bench.guests.answers import CHANGES, foul, versions, whole
 from bench.guests.process import Foul, MethodProcess
@@ -33,7 +33,7 @@ from bench.run.counting import At
 from bench.run.curves import CurveLog, bounded
 from bench.run.failing import environment_failed
 from bench.run.job import Job, Write
-from bench.run.playing import play
+from bench.run.playing import parts, play
 from bench.run.tasks import make_teachers, places, teacher_refs
 from bench.run.training import Event, Stopped
 from bench.store import Numbers, Record, Scores, Store, sha256
@@ -102,7 +102,7 @@ class Referee:
                 raise Stopped
 
         try:
-            with MethodProcess(self._order(), self.job.limits, log) as self.process:
+            with MethodProcess(self._order(), self.job.limits, log, here=self.job.here) as self.process:
                 self.waiting = waiting
                 try:
                     returns = self._play()
@@ -246,6 +246,16 @@ class Referee:
 
     def _evaluation(self, purpose: str, episodes: int) -> np.ndarray:
         """Scores [E] of the reported policy on the episodes that every method of this seed is evaluated on."""
+        start, at_once = [generator(self.run.seed, purpose)], self.place.params.episodes_at_once
+        found = [self._evaluated(start, some) for some in parts(episodes, at_once)]
+        self.played = b"".join(played for played, _ in found)
+        scores = np.concatenate([own for _, own in found])
+        if not bounded(scores):
+            foul(f"diverged at step {self.steps}: a score is not finite, or beyond bounds")
+        return scores
+
+    def _evaluated(self, start: Sequence[torch.Generator], episodes: int) -> tuple[bytes, np.ndarray]:
+        """The actions of so many episodes side by side, and their scores [E]."""
         calls = itertools.count()
 
         def act(seen: Seen) -> Tensor:
@@ -260,14 +270,10 @@ class Referee:
                 else:
                     foul(f"in an evaluation it answered {message.get('do')!r}, where actions were asked for")
 
-        start, ends_early = [generator(self.run.seed, purpose)], self.place.params.ends_early
-        played = play(self.place.apart, start, episodes, self.limit, act, ends_early)
+        played = play(self.place.apart, start, episodes, self.limit, act, self.place.params.ends_early)
         rollout = played.rollout
-        self.played = rollout.actions.argmax(-1).to(torch.uint8).numpy().tobytes()
-        scores = self._scores(rollout.rewards, rollout.mask, played.outcome)
-        if not bounded(scores):
-            foul(f"diverged at step {self.steps}: a score is not finite, or beyond bounds")
-        return scores
+        actions = rollout.actions.argmax(-1).to(torch.uint8).numpy().tobytes()
+        return actions, self._scores(rollout.rewards, rollout.mask, played.outcome)
 
     def _one_hot(self, array: bytes, episodes: int) -> Tensor:
         """Actions as they came, [E, N] int64, checked: [1, E, N, A]. Raises Foul."""

@@ -4,8 +4,8 @@ Standard input is the lifeline. Its other end is the harness's; it closes when t
 dies. Then, or when MODULE has ended, everything that descends from MODULE is killed, whatever session it is in. The
 keeper ends as MODULE did: with its exit code, or by its signal. Should the keeper die, the system kills MODULE.
 
-With a FOLDER as a third argument, which guests get, MODULE runs in it and may write there alone, where the kernel can
-see to it (landlock.py). It is its TMPDIR, too, and is removed at the end.
+With a FOLDER as a third argument MODULE runs in it. It is its TMPDIR, too, and is removed at the end. With `alone` as a
+fourth, which guests get, MODULE may write there alone, where the kernel can see to it (landlock.py).
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ from bench.processes.landlock import confine
 from bench.processes.starting import command
 
 PARENT_DIES, SUBREAPER = 1, 36  # PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER of linux/prctl.h
+BOUND, AMBIENT, CLEAR = 24, 47, 4  # PR_CAPBSET_DROP, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL
+# CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_PERFMON of linux/capability.h: root reads by them the variables of every process,
+# whatever Landlock says.
+LOOKING_IN = (19, 21, 38)
 POLL_S = 0.05  # how often it looks whether MODULE has ended
 
 
@@ -32,13 +36,17 @@ def main() -> int:
     module, channel = sys.argv[1], int(sys.argv[2])
     control(SUBREAPER, 1)  # what MODULE starts and leaves comes to us
     us, scratch = os.getpid(), Path(sys.argv[3]) if sys.argv[3:] else None
+    alone = sys.argv[4:] == ["alone"]
 
     def bound() -> None:
         """In the child, before it runs anything: no moment is left in which our death would free it."""
         control(PARENT_DIES, signal.SIGKILL)
         if os.getppid() != us:
             os._exit(1)
-        if scratch is not None:
+        if scratch is not None and alone:
+            for capability in LOOKING_IN:  # those that the process which comes of this one can have
+                control(BOUND, capability)
+            control(AMBIENT, CLEAR)
             confine([scratch])  # before it has a second thread, which would go free
 
     guest = subprocess.Popen(  # this process has one thread, so bound is safe

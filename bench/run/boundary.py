@@ -81,8 +81,8 @@ def kept(store: Store, cell: Cell, run: Run, device: str, says: Callable[[str], 
 
 
 def is_kept(checkpoint: Checkpoint, run: Run) -> bool:
-    """Whether a checkpoint's replay log is not the run's own, but one that was kept."""
-    return any(part.run != run.id for part in checkpoint.replay)
+    """Whether a checkpoint is not the run's own, but a state that was kept."""
+    return checkpoint.name != run.id
 
 
 def drop_kept(store: Store, cell: Cell, run: Run) -> None:

@@ -10,7 +10,7 @@ import time
 import torch
 
 from baselines.learner import Learner
-from bench.envs.several import Diverged, LaneFailed, said_of
+from bench.envs.one import Diverged, LaneFailed, said_of
 from bench.plan import Run
 from bench.run.job import Job
 from bench.run.restoring import out_of_memory

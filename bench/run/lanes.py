@@ -17,7 +17,7 @@ from bench.run.boundary import drop_kept, is_kept, kept
 from bench.run.counting import alone
 from bench.run.failing import ended, never_begun, reasons
 from bench.run.job import Job, Write
-from bench.run.restoring import NotRestored
+from bench.run.restoring import NotRestored, far
 from bench.run.training import Event, Stopped, Training
 from bench.store import Store, StoreError
 from bench.store.checkpoints import Checkpoint, drop_checkpoint, load_checkpoint
@@ -57,9 +57,11 @@ class _Lanes:
                 checkpoint = None
             if checkpoint is None:
                 fresh.append(run)
-            else:
-                far = checkpoint.progress["rounds"], checkpoint.progress["turned"], is_kept(checkpoint, run)
-                begun[far].append((run, checkpoint))
+                continue
+            try:
+                begun[*far(checkpoint), is_kept(checkpoint, run)].append((run, checkpoint))
+            except NotRestored as error:
+                fresh.append(self._dropped(run, checkpoint, str(error)))
         for _, group in sorted(begun.items(), reverse=True):
             for own in self._groups(group):
                 fresh += self._resume(own)
@@ -87,10 +89,14 @@ class _Lanes:
             return []
         if len(group) > 1:  # whose fault it is shows when each goes on alone
             return [run for one in group for run in self._resume([one])]
-        if is_kept(checkpoints[0], runs[0]):
-            drop_kept(self.store, self.job.cell, runs[0])
-        drop_checkpoint(self.store, runs[0].id, why, self._remark)
-        return list(runs)
+        return [self._dropped(runs[0], checkpoints[0], why)]
+
+    def _dropped(self, run: Run, checkpoint: Checkpoint, why: str) -> Run:
+        """A run that starts again: its checkpoint cannot be taken up."""
+        if is_kept(checkpoint, run):
+            drop_kept(self.store, self.job.cell, run)
+        drop_checkpoint(self.store, run.id, why, self._remark)
+        return run
 
     def _finish(self, training: Training) -> None:
         """Train a group to its records; those of lanes that failed have the reason, and the others go on."""

@@ -23,6 +23,12 @@ class Played:
     outcome: Mapping[str, Tensor]
 
 
+def parts(episodes: int, at_once: int | None) -> list[int]:
+    """How many of so many episodes are played side by side, one part after another. at_once: at most; None: all."""
+    most = at_once or episodes
+    return [min(most, episodes - start) for start in range(0, episodes, most)]
+
+
 @torch.inference_mode()
 def play(
     environment: Environment,

@@ -35,6 +35,15 @@ def reason(error: Exception) -> str:
     return f"it does not fit this run ({type(error).__name__}: {said})"
 
 
+def far(checkpoint: Checkpoint) -> tuple[int, bool]:
+    """Rounds that a run has played, and whether its first phase is over. NotRestored where it does not say."""
+    rounds, turned = (checkpoint.progress.get(key) for key in ("rounds", "turned"))
+    if not (type(rounds) is int and type(turned) is bool):
+        says = f"rounds, turned: got {rounds!r}, {turned!r}; allowed: a whole number, true or false"
+        raise NotRestored(reason(ValueError(says)))
+    return rounds, turned
+
+
 def check(checkpoints: Sequence[Checkpoint], state: Mapping[str, Tensor], places: int) -> None:
     """Raise ValueError where a lane's checkpoint is not what this learner would write.
 

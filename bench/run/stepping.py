@@ -16,6 +16,7 @@ from torch import Tensor
 
 from baselines.learner import Acting, Seen, Steps
 from bench.envs import Environment
+from bench.envs.one import ENDED_EARLY, EnvironmentFailed
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -31,16 +32,26 @@ class Ended:
 class Stepping:
     """The open episodes of one task. They begin when it is made, from generators[s] for seed s."""
 
-    def __init__(self, environment: Environment, generators: Sequence[torch.Generator], copies: int, limit: int):
-        """limit: of an episode, in steps."""
-        self._environment, self._limit = environment, limit
+    def __init__(
+        self,
+        environment: Environment,
+        generators: Sequence[torch.Generator],
+        copies: int,
+        limit: int,
+        ends_early: bool,
+    ):
+        """limit: of an episode, in steps. ends_early: whether one may end before."""
+        self._environment, self._limit, self._ends_early = environment, limit, ends_early
         self._see(environment.reset(generators, copies))
         self._first = torch.ones(len(generators), copies, dtype=torch.bool)
         self._rewards: list[list[list[Tensor]]] = [[[] for _ in range(copies)] for _ in generators]
 
     @torch.inference_mode()
     def play(self, steps: int, act: Acting) -> tuple[Steps, list[list[Ended]]]:
-        """So many steps of every copy, and the episodes that ended in them, by seed in the order of their ends."""
+        """So many steps of every copy, and the episodes that ended in them, by seed in the order of their ends.
+
+        Raises EnvironmentFailed where an episode ends early and none may.
+        """
         kept: list[tuple[Tensor, ...]] = []
         ended: list[list[Ended]] = [[] for _ in self._rewards]
         for _ in range(steps):
@@ -48,10 +59,14 @@ class Stepping:
             actions = act(Seen(obs, avail, first))
             given = self._environment.step(actions)
             terminated, truncated, rewards = given.terminated.cpu(), given.truncated.cpu(), given.rewards.cpu()
+            by_itself = terminated | truncated
             for lane, row in enumerate(self._rewards):
                 for copy, so_far in enumerate(row):
                     so_far.append(rewards[lane, copy])
-                    truncated[lane, copy] |= len(so_far) >= self._limit
+                    if len(so_far) >= self._limit:
+                        truncated[lane, copy] = True
+                    elif by_itself[lane, copy] and not self._ends_early:
+                        raise EnvironmentFailed(ENDED_EARLY, lane)
             kept.append((obs, avail, actions, given.rewards, given.obs.float(), first, terminated, truncated))
             over = terminated | truncated
             for lane, copy in over.nonzero().tolist():
@@ -77,11 +92,16 @@ class Stepping:
 
     @classmethod
     def resumed(
-        cls, environment: Environment, generators: Sequence[torch.Generator], states: Sequence[Arrays], limit: int
+        cls,
+        environment: Environment,
+        generators: Sequence[torch.Generator],
+        states: Sequence[Arrays],
+        limit: int,
+        ends_early: bool,
     ) -> Stepping:
         """Go on with what `state` gave of each seed. Raises EnvironmentFailed where an environment does not repeat."""
         again = cls.__new__(cls)
-        again._environment, again._limit = environment, limit
+        again._environment, again._limit, again._ends_early = environment, limit, ends_early
         start = "environment/"
         inner = [{n.removeprefix(start): a for n, a in s.items() if n.startswith(start)} for s in states]
         again._see(environment.resume(generators, inner))

@@ -25,7 +25,7 @@ from bench.run.boundary import cache, first_phase, is_kept, name_of
 from bench.run.counting import Counts, alone
 from bench.run.curves import CurveLog, bounded
 from bench.run.job import Job, Write
-from bench.run.playing import Played, play
+from bench.run.playing import Played, parts, play
 from bench.run.restoring import NotRestored, check, check_log, out_of_memory, reason
 from bench.run.stepping import Ended, Stepping
 from bench.run.tasks import Place, make_learner, make_teachers, places, teacher_refs
@@ -200,11 +200,12 @@ class Training:
 
         Where there is a critic to ask and a map to make: "turn/gradient", see `corner_map.rising`.
         """
-        played = self._greedily(place, "evaluation at the turn", self.budget["final_evaluation_episodes"])
-        told = {f"turn/{name}": own.double().cpu().numpy() for name, own in played.outcome.items()}
+        episodes = self.budget["final_evaluation_episodes"]
+        scores, outcome = self._greedily(place, "evaluation at the turn", episodes)
+        told = {f"turn/{name}": own for name, own in outcome.items()}
         if isinstance(self.learner, Valued) and isinstance(place.params, SpreadCornersParams):
             told["turn/gradient"] = self._gradient(place, self.learner)
-        return {"turn": _scores(place, played)} | told
+        return {"turn": scores} | told
 
     def _gradient(self, place: Place, learner: Valued) -> np.ndarray:
         """[S, E], of Fig. 8 of DVM."""
@@ -228,8 +229,8 @@ class Training:
             steps = lengths if played.mask is None else played.mask.sum((1, 2)).cpu().numpy()
         else:
             if p not in self.stepping:
-                limit = place.scored.episode_limit
-                self.stepping[p] = Stepping(place.environment, generators, learner.copies, limit)
+                limit, early = place.scored.episode_limit, place.params.ends_early
+                self.stepping[p] = Stepping(place.environment, generators, learner.copies, limit, early)
             played, ended = self.stepping[p].play(learner.steps, act)
             scores = [[_score(place, one) for one in own] for own in ended]
             steps = np.full(len(self.runs), self.counts.round_size)
@@ -278,14 +279,23 @@ class Training:
 
     def _play_greedily(self, place: Place, purpose: str, episodes: int) -> np.ndarray:
         """Scores [S, E] of `_greedily`."""
-        return _scores(place, self._greedily(place, purpose, episodes))
+        return self._greedily(place, purpose, episodes)[0]
 
-    def _greedily(self, place: Place, purpose: str, episodes: int) -> Played:
-        """Episodes under the greedy policy, on a stream that only the seed and purpose decide."""
+    def _greedily(self, place: Place, purpose: str, episodes: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Scores [S, E] of episodes under the greedy policy, and what they tell beside, by name.
+
+        On a stream that only the seed and purpose decide.
+        """
         generators = [generator(run.seed, purpose) for run in self.runs]
         environment = place.environment if self.learner.steps is None else place.apart
-        act = self.learner.greedy(place.task)
-        return self._play(environment, place, generators, episodes, act, short=True)
+        scores, told = [], []
+        for some in parts(episodes, place.params.episodes_at_once):
+            act = self.learner.greedy(place.task)
+            played = self._play(environment, place, generators, some, act, short=True)
+            scores.append(_scores(place, played))
+            told.append({name: own.double().cpu().numpy() for name, own in played.outcome.items()})
+        together = {name: np.concatenate([own[name] for own in told], axis=1) for name in told[0]}
+        return np.concatenate(scores, axis=1), together
 
     def _play(
         self,
@@ -375,13 +385,14 @@ class Training:
         check_log(self.learner.replays, first["replay_stop"])
         for p, place in enumerate(self.trained):
             states = [_under(f"open/{p}/", checkpoint.arrays) for checkpoint in checkpoints]
-            if not all(states):
+            if not any(states):  # nothing of it has been played in steps
                 continue
             if not place.params.repeats:  # `_explore` begins other episodes
                 self.anew = [already + 1 for already in self.anew]
             else:
-                generators, limit = [stream["environment"] for stream in self.streams], place.scored.episode_limit
-                self.stepping[p] = Stepping.resumed(place.environment, generators, states, limit)
+                generators = [stream["environment"] for stream in self.streams]
+                limit, early = place.scored.episode_limit, place.params.ends_early
+                self.stepping[p] = Stepping.resumed(place.environment, generators, states, limit, early)
 
     def _pending(self, lanes: Sequence[Mapping[str, float]]) -> dict[str, Tensor]:
         return {

@@ -55,12 +55,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """How far a run is. progress: JSON-able; "done" counts what is done of the budget, in its unit; "replay_first" is
-    the oldest entry that the replay still holds, "replay_stop" one more than the newest. replay: the log's parts in
-    order, from the one that holds "replay_first" up to "replay_stop"; each is read when it is asked for, so that none
-    is held twice.
+    """How far a run is. name: what it is kept as, a run's id or another's. progress: JSON-able; "done" counts what is
+    done of the budget, in its unit; "replay_first" is the oldest entry that the replay still holds, "replay_stop" one
+    more than the newest. replay: the log's parts in order, from the one that holds "replay_first" up to "replay_stop";
+    each is read when it is asked for, so that none is held twice.
     """
 
+    name: str
     arrays: Arrays
     progress: Mapping[str, Any]
     replay: tuple[Part, ...]
@@ -117,7 +118,7 @@ def load_checkpoint(store: Store, run: str, says: Callable[[str], None]) -> Chec
         for key in COUNTS:
             if type(progress[key]) is not int:
                 raise ValueError(f"{key}: got {progress[key]!r}; allowed: a whole number")
-        return Checkpoint(arrays, progress, _log(store, run, progress["replay_first"], progress["replay_stop"]))
+        return Checkpoint(run, arrays, progress, _log(store, run, progress["replay_first"], progress["replay_stop"]))
     except FileNotFoundError:  # none was written yet; parts of a log may have been, before a kill
         store.drop_checkpoint(run)
     except StoreError as error:

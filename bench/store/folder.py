@@ -213,8 +213,17 @@ class Store:
         shutil.rmtree(self.checkpoints / run, ignore_errors=True)
 
     def forget_boundaries(self) -> None:
-        """Remove states between two phases: no run waits for one; another command that does makes its own."""
-        shutil.rmtree(self.boundaries, ignore_errors=True)
+        """Remove states between two phases, but for those that another command is on the way to.
+
+        No run of ours waits for one; another command that does makes its own.
+        """
+        kept = Store(self.boundaries)
+        found = kept.checkpoints.iterdir() if kept.checkpoints.is_dir() else ()
+        for name in {path.name.lstrip(".").partition(".")[0] for path in found}:
+            with self.claim(name) as mine:
+                if mine:
+                    kept.tidy(name)
+                    kept.drop_checkpoint(name)
 
     def leftovers(self) -> dict[str, list[Path]]:
         """By run: what unfinished runs and killed processes left, which is checkpoints and half-written files."""

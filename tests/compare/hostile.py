@@ -177,6 +177,7 @@ def writes_everywhere(task):
     tried("here", lambda: pathlib.Path("x").write_text("x"))
     tried("child", lambda: subprocess.run(["touch", results / "y"], check=True, stderr=subprocess.DEVNULL))
     tried("memory", lambda: changed(f"/proc/{harness}/mem"))
+    tried("variables", lambda: pathlib.Path(f"/proc/{harness}/environ").read_bytes())
     tried("keeper", lambda: os.kill(keeper, 0))
     tried("harness", lambda: os.kill(int(harness), 0))
     tried("scratch", lambda: pathlib.Path(tempfile.mkdtemp(), "x").write_text("x"))

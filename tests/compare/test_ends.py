@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.envs.one import Diverged, EnvironmentFailed, LaneFailed
 from bench.envs.particle.environment import ParticleEnvironment
-from bench.envs.several import Diverged, EnvironmentFailed, LaneFailed
 from bench.guests.process import MethodProcess
 from bench.processes.starting import guest_environment
 from bench.run.job import Limits

@@ -23,8 +23,9 @@ import torch
 from torch import Tensor
 
 from bench.envs import FAMILIES, Assets, Family, Step
+from bench.envs.one import Given
 from bench.envs.params import Params
-from bench.envs.several import Given, Several
+from bench.envs.several import Several
 
 
 class ToyParams(Params):
@@ -60,7 +61,7 @@ class ToyParams(Params):
 
 
 class ToyOne:
-    """`bench.envs.several.One`."""
+    """`bench.envs.one.One`."""
 
     def __init__(self, params: ToyParams):
         self._params = params
@@ -189,6 +190,11 @@ class Naughty(ToyOne):
                 Path("log").unlink(missing_ok=True)
                 os.mkfifo("log")
                 os._exit(4)
+            case "chatters":
+                for _ in range(2**14):
+                    print("step by step, " * 20)
+                print("and no further", flush=True)
+                os._exit(5)
             case "exits":
                 os._exit(3)
         given = super().step(actions)
@@ -203,6 +209,6 @@ class Naughty(ToyOne):
 
 def __getattr__(name: str) -> Callable[[dict[str, object]], Naughty]:
     """A maker of each kind of trouble, by its name."""
-    if name not in ("crashes", "hangs", "leaks", "raises", "exits", "swaps", "grows", "starts_another"):
+    if name not in ("chatters", "crashes", "hangs", "leaks", "raises", "exits", "swaps", "grows", "starts_another"):
         raise AttributeError(f"module has no {name}")
     return lambda params: Naughty(ToyParams.model_validate(params), name)

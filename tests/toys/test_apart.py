@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -15,8 +16,11 @@ import torch
 
 import bench.envs.registry
 from bench.envs.apart import Apart, EnvironmentLimits
-from bench.envs.several import EnvironmentFailed, Several
-from bench.store import numbers_hash
+from bench.envs.one import EnvironmentFailed
+from bench.envs.several import Several
+from bench.plan import Run, run_id
+from bench.run.job import Job
+from bench.store import Store, numbers_hash
 from tests.conftest import ROOT
 from tests.toys.family import ToyOne, ToyParams, families
 from tests.toys.test_training import cell, trained
@@ -61,7 +65,8 @@ def test_it_plays_the_same_episodes() -> None:
         ("hangs", "it gave no answer within 1 s"),
         ("leaks", "MemoryError: no message; the limit is 1 GiB"),
         ("raises", "ValueError: no more"),
-        ("exits", "its process ended with code 3"),
+        ("exits", "its process ended with code 3: no message"),
+        ("chatters", "its process ended with code 5: and no further"),
         ("swaps", "its process ended with code 4"),
         ("grows", r"obs: got shapes \[\[4\], \[5\]\]; declared: \[\[2\], \[3\]\]"),
     ],
@@ -71,10 +76,8 @@ def test_what_goes_wrong_is_said(kind: str, said: str) -> None:
     environment.reset(0)
     with pytest.raises(EnvironmentFailed, match=said):
         environment.step([0, 0])
-    scratch = Path(environment._scratch.name)
-    assert scratch.is_dir()
     environment.close()
-    assert not scratch.exists()
+    assert not Path(environment._scratch).exists()
 
 
 def test_a_target_that_is_not_there_is_said() -> None:
@@ -83,10 +86,10 @@ def test_a_target_that_is_not_there_is_said() -> None:
 
 
 def test_it_leaves_no_orphan(tmp_path: Path) -> None:
-    """Killed with -9, the harness takes the environment and what it has started along."""
+    """Killed with -9, the harness takes the environment, what it has started and its folder along."""
     code = (
         "from tests.toys.test_apart import *; import time; e = apart('starts_another'); e.reset(0); "
-        "print(e._process.pid, e._scratch.name, flush=True); time.sleep(100)"
+        "print(e._process.pid, e._scratch, flush=True); time.sleep(100)"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code]
@@ -100,9 +103,53 @@ def test_it_leaves_no_orphan(tmp_path: Path) -> None:
     harness.wait()
     harness.stdout.close()
     deadline = time.monotonic() + 10
-    while any(_alive(pid) for pid in (keeper, *started)):
+    while any(_alive(pid) for pid in (keeper, *started)) or Path(scratch).exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+WORKER = """
+import sys
+from pathlib import Path
+import bench.envs.registry
+from baselines.specs import ALGORITHMS
+from bench.executors import worker
+from tests.toys.family import ToyOne, families
+from tests.toys.learner import TOY_DRIFT
+
+def untidy(self, seed):
+    Path("LOG.TXT").write_text("x")
+    print("wrote", Path("LOG.TXT").absolute())
+    return honest(self, seed)
+
+honest, ToyOne.reset = ToyOne.reset, untidy
+bench.envs.registry.FAMILIES = families()
+ALGORITHMS["toy_drift"] = TOY_DRIFT
+sys.exit(worker.main())
+"""
+
+
+def test_environments_write_into_a_worker_s_scratch_folder(tmp_path: Path) -> None:
+    """Also those in the worker's own process: some packages write where they stand."""
+    own, store, scratch = cell("toy_drift"), Store(tmp_path / "results"), tmp_path / "scratch"
+    store.open_for_writing()
+    scratch.mkdir()
+    run = Run(id=run_id(own.key, 0, ()), cell=own.key, seed=0)
+    job = Job(cell=own, runs=(run,), suite_version=1, profile="full").model_dump(mode="json")
+    order = {"job": job, "results": str(store.root), "parent": os.getpid(), "scratch": str(scratch)}
+    done = subprocess.run(
+        [sys.executable, "-c", WORKER],
+        input=f"{json.dumps(order)}\n{run.id}\n",
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    (record,) = [event["record"] for event in map(json.loads, done.stdout.splitlines()) if event["event"] == "result"]
+    assert record["status"] == "finished"
+    assert f"wrote {scratch}/LOG.TXT" in done.stderr.splitlines()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results"]
 
 
 def _alive(pid: str) -> bool:

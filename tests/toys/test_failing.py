@@ -16,9 +16,10 @@ from baselines.learner import Rollout, Seen, Steps
 from baselines.specs import ALGORITHMS
 from baselines.streams import Streams
 from bench.envs import checked, make
-from bench.envs.several import Diverged, EnvironmentFailed, Given, Several
+from bench.envs.one import Diverged, EnvironmentFailed, Given
+from bench.envs.several import Several
 from bench.store import numbers_hash
-from tests.toys.family import ToyOne, families
+from tests.toys.family import ToyOne, ToyParams, families
 from tests.toys.learner import TOY_DRIFT, ToyDrift
 from tests.toys.test_training import cell, trained
 
@@ -29,7 +30,8 @@ SPEAKER = {"name": "simple_speaker_listener", "agents": 2, "dynamics": "openai",
 @pytest.fixture(autouse=True)
 def toys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench.envs.registry, "FAMILIES", families())
-    monkeypatch.setitem(ALGORITHMS, "toy_drift", TOY_DRIFT)
+    for name in ("toy_drift", "toy_drift_by_steps"):
+        monkeypatch.setitem(ALGORITHMS, name, TOY_DRIFT)
 
 
 def episode(seed: int, number: int) -> int:
@@ -110,6 +112,53 @@ def test_one_lane_ends_and_the_others_go_on(
     assert together[1].reason == alone[1].reason == reason
     assert together[1].numbers.scores[0].curves.keys() == {"evaluation", "training", "loss/pull"}
     assert [numbers_hash(together[s]) for s in range(3)] == [numbers_hash(alone[s]) for s in range(3)]
+
+
+@pytest.mark.parametrize("method", ["toy_drift", "toy_drift_by_steps"])
+def test_an_end_before_the_limit_is_declared(method: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Else what follows it would count as played: rewards of 0 in scores and batches."""
+    monkeypatch.setattr(ToyParams, "ends_early", property(lambda self: False))
+    record = trained(tmp_path, cell(method, agents=1), (0,))[0]
+    assert record.reason == (
+        "its environment failed: an episode ended before the limit; declared: none does, for ends_early is False"
+    )
+
+
+class Long(ToyOne):
+    """Its episodes end at the limit."""
+
+    def reset(self, seed: int) -> list[np.ndarray]:
+        super().reset(seed)
+        self._goal = 5
+        return self._seen()
+
+
+@pytest.mark.parametrize("method", ["toy_drift", "toy_drift_by_steps"])
+def test_an_end_at_the_limit_is_not_early(method: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(ToyParams, "ends_early", property(lambda self: False))
+    monkeypatch.setattr(
+        ToyOne, "reset", lambda self, seed: setattr(self, "_goal", 5) or setattr(self, "_steps", 0) or self._seen()
+    )
+    assert trained(tmp_path, cell(method, agents=1), (0,))[0].status == "finished"
+
+
+def test_an_environment_that_cannot_be_closed_costs_no_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Games whose process has crashed often raise there. The others are closed all the same."""
+    closed: list[ToyOne] = []
+
+    def close(self: ToyOne) -> None:
+        closed.append(self)
+        raise ConnectionResetError("the game is gone")
+
+    expected = trained(tmp_path / "fine", cell("toy_drift"), (0, 1))
+    monkeypatch.setattr(ToyOne, "close", close)
+    found = trained(tmp_path / "raises", cell("toy_drift"), (0, 1))
+    assert {s: numbers_hash(r) for s, r in found.items()} == {s: numbers_hash(r) for s, r in expected.items()}
+    assert len(closed) == len({*map(id, closed)}) == 2 * 8
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["an environment was not closed in order: ConnectionResetError: the game is gone"] * 2 * 8
 
 
 def test_a_method_s_other_errors_end_the_job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ import torch
 
 from bench.envs import FAMILIES, Params, checked, make
 from bench.envs.assets import NO_ASSETS
+from bench.envs.one import One
 from bench.envs.scores import episode_scores
-from bench.envs.several import One
 from bench.executors.jobs import run_job
 from bench.plan import Selection, make_plan
 from bench.run.job import Job
@@ -58,7 +58,7 @@ def corridor(monkeypatch: pytest.MonkeyPatch) -> None:
     text = (ROOT / "docs" / "new-environment.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     modules = {}
-    for name, block in zip(("params", "environment", "environment", "entry"), blocks, strict=True):
+    for name, block in zip(("params", "one", "environment", "one", "environment", "entry"), blocks, strict=True):
         if name not in modules:
             modules[name] = types.ModuleType(f"bench.envs.corridor.{name}")
             monkeypatch.setitem(sys.modules, modules[name].__name__, modules[name])

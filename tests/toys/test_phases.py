@@ -17,7 +17,7 @@ from bench.run.boundary import cache, drop_kept, is_kept, kept, name_of
 from bench.run.job import Job
 from bench.run.training import Event, Stopped
 from bench.store import Record, Store, numbers_hash
-from bench.store.checkpoints import append_replay, save_checkpoint
+from bench.store.checkpoints import append_replay, load_checkpoint, save_checkpoint
 from tests.toys import test_training
 from tests.toys.family import families
 from tests.toys.learner import TOY_PHASED, ToyPhased, ToyPhasedSettings
@@ -99,6 +99,20 @@ def test_a_kept_state_that_was_damaged_is_made_again(tmp_path: Path, rounds: lis
     assert len(rounds) == 120
     assert path.is_file()
     assert hashes(again) == hashes(trained(tmp_path / "alone", other, (0,)))
+
+
+def test_a_kept_state_that_cannot_be_taken_up_is_made_again(tmp_path: Path, rounds: list[int]) -> None:
+    """Also one of a method without a replay: else each run after it would try it in vain."""
+    own, store = cell("some"), Store(tmp_path)
+    trained(tmp_path, cell("none"), (0,))
+    name = name_of(own, Run(id="", cell=own.key, seed=0))
+    assert name is not None
+    save_checkpoint(cache(store), name, {}, {"done": 8, "replay_first": 0, "replay_stop": 0, "device": "cpu"})
+    trained(tmp_path, own, (0,))
+    again = load_checkpoint(cache(store), name, print)
+    assert again is not None
+    assert again.progress["rounds"] == 20
+    assert len(rounds) == 120
 
 
 def test_a_kept_state_is_told_from_a_run_s_own(tmp_path: Path) -> None:
@@ -238,6 +252,23 @@ def test_the_dispatcher_starts_no_worker_for_a_phase_under_way(tmp_path: Path) -
     with store.claim(names[1]):
         assert now_started() == []
     assert now_started() == [jobs[1].runs[1:]]
+
+
+def test_states_that_another_command_is_on_the_way_to_stay(tmp_path: Path) -> None:
+    """One that is through with its plan removes those that nobody makes now."""
+    store, folder = Store(tmp_path), cache(Store(tmp_path))
+    store.open_for_writing()
+    folder.checkpoints.mkdir(parents=True)
+    for name in ("mine", "other"):
+        append_replay(folder, name, 0, 4, {"a": np.zeros(1)})
+    save_checkpoint(folder, "mine", {}, {"done": 8, "replay_first": 0, "replay_stop": 4})
+    (folder.checkpoints / ".mine.safetensors.half").touch()
+    with store.claim("other"):
+        store.forget_boundaries()
+        append_replay(folder, "other", 4, 8, {"a": np.zeros(1)})
+    assert [path.name for path in folder.checkpoints.iterdir()] == ["other"]
+    store.forget_boundaries()
+    assert not [*folder.checkpoints.iterdir()]
 
 
 def test_a_run_that_began_in_a_kept_state_is_stopped_and_goes_on(tmp_path: Path, rounds: list[int]) -> None:

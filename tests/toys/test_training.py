@@ -14,7 +14,7 @@ import bench.envs.registry
 from baselines.specs import ALGORITHMS
 from baselines.streams import Streams, generator
 from bench.envs import checked, make
-from bench.envs.several import EnvironmentFailed
+from bench.envs.one import EnvironmentFailed
 from bench.evidence.readings import Score, one_number
 from bench.executors.jobs import run_job
 from bench.nightly.repeats import DOES_NOT_REPEAT, published_in, repeats
@@ -25,7 +25,7 @@ from bench.store import Record, Store, numbers_hash
 from bench.store.checkpoints import load_checkpoint
 from bench.suite import Window
 from tests.teams import ppo, single
-from tests.toys.family import ToyOne, families
+from tests.toys.family import ToyOne, ToyParams, families
 from tests.toys.learner import (
     TOY_DRIFT,
     TOY_Q,
@@ -173,6 +173,21 @@ def test_evaluations_do_not_disturb_what_is_under_way(tmp_path: Path) -> None:
     )
     assert often["training"] == seldom["training"]
     assert len(often["evaluation"].mean) > len(seldom["evaluation"].mean)
+
+
+def test_evaluations_are_played_in_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of at most so many episodes of a seed side by side, on the same episodes. No copy is made twice."""
+    made: list[ToyOne] = []
+    honest = ToyOne.__init__
+    monkeypatch.setattr(ToyOne, "__init__", lambda self, params: made.append(self) or honest(self, params))
+    hashes = []
+    for most, copies in ((None, 8), (3, 3)):
+        monkeypatch.setattr(ToyParams, "episodes_at_once", property(lambda self, most=most: most))
+        made.clear()
+        records = trained(tmp_path / str(most), cell("toy_drift"), (0, 1))
+        assert len(made) == 2 * copies  # of an evaluation; training has two for each seed
+        hashes.append({seed: numbers_hash(record) for seed, record in records.items()})
+    assert hashes[0] == hashes[1]
 
 
 def test_rounds_that_do_not_fit_the_budget_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

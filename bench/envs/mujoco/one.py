@@ -14,11 +14,11 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from bench.envs.several import Floats, Given
+from bench.envs.one import Floats, Given
 
 
 class GymnasiumOne:
-    """`bench.envs.several.One`. task: one whose actions are in a box."""
+    """`bench.envs.one.One`. task: one whose actions are in a box."""
 
     def __init__(self, task: gymnasium.Env[Any, Any]):
         space = task.action_space

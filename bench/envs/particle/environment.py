@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bench.envs import Assets, Params, Step
+from bench.envs.one import ACTION, check_finite
 from bench.envs.particle.opponents import OpponentWeights, load_opponent, make_opponent
 from bench.envs.particle.params import (
     SimpleAdversaryParams,
@@ -33,7 +34,6 @@ from bench.envs.particle.simple_speaker_listener import SpeakerListener
 from bench.envs.particle.simple_spread import SimpleSpread
 from bench.envs.particle.spread_corners import SpreadCorners
 from bench.envs.particle.view import View
-from bench.envs.several import ACTION, check_finite
 
 ParticleParams = (
     SimpleSpreadParams | SpeakerListenerParams | SimplePushParams | SimpleAdversaryParams | SpreadCornersParams
