@@ -38,7 +38,7 @@ class Stepping:
         generators: Sequence[torch.Generator],
         copies: int,
         limit: int,
-        ends_early: bool,
+        ends_early: bool = True,
     ):
         """limit: of an episode, in steps. ends_early: whether one may end before."""
         self._environment, self._limit, self._ends_early = environment, limit, ends_early
@@ -97,7 +97,7 @@ class Stepping:
         generators: Sequence[torch.Generator],
         states: Sequence[Arrays],
         limit: int,
-        ends_early: bool,
+        ends_early: bool = True,
     ) -> Stepping:
         """Go on with what `state` gave of each seed. Raises EnvironmentFailed where an environment does not repeat."""
         again = cls.__new__(cls)
