@@ -42,7 +42,7 @@ class Hosted:
         learner = self._learner
         match question["ask"]:
             case "copies":
-                return {"copies": learner.copies}, {}
+                return {"copies": learner.copies, "steps": learner.steps}, {}
             case "exploring":
                 self._acting = learner.exploring(question["task"], question["episodes"])
                 return {}, {}

@@ -6,7 +6,7 @@ The harness asks, the process answers, one question at a time:
 
 | {"ask": ...} | with it | tensors | the answer |
 |---|---|---|---|
-| "copies" | | | {"copies": E of a round} |
+| "copies" | | | {"copies": E of a round, "steps": None} |
 | "exploring", "greedy" | task, episodes (done) | | {}: which policy acts from here on |
 | "act" | | those of a `Seen` | actions [S, E, N, A] |
 | "learn" | task, episodes (done) | those of a `Rollout` | losses by name, [S] each |

@@ -47,6 +47,8 @@ class RemoteLearner:
     def meet(self, cell: Cell) -> None:
         """Wait until the learner is made, and learn how many episodes it takes in a round."""
         message, _ = self._ask({"ask": "copies"})
+        if (steps := message.get("steps")) is not None:
+            foul(f"steps: got {str(steps)[:LETTERS]}; allowed: None, for a learner from elsewhere plays whole episodes")
         self.copies = whole(message, "copies", 1, cell.whole)
         if problem := copies_problem(cell, self.copies):
             foul(problem)

@@ -197,6 +197,12 @@ def test_the_harness_looks_at_the_round_itself(copies: Any, reason: str) -> None
     assert str(foul.value).endswith(reason)
 
 
+def test_a_learner_that_asks_for_steps_is_told_that_it_gets_episodes() -> None:
+    plan = make_plan(load("knowru"), Selection(profile="smoke", only=("spread/I",)))
+    with pytest.raises(Foul, match="steps: got 5; allowed: None, for a learner from elsewhere plays whole episodes"):
+        remote(answer(copies=1, steps=5)).meet(plan.cells[0])
+
+
 def test_every_question_asks_whether_to_go_on() -> None:
     def stop() -> None:
         raise KeyboardInterrupt
