@@ -104,15 +104,18 @@ def _problem(profile: str, use: _Use) -> Problem:
 
 
 def _uses(suite: Suite, profile: Profile) -> Iterator[_Use]:
-    """Every window that a claim or a transfer metric takes of runs that can be made."""
+    """Every window that a claim or a transfer metric takes of runs that can be made; each of its kind once."""
     made: dict[tuple[str, str], list[tuple[dict[str, int], int]]] = {}  # most runs have several windows
-    for home, method, measure in dict.fromkeys(_taken(suite)):
+    seen: set[tuple[object, ...]] = set()  # and most windows are taken of many runs that are alike
+    for home, method, measure in _taken(suite):
         window, e = suite["measure", measure], suite["experiment", home]
-        if not isinstance(window, Window):
-            continue
         if (home, method) not in made:
             made[home, method] = [*_made(suite, e, method, profile)]
-        yield from (_Use(window, e, numbers, rounds) for numbers, rounds in made[home, method])
+        for numbers, rounds in made[home, method]:
+            kind = (measure, home, rounds, *numbers.items())
+            if kind not in seen:
+                seen.add(kind)
+                yield _Use(window, e, numbers, rounds)
 
 
 def _made(suite: Suite, e: Experiment, method: str, profile: Profile) -> Iterator[tuple[dict[str, int], int]]:
@@ -123,13 +126,19 @@ def _made(suite: Suite, e: Experiment, method: str, profile: Profile) -> Iterato
             yield numbers, suite.hyperparameters(method).round_of(unit_of(numbers))
 
 
-def _taken(suite: Suite) -> Iterator[tuple[str, str, str]]:
-    """What is read off runs: the experiment's id, the method, the measure. A time to a level asks for the level too."""
+def _taken(suite: Suite) -> dict[tuple[str, str, str], None]:
+    """What windows are read off runs: the experiment's id, the method, the measure, each once, in the file's order.
+
+    A time to a level asks for the level too.
+    """
     asked = [(q, suite["experiment", id_]) for c in suite.claim for id_ in c.experiments for q in quantities(c.test)]
     measures = [measure for _, measure in suite.transfer or ()]
     asked += [(f"{m}:{measure}", e) for e in suite.experiment if e.baseline for m in e.methods for measure in measures]
+    taken: dict[tuple[str, str, str], None] = {}
     for quantity, e in asked:
-        yield suite.place(quantity, e)
         measure = suite["measure", split(quantity)[2]]
-        if isinstance(measure, FirstReach):
-            yield suite.place(measure.level, e)
+        for own in (quantity, *([measure.level] if isinstance(measure, FirstReach) else [])):
+            place = suite.place(own, e)
+            if isinstance(suite["measure", place[2]], Window):
+                taken[place] = None
+    return taken

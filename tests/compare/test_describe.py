@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 import shutil
+import sys
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from baselines.learner import Learner
 from baselines.specs import ALGORITHMS
-from bench.guests.child import LEARNER, fault_of
+from bench.guests.child import LEARNER, fault_of, packages
 from bench.guests.method import GROUP, Guest, MethodRefused
 from bench.guests.process import describe
 from bench.processes.landlock import version
@@ -202,3 +204,10 @@ def test_commas_alone_name_no_method(bench_here: Bench, tmp_path: Path) -> None:
     (tmp_path / "made.py").write_text(f"DECLARATION = {DECLARED}\ndef train(task): ...\n")
     done = bench_here("compare", "made:train", "--suite", "knowru", "--profile", "smoke", "--against", " ,")
     assert (done.returncode, '--against\n    got      " ,"' in done.stderr) == (2, True)
+
+
+def test_packages_are_those_that_the_standard_library_finds() -> None:
+    """Which takes longer over it."""
+    loaded = {name.partition(".")[0] for name in sys.modules}
+    names = {name for top, own in metadata.packages_distributions().items() if top in loaded for name in own}
+    assert packages() == {name: metadata.version(name) for name in names}
