@@ -14,8 +14,9 @@ import pytest
 
 from baselines.specs import ALGORITHMS
 from bench.cli import main
-from bench.suite import Suite
+from bench.suite import Suite, loading
 from bench.suite.loading import load
+from bench.suite.shipped import folder
 from tests.warm import Mother
 
 ROOT = Path(__file__).parent.parent
@@ -165,6 +166,29 @@ class = "erratum"
 applies_to = ["student"]
 says = "a sign"
 """
+
+
+def pytest_configure() -> None:
+    """Byte code is written, whatever the machine's habit: dozens of processes of a session load the same modules."""
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    loading.parse = parsed_once(loading.parse)
+
+
+def parsed_once(parse: Callable[[bytes, str | Path, bool], Suite]) -> Callable[[bytes, str | Path, bool], Suite]:
+    """Of the suites that are shipped, which no test changes: `load` gives the same frozen suite each time.
+
+    Whoever calls `parse`, or loads a suite of another folder, reads it anew.
+    """
+    known: dict[tuple[bytes, str, bool], Suite] = {}
+
+    def remembered(content: bytes, source: str | Path, need_anchors: bool = True) -> Suite:
+        if Path(source).parent != folder():
+            return parse(content, source, need_anchors)
+        key = (content, str(source), need_anchors)
+        return known[key] if key in known else known.setdefault(key, parse(content, source, need_anchors))
+
+    return remembered
 
 
 def pytest_collection_finish() -> None:
