@@ -65,7 +65,8 @@ def hash_of(store: Store, run: str) -> str:
     return numbers_hash(record)
 
 
-IN_SLOW = ("vdn_multi on mpe",)  # qmix_multi's learner with another mixer
+# qmix_multi's learner with another mixer; on one task, QMIX against an opponent is here
+IN_SLOW = ("vdn_multi on mpe", "qmix_teacher on mpe/push", "qmix_teacher on mpe/speaker_listener")
 
 
 def cells(in_slow: bool) -> pytest.MarkDecorator:

@@ -13,7 +13,7 @@ from bench.compare.report import comparison_json, comparison_lines
 from bench.evidence.measures import Evidence
 from bench.guests.method import Declaration, Guest, Tuning
 from bench.guests.places import entry, lacking
-from bench.plan import Selection, run_id
+from bench.plan import Selection, make_plan, run_id
 from bench.store import Store
 from bench.suite import Suite
 from bench.suite.loading import load
@@ -38,8 +38,11 @@ def knowru() -> Suite:
 def evidence(knowru: Suite, tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     """The published results, and KnowRU's of task II once more as the entrant's."""
     folder = tmp_path_factory.mktemp("results")
-    shutil.copytree(RESULTS / "records", folder / "records")
     store = Store(folder)
+    store.open_for_writing()
+    for run in make_plan(knowru, SELECTION).runs:
+        for path in (RESULTS / "records").glob(f"{run.id}.json"):
+            shutil.copy(path, folder / "records")
     before = Evidence(knowru, SELECTION, store)
     own = before.finished(before.cell(knowru["experiment", "spread/II"], "knowru", "spread/II"))
     cell = entry(knowru, SELECTION, entrant(), ()).contests[0].cell

@@ -25,6 +25,7 @@ GOOD: dict[str, Any] = {
     "controlled": "good",
     "opponent": "greedy_script",
 }  # simple_adversary's good agents alone
+COPIES = [(1, True), (5, False), (32, True)]  # of an environment; whether actions are soft, which is another matter
 BODIES = {SPEAKER_LISTENER: 2, PUSH: 2, ADVERSARY: 3}
 LANDMARKS = {SPEAKER_LISTENER: 3, PUSH: 2, ADVERSARY: 2}
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from bench.envs.particle.environment import ParticleEnvironment
 from bench.envs.particle.params import Dynamics, SimpleSpreadParams
 from bench.envs.particle.physics import State, ordered_sum
+from tests.envs.goals import COPIES
 
 SEEDS = [0, 1, 2, 3, 4]
 STEPS = 25
@@ -44,8 +45,7 @@ def play(env: ParticleEnvironment, seeds: list[int], copies: int, soft: bool) ->
     return torch.stack(all_obs, dim=1), torch.stack(all_rewards, dim=1)
 
 
-@pytest.mark.parametrize("soft", [False, True], ids=["one-hot", "soft"])
-@pytest.mark.parametrize("copies", [1, 5, 32])
+@pytest.mark.parametrize(("copies", "soft"), COPIES)
 @pytest.mark.parametrize("agents", [1, 3, 4, 6, 8])
 @pytest.mark.parametrize("dynamics", ["openai", "mpe2"])
 def test_a_seed_is_the_same_alone_and_in_company(dynamics: Dynamics, agents: int, copies: int, soft: bool):

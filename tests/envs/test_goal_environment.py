@@ -16,6 +16,7 @@ from bench.envs.particle.params import Dynamics
 from bench.envs.particle.physics import State
 from tests.envs.goals import (
     ADVERSARY,
+    COPIES,
     GOOD,
     NAMES,
     PUSH,
@@ -54,8 +55,7 @@ def play(env: ParticleEnvironment, seeds: list[int], copies: int, soft: bool) ->
     return torch.stack(all_obs, dim=1), torch.stack(all_rewards, dim=1)
 
 
-@pytest.mark.parametrize("soft", [False, True], ids=["one-hot", "soft"])
-@pytest.mark.parametrize("copies", [1, 5, 32])
+@pytest.mark.parametrize(("copies", "soft"), COPIES)
 @cases
 @both
 def test_a_seed_is_the_same_alone_and_in_company(

@@ -76,8 +76,8 @@ CHANGES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
 }
 
 
-# One that all canaries must notice by a little, and one that the student alone must notice.
-TRIED = ("distillation's loss, sign", "reward, 2% more")
+# One that the student alone must notice; what all must notice by a little is in TRIED_UNKNOWN.
+TRIED = ("distillation's loss, sign",)
 UNKNOWN = ("TD error, sign", "reward, 2% more", "two actions swapped", "actor's loss, sign")  # large ones
 TRIED_UNKNOWN = ("reward, 2% more",)  # the smallest of them
 
