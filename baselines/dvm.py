@@ -16,6 +16,8 @@ of their own; targets become copies, too; the agents' Adam goes on; the replay i
 Departs from Algorithm 1: the permutations of an iteration make one step for each agent, down the sum of eq. 6, where it
 lists a step for each. Departs from the code: there every critic sees one random order a batch (`permutations`).
 Observations of a batch are the team's at the same steps, and agent i is asked about its own.
+Push box (Sec. V-A.2): where the first phase has several tasks, each has a team of its own, and the second phase's team
+is made of the first agent of each: its networks, targets and Adam, distilled from its own task's replay.
 """
 
 from __future__ import annotations
@@ -67,14 +69,19 @@ def orders(kind: str, agents: int, streams: Sequence[Streams], device: torch.dev
     return torch.stack(drawn)
 
 
+Source = tuple[EpsilonGreedyMADDPG, Sequence[int]]  # a team, and which of its agents
+
+
 class Distillation:
     """The distilled policy and the matched critic of S teams, [S, 1, ...] each, and how far they are.
 
-    losses: of the last iteration, means over agents, [S].
+    sources: teams, each with those of its agents that are distilled, from that team's replay. losses: of the last
+    iteration, means over agents, [S].
     """
 
-    def __init__(self, team: EpsilonGreedyMADDPG, hyperparameters: specs.DVMMADDPG, device: torch.device | str):
-        self._team, self._h, self._device = team, hyperparameters, device
+    def __init__(self, sources: Sequence[Source], hyperparameters: specs.DVMMADDPG, device: torch.device | str):
+        team = sources[0][0]
+        self._sources, self._team, self._h, self._device = sources, team, hyperparameters, device
         h, like = hyperparameters, team.actor["weight_0"].dtype
         drawn = (team.streams, device, like, h.initial_weights)
         self.policy = initial(team.actors.sizes, 1, *drawn)
@@ -93,11 +100,24 @@ class Distillation:
     def iterate(self) -> None:
         """One iteration of Algorithm 1: for each agent, a step of the policy and one of the critic."""
         for group, lanes in enumerate(self._team.groups):
-            self._step(group, lanes)
+            found: dict[str, list[Tensor]] = {"distillation": [], "matching": []}
+            for team, agents in self._sources:
+                self._step(team, agents, group, lanes, found)
+            for name, own in found.items():
+                if own:
+                    self.losses[name][lanes] = torch.stack(own).mean(0)
         self.counts["iterations"] += 1
 
-    def _step(self, group: int, lanes: slice) -> None:
-        team, h, done = self._team, self._h, self.counts["iterations"]
+    def _step(
+        self,
+        team: EpsilonGreedyMADDPG,
+        distilled: Sequence[int],
+        group: int,
+        lanes: slice,
+        found: Mapping[str, list[Tensor]],
+    ) -> None:
+        """Steps for some agents of a team, on one batch; found: gets their losses, [S of the group] each."""
+        h, done = self._h, self.counts["iterations"]
         agents, actions = team.task.agents, team.task.action_size
         joint = team.replay.sample(h.distillation_batch_size, lanes).joint
         obs, _ = per_agent(joint, agents, actions)
@@ -107,8 +127,7 @@ class Distillation:
             chosen = orders(h.permutations, agents, team.streams[lanes], self._device)
             inputs = permuted(joint, agents, actions, chosen).flatten(1, 2)  # [S, P B, D]
         policy, matched = self._adams["adam_policy"], self._adams["adam_critic"]
-        found: dict[str, list[Tensor]] = {"distillation": [], "matching": []}
-        for i in range(agents):
+        for i in distilled:
             if done < h.distillation_iterations:
                 own = slice(i, i + 1)
                 student = team.actors.logits(policy.leaves[group], obs[:, own])
@@ -120,9 +139,6 @@ class Distillation:
                 loss = matching_loss(q[:, i], values)
                 matched.step(group, loss.unsqueeze(1))
                 found["matching"].append(loss.detach() / values.shape[1])
-        for name, own in found.items():
-            if own:
-                self.losses[name][lanes] = torch.stack(own).mean(0)
 
     def state(self) -> dict[str, Tensor]:
         """Networks, Adam, losses and the count of iterations, by dotted name; copies."""
@@ -155,26 +171,42 @@ class DVM:
         dtype: torch.dtype = torch.float32,
     ):
         self._h = hyperparameters
-        self.team = EpsilonGreedyMADDPG(
-            tasks, hyperparameters, streams, device, lanes_per_call=lanes_per_call, dtype=dtype
-        )
-        self.copies, self.replays = self.team.copies, self.team.replays
-        self.distilled = Distillation(self.team, hyperparameters, device)
+        count = len(tasks) - 1
+        if count > 1 and tasks[-1].agents != count:
+            raise ValueError(f"tasks: got {count} before the last, of {tasks[-1].agents} agents; allowed: one an agent")
+
+        def made(own: Sequence[Task]) -> EpsilonGreedyMADDPG:
+            return EpsilonGreedyMADDPG(
+                own, hyperparameters, streams, device, lanes_per_call=lanes_per_call, dtype=dtype
+            )
+
+        self._teams = [made([task, tasks[-1]]) for task in tasks[:-1]]  # of the first phase
+        self.team = self._teams[0] if count == 1 else made(tasks[-1:])  # of the second
+        self.copies, self.replays = self.team.copies, tuple(team.replay for team in self._teams)
+        self.team.replay = self.replays[0]  # it goes on there, emptied
+        everybody: list[Source] = [(self.team, range(tasks[-1].agents))]
+        first: list[Source] = [(team, (0,)) for team in self._teams]
+        self.distilled = Distillation(everybody if count == 1 else first, hyperparameters, device)
         self._counts = {"turned_at": -1}  # episodes before the turn
 
     def exploring(self, task: int, episodes_done: int) -> Acting:
-        return self.greedy(task) if self._frozen else self.team.exploring(0, episodes_done)
+        return self.greedy(task) if self._frozen else self._playing(task).exploring(0, episodes_done)
 
     def greedy(self, task: int) -> Acting:
-        return self.team.greedy(0)
+        return self._playing(task).greedy(0)
 
     def values(self, task: int, obs: Tensor) -> Tensor:
         """`Valued`."""
-        return self.team.values(0, obs)
+        return self._playing(task).values(0, obs)
 
     def learn(self, task: int, rollout: Rollout, episodes_done: int) -> dict[str, Tensor]:
         """As `EpsilonGreedyMADDPG.learn`; nothing after the turn where the team stays as it is."""
-        return {} if self._frozen else self.team.learn(0, rollout, episodes_done)
+        if self._frozen:
+            return {}
+        if self._turned:
+            for replay in self.replays[1:]:  # all hold equally many
+                replay.append(rollout)
+        return self._playing(task).learn(0, rollout, episodes_done)
 
     def ready(self) -> bool:
         """Whether policy and critic are distilled and matched; else an iteration more."""
@@ -185,13 +217,14 @@ class DVM:
     def turn(self) -> dict[str, Tensor]:
         """Hard copies for all agents, an empty replay, exploration from its start; losses [S]."""
         team, copied = self.team, self._h.copied
+        if len(self._teams) > 1:
+            team.load_state(first_agents([own.state() for own in self._teams]))
         if copied in ("policy", "both"):
             copy_to_all(self.distilled.policy, team.actor, team.target_actor)
         if copied in ("critic", "both"):
             copy_to_all(self.distilled.critic, team.critic, team.target_critic)
         team.changed()
         self._counts["turned_at"] = team.replay.episodes
-        team.replay.clear(team.replay.episodes)
         self._restart()
         return {name: loss.clone() for name, loss in self.distilled.losses.items()}
 
@@ -201,6 +234,8 @@ class DVM:
     def state(self) -> dict[str, Tensor]:
         """The team's, the distilled networks' and where the turn was; copies."""
         own = named("distilled", self.distilled.state()) | saved_counts(self._counts, len(self.team.streams))
+        for k, team in enumerate(self._teams if len(self._teams) > 1 else ()):
+            own |= named(f"first_{k}", team.state())
         return self.team.state() | own
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
@@ -208,16 +243,36 @@ class DVM:
         self.team.load_state(state)
         self.distilled.load_state(part(state, "distilled"))
         restore_counts(state, self._counts)
-        if self._counts["turned_at"] >= 0:
-            self.team.replay.clear(self._counts["turned_at"])
+        for k, team in enumerate(self._teams if len(self._teams) > 1 else ()):
+            team.load_state(part(state, f"first_{k}"))
+        if self._turned:
             self._restart()
 
     @property
+    def _turned(self) -> bool:
+        return self._counts["turned_at"] >= 0
+
+    @property
     def _frozen(self) -> bool:
-        return self._counts["turned_at"] >= 0 and not self._h.keep_learning
+        return self._turned and not self._h.keep_learning
+
+    def _playing(self, task: int) -> EpsilonGreedyMADDPG:
+        """Who plays a task now."""
+        return self.team if self._turned or task >= len(self._teams) else self._teams[task]
 
     def _restart(self) -> None:
+        """Empty replays, and exploration from its start."""
+        for replay in self.replays:
+            replay.clear(self._counts["turned_at"])
         self.team.epsilon_start, self.team.explored_from = self._h.epsilon_restart, self._counts["turned_at"]
+
+
+def first_agents(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The state of a team whose agent k is the first agent of team k; Adam has taken equally many steps in all."""
+    return {
+        name: p if name.endswith(".step") else torch.cat([own[name][:, :1] for own in states], 1)
+        for name, p in states[0].items()
+    }
 
 
 @torch.no_grad()

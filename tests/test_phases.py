@@ -116,3 +116,34 @@ def test_a_plan_counts_each_phase_once() -> None:
     assert (cell.steps_of(40), cell.steps_of(60)) == (40 * 25, 60 * 25)
     phases = work(cell.settings)
     assert [round(w.updates, 2) for w in phases] == [(1000 - 64) / 100, (1000 - 64) / 100, 6]
+
+
+def test_push_box_has_a_team_for_each_task_and_stops_change_nothing(tmp_path: Path) -> None:
+    """Tasks I and II in the first phase, then III; the third target's episodes are only scored."""
+    budget = {"episodes": 40, "first_phase": 20, "final_evaluation_episodes": 2}
+    settings = [f"{k}={v}" for k, v in (SMALL | SHORT).items()] + [f"budget.{k}={v}" for k, v in budget.items()]
+    plan = make_plan(SUITE, Selection(only=("push-box/learning",), seeds=(0,), settings=tuple(settings)))
+    (cell,) = (c for c in plan.cells if c.method == "push_dvm")
+    runs = tuple(run for run in plan.runs if run.cell == cell.key)
+    own = Job(cell=cell, runs=runs, suite_version=1, profile="full", checkpoint_s=1e9)
+    found = []
+    for name, stops in (("whole", ()), ("stopped", (7, 16, 4, 5))):
+        store = Store(tmp_path / name)
+        store.open_for_writing()
+        for asked in stops:
+            with pytest.raises(Stopped):
+                run_job(own, store, after(asked), lambda _: None)
+        run_job(own, store, lambda: False, lambda _: None)
+        record = store.record(runs[0].id)
+        assert record is not None
+        assert record.status == "finished"
+        found.append(record)
+    assert numbers_hash(found[0]) == numbers_hash(found[1])
+    curves = [scores.curves for scores in found[0].numbers.scores]
+    assert [{n: c.episodes for n, c in own.items() if n == "training"} for own in curves] == [
+        {"training": (10, 20)},
+        {"training": (10, 20)},
+        {"training": (30, 40)},
+        {},
+    ]
+    assert [c["evaluation"].episodes for c in curves] == [(0, 10, 20), (0, 10, 20), (30, 40), (30, 40)]

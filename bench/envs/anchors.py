@@ -20,6 +20,7 @@ from bench.envs.particle.scripts import Script, measure, random_script
 
 FIRST_SEED = 1_000_000  # apart from the seeds of runs, which count from 0
 NO_INFORMATION: Mapping[str, Script] = {
+    "push_box": scripts.still,
     "simple_adversary": goal_scripts.adversary_no_information,
     "simple_push": goal_scripts.push_no_information,
     "simple_speaker_listener": goal_scripts.speaker_listener_no_information,
@@ -27,6 +28,7 @@ NO_INFORMATION: Mapping[str, Script] = {
     "spread_corners": scripts.corners_no_information,
 }
 GOOD: Mapping[str, Script] = {
+    "push_box": scripts.push_box_good,
     "simple_adversary": goal_scripts.adversary_good,
     "simple_push": goal_scripts.push_good,
     "simple_speaker_listener": goal_scripts.speaker_listener_good,

@@ -19,6 +19,7 @@ from bench.envs.assets import NO_ASSETS, Assets, BackendMissing
 from bench.envs.mujoco.params import SIZES, AntParams, MujocoParams
 from bench.envs.params import Params
 from bench.envs.particle.params import (
+    PushBoxParams,
     SimpleAdversaryParams,
     SimplePushParams,
     SimpleSpreadParams,
@@ -158,6 +159,7 @@ FAMILIES: Mapping[str, Family] = {
         version=1,
         metrics=("step_reward", "return_sum", "own_corner"),
         scenarios={
+            "push_box": PushBoxParams,
             "simple_adversary": SimpleAdversaryParams,
             "simple_push": SimplePushParams,
             "simple_speaker_listener": SpeakerListenerParams,

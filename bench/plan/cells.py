@@ -212,7 +212,8 @@ def scored(settings: Mapping[str, Any]) -> tuple[Scored, ...]:
 def spans(settings: Mapping[str, Any]) -> list[tuple[int, int]]:
     """Of each of a cell's scenarios, from where to where of the budget, in its unit, it is played or looked at.
 
-    Where a method takes its tasks in order, the last begins where the first phase ends, and those before it end there.
+    Where a method takes its tasks in order, the last begins where the first phase ends, and those before it end there;
+    those that it is only scored on are looked at in the second.
     """
     budget, places = settings["budget"], scored(settings)
     whole, end = budget[unit_of(budget)], budget.get("first_phase")
@@ -220,7 +221,7 @@ def spans(settings: Mapping[str, Any]) -> list[tuple[int, int]]:
     trained = sum(place.trained for place in places)
     if end is None or algorithm is None or not algorithm.in_order:
         return [(0, whole)] * len(places)
-    return [(0, end)] * (trained - 1) + [(end, whole)] + [(0, whole)] * (len(places) - trained)
+    return [(0, end)] * (trained - 1) + [(end, whole)] * (len(places) - trained + 1)
 
 
 def teacher_cells(settings: Mapping[str, Any]) -> tuple[str, ...]:

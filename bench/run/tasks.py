@@ -16,7 +16,7 @@ from baselines.learner import Layout, Learner, Task, Teacher
 from baselines.specs import ALGORITHMS
 from baselines.streams import Streams
 from bench.envs import Environment, Params, checked, layouts_of, make
-from bench.plan import Cell, Run, Scored, scored
+from bench.plan import Cell, Run, Scored, scored, spans
 from bench.run.counting import alone
 from bench.store import Record, Store, StoreError, TeacherRef
 from bench.store.checkpoints import load_weights
@@ -48,10 +48,11 @@ class Place:
 def places(cell: Cell, device: torch.device) -> list[Place]:
     """Every scenario that a cell is scored on, those it is trained on first. Raises BackendMissing."""
     found = []
+    other = len(cell.trained) - 1 if any(start for start, _ in spans(cell.settings)) else 0
     for i, own in enumerate(cell.scored):
         params = checked(own.family, own.params)
         environment = make(own.family, params, device, everywhere())
-        found.append(Place(own, params, environment, i if own.trained else 0, device))
+        found.append(Place(own, params, environment, i if own.trained else other, device))
     return found
 
 

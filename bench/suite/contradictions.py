@@ -133,7 +133,8 @@ def _unfit(suite: Suite, e: Experiment, t: TrainingSet, ready: Sequence[str]) ->
     if len(t.scenarios) > 1 and one:
         got = f"{len(t.scenarios)} scenarios in {shown(t.id)}"
         yield Problem(f"{key}.training_sets", got, f"one, for {listed(one)}", mend)
-    if len(t.scenarios) > 1 and len(t.scored) > len(t.scenarios):
+    together = [m for m in ready if not ALGORITHMS[suite["method", m].algorithm].in_order]
+    if len(t.scenarios) > 1 and len(t.scored) > len(t.scenarios) and together:
         got = f"{shown(t.id)} is scored on other scenarios than it is trained on"
         yield Problem(f"{key}.training_sets", got, "score_on with a single training scenario", mend)
     for m in ready:

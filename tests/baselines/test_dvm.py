@@ -201,3 +201,68 @@ def test_a_seed_s_numbers_do_not_depend_on_its_companions(permutations: str) -> 
         own = {name: p[index] for name, p in team.state().items()} | {n: x[index] for n, x in losses.items()}
         found.append(own)
     assert all(torch.equal(x, found[1][name]) for name, x in found[0].items())
+
+
+def two_teams(*seeds: int, **changed: Any) -> DVM:
+    settings = specs.DVMMADDPG.model_validate(SETTINGS | changed)
+    return DVM([task()] * 3, settings, [Streams(seed) for seed in seeds], "cpu")
+
+
+def played(team: DVM, tasks: tuple[int, ...], rounds: range) -> None:
+    for i in rounds:
+        for k in tasks:
+            who = team._playing(k)
+            team.learn(k, world(who, list(who.streams), who.task, 4 * i), 0)
+
+
+@pytest.mark.parametrize("copied", ["none", "both"])
+def test_the_first_agent_of_each_team_goes_on(copied: str) -> None:
+    """Two tasks come first, a team each. Adam's moments go along; both replays stay in step."""
+    team = two_teams(0, 1, copied=copied, distillation_iterations=2, matching_iterations=2)
+    played(team, (0, 1), range(8))
+    first = [own.state() for own in team._teams]
+    assert not torch.equal(first[0]["actor.weight_0"], first[1]["actor.weight_0"])
+    prepared(team)
+    team.turn()
+    state = team.team.state()
+    for k in (0, 1):
+        for name in ("adam_actor.exp_avg.weight_1", "adam_critic.exp_avg_sq.weight_0"):
+            assert torch.equal(state[name][:, k], first[k][name][:, 0])
+        for name in ("actor.weight_1", "target_critic.bias_0"):
+            net = team.distilled.policy if "actor" in name else team.distilled.critic
+            expected = first[k][name][:, 0] if copied == "none" else net[name.partition(".")[2]][:, 0]
+            assert torch.equal(state[name][:, k], expected)
+    assert [replay.stored for replay in team.replays] == [0, 0]
+    played(team, (2,), range(8, 16))
+    assert [replay.entries for replay in team.replays] == [64, 64]
+    assert not torch.equal(team.policy()["weight_0"], state["actor.weight_0"])
+
+
+def test_each_agent_is_distilled_from_its_own_task_s_replay() -> None:
+    """Where task 0 was played the distilled policy is that of team 0's first agent; and so with task 1."""
+    team = two_teams(0, matching_iterations=1, distillation_iterations=600)
+    for k, own in enumerate(team._teams):
+        for name, p in own.actor.items():
+            p *= 6.0 if name == "weight_2" else 2.0 if name.startswith("weight") else 1.0
+        obs = placed(2, 400, k)
+        obs[..., 0] += 4 * k
+        actions = torch.nn.functional.one_hot(torch.zeros(1, 400, STEPS, 2, dtype=torch.int64), 3).float()
+        rewards, avail = torch.zeros(1, 400, STEPS, 2), torch.ones(1, 400, STEPS + 1, 2, 3, dtype=torch.bool)
+        own.replay.append(Rollout(obs[None], actions, rewards, torch.zeros(1, 400, STEPS).bool(), avail))
+    prepared(team)
+    for k, own in enumerate(team._teams):
+        obs = placed(2, 100, 7)
+        obs[..., 0] += 4 * k
+        seen = obs.flatten(0, 1)[:, :1].permute(1, 2, 0).unsqueeze(0)
+        theirs, other = (
+            own.actors.logits({n: p[:, :1] for n, p in net.items()}, seen).argmax(2)
+            for net in (own.actor, team._teams[1 - k].actor)
+        )
+        assert (own.actors.logits(team.distilled.policy, seen).argmax(2) == theirs).float().mean() > 0.95
+        assert (other == theirs).float().mean() < 0.8
+
+
+def test_as_many_tasks_come_first_as_there_are_agents() -> None:
+    settings = specs.DVMMADDPG.model_validate(SETTINGS)
+    with pytest.raises(ValueError, match="one an agent"):
+        DVM([task()] * 4, settings, [Streams(0)], "cpu")

@@ -21,6 +21,7 @@ from bench.envs import Assets, Params, Step
 from bench.envs.one import ACTION, check_finite
 from bench.envs.particle.opponents import OpponentWeights, load_opponent, make_opponent
 from bench.envs.particle.params import (
+    PushBoxParams,
     SimpleAdversaryParams,
     SimplePushParams,
     SimpleSpreadParams,
@@ -28,6 +29,7 @@ from bench.envs.particle.params import (
     SpreadCornersParams,
 )
 from bench.envs.particle.physics import State, integrate, ordered_sum
+from bench.envs.particle.push_box import PushBox
 from bench.envs.particle.simple_adversary import SimpleAdversary
 from bench.envs.particle.simple_push import SimplePush
 from bench.envs.particle.simple_speaker_listener import SpeakerListener
@@ -36,9 +38,14 @@ from bench.envs.particle.spread_corners import SpreadCorners
 from bench.envs.particle.view import View
 
 ParticleParams = (
-    SimpleSpreadParams | SpeakerListenerParams | SimplePushParams | SimpleAdversaryParams | SpreadCornersParams
+    SimpleSpreadParams
+    | SpeakerListenerParams
+    | SimplePushParams
+    | SimpleAdversaryParams
+    | SpreadCornersParams
+    | PushBoxParams
 )
-Scenario = SimpleSpread | SpeakerListener | SimplePush | SimpleAdversary | SpreadCorners
+Scenario = SimpleSpread | SpeakerListener | SimplePush | SimpleAdversary | SpreadCorners | PushBox
 
 
 class ParticleEnvironment:
@@ -127,10 +134,7 @@ class ParticleEnvironment:
         if self._opponent is not None:
             theirs = self._opponent(seen[..., : self._scenario.opponents, : self._opponent_obs_size])
             actions = torch.cat([theirs, actions], dim=-2)
-        force = self._scenario.force(actions, view)
-        positions, velocities = integrate(state.positions, state.velocities, force, self.params.dynamics)
-        messages, clock = self._scenario.messages(actions), None if state.clock is None else state.clock + 1
-        obs = self._enter(State(positions, velocities, state.landmarks, state.goal, messages, clock))
+        obs = self._enter(self._moved(actions, state, view))
         rewards = self._rewards()
         never = torch.zeros(expected[:2], dtype=torch.bool, device=self.device)
         return Step(obs, rewards, never, never, self._outcome())
@@ -181,6 +185,16 @@ class ParticleEnvironment:
             return ordered_sum(rewards, dim=-1).unsqueeze(-1).expand_as(rewards)
         return rewards
 
+    def _moved(self, actions: Tensor, state: State, view: View) -> State:
+        """The world one step later."""
+        scenario = self._scenario
+        if isinstance(scenario, PushBox):
+            return scenario.moved(actions, state, view)
+        force = scenario.force(actions, view)
+        positions, velocities = integrate(state.positions, state.velocities, force, self.params.dynamics)
+        messages, clock = scenario.messages(actions), None if state.clock is None else state.clock + 1
+        return State(positions, velocities, state.landmarks, state.goal, messages, clock)
+
     def _outcome(self) -> Mapping[str, Tensor]:
         state, view, _ = self._now()
         return self._scenario.outcome(state, view) if isinstance(self._scenario, SpreadCorners) else {}
@@ -215,4 +229,6 @@ def _scenario(params: Params, device: torch.device) -> Scenario:
             return SimpleAdversary(params, device)
         case SpreadCornersParams():
             return SpreadCorners(params, device)
+        case PushBoxParams():
+            return PushBox(params, device)
     raise ValueError(f"params: got {params!r}; allowed: those of a particle scenario")

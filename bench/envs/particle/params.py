@@ -163,13 +163,12 @@ class SimpleAdversaryParams(GoalParams):
 class DVMParams(Params, ABC):
     """What the domains of DVM (Wadhwania et al. 2019) share: what an agent does, [-1, 1]^2 or one of five pushes."""
 
-    agents: int
     actions: Literal["discrete", "continuous"]
     dynamics: Literal["openai"]
 
     @property
     def action_sizes(self) -> tuple[int, ...]:
-        return (2 if self.continuous else 5,) * self.agents
+        return (2 if self.continuous else 5,) * len(self.obs_sizes)
 
     @property
     def continuous(self) -> bool:
@@ -198,3 +197,19 @@ class SpreadCornersParams(DVMParams):
     @property
     def outcomes(self) -> tuple[str, ...]:
         return ("own_corner",)
+
+
+class PushBoxParams(DVMParams):
+    """DVM's push box: two agents are to push a heavy box to a target; it moves only where both push.
+
+    O = 11. A = 5 discrete or 2 continuous. target: where it lies; "random": one of the three, in each episode.
+    """
+
+    name: Literal["push_box"]
+    agents: Literal[2]
+    target: Literal["left", "right", "third", "random"]
+    reward: Literal["joint"]
+
+    @property
+    def obs_sizes(self) -> tuple[int, ...]:
+        return (11, 11)

@@ -22,13 +22,14 @@ from torch import Tensor
 from bench.envs.particle.environment import ParticleEnvironment, ParticleParams
 from bench.envs.particle.opponents import OpponentWeights
 from bench.envs.particle.params import Dynamics
-from bench.envs.particle.physics import DAMPING, DT, SENSITIVITY, capped, soft_actions
+from bench.envs.particle.physics import DAMPING, DT, NO_GAP, SENSITIVITY, capped, soft_actions
 from bench.envs.particle.spread_corners import CORNERS, INNER
 from bench.envs.scores import episode_scores
 
 Script = Callable[[ParticleEnvironment], Tensor]
 
 PUSH = SENSITIVITY * DT * DT / DAMPING  # how far one full push carries an agent at rest until it has stopped: .2
+BEHIND, PRESSING, ASIDE, ROUND = 0.2, 0.1, 0.12, 0.45  # of push box's script, lengths; by hand
 GRID = 48  # points along a side of the grid on which the formation is fitted; 96 move it by .02 or less for N = 4, 6, 8
 LLOYD_STEPS = 200  # more than it takes to settle for 1 to 16 agents
 GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))  # turns a spiral into an even start for Lloyd's algorithm
@@ -73,6 +74,23 @@ def corners_no_information(env: ParticleEnvironment) -> Tensor:
     middles = middle * torch.tensor(CORNERS[env.agents], dtype=torch.float64, device=env.device)
     gaps = (env.world.positions.unsqueeze(-2) - middles).square()
     return walk(env, middles[(gaps[..., 0] + gaps[..., 1]).argmin(-1)])
+
+
+def still(env: ParticleEnvironment) -> Tensor:
+    """Nobody does anything: all that makes sense in push box for who does not know the target."""
+    return walk(env, env.world.positions) * 0
+
+
+def push_box_good(env: ParticleEnvironment) -> Tensor:
+    """Both agents walk to the box's far side, around it, and push it to the target."""
+    positions, landmarks = env.world.positions, env.world.landmarks
+    box, target = landmarks[..., :1, :], landmarks[..., 1:, :]
+    way = target - box
+    way = way / way.square().sum(-1, keepdim=True).sqrt().clamp_min(NO_GAP)
+    side = torch.stack([-way[..., 1], way[..., 0]], -1) * torch.tensor([[1.0], [-1.0]], dtype=torch.float64)
+    behind = ((positions - box) * way).sum(-1, keepdim=True) < -BEHIND
+    goal = torch.where(behind, box - way * PRESSING + side * ASIDE, box - way * ROUND + side * ROUND)
+    return walk(env, goal)
 
 
 def good(env: ParticleEnvironment) -> Tensor:

@@ -1,0 +1,127 @@
+"""DVM's push box (Wadhwania et al. 2019, Sec. V-A.2): two agents are to push a heavy box to a target, together.
+
+Axes: S seed, E environment copy, N = 2 agent, B = 3 body (the box, then the agents), L = 2 landmark (box, target);
+O = 11, A = 5 discrete or 2 continuous.
+
+Source: SamirW/multiagent-particle-envs 6419450, `scenarios/complex_push.py` and `core.py`. Its third target, which
+`randint(0, 2)` never draws, is drawn here, as the paper says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from bench.envs.particle.params import PushBoxParams
+from bench.envs.particle.physics import (
+    CONTACT_FORCE,
+    CONTACT_MARGIN,
+    DT,
+    NO_GAP,
+    SENSITIVITY,
+    State,
+    action_force,
+    ordered_sum,
+)
+from bench.envs.particle.view import View, Viewer
+
+AGENTS = 2
+DAMPING = 0.14  # share of the velocity lost in a step
+AGENT_RADIUS, BOX_RADIUS = 0.10, 0.25
+BOX_MASS = 2.0  # an agent's is 1
+MOST_ACCELERATION = 2.5  # along each axis, so of the 5 of a full action half is left
+LEAST_CONTACT = 0.005  # force along x: the box moves only in a step in which each agent's is as large
+CLOCK = 100.0  # the time that agents see is in shares of so many steps
+TARGETS = ((-0.85, 0.0), (0.85, 0.0), (-0.60, -0.60))  # left, right, third
+CHOICES = {"left": (0,), "right": (1,), "third": (2,), "random": (0, 1, 2)}
+
+
+class PushBox:
+    """The scenario's start, view, move, observation and reward, as functions of the state.
+
+    Velocities lead with the box's. Landmarks are the box and the target; goal: which target it is.
+    """
+
+    def __init__(self, params: PushBoxParams, device: torch.device | str):
+        self._params = params
+        self.shapes = {
+            "positions": (AGENTS, 2),
+            "velocities": (1 + AGENTS, 2),
+            "landmarks": (2, 2),
+            "goal": (),
+            "clock": (),
+        }
+        self.opponents = 0
+        self.view = Viewer(AGENTS, 2, device)
+
+    def start(self, generators: Sequence[torch.Generator], copies: int) -> State:
+        """Agents uniform in [-1, 1]^2, the box in the middle, a target of those that the task has; on the CPU."""
+        drawn = torch.stack([torch.rand(copies, 2 * AGENTS + 1, generator=g, dtype=torch.float64) for g in generators])
+        positions = 2 * drawn[..., : 2 * AGENTS].unflatten(-1, (AGENTS, 2)) - 1
+        choices = torch.tensor(CHOICES[self._params.target])
+        goal = choices[(drawn[..., -1] * len(choices)).long()]
+        targets = torch.tensor(TARGETS, dtype=torch.float64)[goal]
+        landmarks = torch.stack([torch.zeros_like(targets), targets], -2)
+        velocities = torch.zeros(*positions.shape[:2], 1 + AGENTS, 2, dtype=torch.float64)
+        return State(positions, velocities, landmarks, goal, clock=torch.zeros_like(drawn[..., 0]))
+
+    def moved(self, actions: Tensor, state: State, view: View) -> State:
+        """One step: actions [S, E, N, A]. Agents move first; then the box, where each of them still presses on it.
+
+        Else the box stays where it is and keeps its velocity.
+        """
+        box, target = state.landmarks.unbind(-2)
+        control = SENSITIVITY * actions if self._params.continuous else action_force(actions, "openai")
+        of_other = contact(view.relative[..., 2, :], 2 * AGENT_RADIUS)
+        of_box = contact(view.relative[..., 0, :], AGENT_RADIUS + BOX_RADIUS)
+        force = control + of_other + BOX_MASS * of_box
+        agents = moved(state.velocities[..., 1:, :], force)
+        positions = state.positions + agents * DT
+        pressed = -ordered_sum(of_box, dim=-2) / BOX_MASS
+        pushed = moved(state.velocities[..., 0, :], pressed / BOX_MASS)
+        touch = contact(box.unsqueeze(-2) - positions, AGENT_RADIUS + BOX_RADIUS)[..., 0].abs() >= LEAST_CONTACT
+        moves = touch.all(-1, keepdim=True)
+        velocity = torch.where(moves, pushed, state.velocities[..., 0, :])
+        place = torch.where(moves, box + pushed * DT, box)
+        assert state.clock is not None
+        return replace(
+            state,
+            positions=positions,
+            velocities=torch.cat([velocity.unsqueeze(-2), agents], -2),
+            landmarks=torch.stack([place, target], -2),
+            clock=state.clock + 1,
+        )
+
+    def observe(self, state: State, view: View) -> Tensor:
+        """[own velocity 2, own position 2, box 2, target 2, the other agent 2, time], [S, E, N, 11]; relative.
+
+        The time is one step ahead, as in the source.
+        """
+        assert state.clock is not None
+        time = ((state.clock + 1) / CLOCK)[..., None, None].expand(*view.relative.shape[:3], 1)
+        return torch.cat([state.velocities[..., 1:, :], state.positions, view.relative.flatten(-2), time], dim=-1)
+
+    def rewards(self, state: State, view: View) -> Tensor:
+        """[S, E, N]: minus the squared distance of box and target, the same for both."""
+        x2, y2 = (state.landmarks[..., 0, :] - state.landmarks[..., 1, :]).square().unbind(-1)
+        return -(x2 + y2).unsqueeze(-1).expand(-1, -1, AGENTS)
+
+
+def contact(relative: Tensor, reach: float) -> Tensor:
+    """Force [..., 2] on a body from another at `relative`, 100 p away from it; see `physics.contact_force` for p.
+
+    Two at the very same point have no direction to push in.
+    """
+    x2, y2 = relative.square().unbind(-1)
+    distance = (x2 + y2).sqrt()
+    depth = (reach - distance) / CONTACT_MARGIN
+    softplus = depth.clamp_min(0.0) + depth.abs().neg().exp().log1p()
+    return relative * (softplus * (-CONTACT_FORCE * CONTACT_MARGIN) / distance.clamp_min(NO_GAP)).unsqueeze(-1)
+
+
+def moved(velocities: Tensor, acceleration: Tensor) -> Tensor:
+    """Velocities [..., 2] a step later."""
+    return velocities * (1 - DAMPING) + acceleration.clamp(-MOST_ACCELERATION, MOST_ACCELERATION) * DT
