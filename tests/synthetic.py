@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from baselines.specs import ALGORITHMS
 from bench.plan import Cell, Plan, Run
-from bench.store import Curve, Numbers, Provenance, Record, Scores, Store, TeacherRef
+from bench.store import Curve, Numbers, Provenance, Record, Scores, Store, TeacherRef, sha256
 
 # cell, seed -> means, one a point, for all its scenarios or by scenario; None: not run
 Curves = Callable[[Cell, int], Sequence[float] | Mapping[str, Sequence[float]] | None]
 
 
 def fill(store: Store, plan: Plan, curves: Curves, status: str = "finished") -> None:
-    """Write a record for every run that `curves` gives means for; training and evaluation go the same way."""
+    """Write a record for every run that `curves` gives means for; training, evaluation and losses go the same way."""
     store.open_for_writing()
     for run in plan.runs:
         cell = plan.cell(run.cell)
@@ -22,9 +23,22 @@ def fill(store: Store, plan: Plan, curves: Curves, status: str = "finished") -> 
             store.write_record(_record(plan, cell, run, by_scenario, status))
 
 
+def made(plan: Plan, cell: str) -> Record:
+    """The record of a plan's first run of a cell."""
+    own, run = plan.cell(cell), next(run for run in plan.runs if run.cell == cell)
+    return _record(plan, own, run, {name: [-1.0] for name in own.scenarios}, "finished")
+
+
+def weights_of(run: str) -> str:
+    """A SHA-256 of its own."""
+    return sha256(run.encode())
+
+
 def _scores(cell: Cell, means: Sequence[float], steps_an_episode: int) -> Scores:
     budget = cell.settings["budget"]
     ns = {"training": budget["record_every"], "evaluation": budget["evaluation_episodes"]}
+    if not cell.guest and cell.settings["algorithm"]["name"] in ALGORITHMS:
+        ns |= {f"loss/{name}": 1 for name in ALGORITHMS[cell.settings["algorithm"]["name"]].losses}
     curves = {name: _curve(cell, means, n, steps_an_episode) for name, n in ns.items()}
     return Scores.of(curves, [means[-1]] * budget["final_evaluation_episodes"])
 
@@ -55,14 +69,14 @@ def _record(plan: Plan, cell: Cell, run: Run, means: Mapping[str, Sequence[float
         profile=plan.profile,
         seed=run.seed,
         settings=cell.settings,
-        teachers=tuple(TeacherRef(run=teacher, weights="none") for teacher in run.teachers),
+        teachers=tuple(TeacherRef(run=teacher, weights=weights_of(teacher)) for teacher in run.teachers),
         notes=cell.notes,
         status="failed" if status == "failed" else "finished",
         reason="diverged at step 5" if status == "failed" else "",
         numbers=Numbers(
             scores=tuple(_scores(cell, means[name], s.episode_limit) for name, s in scored),
             first_update=cell.settings["budget"]["record_every"],
-            weights="none",
+            weights=weights_of(run.id),
         ),
         provenance=Provenance(
             started="2026-11-20T00:00:00Z",

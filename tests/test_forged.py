@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bench.plan import Selection, make_plan
+from bench.evidence.measures import Evidence
+from bench.plan import Note, Selection, make_plan
 from bench.store import Record, Store, StoreError, read_record
+from bench.store.names import Names
 from bench.store.reading import _as_written
 from bench.store.verify import verify
 from bench.suite import Suite
+from bench.suite.loading import load
 from tests.conftest import Bench
 from tests.forge import Body, doubled, forged
-from tests.synthetic import fill
+from tests.synthetic import fill, made
 
 
 @pytest.fixture
@@ -92,6 +97,16 @@ FORGERIES: dict[str, tuple[Callable[[Body], object], str]] = {
     "no number": (lambda b: curve(b).update(mean=[None] * 8), "training.mean: got null at point 0"),
     "no training": (lambda b: numbers(b)["curves"].pop("training"), "curves: got no training; allowed: a curve of"),
     "no evaluation": (lambda b: numbers(b)["curves"].pop("evaluation"), "curves: got no evaluation; allowed: one"),
+    "another's losses": (
+        lambda b: numbers(b)["curves"].update({"loss/td": curve(b, "loss/q")}),
+        'curves: got loss/td; allowed: "evaluation", "loss/actor", "loss/alpha", "loss/critic", "loss/q",',
+    ),
+    "a baseline's losses": (
+        lambda b: [numbers(b)["curves"].pop(f"loss/{name}") for name in ("reuse", "alpha")],
+        "got no curve loss/alpha; allowed: one, as the settings' method reports it",
+    ),
+    "losses of no update": (lambda b: b["numbers"].update(first_update=None), "first_update: got null; allowed: a num"),
+    "weights of nothing": (lambda b: b["numbers"].update(weights="none"), "numbers.weights: String should match"),
     "learned late": (lambda b: b["numbers"].update(first_update=17), "first_update: got 17; allowed: at most 16"),
     "anew below 0": (lambda b: b["provenance"].update(anew=-1), "provenance.anew: Input should be greater"),
     "anew beyond": (lambda b: b["provenance"].update(anew=10**400), "provenance.anew: Input should be"),
@@ -119,6 +134,58 @@ def test_a_forgery_is_named_and_left_out(filled: Store, name: str) -> None:
     assert [finding.file for finding in verify(filled).findings if finding.kind == "damaged"] == [
         f"records/{path.name}"
     ]
+
+
+def test_another_seeds_weights_count_nowhere(filled: Store) -> None:
+    """A good seed's numbers, copied to another seed: which of the two was made, nobody knows."""
+    first, second = [record for record in all_of(filled) if record.method == "student"][:2]
+    assert first.cell == second.cell
+    forged(filled.record_path(second.run), lambda b: b.update(numbers=json.loads(first.model_dump_json())["numbers"]))
+    contents, says = filled.contents(), f"numbers.weights: {first.run} (seed {first.seed}), {second.run} (seed"
+    assert len(contents.damaged) == len([line for line in contents.damaged if says in line]) == 2
+    assert contents.cells[first.cell].keys().isdisjoint({first.seed, second.seed})
+
+
+def test_a_record_that_names_another_method_counts_nowhere(tiny: Suite, filled: Store) -> None:
+    """Its cell is that of its settings; the name beside it is a lie."""
+    path = forged(one(filled), lambda body: body.update(method="base"))
+    evidence = Evidence(tiny, Selection(), filled)
+    says = "method: got base; its settings are of the algorithm knowru; allowed: maddpg, the suite's for it; delete it"
+    assert evidence.damaged == (f"{path}: {says}",)
+    cell = read_record(path).cell
+    assert sorted(evidence.contents.cells[cell]) == sorted(filled.contents().cells[cell])[1:]
+    found = verify(filled, wrong_name=Names(tiny).wrong)
+    assert [(f.file, f.what) for f in found.findings] == [(f"records/{path.name}", says)]
+
+
+@pytest.mark.parametrize(
+    ("method", "change", "says"),
+    [
+        ("knowru_kl", {}, "got knowru_kl; its settings are those of knowru"),
+        ("maddpg", {}, "got maddpg; its settings are of the algorithm knowru; allowed: maddpg"),
+        ("wonder", {}, "got wonder; allowed: a method of the suite knowru, version"),
+        ("wonder", {"suite_version": 1}, ""),  # it may have had that name
+        ("wonder", {"suite": "other"}, ""),
+        ("knowru", {}, ""),
+        ("knowru_kl", {"notes": (Note(id="--set", class_="changed", says="x"),)}, ""),
+        ("knowru", {"settings": {"algorithm": {"name": "a:b", "source": "c"}}}, "method from elsewhere, the suite's"),
+    ],
+)
+def test_the_suite_tells_whose_settings_a_record_has(
+    knowru: tuple[Suite, Record], method: str, change: dict[str, Any], says: str
+) -> None:
+    suite, record = knowru
+    why = Names(suite).wrong(record.model_copy(update={"method": method, **change}))
+    assert (says in why) if says else not why
+
+
+@pytest.fixture(scope="module")
+def knowru() -> tuple[Suite, Record]:
+    """The suite, and a record of its method of that name."""
+    suite = load("knowru")
+    plan = make_plan(suite, Selection(only=("spread/II",), seeds=(0,)))
+    cell = next(cell for cell in plan.cells if cell.method == "knowru")
+    return suite, made(plan, cell.key)
 
 
 @pytest.mark.parametrize(

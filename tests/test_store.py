@@ -58,12 +58,12 @@ def record(
         "profile": "full",
         "seed": seed,
         "settings": settings,
-        "teachers": tuple(TeacherRef(run=run, weights="w") for run in teachers),
+        "teachers": tuple(TeacherRef(run=run, weights="0" * 64) for run in teachers),
         "notes": (),
         "status": "finished",
         "reason": "",
         "numbers": Numbers(
-            scores=(Scores(curves={"training": curve}, returns=(-1.0,), final=-1.0),), first_update=2, weights="w"
+            scores=(Scores(curves={"training": curve}, returns=(-1.0,), final=-1.0),), first_update=2, weights="0" * 64
         ),
         "provenance": Provenance(
             started="2026-11-20T00:00:00Z",
@@ -105,7 +105,7 @@ def test_numbers_hash_covers_numbers_and_nothing_else() -> None:
     for change in ({"returns": (-1.5,)}, {"final": -2.0}):
         scores = (numbers.scores[0].model_copy(update=change),)
         assert numbers_hash(record(numbers=numbers.model_copy(update={"scores": scores}))) != base, change
-    for change in ({"weights": "other"}, {"first_update": 4}):
+    for change in ({"weights": "1" * 64}, {"first_update": 4}):
         assert numbers_hash(record(numbers=numbers.model_copy(update=change))) != base, change
 
 
@@ -317,7 +317,7 @@ def written(store: Store, body: dict[str, Any]) -> Path:
 @pytest.mark.parametrize("taught", [False, True])
 def test_a_record_of_schema_1_is_read(store: Store, taught: bool) -> None:
     own = record(settings=TAUGHT, teachers=(A,)) if taught else record()
-    teacher = {"run": A, "weights": "w"} if taught else None
+    teacher = {"run": A, "weights": "0" * 64} if taught else None
     written(store, schema_1(teacher) | {key: getattr(own, key) for key in ("run", "cell", "settings")})
     found = store.record(own.run)
     assert found is not None

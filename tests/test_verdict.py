@@ -313,8 +313,7 @@ def test_every_claim_of_the_shipped_suite_can_be_judged(knowru: Suite, tmp_path:
     found = judge(Evidence(knowru, selection, store), knowru.experiment)
     testable = [c for c in knowru.claim if c.test.kind != "untestable"]
     assert len(found) == sum(len(c.experiments) for c in testable) == 63
-    undefined = {v.id for v in found if v.reason.startswith("undefined")}
-    assert undefined == {"smaller-loss-oscillation", "reuse-falls-then-rises"}  # these curves hold no losses
+    assert not [v.id for v in found if v.reason.startswith("undefined")]
     waiting = {e.id for e in knowru.experiment if all(knowru.waits_for(e, m) for m in e.methods)}
     assert {v.experiment for v in found if v.verdict == "not_run"} == waiting
 

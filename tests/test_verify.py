@@ -7,12 +7,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from bench.plan import Plan, Selection, make_plan
-from bench.store import Record, Store, StoreError
-from bench.store.checkpoints import save_checkpoint
+from bench.store import Record, Store, StoreError, sha256
+from bench.store.checkpoints import packed_weights, save_checkpoint
 from bench.store.diff import difference, find
 from bench.store.verify import Finding, verify
 from bench.suite.loading import parse
@@ -61,6 +62,12 @@ def other_weights(store: Store, record: Record) -> None:
     store.weights_path(record.run).unlink()
 
 
+def another_policy(store: Store, record: Record) -> None:
+    content = packed_weights({"weight": np.zeros(3, np.float32)})
+    numbers = record.numbers.model_copy(update={"weights": sha256(content)})
+    store.write(record.model_copy(update={"numbers": numbers}), content)
+
+
 @pytest.mark.parametrize(
     ("damage", "kind", "said"),
     [
@@ -70,6 +77,7 @@ def other_weights(store: Store, record: Record) -> None:
         (lambda s, r: s.record_path(r.run).unlink(), "missing", "teachers[0].run: no sound record"),
         (lambda s, r: s.record_path(r.run).rename(s.record_path("0" * 16)), "damaged", "holds the record of run"),
         (other_weights, "damaged", "teachers[0].weights: learned from"),
+        (another_policy, "damaged", "got 3 numbers; allowed: 538, the policy of the record's settings"),
         (lambda s, r: s.write_record(r.model_copy(update={"seed": 7})), "damaged", "run: the id is not the hash"),
         (lambda s, r: s.write_record(r.model_copy(update={"settings": {}})), "damaged", "cell: "),
         (

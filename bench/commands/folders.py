@@ -30,6 +30,7 @@ from bench.report.folders import (
 )
 from bench.store import Store
 from bench.store.diff import difference, find
+from bench.store.names import of_shipped
 from bench.store.opponents import opponent_of
 from bench.store.verify import verify as verified
 from bench.suite.shipped import opponents
@@ -53,7 +54,7 @@ def verify(
     """
     elsewhere = imports(results)
     store = Store(results)
-    found = verified(store, len(elsewhere.sound), elsewhere.damaged)
+    found = verified(store, len(elsewhere.sound), elsewhere.damaged, of_shipped())
     again = reruns.rerun(store, rerun, baseline or results, jobs or cores(), lambda _: None) if rerun else None
     if as_json:
         print_json(verified_json(results, found) | ({"rerun": reruns.as_json(again)} if again else {}))

@@ -23,7 +23,9 @@ from bench.stats.estimates import Estimate, exact_estimate, mean_estimate
 from bench.stats.looks import ONCE, Asked
 from bench.stats.pairs import Matched, matched
 from bench.store import Contents, Found, Record, Store, lost_teachers
+from bench.store.names import Names
 from bench.suite import (
+    PRIMARY,
     CurveMeasure,
     Experiment,
     Final,
@@ -140,8 +142,9 @@ class Evidence:
 
     @cached_property
     def contents(self) -> Contents:
-        """Every record, read when first asked for."""
-        return self.store.contents(self.selection.seeds)
+        """Every record, read when first asked for; none that names another method than its settings are of."""
+        names = Names(self.suite, primary=self.selection.reading == PRIMARY)
+        return self.store.contents(self.selection.seeds).without(self.store, names.wrong)
 
     @property
     def damaged(self) -> tuple[str, ...]:

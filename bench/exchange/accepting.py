@@ -60,8 +60,11 @@ def absent(runs: Iterable[ImportedRun], declared: Declaration) -> list[str]:
 
 def _run(candidate: Candidate, declared: Declaration, suite: Suite) -> ImportedRun:
     """Raises Refusal."""
-    if not (candidate.method.strip() and candidate.method.isprintable() and len(candidate.method) <= NAME):
-        raise Refusal(f"the method's name must be printable text of at most {NAME} characters")
+    name = candidate.method
+    if not name or name != name.strip() or not name.isprintable() or len(name) > NAME:
+        raise Refusal(
+            f"the method's name must be printable text of at most {NAME} characters, without blanks around it"
+        )
     scenario, seed = _scenario(candidate.task, declared, suite), _seed(candidate.seed, declared)
     points = sorted(candidate.points, key=lambda point: point.steps)
     if any(a.steps == b.steps for a, b in itertools.pairwise(points)) or any(p.steps < 0 for p in points):

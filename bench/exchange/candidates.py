@@ -59,6 +59,13 @@ class Candidate:
     without_mean: int = 0
 
 
+def decimal(text: str) -> float:
+    """A number as files write it; float() alone would take 1_0 for ten. Raises ValueError."""
+    if "_" in text or not text.isascii():
+        raise ValueError(text)
+    return float(text)
+
+
 def number(key: str, value: Any) -> float:
     """A finite number. Raises Refusal."""
     try:
@@ -75,7 +82,7 @@ def whole(key: str, value: Any) -> int:
     found = value
     if isinstance(value, str):
         try:
-            found = int(value) if value.isascii() and value.isdecimal() and len(value) < 20 else float(value)
+            found = int(value) if value.isascii() and value.isdecimal() and len(value) < 20 else decimal(value)
         except ValueError:
             found = None
     if type(found) is float and found.is_integer() and abs(found) <= EXACT:

@@ -73,6 +73,13 @@ class Declaration(Model):
             )
         return path
 
+    @field_validator("columns")
+    @classmethod
+    def _one_meaning(cls, columns: dict[str, str]) -> dict[str, str]:
+        if len({*columns.values()}) < len(columns):
+            raise ValueError("each column of the file under one name of ours")
+        return columns
+
     @field_validator("seeds")
     @classmethod
     def _each_once(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:

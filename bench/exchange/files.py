@@ -45,9 +45,9 @@ def gather(path: Path, format_: Format, declared: Declaration) -> Gathered:
     unread: list[Refused] = []
     hashes = []
     for name, given in _chosen(path, format_, declared):
-        content = _read(path / name)
-        hashes.append(f"{sha256(content)}  {name}\n")
         try:
+            content = _read(path / name)
+            hashes.append(f"{sha256(content)}  {name}\n")
             runs, refused = _runs(content, path / name, format_, declared, given)
         except ExchangeError as error:
             (problem,) = error.problems
@@ -93,7 +93,7 @@ def _names(folder: Path) -> Iterator[str]:
             if (seen := seen + 1) > MOST_SEEN:
                 problem = Problem("(folder)", f"more than {MOST_SEEN:,} files", "those of the results", NAME_IT)
                 raise ExchangeError(folder, [problem])
-            if path.is_file():
+            if not path.is_dir():  # a pipe is refused by its name, as any file that cannot be read
                 yield path.relative_to(folder).as_posix()
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

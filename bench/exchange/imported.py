@@ -10,16 +10,18 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from bench.exchange import ExchangeError
 from bench.exchange.candidates import Refused
 from bench.exchange.declaration import Declaration
 from bench.stats import LARGEST
 from bench.store import Frozen, Store, StoreError, canonical, readable, sha256, write_atomically
+from bench.store.reading import each_once
 from bench.store.records import Count
 from bench.suite.explain import Problem, key_path, shown
 from bench.suite.foreign import read_bytes
@@ -45,6 +47,12 @@ class ImportedRun(Frozen):
     mean: tuple[Score, ...]
     final: Score
     final_steps: Count | None = None
+
+    @model_validator(mode="after")
+    def _even(self) -> ImportedRun:
+        if len(self.steps) != len(self.mean) or any(after <= before for before, after in pairwise(self.steps)):
+            raise ValueError("steps that rise, and as many means")
+        return self
 
     @property
     def trained(self) -> int | None:
@@ -80,6 +88,14 @@ class Import(Frozen):
     protocol: Declaration
     runs: tuple[ImportedRun, ...]
     refused: tuple[Refused, ...]
+
+    @model_validator(mode="after")
+    def _as_declared(self) -> Import:
+        if len({run.key for run in self.runs}) < len(self.runs):
+            raise ValueError("runs: each seed of a method in a scenario once")
+        if others := {run.seed for run in self.runs} - {*self.protocol.seeds}:
+            raise ValueError(f"runs: seed {min(others)} is not among the protocol's")
+        return self
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -163,7 +179,7 @@ def write_import(root: Path, found: Import) -> Path:
 def read_import(path: Path) -> Import:
     """An import with its hashes checked. Raises StoreError."""
     try:
-        body: Any = json.loads(read_bytes(path, MOST_BYTES))
+        body: Any = json.loads(read_bytes(path, MOST_BYTES), object_pairs_hook=each_once)
         stated = (
             {key: body.pop(key, None) for key in ("content_hash", "numbers_hash")} if isinstance(body, dict) else {}
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from bench.exchange import ExchangeError
-from bench.exchange.candidates import Candidate, Point, Refusal, Refused, number, place_of, whole
+from bench.exchange.candidates import Candidate, Point, Refusal, Refused, decimal, number, place_of, whole
 from bench.exchange.grid import Row
 from bench.output.escaping import spreadsheet
 from bench.suite import Suite
@@ -131,6 +131,6 @@ def _point(place: str, row: dict[str, str]) -> Point:
 
 def _mean(place: str, text: str) -> float:
     try:
-        return number(f"{place}: mean", float(text))
+        return number(f"{place}: mean", decimal(text))
     except ValueError:
         raise Refusal(f'{place}: mean is "{text:.40}", a number is needed') from None

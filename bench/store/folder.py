@@ -18,7 +18,7 @@ import gc
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +57,15 @@ class Contents:
 
     def of(self, cell: str) -> Found:
         return Found(self.cells.get(cell, {}), self.damaged)
+
+    def without(self, store: Store, wrong: Callable[[Record], str]) -> Contents:
+        """But for records of which `wrong` says why they do not count; these are named among the damaged ones."""
+        others = {r.run: why for records in self.cells.values() for r in records.values() if (why := wrong(r))}
+        if not others:
+            return self
+        kept = {key: {s: r for s, r in own.items() if r.run not in others} for key, own in self.cells.items()}
+        lines = (f"{store.record_path(run)}: {why}; delete it" for run, why in others.items())
+        return Contents({key: own for key, own in kept.items() if own}, (*self.damaged, *lines))
 
 
 class Store:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from bench.plan import digest, run_id, scored, teacher_cells
 from bench.store.files import StoreError, canonical, sha256
 from bench.store.records import RECORD_SCHEMA, Record
-from bench.store.settled import contradiction
+from bench.store.settled import contradiction, learned
 from bench.suite.explain import key_path, shown
 from bench.suite.foreign import read_bytes
 
@@ -108,7 +108,23 @@ def sound(records: Mapping[str, Record]) -> tuple[dict[str, Record], dict[str, s
                 others[record.run] = (
                     f"run: cell {record.cell} has several of seed {seed}: {runs}; delete the wrong ones"
                 )
+    others |= _same_weights([record for run, record in records.items() if run not in others])
     return {run: record for run, record in records.items() if run not in others}, others
+
+
+def _same_weights(records: Iterable[Record]) -> dict[str, str]:
+    """Runs of several seeds that came to the same weights, and why they do not count: all but one are copies."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        if learned(record):
+            found.setdefault(record.numbers.weights, []).append(record)
+    several = [own for own in found.values() if len({record.seed for record in own}) > 1]
+    return {
+        record.run: f"numbers.weights: {', '.join(f'{r.run} (seed {r.seed})' for r in own)} state the same, "
+        "which no two seeds come to; delete the copies"
+        for own in several
+        for record in own
+    }
 
 
 def _false_id(record: Record) -> str:
@@ -190,7 +206,7 @@ def _quoted(text: str) -> bytes:
 def _parsed(path: Path, content: bytes) -> Record:
     """The record of any JSON, whatever its blanks and its schema. Raises StoreError."""
     try:
-        body = json.loads(content, parse_constant=_no_number, object_pairs_hook=_each_once)
+        body = json.loads(content, parse_constant=_no_number, object_pairs_hook=each_once)
         json.dumps(body, ensure_ascii=False, allow_nan=False).encode()  # half a surrogate pair is no Unicode
     except (ValueError, RecursionError) as error:
         raise StoreError(f"{path}: not a whole JSON file ({error}); {AGAIN}") from error
@@ -226,7 +242,7 @@ def upgraded(body: dict[str, Any]) -> dict[str, Any]:
     return others | {"schema_version": RECORD_SCHEMA, "teachers": [teacher] if teacher else []}
 
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Python's own reader takes the last value of a key that occurs twice, others the first."""
     if len(table := dict(pairs)) < len(pairs):
         names = [name for name, _ in pairs]

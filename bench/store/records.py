@@ -26,6 +26,7 @@ Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
 Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]  # a larger one has no spread that is a number
 Seconds = Annotated[float, Field(ge=0, le=LARGEST)]
 Spread = Annotated[float, Field(ge=0, le=LARGEST)]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]  # SHA-256
 RunId = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]  # it names files
 
 
@@ -122,7 +123,7 @@ class Numbers(Frozen):
 
     scores: tuple[Scores, ...]
     first_update: Count | None  # what was done of the budget's unit at the first update
-    weights: str  # SHA-256 of the weights file
+    weights: Digest  # of the weights file
 
 
 class Provenance(Frozen):
@@ -146,7 +147,7 @@ class Provenance(Frozen):
 
 class TeacherRef(Frozen):
     run: RunId
-    weights: str  # SHA-256 of the checkpoint it taught from
+    weights: Digest  # of the checkpoint it taught from
 
 
 class Record(Frozen):

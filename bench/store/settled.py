@@ -12,10 +12,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from baselines.specs import ALGORITHMS, UNITS, Unit
+from baselines.specs import ALGORITHMS, UNITS, Hyperparameters, Unit
+from bench.output.escaping import visible
 from bench.plan import Scored, guest, scored, spans
+from bench.plan.sizes import policy_size
 from bench.store.records import Curve, Record, Scores
 from bench.suite.budgets import RECORDING, unit_of
+from bench.suite.explain import listed
+
+LOSS = "loss/"  # how names of curves of losses begin
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,8 @@ class Expected:
 
     scenarios: in the order of the record's scores. ours: the suite's own loop trained it, so it evaluated on the way.
     full: so it did at each place, none passed over. played: each round has whole episodes, so each place of the
-    training curve has a point. training, evaluation: the places of each scenario.
+    training curve has a point. training, evaluation: the places of each scenario. losses: what the suite's own method
+    reports of each update, where it is known. phased: it may have a phase that reports none of some of them.
     """
 
     unit: Unit
@@ -36,6 +42,8 @@ class Expected:
     played: bool
     training: tuple[tuple[int, ...], ...]
     evaluation: tuple[tuple[int, ...], ...]
+    losses: frozenset[str] | None
+    phased: bool
 
 
 _CELLS: dict[str, Expected | None] = {}  # by the cell, the hash of the settings
@@ -43,10 +51,31 @@ _CELLS: dict[str, Expected | None] = {}  # by the cell, the hash of the settings
 
 def contradiction(record: Record) -> str:
     """What of the numbers no run of these settings can have; nothing where all can be."""
+    expected = _expected_of(record)
+    return "" if expected is None else next(_contradictions(record, expected), "")
+
+
+def learned(record: Record) -> bool:
+    """Whether it is of a method of the suite's own that updated its weights: no other seed comes to the same ones."""
+    expected = _expected_of(record)
+    return expected is not None and expected.losses is not None and record.numbers.first_update is not None
+
+
+def parameters(record: Record) -> int | None:
+    """How many numbers the weights of a finished run have; None where its method is from elsewhere, or not known."""
+    expected = _expected_of(record)
+    if expected is None or expected.losses is None:
+        return None
+    try:
+        return policy_size(record.settings)
+    except (ValidationError, ValueError, KeyError):  # of a scenario that is not known any more
+        return None
+
+
+def _expected_of(record: Record) -> Expected | None:
     if record.cell not in _CELLS:
         _CELLS[record.cell] = _expected(record.settings)
-    expected = _CELLS[record.cell]
-    return "" if expected is None else next(_contradictions(record, expected), "")
+    return _CELLS[record.cell]
 
 
 def _expected(settings: Mapping[str, Any]) -> Expected | None:
@@ -74,13 +103,18 @@ def _expected(settings: Mapping[str, Any]) -> Expected | None:
         evaluation=tuple(
             tuple(range(start + evaluated if start else 0, end + 1, evaluated)) for start, end in spans(settings)
         ),
+        losses=None
+        if own is None
+        else frozenset(f"{LOSS}{n}" for n in ALGORITHMS[settings["algorithm"]["name"]].losses),
+        phased=own is not None and type(own).first_phase is not Hyperparameters.first_phase,
     )
 
 
 def _hyperparameters(settings: Mapping[str, Any]) -> Any:
     """Those of a method of the suite's own; None where it is from elsewhere, or not known any more."""
-    algorithm = ALGORITHMS.get(settings["algorithm"].get("name"))
-    if algorithm is None or guest(settings):
+    name, version = settings["algorithm"].get("name"), settings["algorithm"].get("version")
+    algorithm = ALGORITHMS.get(name)
+    if algorithm is None or algorithm.version != version or guest(settings):
         return None
     try:
         return algorithm.hyperparameters.model_validate(settings.get("hyperparameters"))
@@ -94,6 +128,7 @@ def _contradictions(record: Record, expected: Expected) -> Iterator[str]:
         last += expected.budget["record_every"] - 1  # the round of whole episodes that spends it is no longer
     if first is not None and expected.full and first > last:
         yield f"numbers.first_update: got {first}; allowed: {_at_most(expected)}"
+    yield from _reported(record, expected)
     for i, (scores, scenario) in enumerate(zip(record.numbers.scores, expected.scenarios, strict=True)):
         key = f"numbers.scores[{i}]"
         yield from _returns(record, scores, expected, key)
@@ -102,6 +137,22 @@ def _contradictions(record: Record, expected: Expected) -> Iterator[str]:
         if record.status == "finished":
             yield from _whole(scores, scenario, expected, i, f"{key}.curves")
             yield from _ended(scores, expected, key)
+
+
+def _reported(record: Record, expected: Expected) -> Iterator[str]:
+    """The losses are those of the method that the settings name: another method's numbers have others."""
+    if expected.losses is None:
+        return
+    for i, scores in enumerate(record.numbers.scores):
+        key, names = f"numbers.scores[{i}].curves", {"training", "evaluation", *expected.losses}
+        if others := sorted(scores.curves.keys() - names):
+            yield f"{key}: got {visible(others[0])}; allowed: {listed(sorted(names))}, as the settings' method has them"
+    got = {name for scores in record.numbers.scores for name in scores.curves if name.startswith(LOSS)}
+    if record.numbers.first_update is None and got and not expected.phased:
+        yield f"numbers.first_update: got null; allowed: a number, as there is a curve {sorted(got)[0]}"
+    whole = record.status == "finished" and record.numbers.first_update is not None and not expected.phased
+    if whole and (missing := sorted(expected.losses - got)):
+        yield f"numbers.scores: got no curve {missing[0]}; allowed: one, as the settings' method reports it"
 
 
 def _returns(record: Record, scores: Scores, expected: Expected, key: str) -> Iterator[str]:

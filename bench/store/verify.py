@@ -6,17 +6,21 @@ holds no weights at all: such a folder publishes records only, and its weights a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
+
+from safetensors import SafetensorError
+from safetensors.numpy import load
 
 from bench.store import Record, Store, StoreError, read_record, sha256
 from bench.store.checkpoints import AGAIN
 from bench.store.files import MOST_TENSORS
 from bench.store.ledger import STRANGER
 from bench.store.reading import lost_teachers, sound
+from bench.store.settled import parameters
 from bench.suite.foreign import read_bytes
 
 LEFT = "a finished run has left it there; delete it, or let the next bench run of the plan do it"
@@ -47,10 +51,16 @@ class Verified:
     unfinished: tuple[str, ...]
 
 
-def verify(store: Store, imports: int = 0, damaged: Mapping[Path, str] = MappingProxyType({})) -> Verified:
+def verify(
+    store: Store,
+    imports: int = 0,
+    damaged: Mapping[Path, str] = MappingProxyType({}),
+    wrong_name: Callable[[Record], str] = lambda record: "",
+) -> Verified:
     """Check every hash of a results folder. Raises StoreError where there is no such folder.
 
-    imports: how many sound imports it holds. damaged: those that are not what was written, and why.
+    imports: how many sound imports it holds. damaged: those that are not what was written, and why. wrong_name: why a
+    record cannot be a run of the method that it names (`names.py`), nothing where it can.
     """
     if not (store.root / "records").is_dir() and not store.imported.is_dir():
         lacks = "it has neither a folder records nor imported"
@@ -58,6 +68,8 @@ def verify(store: Store, imports: int = 0, damaged: Mapping[Path, str] = Mapping
     records: dict[str, Record] = {}
     findings = list(_read(store, records))
     records, others = sound(records)
+    others |= {run: f"{why}; delete it" for run, record in records.items() if (why := wrong_name(record))}
+    records = {run: record for run, record in records.items() if run not in others}
     findings += [
         Finding("damaged", str(store.record_path(run).relative_to(store.root)), problem)
         for run, problem in others.items()
@@ -117,12 +129,26 @@ def _weights(store: Store, records: Mapping[str, Record], present: Mapping[str, 
     for run in sorted(records.keys() & present.keys()):
         name, stated = str(present[run].relative_to(store.root)), records[run].numbers.weights
         try:
-            held = sha256(read_bytes(present[run], MOST_TENSORS))
+            content = read_bytes(present[run], MOST_TENSORS)
         except OSError as error:
             yield Finding("damaged", name, f"cannot be read: {error.strerror}")
             continue
-        if held != stated:
+        if (held := sha256(content)) != stated:
             yield Finding("damaged", name, f"SHA-256 {held[:12]}... is not the record's {stated[:12]}...; {AGAIN}")
+        elif problem := _another_policy(records[run], content):
+            yield Finding("damaged", name, f"{problem}; {AGAIN}")
+
+
+def _another_policy(record: Record, content: bytes) -> str:
+    """Why weights cannot be those of the record's method; nothing where they can, or nobody knows how many it has."""
+    allowed = parameters(record) if record.status == "finished" else None
+    if allowed is None:
+        return ""
+    try:
+        got = sum(array.size for array in load(content).values())
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        return f"not a whole safetensors file ({error})"
+    return "" if got == allowed else f"got {got:,} numbers; allowed: {allowed:,}, the policy of the record's settings"
 
 
 def _teachers(store: Store, records: Mapping[str, Record]) -> Iterable[Finding]:

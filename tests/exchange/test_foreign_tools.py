@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -164,12 +165,16 @@ def test_a_folder_of_one_seed_files_is_one_import(bench_here: Bench, grid_file: 
         one_seed(folder, seed, seed, 2.0)
     (folder / "config.json").write_text('{"lr": 0.1}')
     (folder / "broken.json").write_text("{")
+    (folder / "loop").symlink_to(folder)
+    os.mkfifo(folder / "pipe.json")
+    with (folder / "vast.json").open("wb") as file:
+        file.truncate(2**26 + 1)
     (tmp_path / "logs.toml").write_text(DECLARED)
     done = bench_here("import", "marl-eval", folder, "--suite", grid_file, "--results", results)
     assert done.returncode == 0, done.stderr
     (found,) = imports(results).sound
     assert (found.name, found.source.file, [r.seed for r in found.runs]) == ("logs", "logs", [0, 1])
-    assert [r.place for r in found.refused] == ["broken.json", "config.json: lr"]
+    assert [r.place for r in found.refused] == ["broken.json", "config.json: lr", "pipe.json", "vast.json"]
     again = bench_here("import", "marl-eval", folder, "--suite", grid_file, "--results", results, "--name", "n")
     assert "each file once for a metric and a suite" in again.stderr
 
@@ -236,6 +241,12 @@ def test_a_log_that_lacks_a_column_is_refused_by_name(tmp_path: Path, change: tu
 def test_a_path_names_what_a_file_need_not_say(tmp_path: Path, path: str) -> None:
     (tmp_path / "p.toml").write_text(DECLARED + f'path = "{path}"\n')
     with pytest.raises(ExchangeError, match=r"\{method\}, \{scenario\} and \{seed\}"):
+        read_declaration(tmp_path / "p.toml")
+
+
+def test_a_column_means_one_thing(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text(DECLARED + LOG.replace("eval/return", "time/total"))
+    with pytest.raises(ExchangeError, match="each column of the file under one name of ours"):
         read_declaration(tmp_path / "p.toml")
 
 

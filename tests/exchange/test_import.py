@@ -18,7 +18,7 @@ from bench.exchange.candidates import Candidate, Refused
 from bench.exchange.declaration import read_declaration
 from bench.exchange.grid import finished_rows, full_grid
 from bench.exchange.imported import Import, ImportedRun, Source, imports, read_import, write_import
-from bench.store import StoreError
+from bench.store import StoreError, canonical, readable, sha256
 from bench.suite import Suite
 from tests.exchange.conftest import EVALUATED, score
 from tests.exchange.foreign import DECLARED, declared, run
@@ -102,6 +102,32 @@ def test_an_edited_import_is_named_and_not_read(
         read_import(path)
     assert imports(tmp_path).sound == ()
     assert str(path) in imports(tmp_path).damaged[path]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda body: body["runs"].append(body["runs"][0]), "each seed of a method in a scenario once"),
+        (lambda body: body["runs"][0].update(seed=7), "seed 7 is not among the protocol's"),
+        (lambda body: body["runs"][0].update(mean=[1.0]), "steps that rise, and as many means"),
+        (lambda body: body["runs"][0].update(steps=[5, 5]), "steps that rise, and as many means"),
+    ],
+)
+def test_a_forged_import_whose_hashes_fit(
+    suite: Suite, tmp_path: Path, change: Callable[[dict[str, Any]], object], says: str
+) -> None:
+    runs, _ = taken(suite, {"seed_0": run(1, 2)})
+    path = write_import(tmp_path, import_of(runs))
+    body = json.loads(path.read_bytes())
+    change(body)
+    del body["content_hash"], body["numbers_hash"]
+    body |= {"numbers_hash": sha256(canonical(body["runs"]))}
+    path.write_bytes(readable(body | {"content_hash": sha256(canonical(body))}))
+    with pytest.raises(StoreError, match=says):
+        read_import(path)
+    path.write_text(path.read_text().replace('"seed"', '"seed": 1, "seed"'))
+    with pytest.raises(StoreError, match='the key "seed" occurs twice'):
+        read_import(path)
 
 
 def test_an_import_under_another_name_is_no_import(suite: Suite, tmp_path: Path) -> None:
@@ -228,6 +254,9 @@ def test_an_import_with_such_a_value_is_not_read(suite: Suite, tmp_path: Path) -
     [
         ("theirs,two,0,evaluation,1.5,1", 'line 2: steps is "1.5", a whole number of at most 2**53'),
         ("theirs,two,0,evaluation,1,", 'line 2: mean is "", a number is needed'),
+        ("theirs,two,0,evaluation,1,1_0", 'line 2: mean is "1_0", a number is needed'),
+        ("theirs,two,0,evaluation,1,\u0661", "a number is needed"),
+        ("theirs,two,0,evaluation,1.0_0,1", 'line 2: steps is "1.0_0", a whole number of at most 2**53'),
         ("theirs,two,0,evaluation,1,inf", "line 2: mean: got inf, a finite number is needed"),
         ("theirs,two,0,training,1,1", 'line 2: point is "training", one of "evaluation", "final" is needed'),
         ("theirs,two,0,final,1,1\ntheirs,two,0,final,1,2", "two final evaluations, in lines 2 and 3: two runs"),

@@ -97,7 +97,7 @@ def test_no_command_obeys_a_suite_s_text(tmp_path: Path, monkeypatch: pytest.Mon
     @given(text=texts)
     def test(text: str) -> None:
         said = "".join(c for c in text if c.isprintable()).strip() or "x"
-        file.write_text(TINY.replace('"the student is better"', json.dumps(said)))
+        file.write_text(TINY.replace('"the student is better"', json.dumps(said, ensure_ascii=False)))
         with attempt("escapes"):
             for options in (("ls", "claims"), ("report", "--format", "md"), ("report", "--format", "csv")):
                 verb, *rest = options
