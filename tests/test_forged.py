@@ -12,6 +12,7 @@ import pytest
 
 from bench.evidence.measures import Evidence
 from bench.plan import Note, Selection, make_plan
+from bench.site.archive import Archive
 from bench.store import Record, Store, StoreError, read_record
 from bench.store.names import Names
 from bench.store.reading import _as_written
@@ -154,6 +155,7 @@ def test_a_record_that_names_another_method_counts_nowhere(tiny: Suite, filled: 
     assert evidence.damaged == (f"{path}: {says}",)
     cell = read_record(path).cell
     assert sorted(evidence.contents.cells[cell]) == sorted(filled.contents().cells[cell])[1:]
+    assert Archive(filled.root, [tiny]).damaged == evidence.damaged
     found = verify(filled, wrong_name=Names(tiny).wrong)
     assert [(f.file, f.what) for f in found.findings] == [(f"records/{path.name}", says)]
 

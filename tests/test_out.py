@@ -81,6 +81,9 @@ def test_a_night_replaces_a_night_alone(tmp_path: Path) -> None:
         require_folder(folder)
     with pytest.raises(StoreError, match="is no folder"):
         require_folder(tmp_path / "summary.md" / "summary.md")
+    for folder in (Path("/"), Path.home(), Path.home().parent):
+        with pytest.raises(StoreError, match="the root folder, or one that holds your home"):
+            require_folder(folder)
 
 
 def test_a_night_says_so_before_it_begins(bench_here: Bench, home: Path) -> None:

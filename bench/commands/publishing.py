@@ -14,7 +14,7 @@ from bench.output.terminal import say, warn
 from bench.plan import COMMAND_LINE
 from bench.site.archive import Archive
 from bench.site.build import build
-from bench.site.replacing import SiteError
+from bench.site.replacing import SiteError, require_replaceable
 from bench.store import StoreError
 from bench.suite import Suite, SuiteError
 from bench.suite.explain import Problem, shown
@@ -31,7 +31,12 @@ def leaderboard(
     """Build the leaderboard as a static site that needs no server; prints the path of its first page."""
     suites = [load(name) for name in suite or available()]
     _require_distinct(suites)
-    archive = Archive(results)
+    try:
+        require_replaceable(out)  # before minutes are spent on reading
+    except SiteError as error:
+        warn(error)
+        raise typer.Exit(BAD_USAGE) from error
+    archive = Archive(results, suites)
     for problem in (*archive.damaged, *imports(results).damaged.values()):
         warn(f"not counted: {problem}")
     if not archive.size:  # a site that is there is worth more than one of nothing

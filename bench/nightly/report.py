@@ -24,6 +24,7 @@ from bench.output.escaping import markdown
 from bench.report.markdown import table
 from bench.report.numbers import found, number
 from bench.store import StoreError, readable, write_atomically
+from bench.store.files import HOLDS_HOME, holds_home
 from bench.suite.foreign import read_bytes
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -43,6 +44,8 @@ STATES = {
 
 def require_folder(folder: Path) -> None:
     """Raise StoreError where to write a night there would replace files that no night wrote."""
+    if holds_home(folder):
+        raise StoreError(f"{folder}: {HOLDS_HOME} with --out")
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder}: is no folder; name a new one, or that of a night, with --out")
     if there := [name for name in FILES if os.path.lexists(folder / name)]:

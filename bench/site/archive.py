@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
+from pathlib import Path
 
 from bench.store import Contents, Store
+from bench.store.names import Names
+from bench.suite import Suite
 
 
 class Archive(Store):
-    """All sound records in memory, by cell and seed. What is written after the first question is not seen."""
+    """All sound records in memory, by cell and seed. What is written after the first question is not seen.
+
+    suites: those that tell which method's settings a record has.
+    """
+
+    def __init__(self, root: Path | str, suites: Iterable[Suite] = ()):
+        super().__init__(root)
+        self._names = [Names(suite) for suite in suites]
 
     @cached_property
     def _everything(self) -> Contents:
-        return super().contents()
+        found = super().contents()
+        for own in self._names:
+            found = found.without(self, own.wrong)
+        return found
 
     @property
     def size(self) -> int:

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bench.store import sha256
+from bench.store.files import HOLDS_HOME, holds_home
 from bench.suite.foreign import read_bytes
 
 MANIFEST, UNDER_WAY = "site.json", "being-built"
@@ -33,10 +34,8 @@ class SiteError(Exception):
 @contextlib.contextmanager
 def replaced(out: Path) -> Iterator[Path]:
     """An empty folder, which takes the place of `out` when the block ends well. Raises SiteError, OSError."""
+    require_replaceable(out)
     out = Path(os.path.abspath(out))
-    if not out.name or Path.home().is_relative_to(out):
-        raise SiteError(f"{out}: the root folder, or one that holds your home; name a folder of its own with --out")
-    _refuse(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     new, old = (out.with_name(f".{out.name}.{which}") for which in ("new", "old"))
     with _alone(out):
@@ -57,6 +56,13 @@ def replaced(out: Path) -> Iterator[Path]:
             shutil.rmtree(new, ignore_errors=True)
             raise
         _clear(old)
+
+
+def require_replaceable(out: Path) -> None:
+    """Raises SiteError where no site may take the place of what is there."""
+    if holds_home(out):
+        raise SiteError(f"{out}: {HOLDS_HOME} with --out")
+    _refuse(Path(os.path.abspath(out)))
 
 
 def seal(folder: Path, about: Mapping[str, object], files: Mapping[str, str]) -> None:

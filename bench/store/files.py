@@ -17,6 +17,7 @@ WRITABLE, THERE = "make it writable", "bring the folder back"
 PLAIN = re.compile(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*")
 LONGEST = 64  # letters of a file's name, before its hash
 MOST_TENSORS = 2**32  # bytes of a file of weights, or of a part of a checkpoint
+HOLDS_HOME = "the root folder, or one that holds your home; name a folder of its own"
 MENDS = {
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "make room there, or raise the quota",
@@ -48,6 +49,15 @@ def readable(body: Any) -> bytes:
     lists = re.compile(r"\[\n *([-\d.eEnul,\n ]+?)\n *\]")  # of numbers and nulls alone
     breaks = re.compile(r",\n *")
     return lists.sub(lambda found: "[" + breaks.sub(", ", found[1]) + "]", text).encode() + b"\n"
+
+
+def holds_home(folder: Path) -> bool:
+    """Whether it is the root folder, or one that holds the user's home: no folder to replace or to fill."""
+    real = Path(os.path.realpath(folder))
+    try:
+        return not real.name or Path(os.path.realpath(Path.home())).is_relative_to(real)
+    except RuntimeError:  # a user without a home
+        return not real.name
 
 
 def file_name(*parts: str, cased: bool = True) -> str:

@@ -23,6 +23,7 @@ FIXES = {
 
 TOP = "(top level)"
 SHOWN = 50  # problems of one file
+MOST_PROBLEMS = 1000  # that are looked at: to word a hundred thousand takes minutes, and nobody reads them
 
 PLAIN = {  # what the library says in words of its own
     "model_type": "a table",
@@ -52,16 +53,19 @@ class Problem:
 def told(source: str | Path, problems: Sequence[Problem]) -> str:
     """One message for all problems of a file."""
     more = [f"  and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
-    return "\n".join([f"{visible(str(source))}: {len(problems)} problem(s)", *map(str, problems[:SHOWN]), *more])
+    count = f"{len(problems)}{' or more' if len(problems) >= MOST_PROBLEMS else ''}"
+    return "\n".join([f"{visible(str(source))}: {count} problem(s)", *map(str, problems[:SHOWN]), *more])
 
 
 def unprintable(root: Any) -> Iterator[Problem]:
     """Control characters, line ends among them, in a file's keys and texts: whatever shows them would obey them."""
     mend = "leave them out; a long text goes on in the next line after a backslash"
     left: list[tuple[Any, Any]] = [(root, None)]  # with its place: the place above it, and the step from there
-    while left:
+    found = 0
+    while left and found < MOST_PROBLEMS:
         value, at = left.pop()
         if isinstance(value, str) and not value.isprintable():
+            found += 1
             bad = ", ".join(dict.fromkeys(visible(c) for c in value if not c.isprintable()))
             yield Problem(
                 key_path(_steps(at), root), f"{bad} in {shown(value)}", "characters that print, on one line", mend
@@ -125,7 +129,7 @@ def explain(
     keys: allowed key names by the model's title, for unknown keys. forms: how a table looks, by its model's name.
     """
     found: dict[tuple[str, str], Problem] = {}
-    for own in _first(error.errors()):
+    for own in _first(error.errors(include_url=False)[:MOST_PROBLEMS]):
         problem = _problem(own, root, keys or {}, forms or {})
         place = (problem.key, problem.got)
         if before := found.get(place):  # a value that is of none of several types
@@ -142,8 +146,8 @@ def _first(errors: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     places = [error["loc"] for error in errors]
     for error in errors:
         at = error["loc"]
-        follows = any(len(place) > len(at) and place[: len(at)] == at for place in places)
-        if not (error["type"] == "too_short" and follows):
+        short = error["type"] == "too_short"
+        if not (short and any(len(place) > len(at) and place[: len(at)] == at for place in places)):
             yield error
 
 

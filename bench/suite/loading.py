@@ -42,7 +42,7 @@ from bench.suite import (
 )
 from bench.suite.base import MOST, forms
 from bench.suite.contradictions import contradictions
-from bench.suite.explain import Problem, explain, listed, nearest, shown, unprintable
+from bench.suite.explain import TOP, Problem, explain, listed, nearest, shown, unprintable
 from bench.suite.foreign import read_bytes
 from bench.suite.rereading import wrong_readings
 from bench.suite.shipped import available, folder
@@ -90,7 +90,7 @@ def parse(content: bytes, source: str | Path, need_anchors: bool = True) -> Suit
             source, [Problem("(file)", str(error), "numbers and nesting of sane size", "cut it")]
         ) from None
     if long := next(_long_lists(tables), None):
-        raise SuiteError(source, [Problem(long, f"more than {MOST} entries", f"at most {MOST}", "shorten the list")])
+        raise SuiteError(source, [Problem(long, f"more than {MOST} entries", f"at most {MOST}", "shorten it")])
     if problems := list(unprintable(tables)):
         raise SuiteError(source, problems)
     try:
@@ -115,10 +115,10 @@ def toml(text: str) -> dict[str, Any]:
 
 
 def _long_lists(node: Any, place: str = "") -> Iterator[str]:
-    """Where lists are longer than any may be: looked for first, for a million entries would be a million problems."""
+    """Where lists and tables are longer than any may be: looked for first, for each entry would be a problem."""
     entries = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    if isinstance(node, list) and len(node) > MOST:
-        yield place
+    if isinstance(node, list | dict) and len(node) > MOST:
+        yield place or TOP
         return
     for key, value in entries:
         yield from _long_lists(value, f"{place}.{key}" if place and isinstance(node, dict) else f"{place or key}")
