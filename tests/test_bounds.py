@@ -46,6 +46,7 @@ TEXTS = {  # by what is wrong: the file, and what the error says
     "width": (TINY.replace("hidden_width = { value = 8", f"hidden_width = {{ value = {BILLION}"), "at most 16384"),
     "layers": (TINY.replace("hidden_layers = { value = 2", f"hidden_layers = {{ value = {BILLION}"), "at most 100"),
     "layout": (TINY.replace("layout_agents = { value = 3", f"layout_agents = {{ value = {BILLION}"), "at most 100"),
+    "budget": (TINY.replace("episodes = 16", f"episodes = {2**53}"), "less than or equal to 9007199254740991"),
     "version": (TINY.replace("version = 1", f"version = {2**53}"), "less than or equal to 9007199254740991"),
     "year": (TINY.replace("year = 2026", "year = 1" + "0" * 4000), "less than or equal to 2999"),
 }

@@ -85,11 +85,11 @@ def test_a_profile_owns_up_to_what_is_too_short_under_any_reading(primary: str, 
 
 @pytest.mark.parametrize("moves", [True, False])
 def test_a_huge_budget_is_judged_at_once(moves: bool) -> None:
-    """Its points are not gone through: a fifth of 2^70 episodes, a point every 2^68 or every 2, updates every 2."""
-    huge = f"profile.huge = {{ says = 'x', budget = {{ episodes = {2**70}, record_every = {2**68} }} }}\n"
-    huge += f"profile.fine = {{ says = 'x', budget = {{ episodes = {2**70} }} }}\n[paper]"
+    """Its points are not gone through: a fifth of 2^52 episodes, a point every 2^50 or every 2, updates every 2."""
+    huge = f"profile.huge = {{ says = 'x', budget = {{ episodes = {2**52}, record_every = {2**50} }} }}\n"
+    huge += f"profile.fine = {{ says = 'x', budget = {{ episodes = {2**52} }} }}\n[paper]"
     text = changed("[paper]", huge).replace("profile.half = ", "# ", 1).replace("[0.0, 1.0]", "[0.0, 0.2]", 1)
-    text = text.replace("episodes = 16,", f"episodes = {2**70},")
+    text = text.replace("episodes = 16,", f"episodes = {2**52},")
     if moves:  # the first update may be shortly before a point
         parse(text.replace("window =", 'after = "first_update"\nwindow =', 1).encode(), "good.toml")
     else:

@@ -16,9 +16,9 @@ from bench.output.terminal import Terminal, put, warn
 from bench.plan import COMMAND_LINE, Selection, refused
 from bench.store import Store
 from bench.suite import PRIMARY, Suite, SuiteError
+from bench.suite.base import LARGEST_COUNT
 from bench.suite.explain import Problem, shown
 from bench.suite.loading import load
-from bench.suite.parts import LARGEST_COUNT
 from bench.suite.seeds import MOST_SEEDS
 
 if TYPE_CHECKING:

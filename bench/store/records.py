@@ -16,7 +16,7 @@ from bench.output.escaping import visible
 from bench.plan import Note
 from bench.stats import LARGEST
 from bench.store.files import canonical, sha256
-from bench.suite.parts import LARGEST_COUNT
+from bench.suite.base import LARGEST_COUNT
 
 RECORD_SCHEMA = 2
 _COUNTS: dict[tuple[int, ...], tuple[int, ...]] = {}

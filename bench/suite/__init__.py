@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from baselines.specs import ALGORITHMS, Hyperparameters, Unit
-from bench.suite.base import MOST, Count, Id, Kind, Model, Scalar, SuiteError, Text
+from bench.suite.base import LARGEST_COUNT, MOST, Count, Id, Kind, Model, Scalar, SuiteError, Text
 from bench.suite.budgets import RECORDING, Budget, BudgetChange, Recording, unit_of
 from bench.suite.claims import (
     AtTurn,
@@ -51,7 +51,6 @@ from bench.suite.claims import (
 )
 from bench.suite.metrics import BOUNDED, METRICS, Metric, metric_names
 from bench.suite.parts import (
-    LARGEST_COUNT,
     Anchors,
     Deviation,
     Experiment,

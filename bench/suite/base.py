@@ -19,7 +19,8 @@ Quantity = Annotated[str, Field(pattern=QUANTITY_WHOLE)]
 MOST = 1000  # entries of a list
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
+LARGEST_COUNT = 2**53 - 1  # JSON has no larger whole number that every reader takes for the same
+Count = Annotated[int, Field(ge=1, le=LARGEST_COUNT)]
 Text = Annotated[str, Field(min_length=1, pattern=TEXT)]
 Ids = Annotated[tuple[Id, ...], Field(max_length=MOST, strict=False)]
 SomeIds = Annotated[tuple[Id, ...], Field(min_length=1, max_length=MOST, strict=False)]

@@ -42,7 +42,6 @@ from bench.suite.metrics import Metric
 from bench.suite.seeds import Looks, Runs, Schedule, Seeds, fixed_or_looks, scheduled
 from bench.suite.tuning import Tuning
 
-LARGEST_COUNT = 2**53 - 1  # JSON has no larger whole number that every reader takes for the same
 Steps = Annotated[int, Field(ge=1, le=10**6)]  # of an episode
 
 
