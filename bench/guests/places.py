@@ -102,8 +102,9 @@ def _missing(suite: Suite, experiment: Experiment, t: TrainingSet, method: Guest
     if budget.counted is not None and budget.counted[0] == "updates":
         return f"a budget in episodes or environment steps: {budget} of a method from elsewhere cannot be counted"
     scenarios = [suite["scenario", id_] for id_ in t.scored]
-    if any(s.waits_for is None and checked(s.family, s.params).continuous for s in scenarios):
-        return "actions to choose among: here they are numbers, which the harness does not take from elsewhere yet"
+    continuous = any(s.waits_for is None and checked(s.family, s.params).continuous for s in scenarios)
+    if continuous and method.kind != "function":
+        return "a training function: actions are numbers here, which no learner from elsewhere may give yet"
     named = [experiment.waits_for, *(s.waits_for for s in scenarios)]
     taught = suite.teachers_of(experiment, t) if method.declaration.teacher else ()
     named += [f"its teacher: {why}" for e, own, m in taught if (why := suite.waits_for(e, m, own))]

@@ -25,7 +25,7 @@ from baselines.teachers import Teaching, teaching
 from bench.envs import Environment, make, packages_of
 from bench.envs.one import Diverged, EnvironmentFailed
 from bench.envs.scores import episode_scores
-from bench.guests.actions import IllegalAction, check
+from bench.guests.actions import KINDS, IllegalAction, check
 from bench.guests.answers import CHANGES, foul, versions, whole
 from bench.guests.process import Foul, MethodProcess
 from bench.plan import Run
@@ -86,7 +86,7 @@ class Referee:
         self.training: dict[int, list[float]] = {}  # scores of training episodes, by the point that they belong to
         self.next_evaluation, self.reported = 0, False
         self.packages: dict[str, str] = {}
-        self.played = b""
+        self.played = np.zeros(0)  # actions of the evaluation that was played last
         self.remarks: list[str] = []
         self.started, self.began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.monotonic()
         self.cpu_before = cpu_seconds()
@@ -132,6 +132,7 @@ class Referee:
             "agents": params.agent_names,
             "obs_sizes": params.obs_sizes,
             "action_sizes": params.action_sizes,
+            "continuous": params.continuous,
             "seed": self.run.seed,
             "budget": self.job.cell.steps,
             "episode_limit": self.limit,
@@ -172,9 +173,10 @@ class Referee:
             return False
         finally:
             again, self.played = self.played, first
-        one, two = (np.frombuffer(played, np.uint8) for played in (first, again))
-        if differing := int((one != two).sum()):
-            self.remarks.append(f"{CHANGES}: {differing:,} of {len(first):,} actions differ")
+        differ = first != again
+        differ = differ.any(-1) if self.place.params.continuous else differ
+        if differing := int(differ.sum()):
+            self.remarks.append(f"{CHANGES}: {differing:,} of {differ.size:,} actions differ")
         return True
 
     def _reset(self, message: dict[str, Any], _: bytes) -> None:
@@ -191,7 +193,7 @@ class Referee:
         episode = self.episodes.get(whole(message, "copy", 0, MOST_ENVIRONMENTS))
         if episode is None or episode.rewards is None:
             foul("stepped an environment in which no episode is running")
-        actions = self._one_hot(array, 1)
+        actions = self._actions(array, 1)
         if self.steps >= self.job.cell.steps:
             self.process.send({"is": "spent"})
             return
@@ -248,13 +250,13 @@ class Referee:
         """Scores [E] of the reported policy on the episodes that every method of this seed is evaluated on."""
         start, at_once = [generator(self.run.seed, purpose)], self.place.params.episodes_at_once
         found = [self._evaluated(start, some) for some in parts(episodes, at_once)]
-        self.played = b"".join(played for played, _ in found)
+        self.played = np.concatenate([played for played, _ in found], 1)
         scores = np.concatenate([own for _, own in found])
         if not bounded(scores):
             foul(f"diverged at step {self.steps}: a score is not finite, or beyond bounds")
         return scores
 
-    def _evaluated(self, start: Sequence[torch.Generator], episodes: int) -> tuple[bytes, np.ndarray]:
+    def _evaluated(self, start: Sequence[torch.Generator], episodes: int) -> tuple[np.ndarray, np.ndarray]:
         """The actions of so many episodes side by side, and their scores [E]."""
         calls = itertools.count()
 
@@ -266,26 +268,28 @@ class Referee:
                 if message.get("do") == "teach":  # a policy may ask its teacher
                     self._teach(message, array)
                 elif message.get("do") == "act":
-                    return self._one_hot(array, episodes)
+                    return self._actions(array, episodes)
                 else:
                     foul(f"in an evaluation it answered {message.get('do')!r}, where actions were asked for")
 
         played = play(self.place.apart, start, episodes, self.limit, act, self.place.params.ends_early)
         rollout = played.rollout
-        actions = rollout.actions.argmax(-1).to(torch.uint8).numpy().tobytes()
-        return actions, self._scores(rollout.rewards, rollout.mask, played.outcome)
+        taken = rollout.actions if self.place.params.continuous else rollout.actions.argmax(-1).to(torch.uint8)
+        return taken.numpy(), self._scores(rollout.rewards, rollout.mask, played.outcome)
 
-    def _one_hot(self, array: bytes, episodes: int) -> Tensor:
-        """Actions as they came, [E, N] int64, checked: [1, E, N, A]. Raises Foul."""
-        environment, names = self.place.environment, self.place.params.agent_names
-        if len(array) != 8 * episodes * environment.agents:
-            foul(f"actions: got {len(array)} bytes; allowed: {8 * episodes * environment.agents}")
-        actions = np.frombuffer(array, np.int64).reshape(episodes, environment.agents).copy()
+    def _actions(self, array: bytes, episodes: int) -> Tensor:
+        """Actions as they came, int64 [E, N] or float64 [E, N, A], checked: [1, E, N, A]. Raises Foul."""
+        environment, params = self.place.environment, self.place.params
+        shape = (episodes, environment.agents, *[environment.action_size] * params.continuous)
+        if len(array) != 8 * math.prod(shape):
+            foul(f"actions: got {len(array)} bytes; allowed: {8 * math.prod(shape)}")
+        actions = np.frombuffer(array, KINDS[params.continuous]).reshape(shape).copy()
         try:
-            check(actions, names, environment.action_sizes)
+            check(actions, params.agent_names, environment.action_sizes, params.continuous)
         except IllegalAction as illegal:
             foul(f"illegal action at step {self.steps}: {illegal}")
-        return torch.nn.functional.one_hot(torch.from_numpy(actions), environment.action_size).double()[None]
+        chosen = torch.from_numpy(actions)[None]
+        return chosen if params.continuous else torch.nn.functional.one_hot(chosen, environment.action_size).double()
 
     def _environment(self) -> Environment:
         own = self.place.scored
@@ -315,7 +319,7 @@ class Referee:
             accelerator=None,
             others={**self.packages, **packages_of(self.place.scored.family)},
         )
-        numbers = Numbers(scores=(scores,), first_update=None, weights=sha256(self.played))
+        numbers = Numbers(scores=(scores,), first_update=None, weights=sha256(self.played.tobytes()))
         for remark in self.remarks:
             self.report({"event": "remark", "says": f"run {self.run.id}: {remark}"})
         return self.job.record(self.run, self.refs, numbers, reason, origin, self.remarks)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
@@ -31,11 +32,15 @@ class BudgetSpent(Exception):
 
 @dataclass(frozen=True)
 class Team:
-    """The agents of a scenario. obs_sizes, action_sizes: each agent's own."""
+    """The agents of a scenario. obs_sizes, action_sizes: each agent's own.
+
+    continuous: an action is as many numbers in [-1, 1] as its size says; else one of so many choices.
+    """
 
     agents: tuple[str, ...]
     obs_sizes: tuple[int, ...]
     action_sizes: tuple[int, ...]
+    continuous: bool = False
 
     @property
     def obs_size(self) -> int:
@@ -62,7 +67,8 @@ class Task:
 
     def __init__(self, channel: Channel, says: Mapping[str, Any]):
         self._channel = channel
-        self.team = Team(tuple(says["agents"]), tuple(says["obs_sizes"]), tuple(says["action_sizes"]))
+        sizes = tuple(says["obs_sizes"]), tuple(says["action_sizes"])
+        self.team = Team(tuple(says["agents"]), *sizes, continuous=says["continuous"])
         self.seed: int = says["seed"]
         self.budget: int = says["budget"]
         self.episode_limit: int = says["episode_limit"]
@@ -86,6 +92,10 @@ class Task:
         """A PettingZoo parallel environment of the scenario. Every call gives another one, with its own stream."""
         self._environments += 1
         return RemoteEnvironment(self, self._environments - 1)
+
+    def gymnasium(self) -> SingleAgent:
+        """The same as a gymnasium environment. Raises ValueError where there are several agents."""
+        return SingleAgent(self.environment())
 
     def report(self, step: int, policy: Policy) -> None:
         """Show the policy after `step` environment steps; the harness evaluates it where an evaluation is due.
@@ -111,7 +121,7 @@ class Task:
             obs = np.frombuffer(array, np.float32).reshape(says["episodes"], len(self.team.agents), -1)
             actions = self._policy(self.team.by_agent(obs), says["t"])
             shape = (says["episodes"],)
-            chosen = stacked(actions, self.team.agents, self.team.action_sizes, shape)
+            chosen = stacked(actions, self.team.agents, self.team.action_sizes, shape, self.team.continuous)
             self._channel.send({"do": "act"}, chosen.tobytes())
 
     def exchange(self, message: Mapping[str, Any], array: bytes = b"") -> tuple[dict[str, Any], bytes]:
@@ -151,10 +161,11 @@ class TeacherPolicy:
 
 
 class RemoteEnvironment(ParallelEnv[str, Any, Any]):
-    """The scenario as PettingZoo has it: Discrete actions, float32 observations, float rewards, no padding.
+    """The scenario as PettingZoo has it: float32 observations, float rewards, no padding.
 
-    All agents are truncated together at the episode's limit. The run's seed decides every episode: a seed or options
-    given to `reset` are taken and not used, so that nobody trains on the episodes of the evaluation.
+    Actions are Discrete, or a Box from -1 to 1. All agents are truncated together at the episode's limit. The run's
+    seed decides every episode: a seed or options given to `reset` are taken and not used, so that nobody trains on the
+    episodes of the evaluation.
     """
 
     def __init__(self, task: Task, copy: int):
@@ -165,14 +176,15 @@ class RemoteEnvironment(ParallelEnv[str, Any, Any]):
         self.possible_agents = list(team.agents)
         self.agents: list[str] = []
         self._observation_spaces = {a: _box(size) for a, size in zip(team.agents, team.obs_sizes, strict=True)}
-        self._action_spaces = {a: Discrete(size) for a, size in zip(team.agents, team.action_sizes, strict=True)}
+        acting = _bounded if team.continuous else Discrete
+        self._action_spaces = {a: acting(size) for a, size in zip(team.agents, team.action_sizes, strict=True)}
         self.state_space = _box(len(team.agents) * team.obs_size)
         self._obs = np.zeros((len(team.agents), team.obs_size), np.float32)
 
     def observation_space(self, agent: str) -> Box:
         return self._observation_spaces[agent]
 
-    def action_space(self, agent: str) -> Discrete:
+    def action_space(self, agent: str) -> Box | Discrete:
         return self._action_spaces[agent]
 
     def state(self) -> Obs:
@@ -194,7 +206,7 @@ class RemoteEnvironment(ParallelEnv[str, Any, Any]):
         if not self.agents:
             raise RuntimeError("step: no episode is running; call reset first")
         team, agents = self._task.team, self.agents
-        chosen = stacked(actions, team.agents, team.action_sizes, ())
+        chosen = stacked(actions, team.agents, team.action_sizes, (), team.continuous)
         says, answer = self._task.exchange({"do": "step", "copy": self._copy}, chosen.tobytes())
         rewards = np.frombuffer(answer[: 8 * len(agents)], np.float64).tolist()
         terminated, truncated = bool(says["terminated"]), bool(says["truncated"])
@@ -214,6 +226,36 @@ class RemoteEnvironment(ParallelEnv[str, Any, Any]):
     def _seen(self, answer: bytes) -> dict[str, Obs]:
         self._obs = np.frombuffer(answer, np.float32).reshape(self._obs.shape).copy()
         return self._task.team.by_agent(self._obs)
+
+
+class SingleAgent(gymnasium.Env[Any, Any]):
+    """A scenario with one agent as gymnasium has it; see `RemoteEnvironment`."""
+
+    def __init__(self, environment: RemoteEnvironment):
+        """Raises ValueError where there are several agents."""
+        if len(environment.possible_agents) != 1:
+            got = ", ".join(environment.possible_agents)
+            raise ValueError(f"gymnasium: got the agents {got}; allowed: one; take task.environment(), PettingZoo's")
+        self._environment, (self._agent,) = environment, environment.possible_agents
+        self.observation_space = environment.observation_space(self._agent)
+        self.action_space = environment.action_space(self._agent)
+        self.metadata, self.render_mode = environment.metadata, None
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Obs, dict[str, Any]]:
+        """Start an episode: the run's seed decides it, and the argument does not."""
+        super().reset(seed=seed)
+        obs, _ = self._environment.reset()
+        return obs[self._agent], {}
+
+    def step(self, action: Any) -> tuple[Obs, float, bool, bool, dict[str, Any]]:
+        """As `RemoteEnvironment.step`."""
+        obs, rewards, terminated, truncated, _ = self._environment.step({self._agent: action})
+        agent = self._agent
+        return obs[agent], rewards[agent], terminated[agent], truncated[agent], {}
+
+
+def _bounded(size: int) -> Box:
+    return Box(-1.0, 1.0, (size,), np.float32)
 
 
 def _box(size: int) -> Box:

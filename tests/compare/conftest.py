@@ -70,7 +70,8 @@ def played(described: Callable[[str], Guest], tmp_path: Path) -> Played:
     ) -> Record:
         store = Store(tmp_path / "results")
         store.open_for_writing()
-        settings = tuple(f"budget.{key}={value}" for key, value in (BUDGET | budget).items())
+        chosen_budget = {key: n for key, n in (BUDGET | budget).items() if key != "episodes" or "steps" not in budget}
+        settings = tuple(f"budget.{key}={value}" for key, value in chosen_budget.items())
         loaded = load(suite)
         chosen = loaded.pinned if suite == "mkt_marl" else PRIMARY  # whose opponents come with the project
         selection = Selection(profile="smoke", only=(only,), seeds=(seed,), settings=settings, reading=chosen)

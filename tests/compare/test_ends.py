@@ -32,6 +32,7 @@ hold(Path(sys.argv[1]))
 def hold(results: Path) -> None:
     """A harness: holds a guest that hangs, and waits."""
     order = {"order": "train", "target": "hostile:forks_and_hangs", "agents": [], "obs_sizes": [], "action_sizes": []}
+    order["continuous"] = False
     order |= {"seed": 0, "budget": 1, "episode_limit": 1, "name": "", "hyperparameters": {}, "teacher": False}
     with MethodProcess(order, Limits(), results / "logs" / "guest.log") as process:
         process.receive()

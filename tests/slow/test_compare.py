@@ -56,3 +56,16 @@ def test_an_example_learns(name: str, needs: str, tmp_path: Path) -> None:
         (scores,) = record["numbers"]["scores"]
         evaluations = scores["curves"]["evaluation"]["mean"]
         assert scores["final"] > evaluations[0] + 0.1 * (13.66 - 6.49)
+
+
+def test_stable_baselines3_s_sac_is_compared_on_continuous_tasks(tmp_path: Path) -> None:
+    """On HalfCheetah alone, at the length of the smoke profile: it runs, and is scored."""
+    for needed in ("stable_baselines3", "mujoco"):
+        pytest.importorskip(needed)
+    command = "bench compare sb3_sac:train --suite cikd --profile smoke --only dominance/vanilla --seeds 1 --json"
+    done = bench(command, tmp_path)
+    assert done.returncode == 0, done.stderr
+    (path,) = (tmp_path / "runs" / "records").glob("*.json")
+    record = json.loads(path.read_text())
+    assert record["status"] == "finished", record["reason"]
+    assert len(record["numbers"]["scores"][0]["curves"]["evaluation"]["mean"]) >= 2
