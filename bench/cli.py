@@ -44,6 +44,7 @@ VERBS = {  # in the order of the help; each with where it stands in `commands`
     "opponent": "folders.opponent",
     "asset": "assets.app",
     "nightly": "nightly.app",
+    "doctor": "doctor.doctor",
 }
 
 # Objects made until Python looks for garbage in cycles, of which there is next to none here: with its own numbers that

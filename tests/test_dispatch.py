@@ -6,6 +6,7 @@ import ast
 import inspect
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,9 @@ class Scripted:
         self.job, self.hear = job, hear
         self.script(self)
         return self
+
+    def together(self) -> nullcontext[None]:
+        return nullcontext()
 
     def acknowledge(self, run: str) -> None:
         self.told.append(run)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bench.commands.engines import Execute, engine
 from bench.commands.judging import judged_report, show_check
 from bench.commands.options import (
     ASKED_TO_FAIL,
@@ -138,6 +139,10 @@ def run(
     checkpoint_every: Annotated[float, typer.Option(min=0, help="seconds between checkpoints")] = 30.0,
     shard: Shard = "",
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="make runs that failed again")] = False,
+    executor: Annotated[str, typer.Option(help="what trains: local, ray, slurm")] = "local",
+    address: Annotated[str, typer.Option(help="with ray: of the cluster; default: RAY_ADDRESS, or one here")] = "",
+    scratch: Annotated[str, typer.Option(help="with ray: each machine's folder for what is under way")] = "",
+    slurm: Annotated[list[str] | None, typer.Option(help="with slurm: KEY=VALUE, e.g. partition=gpu")] = None,
     until_decided: Annotated[
         bool,
         typer.Option("--until-decided", help="train look by look, until every claim is decided or the looks end"),
@@ -154,7 +159,9 @@ def run(
     stored with them, and where a published record is damaged; with 4 where full budgets were asked for and none of
     these runs is published.
     """
-    _check_device(device)
+    execute = engine(executor, address, scratch, slurm or [])
+    if executor == "local":
+        _check_device(device)
     if against is not None and not (against / "records").is_dir():
         mend = "name a folder that holds records, e.g. --against results"
         raise SuiteError(COMMAND_LINE, [Problem("--against", shown(str(against)), "a results folder", mend)])
@@ -167,7 +174,8 @@ def run(
     before = Evidence(loaded, selection, store)
     say_not_counted(before.damaged)
     planned = sharded(before.plan, shard)
-    options = Options(_processes(jobs, device), lanes, device, checkpoint_every, retry_failed)
+    at_once = _processes(jobs, device) if executor == "local" else jobs or 0
+    options = Options(at_once, lanes, device, checkpoint_every, retry_failed)
     console = Terminal(stderr=True) if as_json else terminal()
     if planned.waiting and not planned.cells:
         warn(*waiting_lines(planned))
@@ -175,9 +183,9 @@ def run(
         raise typer.Exit(NOTHING_RUN)
     rounds: list[Round] = []
     if until_decided:
-        planned, outcome = _until_decided(loaded, selection, store, options, console, rounds)
+        planned, outcome = _until_decided(loaded, selection, store, options, console, rounds, execute)
     else:
-        outcome = train(planned, before.records, store, options, console)
+        outcome = train(planned, before.records, store, options, console, execute)
     console.print(outcome_line(planned, outcome), markup=False)
     printed: dict[str, Any] = {"run": outcome_json(outcome)} | ({"looks": rounds_json(rounds)} if rounds else {})
     if report and not (outcome.stopped or outcome.broken):
@@ -243,13 +251,19 @@ def _check_looks(suite: Suite, selection: Selection, shard: str) -> None:
 
 
 def _until_decided(
-    suite: Suite, selection: Selection, store: Store, options: Options, console: Terminal, rounds: list[Round]
+    suite: Suite,
+    selection: Selection,
+    store: Store,
+    options: Options,
+    console: Terminal,
+    rounds: list[Round],
+    execute: Execute,
 ) -> tuple[Plan, Outcome]:
     """Train look by look, a line after each. What failed is made again once, where that is asked for."""
 
     def one_look(planned: Plan, records: list[Record], first: bool) -> Outcome:
         own = options if first else replace(options, retry_failed=False)
-        return train(planned, records, store, own, console)
+        return train(planned, records, store, own, console, execute)
 
     def tell(now: Round) -> None:
         rounds.append(now)
@@ -258,7 +272,14 @@ def _until_decided(
     return train_until_decided(suite, selection, store, one_look, tell)
 
 
-def train(planned: Plan, records: list[Record], store: Store, options: Options, console: Terminal) -> Outcome:
+def train(
+    planned: Plan,
+    records: list[Record],
+    store: Store,
+    options: Options,
+    console: Terminal,
+    execute: Execute = execute,
+) -> Outcome:
     """Train what is left of a plan, showing how far it is. records: those of its cells that are there.
 
     Raises SuiteError where a file that it needs is not there.
@@ -269,7 +290,7 @@ def train(planned: Plan, records: list[Record], store: Store, options: Options, 
         raise SuiteError(planned.suite, missing)
 
     def seconds_left(progress: Mapping[str, Progress], settled: Set[str]) -> float:
-        return forecast(planned, records, progress, settled, options.jobs, options.lanes).wall_s
+        return forecast(planned, records, progress, settled, options.jobs or cores(), options.lanes).wall_s
 
     with RunProgress(console, planned, standing(planned, records).done, seconds_left) as progress:
         return execute(planned, store, options, progress.event)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,7 +32,10 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True)
 class Options:
-    """jobs: workers at once. lanes: seeds a worker trains together (0: the cell's seeds split evenly)."""
+    """jobs: workers at once; for Ray and Slurm 0 is as many as there is room for.
+
+    lanes: seeds a worker trains together (0: the cell's seeds split evenly).
+    """
 
     jobs: int = 1
     lanes: int = 0
@@ -56,6 +60,9 @@ class Outcome:
     @property
     def settled(self) -> set[str]:
         return self.finished | self.failed.keys()
+
+    def is_settled(self, run: str) -> bool:
+        return run in self.finished or run in self.failed
 
 
 @dataclass(frozen=True)
@@ -90,8 +97,13 @@ class Workers(Protocol):
         """A worker that claims the job's runs and trains them. Raises OSError.
 
         hear: gets its events, from any thread: those of `executors.jobs.run_job`, {"event": "result", ...} of
-        `executors.results`, {"event": "error" | "broken", "reason"}; None when it has said its last.
+        `executors.results`, {"event": "error" | "broken", "reason"}, {"event": "lost", "run", "says"} of a run that is
+        to be begun again, and remarks; None when it has said its last.
         """
+        ...
+
+    def together(self) -> AbstractContextManager[None]:
+        """Around the starts of jobs that are ready at one time."""
         ...
 
 
@@ -174,19 +186,25 @@ class Dispatcher:
     # ---------------------------------------------------------------------------------------------- starting
 
     def _start_ready(self) -> None:
-        now, left = time.monotonic(), []
-        for whole in self.waiting:
+        """Start what is ready, as long as there is room: where there is none, nothing is looked at."""
+        if len(self.busy) >= self.options.jobs:
+            return
+        with self.workers.together():
+            now, left, waiting = time.monotonic(), [], iter(self.waiting)
             lost = self.outcome.failed.keys() | self.outcome.blocked
-            self.outcome.blocked |= {run.id for run in whole if not lost.isdisjoint(run.teachers)}
-            shard = tuple(run for run in whole if lost.isdisjoint(run.teachers))
-            ready = all(self.outcome.finished.issuperset(run.teachers) for run in shard)
-            if not shard:
-                continue
-            if ready and len(self.busy) < self.options.jobs and self.not_before.get(shard[0].id, 0) <= now:
+            for whole in waiting:
+                shard = tuple(run for run in whole if lost.isdisjoint(run.teachers))
+                self.outcome.blocked |= {run.id for run in whole if run not in shard}
+                if not shard:
+                    continue
+                ready = all(self.outcome.finished.issuperset(run.teachers) for run in shard)
+                if not ready or self.not_before.get(shard[0].id, 0) > now:
+                    left.append(shard)
+                    continue
                 left += self._start_free(shard)
-            else:
-                left.append(shard)
-        self.waiting = left
+                if len(self.busy) >= self.options.jobs:
+                    break
+            self.waiting = [*left, *waiting]
 
     def _start_free(self, shard: Shard) -> list[Shard]:
         """Start what no other process holds or has made; what another holds waits."""
@@ -254,7 +272,7 @@ class Dispatcher:
         elif event["event"] in ("finished", "failed"):
             self._settled(event)
         else:
-            if event["event"] == "busy":
+            if event["event"] in ("busy", "lost") and not self.outcome.is_settled(event["run"]):
                 run = next(run for run in busy.job.runs if run.id == event["run"])
                 self.waiting.append((run,))
                 self.not_before[run.id] = time.monotonic() + RETRY_S
@@ -263,7 +281,7 @@ class Dispatcher:
     def _result(self, busy: _Busy, event: Event) -> None:
         """Write what a worker has come to; then it may let the run go."""
         assert busy.worker is not None
-        owed = [run for run in busy.job.runs if run.id not in self.outcome.settled]
+        owed = [run for run in busy.job.runs if not self.outcome.is_settled(run.id)]
         try:
             record, weights = unpacked(event, busy.job.cell, owed)
         except NoResult as error:
@@ -290,9 +308,12 @@ class Dispatcher:
 
     def _ended(self, busy: _Busy) -> None:
         end = self._over(busy)
-        settled = self.outcome.settled | {run.id for shard in self.waiting for run in shard}
-        for run in busy.job.runs:
-            if run.id not in settled and not self.outcome.stopped and not self.outcome.broken:
+        owed = [run for run in busy.job.runs if not self.outcome.is_settled(run.id)]
+        if not owed or self.outcome.stopped or self.outcome.broken:
+            return
+        waiting = {run.id for shard in self.waiting for run in shard}
+        for run in owed:
+            if run.id not in waiting:
                 self._failed(run.id, f"{busy.error or end.says} (log: {busy.log})")
 
     def _over(self, busy: _Busy) -> End:

@@ -1,7 +1,6 @@
 """How long a plan takes and how much memory: from what was measured here, else from what is counted.
 
-A run's CPU time is modelled as the operations of its updates, the samples that pass its networks there, and its
-environment steps, each at a constant rate: one rule for all methods (`baselines.specs.base.Work`). What runs
+What `executors.model` says of a run's CPU time is the one rule for all methods. What runs
 of this results folder really took, finished or under way, over what the model says is their pace; a cell without any
 takes the median pace of the others. Wall time follows from playing the executor's schedule on the estimates.
 """
@@ -11,21 +10,15 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from bench.envs import checked
+from bench.executors.model import model_s
 from bench.executors.schedule import makespan, shards
-from bench.plan import Plan, scored, spans
-from bench.plan.sizes import checkpoint_bytes, episodes_of, work
+from bench.plan import Plan
+from bench.plan.sizes import checkpoint_bytes, work
 from bench.store import Record, Store
 from bench.store.checkpoints import read_progress
-from bench.suite import unit_of
 
-# Fitted on 2026-11-29 to the published runs: 33 cells of 9 algorithms, one thread of an AMD EPYC. Each median CPU time
-# is within a factor of 1.6 of the model (tests/test_estimate.py holds it to 2).
-RATE = 7.2e10  # operations per CPU second
-SAMPLE_S = 1.0e-7  # CPU seconds of a sample that passes a network in an update: activations, losses, calls
-AGENT_STEP_S = 9e-6  # CPU seconds of one agent's environment step: policy, environment, storing
 START_S = 1.2  # CPU seconds until a worker trains
 OVERDUE = 1.5  # times its interval a checkpoint may be late
 PROCESS_BYTES = 400 * 2**20  # a worker with torch loaded, before any lane
@@ -105,21 +98,6 @@ def forecast(
             left[run.id] *= 1 - model_s(settings, so_far.done) / model_s(settings)
             left[run.id] = max(0.0, left[run.id] - so_far.since_s / (stretch * so_far.lanes))
     return Forecast(cells, left, stretch * makespan(plan, left, set(begun), jobs, lanes, START_S))
-
-
-def model_s(settings: Mapping[str, Any], done: int | None = None) -> float:
-    """Modelled CPU seconds of one run of a cell, or of so much of its budget with the evaluations among it."""
-    budget, unit, whole = settings["budget"], unit_of(settings["budget"]), done is None
-    so_far = budget[unit] if done is None else done
-    looked_at = (1 + so_far // budget["evaluate_every"]) * budget["evaluation_episodes"]
-    looked_at += budget["final_evaluation_episodes"] if whole else 0
-    steps = 0
-    for s, (start, end) in zip(scored(settings), spans(settings), strict=True):
-        agents = len(checked(s.family, s.params).obs_sizes)
-        trained = 0 if unit == "updates" else episodes_of(settings, s, max(0, min(so_far, end) - start))
-        steps += (trained * s.trained + looked_at) * s.episode_limit * agents
-    updates = sum(w.operations / RATE + w.samples * SAMPLE_S for w in work(settings, done))
-    return updates + steps * AGENT_STEP_S
 
 
 def peak_bytes(plan: Plan, by_cell: Mapping[str, Estimate], jobs: int) -> float:

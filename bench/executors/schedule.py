@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from bench.plan import Cell, Plan, Run
+from bench.executors.model import model_s
+from bench.plan import Plan, Run
 
 Shard = tuple[Run, ...]  # runs of one cell that train together in one process
 
@@ -14,14 +16,19 @@ def shards(plan: Plan, settled: set[str], jobs: int, lanes: int) -> list[Shard]:
 
     lanes: seeds of a shard; 0: the cell's seeds split evenly over `jobs`.
     """
-    whole = [shard for cell in plan.cells for shard in _shards(plan, cell, settled, jobs, lanes)]
-    return sorted(whole, key=lambda shard: urgency(plan, shard), reverse=True)
+    left: dict[str, list[Run]] = {cell.key: [] for cell in plan.cells}
+    for run in plan.runs:
+        if run.id not in settled:
+            left[run.cell].append(run)
+    whole = [shard for cell in plan.cells for shard in _shards(left[cell.key], jobs, lanes)]
+    students: Counter[str] = Counter(teacher for run in plan.runs for teacher in set(run.teachers))
+    seconds = {cell.key: model_s(cell.settings) for cell in plan.cells if left[cell.key]}
 
+    def urgency(shard: Shard) -> tuple[int, float]:
+        """Teachers first, those of many before those of few; then what takes longest, so that none is left alone."""
+        return sum(students[run.id] for run in shard), len(shard) * seconds[shard[0].cell]
 
-def urgency(plan: Plan, shard: Shard) -> tuple[int, int]:
-    """Teachers first, then large shards."""
-    ids = {run.id for run in shard}
-    return sum(not ids.isdisjoint(run.teachers) for run in plan.runs), len(shard)
+    return sorted(whole, key=urgency, reverse=True)
 
 
 def makespan(plan: Plan, left: Mapping[str, float], begun: set[str], jobs: int, lanes: int, start_s: float) -> float:
@@ -44,7 +51,6 @@ def makespan(plan: Plan, left: Mapping[str, float], begun: set[str], jobs: int, 
     return now
 
 
-def _shards(plan: Plan, cell: Cell, settled: set[str], jobs: int, lanes: int) -> Iterator[Shard]:
-    runs = [r for r in plan.runs if r.cell == cell.key and r.id not in settled]
+def _shards(runs: list[Run], jobs: int, lanes: int) -> Iterator[Shard]:
     size = lanes or max(1, -(-len(runs) // jobs))
     yield from (tuple(runs[i : i + size]) for i in range(0, len(runs), size))

@@ -16,10 +16,10 @@ from bench.nightly.budget import PROFILE, Played, play, shares
 from bench.nightly.canaries import Ended, Outcome, compared, drawn
 from bench.nightly.causes import CAUSES, Finding, changed_packages, exit_code, findings
 from bench.nightly.history import ComparisonRecord, FindingRecord, NightRecord
-from bench.nightly.platforms import Platform, installed, this_platform
 from bench.nightly.references import Comparison, Evidence, comparisons, fresh
 from bench.nightly.stored import CanaryFile, Change, Drawn, Reference
 from bench.plan import Selection, make_plan
+from bench.processes.platforms import Platform, installed, this_platform
 from bench.store import Store
 from bench.store.provenance import changed_files, source
 from bench.suite import Suite

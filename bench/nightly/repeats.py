@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.nightly.platforms import Platform, this_platform
 from bench.nightly.stored import canary_files
 from bench.plan import Plan, sizes
+from bench.processes.platforms import Platform, this_platform
 from bench.store import Record, Store, StoreError, numbers_hash
 from bench.store.diff import difference
 from bench.suite.explain import shown

@@ -23,12 +23,12 @@ from bench.envs import checked
 from bench.envs.registry import FAMILIES
 from bench.executors.dispatch import Options
 from bench.executors.local import execute
-from bench.nightly.platforms import Platform, this_platform
 from bench.nightly.repeats import DOES_NOT_REPEAT, Repeat, parting
 from bench.nightly.stored import canary_files
 from bench.plan import Cell, Plan, Run, guest, scored
 from bench.plan.assets import missing_assets
 from bench.plan.cells import PLAN_FORMAT
+from bench.processes.platforms import Platform, this_platform
 from bench.store import Record, Store, numbers_hash, sha256
 from bench.store.files import MOST_TENSORS
 from bench.suite.assets import everywhere

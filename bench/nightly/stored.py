@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bench.nightly.platforms import Platform
+from bench.processes.platforms import Platform
 from bench.store import StoreError, readable, write_atomically
 from bench.suite.explain import key_path
 from bench.suite.foreign import read_bytes

@@ -15,9 +15,8 @@ from types import MappingProxyType
 import bench
 from bench.output.escaping import visible
 from bench.processes.numerical import numerical
+from bench.processes.platforms import PACKAGES, this_platform
 from bench.store import Provenance
-
-PACKAGES = ("torch", "numpy", "safetensors")
 
 
 def provenance(
@@ -49,6 +48,7 @@ def provenance(
         dirty=dirty,
         anew=anew,
         environment=numerical(),
+        platform=this_platform().name,
     )
 
 

@@ -143,6 +143,7 @@ class Provenance(Frozen):
     dirty: bool | None
     anew: Count = later(0)  # after stops, times that episodes of a game that does not repeat began anew
     environment: dict[Line, Line] = later({})
+    platform: Line = later("")  # the class within which runs repeat to the last bit (processes/platforms.py)
 
 
 class TeacherRef(Frozen):

@@ -21,12 +21,12 @@ from bench.nightly.canaries import Outcome as Canary
 from bench.nightly.causes import exit_code, findings
 from bench.nightly.history import nights
 from bench.nightly.nights import night_of, seeds_of
-from bench.nightly.platforms import this_platform
 from bench.nightly.references import KEPT, WINDOW, comparisons, moved_to
 from bench.nightly.report import sparkline
 from bench.nightly.stored import Change, Reference, StoreError
 from bench.plan import Selection, make_plan
 from bench.plan.assets import missing_assets
+from bench.processes.platforms import this_platform
 from bench.store import Store
 from bench.suite import PRIMARY, Suite
 from bench.suite.loading import load

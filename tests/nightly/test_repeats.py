@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.nightly.platforms import this_platform
 from bench.nightly.repeats import parting
 from bench.nightly.stored import CanaryFile, canary_path, write
 from bench.plan import Plan, Selection, make_plan
+from bench.processes.platforms import this_platform
 from bench.store import Record, Store
 from bench.suite import Suite
 from tests.conftest import Bench

@@ -12,10 +12,10 @@ import pytest
 
 from bench.commands import folders
 from bench.nightly import rerun
-from bench.nightly.platforms import this_platform
 from bench.nightly.repeats import Repeat
 from bench.nightly.rerun import NotRerun, Rerun
 from bench.plan import Plan, Selection, make_plan
+from bench.processes.platforms import this_platform
 from bench.store import Record, Store
 from bench.suite.loading import parse
 from tests.conftest import TINY, Bench

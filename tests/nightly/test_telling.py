@@ -13,8 +13,8 @@ from bench.nightly import checking
 from bench.nightly.budget import Played
 from bench.nightly.canaries import Outcome
 from bench.nightly.causes import findings
-from bench.nightly.platforms import this_platform
 from bench.nightly.stored import CanaryFile, Change
+from bench.processes.platforms import this_platform
 from bench.store import provenance
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -231,6 +232,9 @@ def test_the_dispatcher_starts_no_worker_for_a_phase_under_way(tmp_path: Path) -
         def start(self, job: Job, log: Path, hear: object) -> Idle:
             started.append(job)
             return self
+
+        def together(self) -> nullcontext[None]:
+            return nullcontext()
 
     own = Dispatcher(plan, store, Options(jobs=2), lambda event: None, Idle())  # pyright: ignore[reportArgumentType]
     own.waiting = [job.runs for job in jobs]

@@ -14,9 +14,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from bench.processes.numerical import numerical
-from bench.store.provenance import PACKAGES
 
 FEATURES = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "asimd", "sve")
+PACKAGES = ("torch", "numpy", "safetensors")  # whose versions a record names
 NUMERICAL = (*PACKAGES, "scipy")  # packages that could change a number
 
 

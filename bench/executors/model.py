@@ -1,0 +1,34 @@
+"""What a run costs, counted: the operations of its updates, the samples that pass its networks there, and its steps of
+the environment, each at a constant rate. One rule for all methods (`baselines.specs.base.Work`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bench.envs import checked
+from bench.plan import scored, spans
+from bench.plan.sizes import episodes_of, work
+from bench.suite import unit_of
+
+# Fitted on 2026-11-29 to the published runs: 33 cells of 9 algorithms, one thread of an AMD EPYC. Each median CPU time
+# is within a factor of 1.6 of the model (tests/test_estimate.py holds it to 2).
+RATE = 7.2e10  # operations per CPU second
+SAMPLE_S = 1.0e-7  # CPU seconds of a sample that passes a network in an update: activations, losses, calls
+AGENT_STEP_S = 9e-6  # CPU seconds of one agent's environment step: policy, environment, storing
+
+
+def model_s(settings: Mapping[str, Any], done: int | None = None) -> float:
+    """Modelled CPU seconds of one run of a cell, or of so much of its budget with the evaluations among it."""
+    budget, unit, whole = settings["budget"], unit_of(settings["budget"]), done is None
+    so_far = budget[unit] if done is None else done
+    looked_at = (1 + so_far // budget["evaluate_every"]) * budget["evaluation_episodes"]
+    looked_at += budget["final_evaluation_episodes"] if whole else 0
+    steps = 0
+    for s, (start, end) in zip(scored(settings), spans(settings), strict=True):
+        agents = len(checked(s.family, s.params).obs_sizes)
+        trained = 0 if unit == "updates" else episodes_of(settings, s, max(0, min(so_far, end) - start))
+        steps += (trained * s.trained + looked_at) * s.episode_limit * agents
+    updates = sum(w.operations / RATE + w.samples * SAMPLE_S for w in work(settings, done))
+    return updates + steps * AGENT_STEP_S

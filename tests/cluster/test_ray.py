@@ -1,0 +1,147 @@
+"""A Ray cluster of three nodes of this machine, each with a folder of its own, through kills of everything.
+
+tox run -e cluster. What comes out equals a local run to the last bit: nothing lost, nothing twice.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.plan import Plan, Selection, make_plan
+from bench.suite.loading import parse
+from tests.conftest import ROOT, TINY
+from tests.crash import recorded, uninterrupted
+
+os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # nodes of one machine find each other at 127.0.0.1
+cluster_utils = pytest.importorskip("ray.cluster_utils", reason="Ray is not installed (extra `ray`)")
+
+SUITE = TINY.replace("episodes = 16,", "episodes = 160,")  # a run takes seconds: most kills hit one
+KILLS = 20
+LONGEST_S = 4.0  # between two kills
+
+
+@pytest.fixture
+def cluster() -> Iterator[Any]:
+    """A head that trains nothing, and three nodes of one core."""
+    own = {"node_ip_address": "127.0.0.1", "include_dashboard": False}
+    found = cluster_utils.Cluster(initialize_head=True, head_node_args=own | {"num_cpus": 0})
+    for _ in range(3):
+        found.add_node(num_cpus=1, node_ip_address="127.0.0.1")
+    found.wait_for_nodes()
+    yield found
+    found.shutdown()
+
+
+@pytest.fixture
+def plan() -> Plan:
+    found = make_plan(parse(SUITE.encode(), "tiny.toml"), Selection(seeds=tuple(range(8))))
+    assert len(found.runs) >= 30
+    return found
+
+
+class Storm:
+    """Kills at random moments: a training process, its relay, the driver; once a whole node, which another replaces."""
+
+    def __init__(self, cluster: Any, command: list[str]):
+        self.cluster, self.command, self.random = cluster, command, random.Random(1)
+        self.kills = dict.fromkeys(("worker", "relay", "driver", "node"), 0)
+
+    def run(self) -> None:
+        while True:
+            driver = self._start()
+            over = threading.Event()
+            watcher = threading.Thread(target=self._kill_until, args=(driver, over))
+            watcher.start()
+            output, _ = driver.communicate(timeout=600)
+            over.set()
+            watcher.join()
+            assert "Traceback" not in output, output
+            assert driver.returncode in (0, -signal.SIGKILL), output
+            if driver.returncode == 0:
+                return
+
+    def _start(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/")
+
+    def _kill_until(self, driver: subprocess.Popen[str], over: threading.Event) -> None:
+        while sum(self.kills.values()) < KILLS and not over.wait(self.random.uniform(0.5, LONGEST_S)):
+            kind = self.random.choice(["worker", "worker", "relay", "driver"])
+            if sum(self.kills.values()) == KILLS // 2:
+                kind = "node"
+            self._kill(kind, driver)
+
+    def _kill(self, kind: str, driver: subprocess.Popen[str]) -> None:
+        if kind == "node":
+            node = next(iter(self.cluster.worker_nodes))
+            self.cluster.remove_node(node, allow_graceful=False)
+            self.cluster.add_node(num_cpus=1, node_ip_address="127.0.0.1", wait=False)
+        elif kind == "driver":
+            driver.kill()
+        else:
+            found = _processes("bench.executors.worker" if kind == "worker" else "ray::Relayed")
+            if not found:
+                return
+            os.kill(self.random.choice(found), signal.SIGKILL)
+        self.kills[kind] += 1
+
+
+def _processes(words: str) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if words in command and int(path.name) != os.getpid():
+            found.append(int(path.name))
+    return found
+
+
+def bench_run(address: str, suite: Path, results: Path, scratch: Path, *more: str) -> list[str]:
+    own = ["--address", address, "--scratch", str(scratch), "--results", str(results), "--checkpoint-every", "0.2"]
+    start = [sys.executable, "-m", "bench", "run", str(suite), "--seeds", "8", "--executor", "ray", *own, *more]
+    return ["env", f"PYTHONPATH={ROOT}", *start]
+
+
+def test_a_storm_of_kills_loses_nothing(cluster: Any, plan: Plan, tmp_path: Path) -> None:
+    suite = tmp_path / "tiny.toml"
+    suite.write_text(SUITE)
+    began = time.monotonic()
+    storm = Storm(cluster, bench_run(cluster.address, suite, tmp_path / "results", tmp_path / "scratch"))
+    storm.run()
+    print(f"{len(plan.runs)} runs through {storm.kills} in {time.monotonic() - began:.0f} s")
+    assert sum(storm.kills.values()) == KILLS, storm.kills
+    assert all(storm.kills.values()), storm.kills
+    assert recorded(tmp_path / "results") == uninterrupted(plan, tmp_path / "local")
+    assert len([*(tmp_path / "scratch").glob("*/*/")]) >= 3  # each node had its own
+
+
+def test_a_node_with_other_code_is_refused_by_name(cluster: Any, tmp_path: Path) -> None:
+    """One more node, on whose search path is a bench with one line more: it gets no job, and the command says so."""
+    other = tmp_path / "other"
+    for package in ("bench", "baselines", "suites"):
+        subprocess.run(["cp", "-r", str(ROOT / package), str(other / package)], check=True) if other.exists() else (
+            other.mkdir(),
+            subprocess.run(["cp", "-r", str(ROOT / package), str(other / package)], check=True),
+        )
+    with (other / "bench" / "plan" / "cells.py").open("a") as file:
+        file.write("\n# changed\n")
+    cluster.add_node(num_cpus=4, node_ip_address="127.0.0.1", env_vars={"PYTHONPATH": str(other)})
+    suite = tmp_path / "tiny.toml"
+    suite.write_text(TINY)
+    command = bench_run(cluster.address, suite, tmp_path / "results", tmp_path / "scratch")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd="/")
+    assert done.returncode == 0, done.stderr
+    assert "is refused: other code of bench" in done.stdout
+    assert len([*(tmp_path / "scratch").glob("*/*/")]) == 3
