@@ -215,7 +215,9 @@ def make(
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "bench":
             raise  # our own module is broken, not the user's installation
-        raise BackendMissing(f"family {family!r} needs the package {error.name!r}; try: {entry.install}") from error
+        raise BackendMissing(
+            f"family {family!r} needs the package {error.name!r}; try: {entry.install}, then: bench doctor {family}"
+        ) from error
     return getattr(module, entry.environment)(params, device, assets)
 
 

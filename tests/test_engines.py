@@ -1,0 +1,101 @@
+"""Which engine trains, what makes a machine another, what a job takes along: without Ray and Slurm themselves."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bench.cli import app
+from bench.commands.engines import engine
+from bench.executors import local
+from bench.executors.nodes import Node, differences, this_node
+from bench.executors.relay import Relay, contents, needed
+from bench.executors.slurm import asked_of
+from bench.plan import Selection, make_plan
+from bench.run.job import Job
+from bench.store import Store, sha256
+from bench.suite import Suite, SuiteError
+from tests.synthetic import fill
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "slurm", "says"),
+    [
+        ("rya", "", [], '"ray"'),
+        ("local", "10.0.0.1:6379", [], "--executor ray"),
+        ("ray", "", ["partition=gpu"], "--executor slurm"),
+        ("slurm", "", ["partition"], "partition"),
+        ("slurm", "", ["minutes=soon"], "minutes=soon"),
+        ("slurm", "", ["cluster=cloud"], '"slurm", or "local"'),
+    ],
+)
+def test_a_wrong_engine_or_option_is_refused(name: str, address: str, slurm: list[str], says: str) -> None:
+    with pytest.raises(SuiteError) as caught:
+        engine(name, address, "", slurm)
+    assert says in str(caught.value)
+
+
+def test_engines_are_found_and_options_named_as_submitit_names_them() -> None:
+    assert engine("local", "", "", []) is local.execute
+    asked = asked_of(["partition=gpu", "minutes=90", "memory_gb=4"])
+    assert asked == {"slurm_partition": "gpu", "timeout_min": 90, "mem_gb": 4}
+
+
+@pytest.mark.parametrize(("module", "option"), [("ray", "ray"), ("submitit", "slurm")])
+def test_an_engine_that_is_not_installed_says_how_to_get_it(
+    module: str, option: str, tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(SuiteError, match=rf"pip install 'marl-distill-bench\[{option}\]'"):
+        CliRunner().invoke(
+            app,
+            ["run", str(tiny_file), "--executor", option, "--results", str(tmp_path)],
+            catch_exceptions=False,
+            standalone_mode=False,
+        )
+
+
+def test_a_machine_with_other_code_or_packages_differs_by_name() -> None:
+    own = this_node()
+    assert not [*differences(own, Node.model_validate(json.loads(own.model_dump_json())))]
+    other = own.model_copy(update={"code": "0" * 64, "commit": "abc", "packages": own.packages | {"torch": "1.0"}})
+    says = [*differences(own, other)]
+    assert says == [f"other code of bench (commit abc, here {own.commit})", f"torch 1.0, here {own.packages['torch']}"]
+    elsewhere = own.model_copy(update={"platform": "another class", "host": "b", "lacks": ("mujoco",)})
+    assert not [*differences(own, elsewhere)]  # its runs count: records name their class
+
+
+def test_a_job_takes_its_teachers_along(tiny: Suite, tmp_path: Path) -> None:
+    """Weights and the records that bear them out, and only what is not there yet."""
+    plan, store = make_plan(tiny, Selection(seeds=(0,))), Store(tmp_path / "here")
+    fill(store, plan, lambda cell, seed: [-8.0])
+    run = next(run for run in plan.runs if run.teachers)
+    for teacher in run.teachers:
+        store.weights_path(teacher).write_bytes(b"a policy")
+    job = Job(cell=plan.cell(run.cell), runs=(run,), suite_version=1, profile="full")
+    files, relay = needed(store, job), Relay(tmp_path / "there", scratch=True)
+    assert {path.partition("/")[0] for path in files} == {"records", "weights"}
+    assert files[f"weights/{run.teachers[0]}.safetensors"] == sha256(b"a policy")
+    assert relay.lacks(files) == [*files]
+    relay.take(contents(store, files))
+    assert relay.lacks(files) == []
+    relay.store.weights_path(run.teachers[0]).write_bytes(b"another")
+    assert relay.lacks(files) == [f"weights/{run.teachers[0]}.safetensors"]
+    assert all(relay.store.record(teacher) for teacher in run.teachers)
+
+
+def test_the_doctor_says_what_is_missing_and_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench.commands import doctor
+
+    there = CliRunner().invoke(app, ["doctor", "particle"])
+    assert (there.exit_code, "family particle   works" in there.stdout) == (0, True)
+    monkeypatch.setattr(doctor, "_version", lambda package: None)
+    lacks = CliRunner().invoke(app, ["doctor", "slurm"])
+    assert lacks.exit_code == 4
+    assert "missing: submitit\n       pip install 'marl-distill-bench[slurm]'" in lacks.stdout
+    with pytest.raises(SuiteError, match='"mujoco"'):
+        CliRunner().invoke(app, ["doctor", "mujocco"], catch_exceptions=False, standalone_mode=False)
