@@ -53,6 +53,22 @@ class Clock:
         what()
 
 
+class Settled:
+    """A worker that nobody has to tell anything."""
+
+    def acknowledge(self, run: str) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+    def kill(self) -> None:
+        pass
+
+    def wait(self) -> End:
+        return End(True, "it ended")
+
+
 class Simulated:
     """Workers whose jobs take as long as the plan's model says, give or take, scaled to `RUN_S`."""
 
@@ -62,7 +78,7 @@ class Simulated:
         self.seconds = {cell.key: RUN_S * model_s(cell.settings) / longest for cell in plan.cells}
         self.busy_s, self.lost = 0.0, 0
 
-    def start(self, job: Job, log: Path, hear: Callable[[Event | None], None]) -> SimpleNamespace:
+    def start(self, job: Job, log: Path, hear: Callable[[Event | None], None]) -> Settled:
         took = len(job.runs) * self.seconds[job.cell.key] * self.random.uniform(0.7, 1.3)
         if self.random.random() < LOST:
             took *= self.random.random()
@@ -70,8 +86,7 @@ class Simulated:
         else:
             self.clock.at(took, lambda: self._finish(job, hear))
         self.busy_s += took
-        nothing = lambda *_: None  # noqa: E731
-        return SimpleNamespace(acknowledge=nothing, stop=nothing, kill=nothing, wait=lambda: End(True, "it ended"))
+        return Settled()
 
     def together(self) -> nullcontext[None]:
         return nullcontext()
@@ -126,7 +141,7 @@ def simulate(runs: int, workers: int, folder: Path) -> Found:
     simulated = Simulated(plan, clock)
     dispatcher = Jumping(plan, store, Options(jobs=workers, lanes=1), lambda event: None, simulated)
     dispatcher.clock = clock
-    real, dispatch.time = dispatch.time, SimpleNamespace(monotonic=lambda: clock.now)  # pyright: ignore
+    real, dispatch.time = dispatch.time, SimpleNamespace(monotonic=lambda: clock.now)
     began = time.process_time()
     try:
         outcome = dispatcher.drain()
@@ -139,11 +154,11 @@ def simulate(runs: int, workers: int, folder: Path) -> Found:
 
 
 if __name__ == "__main__":
-    asked = [int(word) for word in sys.argv[1:]] or [10_000, 1_000]
+    runs, workers = [int(word) for word in sys.argv[1:]] or [10_000, 1_000]
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
-        found = simulate(*asked, Path(folder))
+        found = simulate(runs, workers, Path(folder))
     done = len(found.outcome.finished)
-    print(f"{done} runs on {asked[1]} workers, {found.lost} jobs lost and begun again")
+    print(f"{done} runs on {workers} workers, {found.lost} jobs lost and begun again")
     own = f"own CPU time {found.own_s:.1f} s, {1e3 * found.own_s / done:.2f} ms a run"
     print(f"{own}; peak {found.peak_bytes / 2**20:.0f} MiB")
     print(f"made-up wall time {found.wall_s:.0f} s, at best {found.bound_s:.0f} s; workers idle {found.idle:.1%}")
