@@ -30,6 +30,7 @@ cluster_utils = pytest.importorskip("ray.cluster_utils", reason="Ray is not inst
 # Ray leaves sockets and processes of its nodes to the collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 SUITE = TINY.replace("episodes = 16,", "episodes = 480,")  # a run takes seconds: most kills hit one
+WORKER = f"{ROOT}/bench/processes/launch.py bench.executors.worker"  # of this checkout, not of others
 KILLS = 20
 LONGEST_S = 4.0  # between two kills
 
@@ -92,7 +93,7 @@ class Storm:
         elif kind == "driver":
             driver.kill()
         else:
-            found = _processes("bench.executors.worker" if kind == "worker" else "ray::Relayed")
+            found = _processes(WORKER if kind == "worker" else "ray::Relayed")
             if not found:
                 return
             os.kill(self.random.choice(found), signal.SIGKILL)
