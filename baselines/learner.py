@@ -242,3 +242,43 @@ class Phased(Protocol):
         State, replays and streams before it are those of every method that shares the first phase.
         """
         ...
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What came of a comparison of an ensemble's members.
+
+    elected [S] int64: the member with the best recent returns. teacher [S] int64: who taught all others; None: nobody.
+    losses: by name, each [S].
+    """
+
+    elected: Tensor
+    teacher: Tensor | None = None
+    losses: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Ensemble(Protocol):
+    """A learner of several members, each with a policy of its own. Its `greedy` is the policy of the elected one.
+
+    members: M. teaches: whether a comparison changes members, so that they are evaluated before and after it.
+    """
+
+    members: int
+    teaches: bool
+
+    def member_greedy(self, task: int, member: int) -> Acting:
+        """As `greedy`, of one member."""
+        ...
+
+    def elected(self) -> Tensor:
+        """The member with the best recent returns, [S] int64 on the CPU."""
+        ...
+
+    def compares(self, steps_done: int) -> bool:
+        """Whether members are to be compared in the round that ended after so many steps; asked after `learn`."""
+        ...
+
+    def share(self) -> Shared:
+        """Compare the members, and let one teach the others. Draws from no stream of the environment's."""
+        ...

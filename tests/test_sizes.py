@@ -24,9 +24,12 @@ from bench.run.training import Stopped
 from bench.store import Store
 from bench.suite import PRIMARY
 from bench.suite.loading import load
+from tests.baselines.test_cikd import METHODS, playing
 from tests.baselines.test_sac import Play
 from tests.conftest import ROOT
 from tests.teams import ppo, single, started, toy_task
+
+ENSEMBLES = ("ensemble_sac", "sac_extra", "ensemble_sac_extra", "cikd", "cikd_hardcopy")
 
 
 def built(store: Store, cell: Cell, run: Run) -> int:
@@ -40,9 +43,9 @@ def built(store: Store, cell: Cell, run: Run) -> int:
 
 
 def test_every_published_method() -> None:
-    """One seed of every cell of the particle tasks. Together they use every algorithm but four.
+    """One seed of every cell of the particle tasks. What none of these uses comes below, but one.
 
-    Three come below. Of the fourth no method runs: DVM's are built on it, and so is their policy.
+    Of that one no method runs: DVM's are built on it, and so is their policy.
     """
     store, used = Store(ROOT / "results"), set()
     for suite, reading in (("knowru", PRIMARY), ("mkt_marl", "first-edition"), ("dvm", PRIMARY)):
@@ -52,7 +55,7 @@ def test_every_published_method() -> None:
             if all(store.record(teacher) for teacher in run.teachers):
                 assert policy_size(cell.settings) == built(store, cell, run), cell.label
                 used.add(cell.settings["algorithm"]["name"])
-    assert used | {"mappo", "vdn", "sac", "maddpg_epsilon_greedy"} == ALGORITHMS.keys()
+    assert used | {"mappo", "vdn", "sac", "maddpg_epsilon_greedy", *ENSEMBLES} == ALGORITHMS.keys()
 
 
 def test_networks_that_read_no_communication() -> None:
@@ -93,6 +96,12 @@ def test_recurrent_networks_and_every_input() -> None:
 def test_a_policy_s_mean_and_deviation() -> None:
     for depth in (1, 2, 3):
         learner = Play((0,), hidden_layers=depth).learner
+        assert toy_size(learner.hyperparameters, learner.task) == sum(w.numel() for w in learner.policy().values())
+
+
+def test_all_members_policies() -> None:
+    for method in METHODS:
+        learner = playing(method, 0).learner
         assert toy_size(learner.hyperparameters, learner.task) == sum(w.numel() for w in learner.policy().values())
 
 

@@ -47,3 +47,13 @@ def squashed_gradient(
     of_u = of_actions * (1 - actions.square()) + 2 * of_log_prob * actions
     of_log_std = of_u * log_std.exp() * noise - of_log_prob
     return torch.cat([of_u, of_log_std * (heads.chunk(2, -2)[1] == log_std)], -2)
+
+
+def divergence(mean: Tensor, log_std: Tensor, other_mean: Tensor, other_log_std: Tensor) -> Tensor:
+    """KL(first || other) of Gaussians without correlations, summed over A: [..., A, B] x4 -> [..., B].
+
+    Of squashed ones it is the same: tanh is one to one.
+    """
+    narrower = other_log_std - log_std
+    spread = (-2 * narrower).exp() + ((mean - other_mean) / other_log_std.exp()).square()
+    return (narrower + 0.5 * (spread - 1)).sum(-2)

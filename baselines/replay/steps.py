@@ -108,6 +108,11 @@ class StepReplay:
         return max(0, self.entries - self._capacity)
 
     @property
+    def stored(self) -> int:
+        """Transitions that are there, of the seed that has the fewest."""
+        return self.entries - self.first
+
+    @property
     def part_entries(self) -> int:
         """Transitions in a file of the log: as many as PART_BYTES hold."""
         return max(1, PART_BYTES // self._row_bytes)
@@ -128,21 +133,29 @@ class StepReplay:
         """
         if self.entries < 1:
             raise ValueError("a batch needs a transition stored, got none")
-        drawn, seeds, places = [], len(self._entries), self._last.shape[1]
-        for lane, (entries, generator) in enumerate(zip(self._entries, self._generators, strict=True)):
+        drawn = []
+        for entries, generator in zip(self._entries, self._generators, strict=True):
             stored = min(entries, self._capacity)
-            index = torch.randint(stored, (batch_size,), generator=generator, device=self._device)
-            drawn.append((index + (entries - stored)) % self._ring + lane * self._ring)
-        row = torch.cat(drawn)
-        lane = torch.arange(seeds, device=self._device).repeat_interleave(batch_size)
+            drawn.append(torch.randint(stored, (batch_size,), generator=generator, device=self._device))
+        return self.batch(torch.stack(drawn))
+
+    def batch(self, index: Tensor) -> StepBatch:
+        """Transitions by their place among those that are stored, from the oldest, 0, on: [S, B] int64."""
+        row, lane, (seeds, batch_size) = self._rows_of(index), self._lanes(index), index.shape
         following = self._next.flatten().index_select(0, row).long()
         ended = following >= self._ring
         on, over = torch.where(ended, 0, following), torch.where(ended, following - self._ring, 0)
         batch = {name: x.flatten(0, 1).index_select(0, row) for name, x in self._stored.items()}
         next_obs = self._stored["obs"].flatten(0, 1).index_select(0, on + lane * self._ring)
-        last = self._last.flatten(0, 1).index_select(0, over + lane * places)
+        last = self._last.flatten(0, 1).index_select(0, over + lane * self._last.shape[1])
         batch["next_obs"] = torch.where(ended.view(-1, *[1] * (last.dim() - 1)), last, next_obs)
         return StepBatch(**{name: x.unflatten(0, (seeds, batch_size)) for name, x in batch.items()})
+
+    def seen_and_done(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Observations and actions alone [S, B, ...] of what `batch` gives."""
+        row = self._rows_of(index)
+        obs, actions = (self._stored[n].flatten(0, 1).index_select(0, row) for n in ("obs", "actions"))
+        return obs.unflatten(0, index.shape), actions.unflatten(0, index.shape)
 
     def rows(self, lane: int, start: int, stop: int) -> dict[str, Tensor]:
         """A seed's transitions start .. stop-1 in the order stored: copies without [S], and what came after them.
@@ -231,6 +244,16 @@ class StepReplay:
             allowed = (int(own_ended.sum()) + (not own_ended[-1]), *self._shapes["obs"])
             if own_last.shape != allowed:
                 raise ValueError(f"last observations: got shape {tuple(own_last.shape)}; allowed: {allowed}")
+
+    def _rows_of(self, index: Tensor) -> Tensor:
+        """Rows [S B] of the lanes' rings in a row, of places [S, B] among what is stored."""
+        oldest = [entries - min(entries, self._capacity) for entries in self._entries]
+        lanes = zip(index, oldest, strict=True)
+        return torch.cat([(own + first) % self._ring + lane * self._ring for lane, (own, first) in enumerate(lanes)])
+
+    def _lanes(self, index: Tensor) -> Tensor:
+        """Which lane each of [S, B] is of, in a row."""
+        return torch.arange(len(index), device=self._device).repeat_interleave(index.shape[1])
 
     def _index(self, places: Sequence[int]) -> Tensor:
         return torch.tensor(places, device=self._device)

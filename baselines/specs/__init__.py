@@ -5,8 +5,10 @@ what a run takes. Each file names its algorithms, with the version that enters e
 """
 
 from baselines.specs import (
+    cikd,
     dec_hdrqn,
     dvm,
+    ensemble_sac,
     knowru,
     maddpg,
     maddpg_epsilon_greedy,
@@ -18,8 +20,10 @@ from baselines.specs import (
     sac,
 )
 from baselines.specs.base import UNITS, Algorithm, FirstPhase, Hyperparameters, TaskSizes, Unit, Work, later
+from baselines.specs.cikd import CIKD, Hardcopy
 from baselines.specs.dec_hdrqn import DecHDRQN
 from baselines.specs.dvm import DVMMADDPG
+from baselines.specs.ensemble_sac import EnsembleSAC, EnsembleSACExtra, SACExtra
 from baselines.specs.knowru import KnowRU
 from baselines.specs.maddpg import MADDPG, MADDPGInitialized
 from baselines.specs.maddpg_epsilon_greedy import EpsilonGreedyMADDPG
@@ -30,11 +34,26 @@ from baselines.specs.qmix import QMIX, VDN, ValueDecomposition
 from baselines.specs.qmix_multi import MultiTask, MultiTaskQMIX, MultiTaskVDN
 from baselines.specs.sac import SAC
 
-METHODS = (maddpg, knowru, qmix, qmix_multi, mkt_marl, mappo, mappo_multi, dec_hdrqn, sac, maddpg_epsilon_greedy, dvm)
+METHODS = (
+    maddpg,
+    knowru,
+    qmix,
+    qmix_multi,
+    mkt_marl,
+    mappo,
+    mappo_multi,
+    dec_hdrqn,
+    sac,
+    maddpg_epsilon_greedy,
+    dvm,
+    ensemble_sac,
+    cikd,
+)
 ALGORITHMS: dict[str, Algorithm] = {name: own for method in METHODS for name, own in method.ALGORITHMS.items()}
 
 __all__ = [
     "ALGORITHMS",
+    "CIKD",
     "DVMMADDPG",
     "MADDPG",
     "MAPPO",
@@ -45,8 +64,11 @@ __all__ = [
     "VDN",
     "Algorithm",
     "DecHDRQN",
+    "EnsembleSAC",
+    "EnsembleSACExtra",
     "EpsilonGreedyMADDPG",
     "FirstPhase",
+    "Hardcopy",
     "Hyperparameters",
     "KnowRU",
     "MADDPGInitialized",
@@ -54,6 +76,7 @@ __all__ = [
     "MultiTaskMAPPO",
     "MultiTaskQMIX",
     "MultiTaskVDN",
+    "SACExtra",
     "TaskSizes",
     "Unit",
     "ValueDecomposition",

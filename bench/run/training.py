@@ -7,31 +7,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from baselines.learner import Acting, Learner, Phased, Rollout, Steps, Valued
+from baselines.learner import Acting, Ensemble, Learner, Phased, Rollout, Steps, Valued
 from baselines.streams import Streams, generator
 from bench.envs import Environment, packages_of
 from bench.envs.particle.corner_map import rising
 from bench.envs.particle.environment import ParticleEnvironment
 from bench.envs.particle.params import SpreadCornersParams
-from bench.envs.scores import episode_scores
 from bench.plan import Run, spans
 from bench.run.boundary import cache, first_phase, is_kept, name_of
+from bench.run.clock import Clock
 from bench.run.counting import Counts, alone
 from bench.run.curves import CurveLog, bounded
 from bench.run.job import Job, Write
+from bench.run.members import Play, Policy, compared, evaluation_curves, of_member, scores_of
 from bench.run.playing import Played, parts, play
 from bench.run.restoring import NotRestored, check, check_log, out_of_memory, reason
-from bench.run.stepping import Ended, Stepping
+from bench.run.scoring import ended_score, played_scores
+from bench.run.stepping import Stepping
 from bench.run.tasks import Place, make_learner, make_teachers, places, teacher_refs
 from bench.store import Numbers, Scores, Store, sha256
 from bench.store.checkpoints import Checkpoint, append_replay, has_checkpoint, packed_weights, save_checkpoint
-from bench.store.provenance import cpu_seconds, provenance
+from bench.store.provenance import provenance
 
 Event = dict[str, Any]
 
@@ -66,6 +69,8 @@ class Training:
         self.streams = [Streams(run.seed, self.device) for run in runs]
         self.teachers = [teacher_refs(store, run) for run in runs]
         self.learner = self._own_learner() if learner is None else learner
+        self.ensemble = self.learner if isinstance(self.learner, Ensemble) and not job.cell.guest else None
+        self.members: list[np.ndarray] = []  # scores of the final evaluation [M, S, E] in each place, of an ensemble
         self.logs = [[CurveLog() for _ in self.places] for _ in runs]  # [S][P]
         self.counts = Counts(job.cell, self.learner, len(runs))
         self.first_update: int | None = None
@@ -82,7 +87,7 @@ class Training:
         for place in self.places:
             self.others |= packages_of(place.scored.family)
         self.remarks: list[str] = []  # what was noticed of it
-        self.clock = _Clock([c.progress if c else {"wall_s": 0.0, "cpu_s": 0.0} for c in checkpoints])
+        self.clock = Clock([c.progress if c else {"wall_s": 0.0, "cpu_s": 0.0} for c in checkpoints])
         if checkpoints[0] is not None:
             try:
                 self._restore([c for c in checkpoints if c is not None])
@@ -123,7 +128,13 @@ class Training:
     def evaluated(self) -> list[np.ndarray]:
         """Scores of the final evaluation [P][S, E]: asked again, a policy that does not change gives the same."""
         episodes = self.budget["final_evaluation_episodes"]
-        return [self._play_greedily(place, "final evaluation", episodes) for place in self.places]
+        if self.ensemble is None:
+            return [self._evaluated(place, "final evaluation", episodes)["evaluation"] for place in self.places]
+        elected, ensemble = self.ensemble.elected().numpy(), self.ensemble
+        self.members = [
+            scores_of(ensemble, place.task, self._player(place), "final evaluation", episodes) for place in self.places
+        ]
+        return [of_member(own, elected) for own in self.members]
 
     def conclude(self, returns: Sequence[np.ndarray], policy: Mapping[str, Tensor]) -> None:
         """Hand the records over. returns [P][S, E]; policy: as the learner gives it, every tensor leading with [S]."""
@@ -164,6 +175,8 @@ class Training:
             if losses:
                 self.pending[p].append(losses)
                 self.first_update = self.first_update or max(1, counts.done)
+        if self.ensemble is not None and self.ensemble.compares(counts.played):
+            self._compare(self.ensemble)
         if due := self._due("record_every", before):
             self._close_point(due)
         if due := self._due("evaluate_every", before):
@@ -200,8 +213,8 @@ class Training:
 
         Where there is a critic to ask and a map to make: "turn/gradient", see `corner_map.rising`.
         """
-        episodes = self.budget["final_evaluation_episodes"]
-        scores, outcome = self._greedily(place, "evaluation at the turn", episodes)
+        policy, episodes = partial(self.learner.greedy, place.task), self.budget["final_evaluation_episodes"]
+        scores, outcome = self._greedily(place, policy, "evaluation at the turn", episodes)
         told = {f"turn/{name}": own for name, own in outcome.items()}
         if isinstance(self.learner, Valued) and isinstance(place.params, SpreadCornersParams):
             told["turn/gradient"] = self._gradient(place, self.learner)
@@ -224,7 +237,7 @@ class Training:
         generators, act = [stream["environment"] for stream in self.streams], learner.exploring(place.task, done)
         if learner.steps is None:
             found = self._play(place.environment, place, generators, learner.copies, act, self.alone)
-            played, scores = found.rollout, _scores(place, found)
+            played, scores = found.rollout, played_scores(place, found)
             lengths = np.full(len(self.runs), learner.copies * place.scored.episode_limit)
             steps = lengths if played.mask is None else played.mask.sum((1, 2)).cpu().numpy()
         else:
@@ -232,7 +245,7 @@ class Training:
                 limit, early = place.scored.episode_limit, place.params.ends_early
                 self.stepping[p] = Stepping(place.environment, generators, learner.copies, limit, early)
             played, ended = self.stepping[p].play(learner.steps, act)
-            scores = [[_score(place, one) for one in own] for own in ended]
+            scores = [[ended_score(place, one) for one in own] for own in ended]
             steps = np.full(len(self.runs), self.counts.round_size)
         self.counts.add(p, [len(own) for own in scores], steps)
         for logs, own in zip(self.logs, scores, strict=True):
@@ -261,10 +274,20 @@ class Training:
             start, end = self.spans[p]
             if not (start < done <= end or done == start == 0):
                 continue
-            scores = self._play_greedily(place, "evaluation", self.budget["evaluation_episodes"])
+            self._add_points(p, done, self._evaluated(place, "evaluation", self.budget["evaluation_episodes"]))
+
+    def _compare(self, ensemble: Ensemble) -> None:
+        """An ensemble's members are compared, and may learn from one of them."""
+        for p, place in enumerate(self.trained):
+            found = compared(ensemble, place.task, self._player(place), self.budget["evaluation_episodes"])
+            self._add_points(p, self.counts.done, found)
+
+    def _add_points(self, p: int, done: int, curves: Mapping[str, np.ndarray]) -> None:
+        """A point of each of these curves, of values [S, E]."""
+        for name, scores in curves.items():
             for lane, (logs, own) in enumerate(zip(self.logs, scores, strict=True)):
                 self._watch(lane, bounded(own))
-                logs[p].point("evaluation", self.counts.at(lane, p, done), own)
+                logs[p].point(name, self.counts.at(lane, p, done), own)
 
     def _watch(self, lane: int, finite: bool) -> None:
         """Note where a lane's numbers were first seen not to be finite, or beyond bounds."""
@@ -277,12 +300,22 @@ class Training:
         self._watch(lane, False)
         return f"diverged at {self.diverged[lane]}" + (f": {says}" if says else "")
 
-    def _play_greedily(self, place: Place, purpose: str, episodes: int) -> np.ndarray:
-        """Scores [S, E] of `_greedily`."""
-        return self._greedily(place, purpose, episodes)[0]
+    def _evaluated(self, place: Place, purpose: str, episodes: int) -> dict[str, np.ndarray]:
+        """Episodes' scores [S, E] under the greedy policy, and of an ensemble's members, by the curve's name."""
+        play = self._player(place)
+        if self.ensemble is None:
+            return {"evaluation": play(partial(self.learner.greedy, place.task), purpose, episodes)}
+        scores = scores_of(self.ensemble, place.task, play, purpose, episodes)
+        return evaluation_curves(scores, self.ensemble.elected())
 
-    def _greedily(self, place: Place, purpose: str, episodes: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Scores [S, E] of episodes under the greedy policy, and what they tell beside, by name.
+    def _player(self, place: Place) -> Play:
+        """Plays whole episodes: scores [S, E]."""
+        return lambda policy, purpose, episodes: self._greedily(place, policy, purpose, episodes)[0]
+
+    def _greedily(
+        self, place: Place, policy: Policy, purpose: str, episodes: int
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Scores [S, E] of episodes under a policy that draws nothing, and what they tell beside, by name.
 
         On a stream that only the seed and purpose decide.
         """
@@ -290,9 +323,8 @@ class Training:
         environment = place.environment if self.learner.steps is None else place.apart
         scores, told = [], []
         for some in parts(episodes, place.params.episodes_at_once):
-            act = self.learner.greedy(place.task)
-            played = self._play(environment, place, generators, some, act, short=True)
-            scores.append(_scores(place, played))
+            played = self._play(environment, place, generators, some, policy(), short=True)
+            scores.append(played_scores(place, played))
             told.append({name: own.double().cpu().numpy() for name, own in played.outcome.items()})
         together = {name: np.concatenate([own[name] for own in told], axis=1) for name in told[0]}
         return np.concatenate(scores, axis=1), together
@@ -423,38 +455,12 @@ class Training:
         self.write(self.job.record(run, self.teachers[lane], numbers, reason, origin, self.remarks), weights)
 
     def _lane_scores(self, lane: int, p: int, returns: np.ndarray) -> Scores:
-        return Scores.of(self.logs[lane][p].curves(), returns.tolist())
-
-
-class _Clock:
-    """Seconds of each lane: wall time, and its share of the group's CPU time. before: what earlier processes spent."""
-
-    def __init__(self, before: Sequence[Mapping[str, float]]):
-        self.started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        self._before, self._wall, self._cpu = before, time.monotonic(), cpu_seconds()
-
-    def wall(self, lane: int) -> float:
-        return self._before[lane]["wall_s"] + time.monotonic() - self._wall
-
-    def cpu(self, lane: int) -> float:
-        return self._before[lane]["cpu_s"] + (cpu_seconds() - self._cpu) / len(self._before)
-
-
-def _scores(place: Place, played: Played) -> np.ndarray:
-    """[S, E], float64."""
-    rollout = played.rollout
-    scores = episode_scores(place.scored.metric, place.params, rollout.rewards, rollout.mask, played.outcome)
-    return scores.cpu().numpy()
+        members = [own.tolist() for own in self.members[p][:, lane]] if self.members and len(returns) else ()
+        return Scores.of(self.logs[lane][p].curves(), returns.tolist(), members)
 
 
 def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
     return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
-
-
-def _score(place: Place, ended: Ended) -> float:
-    """Of one episode that ended while steps were played."""
-    outcome = {name: torch.tensor([[value]]) for name, value in ended.outcome.items()}
-    return float(episode_scores(place.scored.metric, place.params, ended.rewards[None, None], None, outcome))
 
 
 def _under(start: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

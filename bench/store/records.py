@@ -93,20 +93,32 @@ class Curve(Frozen):
 class Scores(Frozen):
     """What a run came to in one scenario.
 
-    curves: "training", "evaluation", "loss/<name>"; a scenario that it was not trained on has "evaluation" alone.
+    curves: "training", "evaluation", "loss/<name>"; a scenario that it was not trained on has "evaluation" alone; of an
+    ensemble also those of `bench.run.members`.
     returns: the final evaluation, per episode [E], none where there was no evaluation; final: their mean, to the last
-    bit, None where there is no return or one is None.
+    bit, None where there is no return or one is None. members: of an ensemble, the same of each member.
     """
 
     curves: dict[str, Curve]
     returns: tuple[Number | None, ...]
     final: Number | None
+    members: tuple[tuple[Number | None, ...], ...] = later(())
 
     @classmethod
-    def of(cls, curves: Mapping[str, Curve], returns: Iterable[float]) -> Scores:
+    def of(
+        cls, curves: Mapping[str, Curve], returns: Iterable[float], members: Iterable[Iterable[float]] = ()
+    ) -> Scores:
         """With the mean of the returns; a return that is not within bounds becomes None."""
         kept = tuple(within(value) for value in returns)
-        return cls(curves=dict(curves), returns=kept, final=_mean(kept))
+        each = tuple(tuple(within(value) for value in own) for own in members)
+        return cls(curves=dict(curves), returns=kept, final=_mean(kept), members=each)
+
+    @property
+    def best_member(self) -> float | None:
+        """The highest mean of a member's returns; the final score where it is no ensemble."""
+        means = [_mean(own) for own in self.members] or [self.final]
+        known = [mean for mean in means if mean is not None]
+        return max(known) if len(known) == len(means) else None
 
     @model_validator(mode="after")
     def _own_mean(self) -> Scores:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import Linear, ReLU, Sequential
 
 from baselines import sac, specs
-from baselines.learner import Layout, Seen, Steps, Task
+from baselines.learner import Ensemble, Layout, Seen, Steps, Task
 from baselines.losses.gaussian import squashed
 from baselines.replay.steps import StepBatch
 from baselines.sac import SAC
@@ -52,19 +52,28 @@ class Play:
 
     def __init__(self, seeds: Sequence[int], dtype: torch.dtype = torch.float32, members: int = 1, **changed: object):
         self.streams = [Streams(seed) for seed in seeds]
-        settings = specs.SAC.model_validate(SETTINGS | changed)
-        self.learner = SAC([TASK], settings, self.streams, "cpu", members=members, dtype=dtype)
+        self.learner = self._made(dtype, members, SETTINGS | changed)
         self.done, self.losses = 0, list[dict[str, Tensor]]()
         self.obs, self.age = self._starts(), 0
+
+    def _made(self, dtype: torch.dtype, members: int, settings: dict[str, object]) -> SAC:
+        own = specs.SAC.model_validate(settings)
+        return SAC([TASK], own, self.streams, "cpu", members=members, dtype=dtype)
+
+    def _after_step(self) -> None: ...
 
     def _starts(self) -> Tensor:
         return torch.stack([torch.randn(OBS, generator=s["environment"]) for s in self.streams])
 
-    def steps(self, count: int) -> Play:
+    def steps(self, count: int) -> Self:
         for _ in range(count):
             obs = self.obs[:, None, None]
             act = self.learner.exploring(0, self.done)
-            taken = act(Seen(obs, torch.ones(*obs.shape[:3], ACTIONS, dtype=torch.bool), torch.zeros(len(obs), 1)))
+            avail, first = (
+                torch.ones(*obs.shape[:3], ACTIONS, dtype=torch.bool),
+                torch.full((len(obs), 1), self.age == 0),
+            )
+            taken = act(Seen(obs, avail, first))
             push = taken[:, 0, 0].float()
             after = 0.8 * self.obs + torch.cat([push, push[:, :2]], -1)
             self.done, self.age = self.done + 1, self.age + 1
@@ -81,6 +90,7 @@ class Play:
                 truncated=torch.full(shape, cut and not terminal),
             )
             self.losses.append(self.learner.learn(0, played, self.done))
+            self._after_step()
             self.obs, self.age = (self._starts(), 0) if terminal or cut else (after, self.age)
         return self
 
@@ -376,7 +386,7 @@ def test_several_agents_are_refused() -> None:
 # -------------------------------------------------------------------------------------------------- it learns
 
 
-def reaching(learner: Callable[..., SAC], steps: int = 300) -> float:
+def reaching(learner: Callable[..., SAC], steps: int = 300, share: bool = False) -> float:
     """Mean reward of the greedy policy where the reward is how near the action is to what is seen."""
     task = Task(1, 2, 2, 1, steps, Layout(2, (0, 1)), continuous=True)
     settings = specs.SAC.model_validate(SETTINGS | {"replay_size": 1000, "gamma": 0.0, "lr": 1e-2})
@@ -384,10 +394,14 @@ def reaching(learner: Callable[..., SAC], steps: int = 300) -> float:
     own, goals = learner([task], settings, streams, "cpu"), torch.Generator().manual_seed(1)
     for done in range(steps):
         obs = 1.6 * torch.rand(2, 1, 1, 1, 2, generator=goals) - 0.8
-        taken = own.exploring(0, done)(Seen(obs[:, :, 0], obs[:, :, 0] > -2, torch.ones(2, 1))).unsqueeze(2)
+        taken = own.exploring(0, done)(
+            Seen(obs[:, :, 0], obs[:, :, 0] > -2, torch.ones(2, 1, dtype=torch.bool))
+        ).unsqueeze(2)
         ends = torch.ones(2, 1, 1, dtype=torch.bool)
         rewards = -4 * (taken - obs).square().sum(-1)
         own.learn(0, Steps(obs, obs > -2, taken, rewards, obs, ends, ends, ~ends), done + 1)
+        if share and isinstance(own, Ensemble) and own.compares(done + 1):
+            own.share()
     seen = 1.6 * torch.rand(2, 50, 1, 2, generator=goals) - 0.8
     return -(own.greedy(0)(Seen(seen, seen > -2, torch.ones(2, 50))) - seen).square().sum(-1).mean().item()
 

@@ -28,9 +28,9 @@ class Honest(Twin):
 class PatchesScores(Twin):
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        bench.run.training._scores = lambda place, played: np.full(played.rollout.rewards.shape[:2], SCORE)
-        bench.run.training.episode_scores = bench.run.training._scores
-        bench.envs.scores.episode_scores = bench.run.training._scores
+        bench.run.training.played_scores = lambda place, played: np.full(played.rollout.rewards.shape[:2], SCORE)
+        bench.run.scoring.episode_scores = bench.run.training.played_scores
+        bench.envs.scores.episode_scores = bench.run.training.played_scores
 
 
 class PatchesPlay(Twin):
