@@ -14,8 +14,10 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.evidence.readings import Floats, Score, joined, numbers, stacked, turn_of
+from bench.evidence import members
+from bench.evidence.readings import Floats, Score, joined, numbers, stacked, turn_of, without_members
 from bench.evidence.standing import Standing, standing
+from bench.evidence.times import ratio, relative_times
 from bench.plan import Cell, Plan, Selection, cells_of, make_plan
 from bench.plan.sizes import policy_size
 from bench.stats import transfer
@@ -32,9 +34,13 @@ from bench.suite import (
     FirstReach,
     Margin,
     Measure,
+    MemberMeasure,
+    MemberShare,
     Place,
     PolicySize,
+    Protocol,
     Reading,
+    RelativeTime,
     Suite,
     Unit,
     split,
@@ -94,11 +100,14 @@ class Values:
 class Evidence:
     """What a results folder says about a suite under a selection: the one way from records to numbers.
 
-    asked: how questions are asked of these seeds. Every finished seed counts, unless `within` says which.
+    asked: how questions are asked of these seeds. Every finished seed counts, unless `within` says which. Of ensembles
+    the elected member is read, unless `by` says otherwise.
     """
 
     asked: Asked = ONCE
     _counted: Callable[[Cell], range] | None = None
+    _best = False  # whether an ensemble's best member is read
+    _other: Evidence | None = None  # the same, read the other way
 
     def __init__(self, suite: Suite, selection: Selection, store: Store):
         self.suite, self.selection, self.store = suite, selection, store
@@ -113,6 +122,7 @@ class Evidence:
         self._firsts: dict[tuple[str, str, str | None], Cell] = {}  # by what `budget` is asked
         self._values: dict[tuple[str, str, str, str | None], Values] = {}  # by what `values` is asked
         self._finals: dict[tuple[str, str, str, str | None], Values] = {}  # by what `finals` is asked
+        self._other = None
 
     def under(self, reading: Reading) -> Evidence:
         """The same records under another reading of this suite, which is under none.
@@ -136,9 +146,23 @@ class Evidence:
         """The same records, of which only some seeds of each cell count."""
         _ = self.contents, self.standing  # read once, for both
         part = copy.copy(self)
-        part._counted, part.asked = counted, asked
+        part._counted, part.asked, part._other = counted, asked, None
         part._scores, part._values, part._finals = {}, {}, {}
         return part
+
+    def by(self, protocol: Protocol) -> Evidence:
+        """The same as a protocol reads it: "best_member" reads the best member of an ensemble, others the elected one.
+
+        What the runs lack is then not run.
+        """
+        if self._best == (protocol == "best_member"):
+            return self
+        if self._other is None:
+            _ = self.contents, self.standing  # read once, for both
+            self._other = copy.copy(self)
+            self._other._best, self._other._other = not self._best, self
+            self._other._scores, self._other._values, self._other._finals = {}, {}, {}
+        return self._other
 
     @cached_property
     def contents(self) -> Contents:
@@ -273,8 +297,19 @@ class Evidence:
     def _taken(self, experiment: Experiment, quantity: str, place: Place) -> Values:
         measure: Measure = self.suite["measure", split(quantity)[2]]
         parts = self.parts(experiment, quantity, place)
-        if not isinstance(measure, FirstReach):
-            return self._mean(measure, parts, place)
+        if isinstance(measure, MemberShare):
+            for cell, scenario in parts:
+                members.require(measure, [*self.scores(cell, scenario).values()], cell.label)
+        if isinstance(measure, FirstReach):
+            return self.times(experiment, measure, quantity, place)
+        if isinstance(measure, RelativeTime):
+            ours, theirs = relative_times(self, experiment, quantity, measure, place)
+            return Values(*ratio(ours, theirs), (*ours.cells, *theirs.cells))
+        return self._mean(measure, parts, place)
+
+    def times(self, experiment: Experiment, measure: FirstReach, quantity: str, place: Place) -> Values:
+        """When every finished seed of a quantity's method reaches a level. Raises NotRun, StatisticsError."""
+        parts = self.parts(experiment, quantity, place)
         if len(parts) > 1:
             raise NotRun(f"the measure {measure.id} is a time, which has no mean over scenarios")
         cell, scenario = parts[0]
@@ -292,7 +327,7 @@ class Evidence:
 
     def _mean(self, measure: Measure, parts: Sequence[tuple[Cell, str]], place: Place) -> Values:
         """A measure's mean over the parts, of every seed that finished all of them."""
-        if not isinstance(measure, CurveMeasure | Final | PolicySize):
+        if not isinstance(measure, CurveMeasure | MemberMeasure | Final | PolicySize):
             raise NotRun(f"the measure {measure.id} is not taken from runs yet")
         if isinstance(measure, PolicySize):
             return self._computed(parts)
@@ -327,7 +362,9 @@ class Evidence:
         key = cell.key, scenario, self._counted(cell) if self._counted else None
         if key not in self._scores:
             records, place = self.finished(cell), cell.scenarios.index(scenario)
-            self._scores[key] = {seed: Score.of(record, place) for seed, record in records.items()}
+            if self._best and (lacking := next(without_members(records.values(), place), "")):
+                raise NotRun(f"{cell.label}: run {lacking} has no curve of its best member")
+            self._scores[key] = {seed: Score.of(record, place, self._best) for seed, record in records.items()}
         if not self._scores[key]:
             raise NotRun(f"no finished run of {cell.label}")
         return self._scores[key]

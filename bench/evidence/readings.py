@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.evidence import members
 from bench.stats import transfer
 from bench.stats.estimates import StatisticsError
 from bench.store import Record, Scores
@@ -21,7 +22,9 @@ from bench.suite import (
     Final,
     Fluctuation,
     Measure,
+    MemberShare,
     Spread,
+    Surpass,
     TimeOfBest,
     Unit,
     Untrained,
@@ -30,13 +33,16 @@ from bench.suite import (
 )
 
 Floats = NDArray[np.float64]
+BEST = "evaluation/best"  # the curve of an ensemble's best member
+NEVER = "its members were never compared"
 
 
 @dataclass(frozen=True)
 class Score:
     """What a run came to in one scenario. budget, first_update, turn: in the unit that the run counts by.
 
-    turn: where its first phase ends, of a method that takes its tasks in order.
+    turn: where its first phase ends, of a method that takes its tasks in order. best: of an ensemble its best member is
+    read, at each evaluation by itself; else the elected one.
     """
 
     run: str
@@ -45,21 +51,24 @@ class Score:
     budget: int
     first_update: int | None
     turn: int | None = None
+    best: bool = False
 
     @classmethod
-    def of(cls, record: Record, scenario: int) -> Score:
+    def of(cls, record: Record, scenario: int, best: bool = False) -> Score:
         """scenario: its place in the cell's `scenarios`."""
         budget = record.settings["budget"]
         unit = unit_of(budget)
         scores, first = record.numbers.scores[scenario], record.numbers.first_update
-        return cls(record.run, scores, unit, budget[unit], first, budget.get("first_phase"))
+        best = best and BEST in scores.curves
+        return cls(record.run, scores, unit, budget[unit], first, budget.get("first_phase"), best)
 
     @property
     def final(self) -> float:
         """The mean of the final evaluation. Raises StatisticsError."""
-        if self.scores.final is None:
+        final = self.scores.best_member if self.best else self.scores.final
+        if final is None:
             raise StatisticsError(f"run {self.run}: its final score is not finite")
-        return self.scores.final
+        return final
 
     def series(self, name: str) -> tuple[Floats, Floats]:
         """A curve: what was done at each point [P], in the run's unit, and mean [P].
@@ -72,21 +81,32 @@ class Score:
 
     def at(self, name: str) -> tuple[int, ...]:
         """Where the points of a curve that `series` has given lie, in the run's unit."""
-        return self.scores.curves[name].at(self.unit)
+        return self.scores.curves[self._named(name)].at(self.unit)
 
     @cached_property
     def _series(self) -> dict[str, tuple[Floats, Floats]]:
         return {}
 
+    def _named(self, name: str) -> str:
+        return BEST if self.best and name == "evaluation" else name
+
     def _read(self, name: str) -> tuple[Floats, Floats]:
-        curve = self.scores.curves.get(name)
+        curve = self.scores.curves.get(self._named(name))
         if curve is None:
-            why = "no episode ended" if name == "training" else "there was no update"
+            why = {"training": "no episode ended", "elected": NEVER, "teacher": NEVER}.get(name, "there was no update")
             raise StatisticsError(f"run {self.run} has no curve {name}: {why} within its budget")
         means = [m for m in curve.mean if m is not None]
         if len(means) < len(curve.mean):
             raise StatisticsError(f"run {self.run}: the curve {name} is not finite everywhere")
         return np.array(curve.at(self.unit), dtype=float), np.array(means)
+
+
+def without_members(records: Iterable[Record], scenario: int) -> Iterator[str]:
+    """Runs of an ensemble that have no curve of their best member."""
+    for record in records:
+        size = record.settings["hyperparameters"].get("ensemble_size", 1)
+        if isinstance(size, int) and size > 1 and BEST not in record.numbers.scores[scenario].curves:
+            yield record.run
 
 
 def stacked(name: str, scores: Sequence[Score]) -> Iterator[tuple[Floats, Floats]]:
@@ -123,6 +143,10 @@ def one_number(measure: Measure, score: Score) -> float:
     """A measure of a single run. Raises StatisticsError."""
     if isinstance(measure, Final):
         return score.final
+    if isinstance(measure, MemberShare):
+        return members.share(measure, score)
+    if isinstance(measure, Surpass):
+        return members.surpassed(measure, score)
     if not isinstance(measure, CurveMeasure):
         raise TypeError(f"measure {measure.id} is no number of a single run")
     x, y = score.series(measure.series)

@@ -14,40 +14,46 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from baselines.specs import ALGORITHMS, Hyperparameters, Unit
-from bench.suite.base import LARGEST_COUNT, MOST, Count, Id, Kind, Model, Scalar, SuiteError, Text
+from bench.suite.base import LARGEST_COUNT, MOST, Count, Id, Kind, Model, Protocol, Scalar, SuiteError, Text
 from bench.suite.budgets import RECORDING, Budget, BudgetChange, Recording, unit_of
 from bench.suite.claims import (
-    AtTurn,
     Averaged,
     Between,
     Change,
     Claim,
-    CurveMeasure,
-    Declared,
     Difference,
     Equivalence,
+    MeanOrdering,
+    NotGreater,
+    Ordering,
+    Product,
+    Ratio,
+    Test,
+    Untestable,
+    Value,
+    by_margin,
+    quantities,
+    split,
+)
+from bench.suite.measures import (
+    AtTurn,
+    CurveMeasure,
+    Declared,
     Final,
     FirstReach,
     Fluctuation,
     Margin,
-    MeanOrdering,
     Measure,
-    NotGreater,
-    Ordering,
+    MemberMeasure,
+    MemberShare,
     PolicySize,
-    Product,
-    Ratio,
+    RelativeTime,
     Retention,
     Spread,
-    Test,
+    Surpass,
     TimeOfBest,
-    Untestable,
     Untrained,
-    Value,
     Window,
-    by_margin,
-    quantities,
-    split,
 )
 from bench.suite.metrics import BOUNDED, METRICS, Metric, metric_names
 from bench.suite.parts import (

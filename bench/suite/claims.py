@@ -1,10 +1,10 @@
-"""What a paper says, made testable: measures (one number a run), tests of them, claims."""
+"""What a paper says, made testable: tests of measures, claims."""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from bench.suite.base import (
     MOST,
@@ -17,197 +17,17 @@ from bench.suite.base import (
     Protocol,
     Quantity,
     Says,
-    Share,
     SomeIds,
     Text,
     Where,
 )
+from bench.suite.measures import Margin
 
-Series = Annotated[
-    str,
-    Field(pattern=r"^(training|evaluation|loss/[a-z_]+)$", description="A curve: training, evaluation or loss/NAME."),
-]
-After = Literal["start", "first_update", "turn"]
 _NUMBER = r"[+\-\u2212]?\d[\d,]*(\.\d+)?[kM%]?"
 PrintedNumber = Annotated[str, Field(pattern=rf"^{_NUMBER}$")]  # "63.1%", "29,000", "1.25M"
 Operand = Annotated[str, Field(pattern=rf"^({_NUMBER}|{QUANTITY})$")]  # or a quantity
 
 
-class Margin(Model):
-    """The smallest difference that matters. Exactly one of four scales."""
-
-    example: ClassVar[str] = "{ share_of_scale = 0.1 }"
-
-    share_of_scale: Positive | None = None
-    """Of good script less no-information script."""
-    share_of_budget: Positive | None = None
-    """Of the training episodes."""
-    relative: Positive | None = None
-    """Of the smaller side's mean."""
-    absolute: Positive | None = None
-    """In the quantity's own unit."""
-
-    @model_validator(mode="after")
-    def _one_scale(self) -> Margin:
-        if len(self.model_fields_set) != 1:
-            raise ValueError("exactly one of share_of_scale, share_of_budget, relative, absolute")
-        return self
-
-
-class Window(Model):
-    """Mean of a curve over shares of the budget, from the start or from the first update on; or of its second phase."""
-
-    id: Name
-    says: Says
-    kind: Literal["window"]
-    series: Series
-    after: After = "start"
-    """Where the window's shares are counted from; "turn": they are shares of what follows the first phase."""
-    window: Annotated[tuple[Share, Share], Field(strict=False)]
-    """Start and stop, as shares of the budget."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Window:
-        if self.window[0] >= self.window[1]:
-            raise ValueError("window = [start, stop] with start < stop")
-        return self
-
-
-class Untrained(Model):
-    """Mean of a curve up to the first update."""
-
-    id: Name
-    says: Says
-    kind: Literal["untrained"]
-    series: Series
-
-
-class FirstReach(Model):
-    """Episodes until a curve reaches a level and stays; censored at the budget."""
-
-    id: Name
-    says: Says
-    kind: Literal["first_reach"]
-    series: Series
-    level: Quantity
-    """The quantity whose mean over seeds, less `below`, is to be reached."""
-    below: Margin
-    """How far below the level is enough."""
-    smooth: Count
-    """Points in the moving average."""
-    hold: Count
-    """Points in a row at or above the level."""
-    after: Literal["start", "turn"] = "start"
-    """Where it counts from; "turn": where the first phase ends."""
-
-
-class AtTurn(Model):
-    """What a team reached right after the turn between two phases, before it learned on."""
-
-    id: Name
-    says: Says
-    kind: Literal["at_turn"]
-    of: Annotated[Text, Field(pattern=r"^[a-z_]+$")] | None = None
-    """What is told beside the score, an outcome of the scenario, say; left out: the score."""
-
-    @property
-    def series(self) -> str:
-        return "turn" if self.of is None else f"turn/{self.of}"
-
-
-class Spread(Model):
-    """How far a run's curve lies from the median of all runs of its cell, averaged over points of a window.
-
-    Brown and Forsythe's (1974) way to compare standard deviations: one number a run, and the usual comparison of these.
-    """
-
-    id: Name
-    says: Says
-    kind: Literal["spread"]
-    series: Series
-    after: After = "start"
-    """As in a window."""
-    window: Annotated[tuple[Share, Share], Field(strict=False)]
-    """Start and stop, as shares of the budget."""
-
-
-class TimeOfBest(Model):
-    """Episodes until a curve is at its highest."""
-
-    id: Name
-    says: Says
-    kind: Literal["time_of_best"]
-    series: Series
-    smooth: Count
-    """Points in the moving average."""
-
-
-class Fluctuation(Model):
-    """Standard deviation of a curve from point to point."""
-
-    id: Name
-    says: Says
-    kind: Literal["fluctuation"]
-    series: Series
-
-
-class Final(Model):
-    """The score of the final evaluation: the number that a table prints."""
-
-    id: Name
-    says: Says
-    kind: Literal["final"]
-    protocol: Protocol = "greedy"
-    """How the final evaluation acts."""
-
-
-class Retention(Model):
-    """Performance retention ratio: the method's final score over its teacher's."""
-
-    id: Name
-    says: Says
-    kind: Literal["retention"]
-    teacher: Id
-    """The method whose final score is the denominator."""
-
-
-class PolicySize(Model):
-    """Parameters of what the agents act with: of the cell's settings, for each seed that finished a run of it."""
-
-    id: Name
-    says: Says
-    kind: Literal["policy_size"]
-
-
-class Declared(Model):
-    """A number that the harness cannot take yet; claims about it are `not_run`."""
-
-    id: Name
-    says: Says
-    kind: Literal["declared"]
-    unit: Text
-    """What it counts."""
-    higher_is_better: bool = True
-    """Which way is better."""
-    because: Text
-    """Why it is not taken."""
-
-
-Measure = Annotated[
-    Window
-    | Untrained
-    | FirstReach
-    | TimeOfBest
-    | Fluctuation
-    | AtTurn
-    | Spread
-    | Final
-    | Retention
-    | PolicySize
-    | Declared,
-    Field(discriminator="kind"),
-]
-CurveMeasure = Window | Untrained | FirstReach | TimeOfBest | Fluctuation | AtTurn | Spread
 Quantities = Annotated[tuple[Quantity, ...], Field(min_length=1, max_length=MOST, strict=False)]
 
 
@@ -400,7 +220,7 @@ class Claim(Model):
     experiments: SomeIds
     """Where it is looked at, one verdict each."""
     protocol: Protocol
-    """What the scores are of: training episodes, greedy ones, the best member."""
+    """What the scores are of: training episodes, greedy ones (of an ensemble the elected member's), the best member."""
     margin: Margin | None = None
     """The smallest difference that matters; ours, never the paper's."""
     test: Test

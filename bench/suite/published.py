@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bench.suite.base import MOST, Count, Id, Ids, Model, Name, Protocol, Says, SomeIds, Text, Where
-from bench.suite.claims import Margin
+from bench.suite.measures import Margin
 from bench.suite.parts import Budget
 
 MINUS = "\u2212"  # what a PDF prints for "-"

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from bench.suite.base import CODE_PLACE, Ids, Model, Name, Says, Scalar, Text, Where
 from bench.suite.budgets import BudgetChange
-from bench.suite.claims import Margin, Measure
+from bench.suite.measures import Margin, Measure
 from bench.suite.parts import Anchors, Setting
 
 PRIMARY = "primary"

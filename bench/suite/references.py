@@ -13,6 +13,7 @@ from bench.suite import (
     FirstReach,
     Mean,
     MeanOrdering,
+    RelativeTime,
     Retained,
     Retention,
     Suite,
@@ -99,6 +100,8 @@ def _table_references(suite: Suite) -> Iterator[tuple[str, str, str]]:
 def _claim_references(suite: Suite) -> Iterator[tuple[str, str, str]]:
     named = [(f"claim[{c.id}].test", q) for c in suite.claim for q in quantities(c.test)]
     named += [(f"measure[{m.id}].level", m.level) for m in suite.measure if isinstance(m, FirstReach)]
+    relative = (m for m in suite.measure if isinstance(m, RelativeTime))
+    named += [(f"measure[{m.id}].levels", level) for m in relative for level in m.levels]
     for key, quantity in named:
         method, experiment, measure = split(quantity)
         yield key, "method", method

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from baselines.specs import Unit
-from bench.suite import Experiment, FirstReach, Profile, Suite, Window, quantities, split, unit_of
+from bench.suite import Experiment, FirstReach, Profile, RelativeTime, Suite, Window, quantities, split, unit_of
 from bench.suite.explain import Problem, shown
 from bench.suite.readings import PRIMARY
 
@@ -22,7 +22,7 @@ class _Use(NamedTuple):
 
     @property
     def key(self) -> str:
-        return "evaluate_every" if self.measure.series == "evaluation" else "record_every"
+        return "evaluate_every" if self.measure.series.startswith("evaluation") else "record_every"
 
     @property
     def unit(self) -> Unit:
@@ -137,7 +137,8 @@ def _taken(suite: Suite) -> dict[tuple[str, str, str], None]:
     taken: dict[tuple[str, str, str], None] = {}
     for quantity, e in asked:
         measure = suite["measure", split(quantity)[2]]
-        for own in (quantity, *([measure.level] if isinstance(measure, FirstReach) else [])):
+        levels = measure.levels if isinstance(measure, RelativeTime) else ()
+        for own in (quantity, *([measure.level] if isinstance(measure, FirstReach) else levels)):
             place = suite.place(own, e)
             if isinstance(suite["measure", place[2]], Window):
                 taken[place] = None

@@ -68,7 +68,7 @@ def judge_claim(evidence: Evidence, claim: Claim, experiment: Experiment, planne
     places = places_of(suite, claim, experiment)
     on = claim_about(evidence, claim, experiment)
     question = planned.question(experiment, on)
-    evidence = question.evidence
+    evidence = question.evidence.by(claim.protocol)
     verdict = Verdict(
         id=claim.id,
         kind=test.kind,
@@ -98,6 +98,7 @@ def judge_claim(evidence: Evidence, claim: Claim, experiment: Experiment, planne
             verdict = replace(verdict, placebo=stood_in)
         verdict = with_decision(verdict, decision)
         verdict = replace(verdict, tags=(*verdict.tags, *(_tuned(evidence, claim) if on.of_play else ())))
+        verdict = replace(verdict, tags=(*verdict.tags, *_of_the_elected(evidence, claim, experiment, places)))
         if verdict.verdict == "not_comparable" and cases:
             remarks = _without_forbidden(cases, _needed(claim, cases), evidence.asked)
             verdict = replace(verdict, reason="; ".join([verdict.reason, *remarks]))
@@ -138,6 +139,19 @@ def decision_of(
     if missing and found.outcome == "undecided":
         raise NotRun("; ".join([f"{len(missing)} of {len(cases)} places not run", *lines]))
     return replace(found, reason="; ".join([found.reason, *lines])), cases
+
+
+def _of_the_elected(evidence: Evidence, claim: Claim, experiment: Experiment, places: Sequence[Place]) -> Iterator[str]:
+    """What a claim about the best member comes to by the elected one's own scores: the best of several is favoured."""
+    methods = {split(q)[0] for q in quantities(claim.test)}
+    if claim.protocol != "best_member" or not any("ensemble_size" in evidence.suite.settings(m) for m in methods):
+        return
+    elected = evidence.by("greedy")
+    try:
+        found, _ = decision_of(elected, claim, experiment, places, elected.values)
+        yield f"by the elected member's own score: {OUTCOME.get(found.outcome, found.outcome)}"
+    except (NotRun, StatisticsError) as why:
+        yield f"by the elected member's own score: {why}"
 
 
 def _needed(claim: Claim, cases: Sequence[Case]) -> int:

@@ -26,6 +26,7 @@ from bench.suite import (
     Place,
     Ratio,
     Reading,
+    RelativeTime,
     Suite,
     Test,
     Value,
@@ -154,6 +155,8 @@ def _read(suite: Suite, asked: Sequence[str]) -> Iterator[str]:
         measure = suite["measure", split(quantity)[2]]
         if isinstance(measure, FirstReach):
             yield measure.level
+        if isinstance(measure, RelativeTime):
+            yield from measure.levels
 
 
 def _cells(evidence: Evidence, experiment: Experiment, quantity: str, place: Place) -> tuple[str, ...] | str:

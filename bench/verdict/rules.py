@@ -23,10 +23,12 @@ from bench.suite import (
     FirstReach,
     Margin,
     MeanOrdering,
+    MemberMeasure,
     NotGreater,
     Ordering,
     Place,
     Ratio,
+    RelativeTime,
     Seeds,
     Test,
     TimeOfBest,
@@ -170,7 +172,11 @@ def _bounds(evidence: Evidence, test: Between, experiment: Experiment, place: Pl
     metrics = {evidence.suite["scenario", id_].metric for id_ in evidence.suite.members(place.scenario)}
     if isinstance(measure, FirstReach | TimeOfBest):
         least, highest = 0.0, float(evidence.budget(experiment, *place))
-    elif isinstance(measure, Final | Window | Untrained) and metrics <= {*BOUNDED} and _scores(measure):
+    elif isinstance(measure, RelativeTime):
+        least, highest = 0.0, float("inf")
+    elif isinstance(measure, MemberMeasure) or (
+        isinstance(measure, Final | Window | Untrained) and metrics <= {*BOUNDED} and _scores(measure)
+    ):
         least, highest = 0.0, 1.0
     else:
         return low, high
