@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from bench.evidence.measures import Evidence, Floats, NotRun
+from bench.stats.bootstrap import bootstrap_band
 from bench.stats.estimates import MINIMUM_SEEDS, StatisticsError
 from bench.stats.intervals import mean_band
 from bench.store import file_name
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 # Okabe & Ito (2008): told apart with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 Curves = tuple[Floats, Floats]
+Band = Literal["student", "bootstrap"]  # how the interval of the mean is had
+BEST = "evaluation of the best member"
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class LearningCurves:
     panels: tuple[tuple[str, dict[str, Curves]], ...]
     colours: dict[str, str]
     levels: dict[str, float]
+    band: Band = "student"
 
     @property
     def files(self) -> tuple[Path, Path]:
@@ -66,7 +70,8 @@ class LearningCurves:
             colour = self.colours[method]
             axes.plot(x, y.T, color=colour, alpha=0.2, linewidth=0.5)
             if len(y) >= MINIMUM_SEEDS:
-                axes.fill_between(x, *mean_band(y), color=colour, alpha=0.2)
+                band = bootstrap_band if self.band == "bootstrap" else mean_band
+                axes.fill_between(x, *band(y), color=colour, alpha=0.2)
             axes.plot(x, y.mean(0), color=colour, linewidth=1.8, label=f"{method} ({len(y)} seeds)")
         for label, level in self.levels.items():
             axes.axhline(level, color="grey", linewidth=0.8, linestyle=":")
@@ -77,6 +82,8 @@ class LearningCurves:
 def learning_curves(evidence: Evidence, experiment: Experiment, place: Place, folder: Path) -> LearningCurves | None:
     """An experiment's training curves in a place, and evaluations, if the paper prints greedy scores.
 
+    Of the best member, and shaded by bootstrap intervals, where claims speak of that: CIKD's figures.
+
     None where nothing has finished.
     """
     greedy = any(value.protocol == "greedy" for value in evidence.suite.printed)
@@ -84,9 +91,12 @@ def learning_curves(evidence: Evidence, experiment: Experiment, place: Place, fo
         unit = evidence.unit(experiment, *place)
     except NotRun:
         return None
+    best = any(c.protocol == "best_member" and experiment.id in c.experiments for c in evidence.suite.claim)
     found = [
         (name, _curves(evidence, experiment, place, name, unit)) for name in ("training", "evaluation")[: 1 + greedy]
     ]
+    if best:
+        found.append((BEST, _curves(evidence.by("best_member"), experiment, place, "evaluation", unit)))
     shown = _legible(experiment, found[0][1] or found[-1][1])
     panels = tuple((name, {m: c for m, c in curves.items() if m in shown}) for name, curves in found if curves)
     if not panels:
@@ -103,6 +113,7 @@ def learning_curves(evidence: Evidence, experiment: Experiment, place: Place, fo
         panels,
         dict(zip(experiment.methods, itertools.cycle(COLOURS), strict=False)),
         {f"{name.replace('_', ' ')} script": getattr(scenario.anchors, name) for name in scripts},
+        "bootstrap" if best else "student",
     )
 
 

@@ -12,6 +12,7 @@ from bench.evidence.measures import Evidence
 from bench.output.escaping import markdown
 from bench.plan import Note
 from bench.report.figures import COLOURS, LearningCurves, learning_curves
+from bench.report.members import Timeline, timeline
 from bench.report.numbers import (
     METRICS,
     classes,
@@ -35,6 +36,12 @@ from bench.verdict import Aggregate, TransferMetric, Verdict, counts
 
 FIGURES = 4  # of one experiment
 Figures = Mapping[tuple[str, Place], LearningCurves]  # by experiment and place
+Timelines = Mapping[tuple[str, Place], Timeline]
+THIN = {
+    "student": "Thin: every seed; bold: mean with its 95% interval.",
+    "bootstrap": "Thin: every seed; bold: mean with a 95% bootstrap interval, as the paper shades. "
+    "Its level is assumed, and of few seeds it is too narrow.",
+}
 
 
 @contextlib.contextmanager
@@ -43,7 +50,7 @@ def drawn(
 ) -> Iterator[None]:
     """Draw the figures of a report into its folder, which is made; in a pool while the block runs, else before it."""
     folder.mkdir(parents=True, exist_ok=True)
-    figures = _figures(evidence, experiments, folder).values()
+    figures = [*_figures(evidence, experiments, folder).values(), *_timelines(evidence, experiments, folder).values()]
     drawing = [pool.submit(figure.draw) if pool else figure.draw() for figure in figures]
     yield
     for one in drawing:
@@ -61,6 +68,7 @@ def write_report(
 ) -> Path:
     """Write report.md into a folder, where `drawn` draws its figures; the path of report.md."""
     figures = _figures(evidence, experiments, folder)
+    timelines = _timelines(evidence, experiments, folder)
     parts = [
         *_head(evidence),
         *_verdicts(verdicts),
@@ -68,7 +76,7 @@ def write_report(
         *printed_tables(paper_tables(evidence.suite, experiments, verdicts)),
         *_transfer(transfer),
         *_aggregates(aggregated),
-        *_curves(evidence, experiments, figures),
+        *_curves(evidence, experiments, figures, timelines),
         *_deviations(verdicts),
         *_provenance(evidence),
     ]
@@ -177,30 +185,44 @@ def _figures(evidence: Evidence, experiments: Sequence[Experiment], folder: Path
     return {at: figure for at, figure in drawn.items() if figure is not None}
 
 
+def _timelines(evidence: Evidence, experiments: Sequence[Experiment], folder: Path) -> Timelines:
+    """Of the same places, where ensembles ran."""
+    drawn = {(e.id, p): timeline(evidence, e, p, folder) for e in experiments for p in _places(e)[:FIGURES]}
+    return {at: figure for at, figure in drawn.items() if figure is not None}
+
+
 def _places(experiment: Experiment) -> list[Place]:
     return [place for s in experiment.scenarios for place in experiment.places(s)]
 
 
-def _curves(evidence: Evidence, experiments: Sequence[Experiment], figures: Figures) -> Iterator[str]:
+def _curves(
+    evidence: Evidence, experiments: Sequence[Experiment], figures: Figures, timelines: Timelines
+) -> Iterator[str]:
     yield ""
     yield "## Learning curves"
     for experiment in experiments:
         places = _places(experiment)
         drawn = [place for place in places if (experiment.id, place) in figures]
         for place in drawn:
-            svg, png = figures[experiment.id, place].files
+            figure = figures[experiment.id, place]
+            svg, png = figure.files
             name = experiment.id if len(places) == 1 else f"{experiment.id}, {place}"
             yield ""
             few = (
                 f" Of {len(experiment.methods)} methods the baseline and those that end highest, {len(COLOURS)} in all."
             )
-            thin = "Thin: every seed; bold: mean with its 95% interval."
+            thin = THIN[figure.band]
             what = f"{markdown(name)}: {markdown(experiment.says)}."
             yield f"{what} {thin}{few if len(experiment.methods) > len(COLOURS) else ''}"
             yield ""
             yield f"![learning curves of {name}]({svg.name})"
             yield ""
             yield f"[PNG]({png.name})"
+            if own := timelines.get((experiment.id, place)):
+                yield ""
+                yield f"Who teaches in {markdown(name)}, or is the best where nobody does, with how often by member."
+                yield ""
+                yield f"![who teaches in {name}]({own.files[0].name})"
         if len(places) > FIGURES:
             yield ""
             yield f"{experiment.id}: {FIGURES} of {len(places)} places are drawn; `bench leaderboard` draws every cell."
