@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from bench.evidence import members
 from bench.evidence.readings import Floats, Score, joined, numbers, stacked, turn_of, without_members
 from bench.evidence.standing import Standing, standing
-from bench.evidence.times import ratio, relative_times
+from bench.evidence.times import ratio, to_highest
 from bench.plan import Cell, Plan, Selection, cells_of, make_plan
 from bench.plan.sizes import policy_size
 from bench.stats import transfer
-from bench.stats.estimates import Estimate, exact_estimate, mean_estimate
+from bench.stats.estimates import Estimate, StatisticsError, exact_estimate, mean_estimate
 from bench.stats.looks import ONCE, Asked
 from bench.stats.pairs import Matched, matched
 from bench.store import Contents, Found, Record, Store, lost_teachers
@@ -303,8 +303,7 @@ class Evidence:
         if isinstance(measure, FirstReach):
             return self.times(experiment, measure, quantity, place)
         if isinstance(measure, RelativeTime):
-            ours, theirs = relative_times(self, experiment, quantity, measure, place)
-            return Values(*ratio(ours, theirs), (*ours.cells, *theirs.cells))
+            return self._relative(experiment, quantity, measure, place)
         return self._mean(measure, parts, place)
 
     def times(self, experiment: Experiment, measure: FirstReach, quantity: str, place: Place) -> Values:
@@ -316,6 +315,15 @@ class Evidence:
         scores = self.scores(cell, scenario)
         times = self.first_reach(experiment, measure, scenario, place.group, scores.values())
         return Values(tuple(scores), times.values, times.reached, (cell,))
+
+    def _relative(self, experiment: Experiment, quantity: str, measure: RelativeTime, place: Place) -> Values:
+        levels = {level: self.values(experiment, level, *place).mean for level in measure.levels}
+        first, baseline = to_highest(measure, levels)
+        ours, theirs = (self.times(experiment, first, q, place) for q in (quantity, baseline))
+        if not theirs.reached.any():
+            raise StatisticsError(f"no run comes to its own level and stays there: {first.level}")
+        reached = dict(zip(ours.seeds, ours.reached.tolist(), strict=True))
+        return Values(*ratio(ours.by_seed, reached, theirs.by_seed), (*ours.cells, *theirs.cells))
 
     def finals(self, experiment: Experiment, method: str, scenario: str, group: str | None = None) -> Values:
         """The final evaluation of every finished seed: what tables print. Raises NotRun, StatisticsError."""

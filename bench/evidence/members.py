@@ -6,15 +6,12 @@ Axes: D distillation or comparison, M member.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.evidence.score import Score
 from bench.stats.estimates import StatisticsError
 from bench.suite import MemberShare, Surpass
-
-if TYPE_CHECKING:
-    from bench.evidence.readings import Score
 
 
 def count(score: Score) -> int:

@@ -11,6 +11,7 @@ import torch
 import bench.envs.particle.environment as environments
 import bench.envs.scores
 import bench.run.playing
+import bench.run.scoring
 import bench.run.training
 from bench.processes.channel import Channel
 from bench.run.curves import CurveLog
