@@ -32,6 +32,7 @@ from torch import Tensor
 
 from baselines import specs
 from baselines.ensemble_sac import EnsembleSAC, drawn_orders, lanes, put, taken
+from baselines.kernels.capture import Captured
 from baselines.kernels.nn import Parameters, initial
 from baselines.kernels.optim import MOMENTS, FusedAdam, soft_update
 from baselines.kernels.perceptrons import Perceptrons
@@ -121,6 +122,7 @@ class CIKD(EnsembleSAC):
             put(network, places, copies[name])
             if h.replaces_optimizer:
                 goes_on_with(adam, places, adams[name], h.distill_lr)
+                self._captured = Captured(lambda *arguments: self._update(*arguments), self._device)
         critics = own["critics"][1]
         targets, online = taken(self._targets, critics), taken(self._critics, critics)
         soft_update(targets, online, h.tau if h.student_targets == "one_soft_update" else 1.0)

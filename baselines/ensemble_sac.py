@@ -187,7 +187,7 @@ class SACExtra(SAC):
             for batch in self._shuffled():
                 noise = self._noise(self._extra.extra_batch_size)
                 if self._extra.extra_updates == "policy_and_critics":
-                    self._update(batch, noise, {})
+                    self._captured(batch, noise, {})
                 else:
                     self._actor_step(batch, noise[:, 1], self._alpha.value)
         return losses

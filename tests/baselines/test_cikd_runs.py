@@ -90,6 +90,9 @@ def test_stopped_at_any_step_a_run_ends_as_an_uninterrupted_one(method: str, tmp
     hashes = {seed: numbers_hash(own) for seed, own in whole.items()}
     assert {seed: numbers_hash(own) for seed, own in stopped.items()} == hashes
     assert {own.status for own in whole.values()} == {"finished"}
+    if method == "hardcopy":  # members that are identical score the same: no best of several is better
+        curves = whole[0].numbers.scores[0].curves
+        assert curves["after/member_0"].mean == curves["after/member_1"].mean == curves["after/member_2"].mean
     if method == "cikd":
         assert hashes[0] == numbers_hash(record)
 
