@@ -133,6 +133,11 @@ class Hyperparameters(BaseModel, ABC):
         """Whether its learner's schedules count environment steps: lanes of whole episodes may differ in these."""
         return False
 
+    @property
+    def members(self) -> int:
+        """Of an ensemble, whose runs have curves of each; 0: it is none."""
+        return 0
+
     def first_phase(self, whole: int, stated: int | None = None) -> FirstPhase | None:
         """The first of two phases of a run with this budget (`baselines.learner.Phased`); nothing: it has but one.
 
@@ -161,7 +166,8 @@ class Hyperparameters(BaseModel, ABC):
 
 
 class Algorithm(BaseModel):
-    """learner: "module:Class". teacher: whether a run needs a trained team to learn from. losses: what it reports.
+    """learner: "module:Class". teacher: whether a run needs a trained team to learn from. losses: what it reports;
+    rare_losses: those of them that it reports at some moments alone.
 
     version: bumped when its numbers change; it enters every run's id. several_tasks: whether one run can learn more
     than one task. units: what its budgets may be counted in. in_order: it has two phases, and a budget that says where
@@ -174,6 +180,7 @@ class Algorithm(BaseModel):
     hyperparameters: type[Hyperparameters]
     teacher: bool
     losses: tuple[str, ...]
+    rare_losses: tuple[str, ...] = ()
     several_tasks: bool = False
     units: tuple[Unit, ...] = ("episodes",)
     in_order: bool = False

@@ -67,6 +67,7 @@ def _algorithm(name: str, hyperparameters: type[EnsembleSAC], more: tuple[str, .
         hyperparameters=hyperparameters,
         teacher=False,
         losses=(*LOSSES, *more),
+        rare_losses=more,
         units=("steps",),
     )
 

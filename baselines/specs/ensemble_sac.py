@@ -62,6 +62,10 @@ class EnsembleSAC(SAC):
     def policy_size(self, tasks: Sequence[TaskSizes]) -> int:
         return self.ensemble_size * super().policy_size(tasks)
 
+    @property
+    def members(self) -> int:
+        return self.ensemble_size
+
     def moments(self, before: int, done: int) -> range:
         """When members are compared, between so many steps and so many."""
         return moments(self.compare_first, self.compare_interval, before, done)

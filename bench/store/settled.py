@@ -30,7 +30,8 @@ class Expected:
     scenarios: in the order of the record's scores. ours: the suite's own loop trained it, so it evaluated on the way.
     full: so it did at each place, none passed over. played: each round has whole episodes, so each place of the
     training curve has a point. training, evaluation: the places of each scenario. losses: what the suite's own method
-    reports of each update, where it is known. phased: it may have a phase that reports none of some of them.
+    reports, where it is known. phased: it may have a phase that reports none of some of them. rare: those that it
+    reports at some moments alone. members: of an ensemble; 0 of none.
     """
 
     unit: Unit
@@ -44,6 +45,14 @@ class Expected:
     evaluation: tuple[tuple[int, ...], ...]
     losses: frozenset[str] | None
     phased: bool
+    rare: frozenset[str]
+    members: int
+
+    @property
+    def beside(self) -> frozenset[str]:
+        """Curves that an ensemble's runs have beside those of every run (`bench.run.members`)."""
+        each = {f"{when}/member_{m}" for when in ("evaluation", "before", "after") for m in range(self.members)}
+        return frozenset(each | {"evaluation/best", "evaluation/worst", "elected", "teacher"} if each else ())
 
 
 _CELLS: dict[str, Expected | None] = {}  # by the cell, the hash of the settings
@@ -106,6 +115,10 @@ def _expected(settings: Mapping[str, Any]) -> Expected | None:
         losses=None
         if own is None
         else frozenset(f"{LOSS}{n}" for n in ALGORITHMS[settings["algorithm"]["name"]].losses),
+        rare=frozenset()
+        if own is None
+        else frozenset(f"{LOSS}{n}" for n in ALGORITHMS[settings["algorithm"]["name"]].rare_losses),
+        members=0 if own is None else own.members,
         phased=own is not None and type(own).first_phase is not Hyperparameters.first_phase,
     )
 
@@ -144,14 +157,15 @@ def _reported(record: Record, expected: Expected) -> Iterator[str]:
     if expected.losses is None:
         return
     for i, scores in enumerate(record.numbers.scores):
-        key, names = f"numbers.scores[{i}].curves", {"training", "evaluation", *expected.losses}
-        if others := sorted(scores.curves.keys() - names):
+        key, names = f"numbers.scores[{i}].curves", {"training", "evaluation", *expected.losses, *expected.beside}
+        turned = {name for name in scores.curves if expected.phased and name.partition("/")[0] == "turn"}
+        if others := sorted(scores.curves.keys() - names - turned):
             yield f"{key}: got {visible(others[0])}; allowed: {listed(sorted(names))}, as the settings' method has them"
     got = {name for scores in record.numbers.scores for name in scores.curves if name.startswith(LOSS)}
     if record.numbers.first_update is None and got and not expected.phased:
         yield f"numbers.first_update: got null; allowed: a number, as there is a curve {sorted(got)[0]}"
     whole = record.status == "finished" and record.numbers.first_update is not None and not expected.phased
-    if whole and (missing := sorted(expected.losses - got)):
+    if whole and (missing := sorted(expected.losses - expected.rare - got)):
         yield f"numbers.scores: got no curve {missing[0]}; allowed: one, as the settings' method reports it"
 
 
