@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import torch
 
 from baselines import specs
+from baselines.cikd import CIKD
 from baselines.learner import Layout, Task
 from baselines.sac import SAC
 from baselines.streams import Streams
@@ -45,6 +46,14 @@ class SACWork:
         """As many as in a turn of `steps`, what they take drawn beforehand."""
         for _ in range(STEPS):
             self.learner._update(*self.drawn, {})
+
+    @torch.no_grad()
+    def parts(self) -> None:
+        """The critics' and the actor's steps of as many updates."""
+        batch, noise = self.drawn
+        for _ in range(STEPS):
+            self.learner._critic_step(batch, noise[:, 0], self.learner._alpha.value)
+            self.learner._actor_step(batch, noise[:, 1], self.learner._alpha.value)
 
     def products(self) -> None:
         """Those of as many updates."""
@@ -88,6 +97,24 @@ def products(obs: int, actions: int, h: specs.SAC) -> Iterator[tuple[Callable[[]
     yield from product(1, 1, width, batch, width)
     yield from product(1, 1, width, width, batch)
     yield from product(1, 1, width, batch, obs)
+
+
+class Distilling:
+    """A turn of `distil`: SAC-CIKD's three members compared, and two taught, `epochs` times `blocks` minibatches each."""
+
+    def __init__(self, stored: int):
+        params, streams = checked("mujoco", {"name": NAME}), [Streams(0)]
+        values = {name: setting.value for name, setting in load("cikd").settings("sac_cikd").items()}
+        layout = Layout(params.obs_size, tuple(range(params.obs_size)))
+        task = Task(1, params.obs_size, params.action_size, LIMIT, 10**6, layout, continuous=True)
+        settings = specs.CIKD.model_validate(values | {"warmup_transitions": stored + 1})
+        self.learner = CIKD([task], settings, streams, "cpu")
+        player = Stepping(make("mujoco", params), [s["environment"] for s in streams], 1, LIMIT)
+        for done in range(stored):
+            self.learner.learn(0, player.play(1, self.learner.exploring(0, done))[0], done + 1)
+
+    def distil(self) -> None:
+        self.learner.share()
 
 
 class LibrarySAC:

@@ -15,6 +15,7 @@ from tests.perf.sac import STEPS
 from tests.perf.workers import Worker
 
 STORED, ROUNDS = 300, 40
+DISTILLED, MINIBATCHES = 513, 20  # transitions, of which two whole blocks; five epochs of them for each of two students
 OURS, LIBRARY, PLAIN, THREE = "ours", "stable-baselines3", "plain, as CleanRL builds it", "ours, 3 members"
 REQUIRED = {LIBRARY: 1.5, PLAIN: 1.3}  # of their time
 MOST_OF_THREE = 3.1  # times one member
@@ -53,3 +54,18 @@ def test_sac_against_a_library_and_a_plain_loop(benchmark, table):
     assert {name: ratios[name] for name in REQUIRED if ratios[name] < REQUIRED[name]} == {}
     assert ratios[THREE] <= MOST_OF_THREE
     assert share >= LEAST_OF_PRODUCTS
+
+
+def test_a_distillation_s_minibatch_costs_less_than_the_critics_and_actor_s_steps(benchmark, table):
+    with ExitStack() as stack:
+        sac = stack.enter_context(Worker(allocator=True, kind="sac", stored=STORED))
+        distilling = stack.enter_context(Worker(allocator=True, kind="distilling", stored=DISTILLED))
+        turns = {"parts": sac.turn("parts"), "distil": distilling.turn("distil")}
+        found = benchmark.pedantic(interleaved, args=(turns, ROUNDS), rounds=1)
+    parts, minibatch = found["parts"] / STEPS, found["distil"] / MINIBATCHES
+    table(
+        "A distillation's minibatch of one student, all that a distillation takes included",
+        ["ms", "the critics' and the actor's steps of an update, ms", "of them"],
+        [[f"{minibatch:.2f}", f"{parts:.2f}", f"{minibatch / parts:.2f}"]],
+    )
+    assert minibatch <= parts

@@ -19,7 +19,7 @@ from tests.perf.measure import SuiteWork, TeamWork, milliseconds
 from tests.perf.naive import NaiveMADDPG
 from tests.perf.naive_qmix import NaiveQMIX
 from tests.perf.naive_sac import NaiveSAC
-from tests.perf.sac import STEPS, LibrarySAC, SACWork
+from tests.perf.sac import STEPS, Distilling, LibrarySAC, SACWork
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -28,7 +28,7 @@ class Worker:
     """One process at work. allocator: whether it gets the settings that `bench run` starts its processes with.
 
     kind: "maddpg" or "knowru" (arguments of SuiteWork), "naive", "naive_own_batches", "qmix", "naive_qmix",
-    "naive_qmix_whole", "sac", "sb3_sac" or "naive_sac".
+    "naive_qmix_whole", "sac", "distilling", "sb3_sac" or "naive_sac".
     """
 
     def __init__(self, allocator: bool, **arguments: object):
@@ -89,7 +89,9 @@ def _parts(options: argparse.Namespace) -> dict[str, Callable[[], object]]:
             return {"rollout": team.rollout, "update": team.update}
         case "sac":
             sac = SACWork(options.stored, options.members)
-            return {"steps": sac.steps, "updates": sac.updates, "products": sac.products}
+            return {"steps": sac.steps, "updates": sac.updates, "parts": sac.parts, "products": sac.products}
+        case "distilling":
+            return {"distil": Distilling(options.stored).distil}
         case "sb3_sac":
             return {"steps": LibrarySAC(options.stored).steps}
         case "naive_sac":
