@@ -100,7 +100,7 @@ def products(obs: int, actions: int, h: specs.SAC) -> Iterator[tuple[Callable[[]
 
 
 class Distilling:
-    """A turn of `distil`: SAC-CIKD's three members compared, and two taught, `epochs` times `blocks` minibatches each."""
+    """A turn of `distil`: SAC-CIKD's three members are compared, and one teaches the two others."""
 
     def __init__(self, stored: int):
         params, streams = checked("mujoco", {"name": NAME}), [Streams(0)]
