@@ -16,10 +16,7 @@ no certainty; of success rates their episodes, and the share of seeds that may y
 place of 5%, and the interval's ends are the bounds at that level (`bench.stats.looks`). A p-value is that of the look;
 corrections for several questions take it over all looks.
 
-Error figures are percent of wrong answers at n = 3 / 5 / 10, the greatest over true differences of 0, .05, .1 and .3
-with seeds of standard deviation .1 and a margin of .1, simulated; docs/statistics.md says how. Bounded and bimodal as
-in `bench.stats.intervals`; unequal: spreads .05 and .15; collapses: the sides differ only in how many seeds collapse.
-At most 5% is asked of all but the last.
+How often answers are wrong is simulated, by shape, difference and number of seeds: docs/statistics.md.
 """
 
 import math
@@ -98,9 +95,7 @@ def ordering(
     the advantage is smaller than the margin, so that a proven trifle and an excluded advantage both can be told.
     `typical` is the second answer, about the typical seed; a tag tells where it points the other way.
     episodes: of each seed, where the scores are success rates.
-    Errors, Welch: normal 3.9 / 4.7 / 5.0, bounded 3.6 / 4.3 / 4.8, bimodal 1.7 / 3.0 / 4.6, unequal 5.2 / 5.2 / 5.1,
-    collapses 2.2 / 2.3 / 2.9. Pairs: normal 4.9 / 5.0 / 5.0, bounded 4.5 / 4.8 / 5.0, bimodal 2.4 / 3.3 / 5.1,
-    unequal 5.1 / 5.0 / 5.1, collapses 2.8 / 2.4 / 3.0.
+    Simulated errors: docs/statistics.md.
     """
     require_margin(margin, positive=False)
     decision = decide(_difference(greater, less, paired, episodes), 0, math.inf, asked=asked)
@@ -124,7 +119,7 @@ def clearly_greater(
     """Whether mean(greater) - mean(less) > margin: superiority by the margin, the mirror of `not_greater`.
 
     Yes where the one-sided 95% lower bound of the difference is above the margin, no where the upper one is below it:
-    the tests of `not_greater` with yes and no exchanged, so its error figures hold here too.
+    the tests of `not_greater` with yes and no exchanged, so its errors are those, too.
     """
     require_margin(margin, positive=False)
     words: dict[Outcome, str] = {
@@ -145,8 +140,7 @@ def equivalence(
     Yes where the 90% interval lies inside (-margin, margin). No where it lies wholly outside and, in addition, the
     probability of a value that far out *on either side* is below 5% at a true difference of the margin. The addition
     matters where the margin is small against the standard error: the interval alone would then err up to 10%.
-    Errors, Welch: normal 3.5 / 4.5 / 5.0, bounded 3.4 / 4.3 / 4.8, bimodal 1.7 / 2.7 / 4.6, unequal 4.6 / 5.0 / 5.1,
-    collapses 24.5 / 12.6 / 3.5. Pairs are not simulated.
+    Simulated errors: docs/statistics.md.
     """
     require_margin(margin, positive=True)
     words: dict[Outcome, str] = {
@@ -166,8 +160,7 @@ def not_greater(
     Yes where the one-sided 95% upper bound of the difference is below the margin, no where the one-sided 95% lower
     bound is above it (Welch 1947, or paired t). Both tests meet at the margin, so whatever the truth is, only one of
     the answers can be wrong, and that one is given at most 5% of the time, for normal seeds.
-    Errors, Welch: normal 4.0 / 4.7 / 5.0, bounded 3.9 / 4.5 / 4.9, bimodal 1.7 / 2.9 / 4.6, unequal 5.1 / 5.1 / 5.1,
-    collapses 26.7 / 14.6 / 6.2. Pairs are not simulated.
+    Simulated errors: docs/statistics.md.
     """
     require_margin(margin, positive=False)
     words: dict[Outcome, str] = {
@@ -196,8 +189,7 @@ def ratio(
     numerator, which is not above it, is shown to be less than (printed - margin) times the denominator (Fieller 1954):
     no. StatisticsError unless printed and margin > 0.
     Where printed <= margin there is no lower edge: a ratio is above 0 anyway.
-    Errors, printed 1, a difference of .1 on the edge: normal 3.4 / 4.4 / 4.8, bounded 3.0 / 3.4 / 4.0,
-    bimodal 1.6 / 1.4 / 3.8, unequal 4.0 / 4.1 / 4.4, collapses 25.5 / 12.5 / 1.5.
+    Simulated errors: docs/statistics.md.
     """
     require_margin(margin, positive=True)
     if not (printed > 0 and math.isfinite(printed)):
@@ -255,8 +247,7 @@ def conjunction(decisions: Sequence[Decision], names: Sequence[str] | None = Non
     seeds_to_decide is the greatest among the undecided, each alone; None where one of them has none, or where a
     reversal stands alone but not after correction.
     StatisticsError for no decisions or another number of names.
-    Errors, three orderings, two of them by .3: normal 3.0 / 4.7 / 5.0, bounded 1.8 / 4.0 / 4.7,
-    bimodal 1.1 / 2.8 / 4.6, unequal 2.8 / 4.8 / 5.0, collapses 0.8 / 0.6 / 1.9.
+    Simulated errors: docs/statistics.md.
     """
     if not decisions:
         raise StatisticsError("decisions: got none, at least one is needed")

@@ -27,8 +27,7 @@ def _both(decisions: Sequence[Decision]) -> tuple[list[float], list[float]]:
 def majority(decisions: Sequence[Decision], names: Sequence[str] | None = None) -> Decision:
     """Whether most of several decisions, r = floor(K / 2) + 1 of K, are yes: `at_least` with this r.
 
-    Errors as in `bench.stats.decisions`, five orderings, two of them by .3: normal 1.0 / 3.9 / 4.7,
-    bounded 0.5 / 2.6 / 4.3, bimodal 0.3 / 1.2 / 3.1, unequal 1.0 / 3.8 / 5.1, collapses 0.0 / 0.1 / 0.4.
+    Simulated errors: docs/statistics.md.
     """
     found = at_least(decisions, most(len(decisions)), names)
     return replace(found, reason=f"most means {found.reason}")

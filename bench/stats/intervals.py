@@ -6,8 +6,7 @@ All functions raise StatisticsError for NaN, infinity, an empty or many-axed arr
 With n < 3 on a side there is an estimate but no interval. Constant scores give a zero-width interval. Both say so in
 `reason`. The percentile bootstrap is not used here: for one cell's mean it covers .75 at n = 3 where .95 is asked.
 
-Coverage figures are of 95% intervals at n = 3 / 5 / 10, simulated; docs/statistics.md says how. Bounded: skewed against
-a ceiling. Bimodal: one seed in five far below the rest, so that few seeds often show one mode only.
+What 95% intervals cover is simulated: docs/statistics.md.
 """
 
 import math
@@ -72,7 +71,7 @@ def _student(estimate: Estimate, level: float, method: str) -> Interval:
 def mean_interval(values: Seeds, level: float = 0.95) -> Interval:
     """Mean over seeds with Student's t interval (Student 1908). values [S].
 
-    Coverage: normal .95 / .95 / .95, bounded .93 / .92 / .93, bimodal .81 / .74 / .89.
+    Simulated coverage: docs/statistics.md.
     """
     return _student(mean_estimate(values), level, "Student t")
 
@@ -94,7 +93,7 @@ def paired_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interval
     """Mean of a - b over the same seeds, with Student's t interval of the differences. a, b [S], same order.
 
     StatisticsError also where the sides differ in length. Seeds with one and the same difference are constant scores.
-    Coverage: normal .95 / .95 / .95, bounded .95 / .95 / .95, bimodal .98 / .98 / .96.
+    Simulated coverage: docs/statistics.md.
     """
     return _student(paired_estimate(a, b), level, "paired t")
 
@@ -127,7 +126,7 @@ def shared_teacher_interval(groups: Sequence[ArrayLike], level: float = 0.95) ->
 
     groups: [M] students for each of K teachers, M may differ. Teachers weigh the same, whatever their M: they are the
     independent unit, and n counts them. K < 3: no interval, however many students there are.
-    Coverage at K = 3 / 5 / 10, teachers being normal .95 / .95 / .95, bounded .94 / .93 / .94, bimodal .89 / .85 / .90.
+    Simulated coverage: docs/statistics.md.
     """
     if not groups:
         raise StatisticsError("groups: got none, at least one teacher's students are needed")
@@ -141,7 +140,7 @@ def prediction_interval(values: Seeds, seeds: float, level: float = 0.95) -> Int
     Hahn & Meeker (1991, Statistical Intervals), for the mean of m future observations.
     values [S]. seeds: 1 or more, infinity gives `mean_interval`. A printed value inside is compatible with our seeds;
     that is no evidence that it is the same: with noisy seeds everything is compatible. StatisticsError for seeds < 1.
-    Coverage for 5 further seeds: normal .95 / .95 / .95, bounded .93 / .93 / .94, bimodal .83 / .84 / .91.
+    Simulated coverage: docs/statistics.md.
     """
     if not seeds >= 1:
         raise StatisticsError(f"seeds: got {seeds}, a number from 1 on, or infinity, is needed")
@@ -152,7 +151,7 @@ def difference_interval(a: Seeds, b: Seeds, level: float = 0.95) -> Interval:
     """mean(a) - mean(b) for independent seeds: Welch (1947) with Satterthwaite's (1946) degrees of freedom.
 
     a [S], b [S']. One constant side is fine: the degrees of freedom are then those of the other.
-    Coverage: normal .96 / .96 / .95, spreads 1 : 3 .95 / .95 / .95, bounded .96 / .95 / .95, bimodal .98 / .98 / .96.
+    Simulated coverage: docs/statistics.md.
     """
     return _student(difference_estimate(a, b), level, "Welch t")
 
@@ -165,7 +164,7 @@ def ratio_interval(a: Seeds, b: Seeds, level: float = 0.95, paired: bool = False
     variation for spreads, are ours in place of their normal quantiles. Both means must be above 0, otherwise estimate
     (NaN) and interval are undefined: on negative returns a worse student would get the greater ratio. Where the
     denominator's mean is not clear of 0 at this level, `reason` says so; `fieller_interval` is the honest answer there.
-    Coverage: normal .96 / .95 / .95, bounded .96 / .95 / .95, bimodal .97 / .97 / .94.
+    Simulated coverage: docs/statistics.md.
     """
     method, above, below = "paired log-delta t" if paired else "log-delta t", mean_estimate(a), mean_estimate(b)
     log_ratio, n = log_ratio_estimate(a, b, paired), above.n if paired else above.n + below.n
@@ -188,7 +187,7 @@ def fieller_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interva
     a [S], b [S'], means of any sign. Degrees of freedom: Satterthwaite's at the estimated ratio. Where the
     denominator's mean is not clear of 0 the set is unbounded, a legal answer: low and high are None and `reason`
     starts with "unbounded". The estimate is NaN where mean(b) is 0.
-    Coverage, unbounded sets included: normal .96 / .95 / .95, bounded .95 / .95 / .95, bimodal .97 / .96 / .94.
+    Simulated coverage: docs/statistics.md.
     """
     above, below, n = mean_estimate(a), mean_estimate(b), mean_estimate(a).n + mean_estimate(b).n
     ratio = above.value / below.value if below.value else math.nan

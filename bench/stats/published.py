@@ -14,9 +14,8 @@ at 5%, and 90% intervals. A spread's ddof is seldom stated: 1 is taken, 0 is sho
 StatisticsError for NaN, infinity, a negative spread, a spread of one seed, fewer than one seed, or a bad margin. With
 n < 3, or m < 3 where the paper's own spread is used, the outcome is undecided.
 
-Error figures are those of `bench.stats.decisions`, against a paper of 5 seeds: at most 5% for normal seeds of equal
-spread, by every rule, and not for others. Bimodal seeds make a spread look small, since few of them often show one mode
-only.
+Against a paper of 5 seeds at most 5% of answers are wrong for normal seeds of equal spread, by every rule, and not for
+others (docs/statistics.md). Bimodal seeds make a spread look small, since few of them often show one mode only.
 """
 
 import math
@@ -96,12 +95,7 @@ def same_value(ours: Seeds, published: Published, margin: float, asked: Asked = 
     """Whether |mean(ours) - printed| < margin: the two one-sided tests (Schuirmann 1987) of `decisions.equivalence`.
 
     ours [S]. Standard errors: Welch (1947) with a spread and seeds, else that of a prediction (Hahn & Meeker 1991).
-    Errors with a spread and seeds: normal 4.5 / 4.5 / 4.9, bounded 3.8 / 4.3 / 6.3, bimodal 1.5 / 2.7 / 9.3,
-    unequal 5.4 / 5.1 / 4.9, collapses 21.8 / 12.6 / 4.9. With seeds: normal 4.4 / 4.8 / 4.8, bounded 3.4 / 3.0 / 2.5,
-    bimodal 19.9 / 17.8 / 8.9, unequal 3.0 / 2.1 / 0.9, collapses 18.6 / 12.4 / 6.5. With the mean alone:
-    normal 1.9 / 1.0 / 0.3, bounded 1.4 / 0.4 / 0.0, bimodal 11.1 / 9.9 / 4.0, unequal 1.2 / 0.3 / 0.0,
-    collapses 11.3 / 9.6 / 3.4; if that mean is of one seed: normal 4.3 / 4.5 / 4.9, bounded 2.4 / 2.4 / 2.0,
-    bimodal 8.8 / 6.5 / 3.0, unequal 1.5 / 0.6 / 0.1, collapses 14.7 / 12.1 / 7.0.
+    Simulated errors: docs/statistics.md.
     """
     require_margin(margin, positive=True)
     words: dict[Outcome, str] = {
@@ -117,8 +111,7 @@ def reaches(ours: Seeds, published: Published, margin: float) -> Comparison:
 
     ours [S]. Non-inferiority to the printed value, by the t tests of `same_value` at one edge.
     exceeds: besides yes, the one-sided 95% lower bound lies above printed + margin.
-    Errors with a spread and seeds: normal 4.7 / 4.6 / 5.0, bounded 6.1 / 4.6 / 6.3, bimodal 4.3 / 2.9 / 9.5,
-    unequal 5.7 / 5.1 / 5.1, collapses 26.2 / 14.5 / 5.2. By the other rules it is not simulated.
+    Simulated errors: docs/statistics.md.
     """
     require_margin(margin, positive=False)
     words: dict[Outcome, str] = {

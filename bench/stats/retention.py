@@ -99,8 +99,7 @@ def retention_interval(
     students. Fieller's set may be unbounded: no interval, a reason that starts with "unbounded", a legal answer.
     n < 3 on a side: no interval. Constant scores: zero width.
 
-    Coverage of 95% at n = 3 / 5 / 10 (docs/statistics.md): normal .96 / .95 / .95; teacher near zero .97 / .97 / .96;
-    above a measured floor .96 / .95 / .96, with bimodal seeds .94 / .92 / .92.
+    Simulated coverage: docs/statistics.md.
     """
     sides = _Sides(student, teacher, floor, paired)
     form = "PRR" if sides.exact_floor and float(np.asarray(floor)) == 0 else "PRR above the floor"
@@ -152,10 +151,8 @@ def retention(
     student at the floor or below, whose teacher is clear of it, is no where it is shown to retain less than
     printed - margin. StatisticsError unless printed and margin are above 0.
 
-    Without a floor and unpaired, what is decided is decided as by `decisions.ratio`, whose error figures therefore are
-    upper bounds here: at n = 3 / 5 / 10 normal 3.4 / 4.4 / 4.8%, bounded 3.0 / 3.4 / 4.0, bimodal 1.6 / 1.4 / 3.8,
-    unequal 4.0 / 4.1 / 4.4, differences by collapses 25.5 / 12.5 / 1.5. Verdicts above a floor or on pairs are not
-    simulated; the intervals above a measured floor are.
+    Without a floor, what is decided is decided as by `decisions.ratio`, whose simulated errors (docs/statistics.md)
+    therefore are upper bounds here. Verdicts above a floor are not simulated; the intervals above a measured floor are.
     """
     require_margin(margin, positive=True)
     if not (printed > 0 and math.isfinite(printed)):

@@ -5,7 +5,7 @@ in a table, with its own seeds, is compared by `bench.stats.published`.
 
 Each asks whether a value lies in a region, by the one-sided 5% t tests of `bench.stats.decisions`, and its errors are
 those of the interval underneath: `difference` is `decisions.equivalence` moved by the stated number and `change` is
-`decisions.ratio`, so their error figures hold here. `between` rests on the Student t of one mean: for normal seeds each
+`decisions.ratio`, so their errors are those. `between` rests on the Student t of one mean: for normal seeds each
 error is at most 5%, for bounded or bimodal ones it is not (docs/statistics.md, "Student t, a cell's mean").
 
 StatisticsError as in `bench.stats.decisions`. With n < 3 on a side the outcome is undecided.

@@ -146,8 +146,6 @@ def pair_section(rows: Sequence[pairs.Row], repetitions: int) -> list[str]:
     lines = [
         [row.sides, row.shared, f"{row.correlation:g}", *by_seeds(row.rule), *by_seeds(row.independent)] for row in rows
     ]
-    room = ERROR + verdicts.ROOM * math.sqrt(ERROR * (1 - ERROR) / repetitions)
-    over = [row for row in rows if row.asked and max(row.rule.values()) > room]
     bare = (f"as independent, n = {n}" for n in SEEDS)
     columns = ["sides", "seeds shared", "r", *(f"n = {n}" for n in SEEDS), *bare]
     return [
@@ -156,11 +154,31 @@ def pair_section(rows: Sequence[pairs.Row], repetitions: int) -> list[str]:
         f"Orderings of two equal means, percent wrong of {repetitions:,} samples, the greater of both directions, "
         "where the scores of one seed are tied by the correlation r of the normal numbers behind them. The rule: pairs "
         "of the shared seeds alone, fewer than three decide nothing. *As independent*: Welch's test on all seeds, "
-        f"which is not used. Asked of all but the last sides: no more than 5%. Over it: {len(over)} of "
-        f"{sum(row.asked for row in rows)} rows.",
+        "which is not used. Asked of all but the last sides: no more than 5%. Over it: "
+        f"{len(too_often(rows, repetitions))} of {sum(row.asked for row in rows)} rows.",
         "",
         *table(columns, lines),
     ]
+
+
+def ratio_section(rows: Sequence[pairs.Row], repetitions: int) -> list[str]:
+    lines = [[row.sides, f"{row.correlation:g}", *by_seeds(row.rule), *by_seeds(row.independent)] for row in rows]
+    bare = (f"as independent, n = {n}" for n in SEEDS)
+    return [
+        "### Ratios of pairs",
+        "",
+        "A retention printed as 1, seed by seed, its true value on the tolerance's lower edge: percent wrong of "
+        f"{repetitions:,} samples, the greater of both directions. Over 5%, four Monte-Carlo standard errors aside: "
+        f"{'; '.join(f'{row.sides}, r = {row.correlation:g}' for row in too_often(rows, repetitions)) or 'none'}.",
+        "",
+        *table(["sides", "r", *(f"n = {n}" for n in SEEDS), *bare], lines),
+    ]
+
+
+def too_often(rows: Sequence[pairs.Row], repetitions: int) -> list[pairs.Row]:
+    """Those of which more than 5% is wrong though at most that is asked, four Monte-Carlo standard errors aside."""
+    room = ERROR + verdicts.ROOM * math.sqrt(ERROR * (1 - ERROR) / repetitions)
+    return [row for row in rows if row.asked and max(row.rule.values()) > room]
 
 
 def rate_section(rows: Sequence[rates.Row], repetitions: int) -> list[str]:
@@ -289,6 +307,8 @@ def document(size: Size, repetitions: int, histories: int) -> str:
         *verdict_section(rows, verdicts.families(repetitions), repetitions),
         "",
         *pair_section(pairs.pair_rates(repetitions), repetitions),
+        "",
+        *ratio_section(pairs.ratio_rates(repetitions), repetitions),
         "",
         *rate_section(rates.rate_errors(size.each // 2), size.each // 2),
         "",

@@ -17,10 +17,11 @@ from scipy.stats import norm
 
 from bench.stats import aggregates, bootstrap, transfer
 from bench.stats.aggregates import IQM, MEAN, Statistic
-from bench.stats.intervals import Interval, fieller_interval, shared_teacher_interval
+from bench.stats.estimates import mean_estimate
+from bench.stats.intervals import Interval, fieller_interval, mean_interval, shared_teacher_interval
 from bench.stats.retention import retention_interval
 from tests.coverage import vectorised
-from tests.coverage.shapes import NORMAL, SHAPES, SPREAD, TOP, UNEQUAL, Floats, Generator, Shape
+from tests.coverage.shapes import EPISODES, LEFT, NORMAL, RARE, SHAPES, SPREAD, TOP, UNEQUAL, Floats, Generator, Shape
 
 SEED = 20261121
 SEEDS = (3, 5, 10)
@@ -89,6 +90,38 @@ def _share(hits: np.ndarray) -> tuple[float, int]:
 
 def cell_mean(rng: Generator, shape: Shape, n: int, size: Size) -> tuple[float, int]:
     return _share(vectorised.student(shape.first(rng, TOP, (size.many, n))).covers(TOP))
+
+
+def _winning(rng: Generator, rate: float, shape: tuple[int, ...]) -> Floats:
+    """Every seed wins with this rate."""
+    return rng.binomial(EPISODES, rate, shape) / EPISODES
+
+
+def _all_or_nothing(rng: Generator, rate: float, shape: tuple[int, ...]) -> Floats:
+    """A seed wins always, this share of them, or never."""
+    return (rng.random(shape) < rate).astype(np.float64)
+
+
+WINNING = Shape("every seed wins .98", _winning, _winning)
+ALL_OR_NOTHING = Shape("eight seeds in ten always win, the others never", _all_or_nothing, _all_or_nothing)
+TRUE_RATES = {WINNING.name: 0.98, ALL_OR_NOTHING.name: 0.8}
+
+
+def rate_mean(rng: Generator, shape: Shape, n: int, size: Size) -> tuple[float, int]:
+    """As verdicts have it: wider by the episodes, and where seeds are equal by a share of unseen ones."""
+    truth = TRUE_RATES[shape.name]
+
+    def interval() -> Interval:
+        return mean_interval(mean_estimate(shape.first(rng, truth, (n,)), episodes=EPISODES))
+
+    return _one_by_one(interval, truth, size.each)
+
+
+def bare_rate_mean(rng: Generator, shape: Shape, n: int, size: Size) -> tuple[float, int]:
+    """By the seeds alone: an interval of zero width where they are equal."""
+    truth = TRUE_RATES[shape.name]
+    with np.errstate(invalid="ignore"):
+        return _share(vectorised.student(shape.first(rng, truth, (size.many, n))).covers(truth))
 
 
 def difference(rng: Generator, shape: Shape, n: int, size: Size) -> tuple[float, int]:
@@ -279,7 +312,8 @@ def _always(_: Shape) -> bool:
 
 TWO = (*SHAPES, UNEQUAL)
 METHODS = (
-    Method("Student t, a cell's mean", cell_mean, True),
+    Method("Student t, a cell's mean", cell_mean, True, (*SHAPES, RARE, LEFT)),
+    Method("a success rate's mean", rate_mean, True, (WINNING, ALL_OR_NOTHING), lambda _: False),
     Method("Welch t, a difference", difference, True, TWO),
     Method("paired t, a difference", pairs, True, TWO),
     Method("prediction, the mean of 5 further seeds", further_seeds, True),
@@ -298,6 +332,7 @@ METHODS = (
     Method("IQM of 25 tasks, n draws (rliable)", _stratified(IQM, "n"), False, SHAPES, _always),
     Method("probability of improvement, 25 tasks, n draws (rliable)", _improved("n"), False, SHAPES, _always),
     Method("IQM of 25 tasks, shared teachers ignored", unaware, False, (NORMAL,), lambda _: False),
+    Method("a success rate's mean, bare t", bare_rate_mean, False, (WINNING, ALL_OR_NOTHING), lambda _: False),
     Method("a cell's mean, percentile bootstrap", one_cell, False, SHAPES, lambda _: False),
 )
 

@@ -149,6 +149,7 @@ KINDS = (
     Kind("ordering of pairs, equal means", _of_pairs, 0.0),
     Kind("equivalence, on the edge", _equivalence, MARGIN, shapes=NORMAL_ONLY),
     Kind("printed mean and spread of 5 seeds, on the edge of 2 sd", _printed, PAPER_MARGIN, shapes=NORMAL_ONLY),
+    Kind("printed mean and spread of 5 seeds, equal, margin 2 sd", _printed, 0.0, edge=False, shapes=NORMAL_ONLY),
     Kind("ordering, 1 sd", _ordering, SPREAD, edge=False, shapes=NORMAL_ONLY),
     Kind("ordering, 1.5 sd", _ordering, 1.5 * SPREAD, edge=False, shapes=NORMAL_ONLY),
     Kind("ordering of pairs, r = .9, .5 sd", _of_pairs, 0.5 * SPREAD, edge=False, tie=0.9, shapes=NORMAL_ONLY),

@@ -1,4 +1,4 @@
-"""How often an ordering of two equal means is wrong where same seeds vary together, or only some seeds are shared.
+"""How often pairs are judged wrongly: orderings of two equal means, and ratios on the tolerance's edge.
 
 Axes: R repetition, S seed. The scores of one seed are tied by a correlation r of the normal numbers behind them.
 """
@@ -15,8 +15,20 @@ from scipy.special import ndtr
 from bench.stats.estimates import MINIMUM_SEEDS
 from bench.stats.pairs import matched
 from tests.coverage.intervals import SEEDS, generator
-from tests.coverage.shapes import GAP, LOW_SHARE, RARE_FALL, RARE_SHARE, SPREAD, STEADY, WITHIN, Floats, Generator
-from tests.coverage.vectorised import Estimates, student, welch
+from tests.coverage.shapes import (
+    GAP,
+    LOW_SHARE,
+    RARE_FALL,
+    RARE_SHARE,
+    RARE_WITHIN,
+    SPREAD,
+    STEADY,
+    TOP,
+    WITHIN,
+    Floats,
+    Generator,
+)
+from tests.coverage.vectorised import Estimates, log_ratio, paired_log_ratio, student, welch
 
 CORRELATIONS = (-0.9, -0.5, 0.0, 0.5, 0.9, 0.99)
 
@@ -27,8 +39,11 @@ def _normal(spread: float) -> Scores:
     return lambda z, _: spread * z
 
 
-def _modes(share: float, fall: float) -> Scores:
-    return lambda z, w: fall * share - fall * (ndtr(z) < share) + WITHIN * w
+def _modes(share: float, fall: float, within: float) -> Scores:
+    return lambda z, w: fall * share - fall * (ndtr(z) < share) + within * w
+
+
+BIMODAL, RARE = _modes(LOW_SHARE, GAP, WITHIN), _modes(RARE_SHARE, RARE_FALL, RARE_WITHIN)
 
 
 @dataclass(frozen=True)
@@ -44,9 +59,9 @@ class Tied:
 SIDES = (
     Tied("normal", _normal(SPREAD), _normal(SPREAD)),
     Tied("normal, spreads .05 and .15", _normal(0.05), _normal(0.15)),
-    Tied("bimodal", _modes(LOW_SHARE, GAP), _modes(LOW_SHARE, GAP)),
-    Tied("rare collapses", _modes(RARE_SHARE, RARE_FALL), _modes(RARE_SHARE, RARE_FALL)),
-    Tied("bimodal against steady", _modes(LOW_SHARE, GAP), _normal(STEADY), asked=False),
+    Tied("bimodal", BIMODAL, BIMODAL),
+    Tied("rare collapses", RARE, RARE),
+    Tied("bimodal against steady", BIMODAL, _normal(STEADY), asked=False),
 )
 OVERLAPS: tuple[tuple[str, Callable[[int], int]], ...] = (
     ("all", lambda n: n),
@@ -103,4 +118,25 @@ def pair_rates(repetitions: int) -> list[Row]:
                     enough = count(n) >= MINIMUM_SEEDS  # else nothing is decided
                     rule[n] = wrong(by_the_rule(a, b, count(n))) if enough else 0.0
                 rows.append(Row(sides.name, shared, r, sides.asked, rule, independent))
+    return rows
+
+
+RATIO = 0.1 / TOP  # the tolerance around a printed ratio of 1
+
+
+def ratio_rates(repetitions: int) -> list[Row]:
+    """A retention printed as 1, all seeds shared, its true value on the lower edge: both answers are wrong."""
+    rows = []
+    for sides in (one for one in SIDES if one.asked):
+        for r in CORRELATIONS:
+            rule, independent = {}, {}
+            for n in SEEDS:
+                rng = generator("ratios of pairs", sides.name, r, n)
+                a, b = _drawn(rng, sides, r, n, n, repetitions)
+                pupil, teacher = TOP * (1 - RATIO) + a, TOP + b
+                edges = math.log(1 - RATIO), math.log(1 + RATIO)
+                for shares, found in ((rule, paired_log_ratio), (independent, log_ratio)):
+                    outcome = found(pupil, teacher).decide(*edges)
+                    shares[n] = float(max((outcome == 1).mean(), (outcome == -1).mean()))
+            rows.append(Row(sides.name, "all", r, sides.asked, rule, independent))
     return rows

@@ -20,10 +20,9 @@ from bench.stats.published import Published, same_value
 from bench.stats.stated import between
 from bench.stats.typical import typical
 from tests.coverage.intervals import SEEDS, generator
-from tests.coverage.shapes import Floats, Generator
+from tests.coverage.shapes import EPISODES, Floats, Generator
 from tests.coverage.vectorised import student, welch
 
-EPISODES = 32
 PAPER = 5
 COLLAPSED = 0.1  # share of seeds that never win
 RARELY = 0.05

@@ -75,6 +75,8 @@ def test_the_vectorised_decisions_are_those_of_the_library(shape: Shape, n: int,
     ]
     if n == m:
         cases.append((vectorised.student(a - b).decide(0, math.inf), lambda x, y: ordering(x, y, True, MARGIN)))
+        pairs = vectorised.paired_log_ratio(a, b).decide(*tolerance)
+        cases.append((pairs, lambda x, y: ratio(x, y, 1, 0.2, paired=True)))
     for found, decide in cases:
         assert found.tolist() == [code(decide(x, y)) for x, y in zip(a, b, strict=True)]
 

@@ -75,6 +75,13 @@ def log_ratio(a: Floats, b: Floats) -> Estimates:
     return combined(np.log(means[0]) - np.log(means[1]), sides)
 
 
+def paired_log_ratio(a: Floats, b: Floats) -> Estimates:
+    """a, b [R, S], pairs. NaN as in `log_ratio`."""
+    means = [np.where(side.mean(-1) > 0, side.mean(-1), np.nan) for side in (a, b)]
+    relative = student(a / means[0][:, None] - b / means[1][:, None])
+    return Estimates(np.log(means[0]) - np.log(means[1]), relative.error, relative.df)
+
+
 def aggregate(scores: Floats) -> Estimates:
     """[R, S, T]: mean over tasks."""
     seeds, tasks = scores.shape[1:]
