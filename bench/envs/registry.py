@@ -138,6 +138,7 @@ class Family:
     install: the command that brings the backend. scenarios: the parameters of each scenario, by its name.
     metrics: what its episodes can be scored in (`scores`): of rewards, or by an outcome where a scenario names it.
     packages: those whose version its numbers depend on; a run's record names them.
+    single: each episode is an environment of its own, and no task asks a learner for other code than another does.
     """
 
     module: str
@@ -148,6 +149,7 @@ class Family:
     scenarios: Mapping[str, type[Params]]
     layouts: str = "bench.envs.layouts"
     packages: tuple[str, ...] = ()
+    single: bool = False
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -175,6 +177,7 @@ FAMILIES: Mapping[str, Family] = {
         metrics=("step_reward", "return_sum"),
         scenarios={name: AntParams if name == "Ant-v4" else MujocoParams for name in SIZES},
         packages=("gymnasium", "mujoco"),
+        single=True,
     ),
 }
 

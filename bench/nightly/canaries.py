@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from baselines.specs import ALGORITHMS
-from bench.envs import checked, lacking
+from bench.envs import FAMILIES, checked, lacking
 from bench.nightly.stored import Canary, CanaryFile, Drawn
 from bench.plan import Cell, Plan, Run, Scored, Selection, make_plan
 from bench.processes.starting import command, training_environment
@@ -124,25 +124,29 @@ def _one_a_path(plan: Plan, taken: set[str]) -> set[str]:
 
     def choose(cell: Cell) -> None:
         chosen.add(cell.key)
-        taken.add(code_path(plan, cell))
+        taken.update(code_paths(plan, cell))
         for teacher in cell.teachers:
             choose(plan.cell(teacher))
 
     for cell in sorted(plan.cells, key=lambda cell: not cell.teachers):
-        if code_path(plan, cell) not in taken:
+        if not taken.issuperset(code_paths(plan, cell)):
             choose(cell)
     return chosen
 
 
-def code_path(plan: Plan, cell: Cell) -> str:
+def code_paths(plan: Plan, cell: Cell) -> set[str]:
     """What chooses the code that a cell runs: its algorithm, the words and switches among its settings, which of them
     are left out, and the same of its teachers. Numbers choose none, but 0: a learning rate is no other code. Nor does
     the hash of a file, such as an opponent's weights.
+
+    A learner does the same in every task of a family of single environments: there method and tasks are paths apart.
     """
     settings = {key: cell.settings[key] for key in ("algorithm", "hyperparameters")}
     scenarios = [_without_files(own) for own in cell.scored]
-    teachers = [code_path(plan, plan.cell(teacher)) for teacher in cell.teachers]
-    return json.dumps(_words([settings, scenarios, teachers]), sort_keys=True)
+    teachers = [sorted(code_paths(plan, plan.cell(teacher))) for teacher in cell.teachers]
+    if all(FAMILIES[own.family].single for own in cell.scored):
+        return {json.dumps(_words(part), sort_keys=True) for part in ([settings, teachers], scenarios)}
+    return {json.dumps(_words([settings, scenarios, teachers]), sort_keys=True)}
 
 
 def _without_files(scored: Scored) -> dict[str, Any]:
