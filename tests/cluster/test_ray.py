@@ -62,28 +62,32 @@ class Storm:
         self.kills: dict[str, int] = dict.fromkeys(("worker", "relay", "driver", "node"), 0)
 
     def run(self) -> None:
+        """Nodes are started in the main thread, as Ray wants it; another one hears the driver."""
         while True:
-            driver = self._start()
-            over = threading.Event()
-            watcher = threading.Thread(target=self._kill_until, args=(driver, over))
-            watcher.start()
-            output, _ = driver.communicate(timeout=600)
-            over.set()
-            watcher.join()
-            assert "Traceback" not in output, output
-            assert driver.returncode in (0, -signal.SIGKILL), output
+            driver, said = self._start(), list[str]()
+            reader = threading.Thread(target=self._read, args=(driver, said))
+            reader.start()
+            self._kill_until_over(driver)
+            reader.join()
+            assert "Traceback" not in said[0], said[0]
+            assert driver.returncode in (0, -signal.SIGKILL), said[0]
             if driver.returncode == 0:
                 return
+
+    def _read(self, driver: subprocess.Popen[str], said: list[str]) -> None:
+        said.append(driver.communicate(timeout=600)[0])
 
     def _start(self) -> subprocess.Popen[str]:
         return subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/")
 
-    def _kill_until(self, driver: subprocess.Popen[str], over: threading.Event) -> None:
-        while sum(self.kills.values()) < KILLS and not over.wait(self.random.uniform(0.5, LONGEST_S)):
+    def _kill_until_over(self, driver: subprocess.Popen[str]) -> None:
+        while sum(self.kills.values()) < KILLS and driver.poll() is None:
+            time.sleep(self.random.uniform(0.5, LONGEST_S))
             kind = self.random.choice(["worker", "worker", "relay", "relay", "driver"])
             if sum(self.kills.values()) == KILLS // 2:
                 kind = "node"
-            self._kill(kind, driver)
+            if driver.poll() is None:
+                self._kill(kind, driver)
 
     def _kill(self, kind: str, driver: subprocess.Popen[str]) -> None:
         if kind == "node":
