@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bench.evidence.measures import Evidence
-from bench.plan import Cell, Selection, make_plan
+from bench.plan import Cell, Note, Selection, make_plan
+from bench.report.words import facts, sentence
+from bench.stats.decisions import untested
 from bench.store import Store
 from bench.suite import Suite
 from bench.suite.loading import parse
 from bench.verdict import Verdict, counts, judge, transfer_metrics
-from tests.conftest import TINY
+from bench.verdict.codes import PRECEDENCE, Placebo, word
+from bench.verdict.waiting import standings
+from tests.conftest import ROOT, TINY
 from tests.synthetic import fill
 
 POINTS = 8  # 16 episodes, a point every 2
@@ -102,6 +108,35 @@ def test_a_claim_that_was_not_run_stays_visible(tiny: Suite, tmp_path: Path) -> 
     assert (v.verdict, v.reason, v.found, v.seeds) == ("not_run", "no finished run of student on three", None, 0)
     assert counts([v]) == dict.fromkeys(counts([]), 0) | {"not_run": 1}
     assert {"reproduced", "also_untrained", "undefined", "computed"} < counts([v]).keys()
+
+
+def test_the_precedence_of_words_is_one_order(tiny: Suite, tmp_path: Path) -> None:
+    """Take away what stands first, and the next one is the word; the docs have the same order."""
+    (v,) = verdicts(tiny, tmp_path, levels(student=-7.0, base=-8.0))
+    reduced = Note(id="budget", class_="reduced", says="a smaller budget")
+    v = replace(v, deviations=(reduced,), placebo=Placebo("yes", None))
+    yes = replace(untested("greater"), outcome="yes", depends=True)
+    found = [word(v, None)]
+    v = replace(v, deviations=())
+    found += [word(v, None), word(v, replace(yes, undefined=True)), word(v, yes)]
+    v = replace(v, placebo=Placebo("undecided", "yes"))
+    found.append(word(v, yes))
+    assert (*found,) == PRECEDENCE
+    assert word(v, replace(yes, depends=False)) == "reproduced"
+    assert word(replace(v, placebo=Placebo("yes", None)), replace(yes, outcome="no", depends=False)) == "not_reproduced"
+    told = (ROOT / "docs/verdicts.md").read_text().partition("the first of these stands:")[2]
+    assert tuple(re.findall(r"`(\w+)`", told.partition("the verdict")[0])) == PRECEDENCE
+
+
+def test_what_forbids_a_verdict_is_said_of_what_was_not_run(tiny: Suite, tmp_path: Path) -> None:
+    (v,) = verdicts(tiny, tmp_path, levels(base=-8.0), profile="half")
+    why = "no finished run of student on three"
+    assert (v.verdict, v.ran, v.direction, v.reason) == ("not_comparable", False, "", f"reduced; not run: {why}")
+    assert sentence(v) == f"no verdict, for the runs differ from the paper (reduced); not run: {why}"
+    ((_, told),) = facts(v)
+    assert told == v.reason
+    (waits,) = standings(Evidence(tiny, Selection(profile="half"), Store(tmp_path)), tiny.experiment)
+    assert (waits.decided, waits.next) == (False, 3)
 
 
 def test_two_seeds_decide_nothing(tiny: Suite, tmp_path: Path) -> None:

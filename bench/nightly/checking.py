@@ -246,5 +246,5 @@ def _claims(suites: Sequence[Suite], store: Store, baseline: Store) -> list[Clai
             )
         )
         full = {(v.id, v.experiment, v.kind): v for v in published}
-        found += [Claim(v, full.get((v.id, v.experiment, v.kind))) for v in ours if v.verdict != "not_run"]
+        found += [Claim(v, full.get((v.id, v.experiment, v.kind))) for v in ours if v.ran]
     return found

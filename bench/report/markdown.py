@@ -125,7 +125,7 @@ def _verdicts(verdicts: Sequence[Verdict]) -> Iterator[str]:
     yield "## What each verdict rests on"
     yield ""
     head = ("claim", "place", "in", *["scenario"] * several, "rests on", "would decide", "deviations")
-    yield from table(head, (_basis_row(v, several) for v in verdicts if v.verdict != "not_run"))
+    yield from table(head, (_basis_row(v, several) for v in verdicts if v.ran))
 
 
 def _verdict_row(v: Verdict, several: bool) -> tuple[str, ...]:

@@ -83,12 +83,12 @@ def across_readings(v: Verdict) -> str:
 def _sentence(v: Verdict) -> str:
     if v.verdict == "not_comparable":
         because = ", ".join(dict.fromkeys(n.class_ for n in v.deviations if n.class_ in FORBIDDING))
+        shown = DIRECTIONS[v.direction] if v.ran else f"not run: {_shortly(v.reason.partition('not run: ')[2])}"
         if because == "reading":
-            return f"no verdict, for this is not the primary reading; {DIRECTIONS[v.direction]}"
-        return f"no verdict, for the runs differ from the paper ({because}); {DIRECTIONS[v.direction]}"
+            return f"no verdict, for this is not the primary reading; {shown}"
+        return f"no verdict, for the runs differ from the paper ({because}); {shown}"
     if v.verdict in ("not_run", "undefined"):
-        first, *others = v.reason.removeprefix("undefined: ").split("; ")
-        return f"{first}; and more of the kind" if others else first
+        return _shortly(v.reason.removeprefix("undefined: "))
     if v.verdict == "also_untrained":
         return "it holds, and a team that has learned nothing passes as well"
     if v.verdict == "depends_on_reading" and v.turned:
@@ -104,6 +104,11 @@ def _sentence(v: Verdict) -> str:
         open_ = v.verdict == "inconclusive" and v.look.next
         seeds = f"; {v.look}" + (f", the next at {v.look.next}" if open_ else "")
     return f"{'computed, without a run: ' if v.computed else ''}{says}{seeds}"
+
+
+def _shortly(reason: str) -> str:
+    first, *others = reason.split("; ")
+    return f"{first}; and more of the kind" if others else first
 
 
 def listed_shortly(names: Sequence[str]) -> str:
@@ -142,7 +147,7 @@ def details(v: Verdict) -> str:
 
 def facts(v: Verdict) -> Iterator[tuple[str, str]]:
     """What a verdict rests on, by name."""
-    if v.verdict in ("not_run", "undefined"):
+    if not v.ran or v.verdict == "undefined":
         yield "reason", v.reason
         return
     yield "rests on", v.reason

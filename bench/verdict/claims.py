@@ -28,7 +28,7 @@ from bench.suite import (
     split,
 )
 from bench.verdict.about import About, about
-from bench.verdict.codes import OUTCOME, Verdict, forbids, undefined, with_decision
+from bench.verdict.codes import OUTCOME, Verdict, forbids, undefined, with_decision, without_runs
 from bench.verdict.looks import Planned
 from bench.verdict.placebo import placebo, subject
 from bench.verdict.rules import Read, decide, decide_means, require_on_runs
@@ -103,13 +103,13 @@ def judge_claim(evidence: Evidence, claim: Claim, experiment: Experiment, planne
             remarks = _without_forbidden(cases, _needed(claim, cases), evidence.asked)
             verdict = replace(verdict, reason="; ".join([verdict.reason, *remarks]))
     except NotRun as missing:
-        verdict = replace(verdict, reason=question.missing(str(missing)))
+        verdict = without_runs(verdict, question.missing(str(missing)))
     except StatisticsError as why:
         verdict = undefined(verdict, why)
     if not on.of_play:
         assumed = ", ".join(n.id for n in on.notes if n.class_ == "assumed" and n.says.startswith(f"{n.id} = "))
         basis = f"computed, under what is assumed: {assumed}" if assumed else "computed from what the paper states"
-        verdict = replace(verdict, computed=verdict.verdict != "not_run", tags=(*verdict.tags, basis))
+        verdict = replace(verdict, computed=verdict.ran, tags=(*verdict.tags, basis))
     return replace(verdict, reason="; ".join([verdict.reason, *evidence.losses(on.cells)]))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from bench.plan import Note
-from bench.stats.decisions import Decision, Outcome
+from bench.stats.decisions import Decision, Outcome, untested
 from bench.stats.intervals import Interval
 from bench.stats.typical import Typical
 from bench.suite import PRIMARY
@@ -26,6 +26,8 @@ Code = Literal[
     "not_run",
 ]
 CODES: tuple[Code, ...] = get_args(Code)
+# Where several words fit, the first of these is the word; where none does, that of the outcome.
+PRECEDENCE: tuple[Code, ...] = ("not_comparable", "not_run", "undefined", "also_untrained", "depends_on_reading")
 COMPUTED = "computed"  # the count of verdicts that use no run, whatever their word
 FORBIDDING = (
     "substitute",
@@ -80,9 +82,9 @@ class Verdict:
     typical: of an ordering, how often the seed of the one side is the better. compatible: whether seeds like ours could
     have given what is printed, as in `Decision`. tags: a few words each. placebo: what an untrained team, or else the
     random script, does in the method's place. computed: it uses no run's score. clearly: an ordering by the margin at
-    least. direction: of what is not comparable. readings: of a claim, the primary one and each that changes what it is
-    judged by. seeds: that it rests on. declared: how many there are to be, at the look if there are looks. look: where
-    seeds are added look by look, the one judged at; p is that of the look.
+    least. direction: of what is not comparable and was run. readings: of a claim, the primary one and each that changes
+    what it is judged by. seeds: that it rests on. declared: how many there are to be, at the look if there are looks.
+    look: where seeds are added look by look, the one judged at; p is that of the look.
     """
 
     id: str
@@ -117,6 +119,11 @@ class Verdict:
     look: Look | None = None
     declared: int = 0
     readings: tuple[Under, ...] = ()
+
+    @property
+    def ran(self) -> bool:
+        """Whether there was anything to judge; what forbids a verdict is said of what was not run, too."""
+        return self.verdict != "not_run" and (self.verdict != "not_comparable" or bool(self.direction))
 
     @property
     def holds_in(self) -> tuple[int, int] | None:
@@ -156,8 +163,7 @@ def with_decision(verdict: Verdict, decision: Decision) -> Verdict:
     reason, direction = decision.reason, DIRECTION[_direction(verdict, decision)]
     code = word(verdict, decision)
     if code == "not_comparable":
-        because = ", ".join(sorted({n.class_ for n in verdict.deviations if n.class_ in FORBIDDING}))
-        reason = f"{because}; direction: {direction} ({reason})"
+        reason = f"{_because(verdict)}; direction: {direction} ({reason})"
     bounded = decision.low is not None and decision.high is not None
     return replace(
         verdict,
@@ -185,28 +191,47 @@ def _direction(verdict: Verdict, decision: Decision) -> Outcome:
     return "yes" if decision.low > 0 else "no" if decision.high < 0 else "undecided"
 
 
+def without_runs(verdict: Verdict, why: str) -> Verdict:
+    """Of what nothing was run for. why: what is missing."""
+    code = word(verdict, None)
+    return replace(verdict, verdict=code, reason=why if code == "not_run" else f"{_because(verdict)}; not run: {why}")
+
+
 def undefined(verdict: Verdict, why: object) -> Verdict:
     """Of what has no answer, whatever the seeds: no run reached a level, or a curve is not finite."""
-    if forbids(verdict.deviations):
-        return replace(verdict, verdict="not_comparable", reason=f"undefined: {why}", direction=DIRECTION["undecided"])
-    return replace(verdict, verdict="undefined", reason=f"undefined: {why}")
+    code = word(verdict, untested(f"undefined: {why}", undefined=True))
+    direction = DIRECTION["undecided"] if code == "not_comparable" else ""
+    return replace(verdict, verdict=code, reason=f"undefined: {why}", direction=direction)
 
 
-def word(verdict: Verdict, decision: Decision) -> Code:
-    """The one word of a decision: not comparable > undefined > also true of an untrained team > depends > verdict.
+def word(verdict: Verdict, decision: Decision | None) -> Code:
+    """The one word of a decision, by PRECEDENCE. decision: None where there were no runs.
 
-    What was not run has no decision and stands between the first two. A refutation, and what is open, keep their word
-    where a placebo passes: only what holds can hold for the wrong reason.
+    A refutation, and what is open, keep their word where a placebo passes: only what holds can hold for the wrong
+    reason.
     """
-    if forbids(verdict.deviations):
-        return "not_comparable"
-    if decision.undefined:
-        return "undefined"
-    if decision.outcome == "yes" and verdict.placebo is not None and verdict.placebo.passes:
-        return "also_untrained"
-    if decision.depends and decision.outcome != "undecided":
-        return "depends_on_reading"
-    return OUTCOME[decision.outcome]
+    outcome = None if decision is None else decision.outcome
+    fits: dict[Code, bool] = {
+        "not_comparable": forbids(verdict.deviations),
+        "not_run": decision is None,
+        "undefined": decision is not None and decision.undefined,
+        "also_untrained": outcome == "yes" and verdict.placebo is not None and verdict.placebo.passes,
+        "depends_on_reading": decision is not None and decision.depends and outcome != "undecided",
+    }
+    first: list[Code] = [code for code in PRECEDENCE if fits[code]]
+    return first[0] if first else OUTCOME[outcome or "undecided"]
+
+
+def turned_by_readings(verdict: Verdict) -> Verdict:
+    """A verdict that knows its readings: where they contradict each other, by PRECEDENCE."""
+    over = PRECEDENCE[: PRECEDENCE.index("depends_on_reading")]
+    fits = bool(verdict.turned) and verdict.verdict not in over
+    return replace(verdict, verdict="depends_on_reading") if fits else verdict
+
+
+def _because(verdict: Verdict) -> str:
+    """The classes of deviations that forbid a verdict."""
+    return ", ".join(sorted({note.class_ for note in verdict.deviations if note.class_ in FORBIDDING}))
 
 
 def forbids(notes: Sequence[Note]) -> bool:

@@ -17,7 +17,7 @@ from bench.stats.intervals import Interval, mean_interval, ratio_interval
 from bench.stats.published import Published, same_value
 from bench.suite import Experiment, Mean, Place, Printed, Retained
 from bench.verdict.about import About, about
-from bench.verdict.codes import Verdict, undefined, with_decision
+from bench.verdict.codes import Verdict, undefined, with_decision, without_runs
 from bench.verdict.looks import Planned
 from bench.verdict.rules import fewest_episodes
 
@@ -39,7 +39,7 @@ def judge_printed(evidence: Evidence, value: Printed, planned: Planned | None = 
     try:
         on = printed_about(evidence, experiment, value)
     except NotRun as missing:
-        return replace(verdict, reason=str(missing))
+        return without_runs(verdict, str(missing))
     question = planned.question(experiment, on)
     evidence = question.evidence
     verdict = replace(verdict, seeds=on.seeds(evidence), declared=question.declared, deviations=on.notes)
@@ -51,7 +51,7 @@ def judge_printed(evidence: Evidence, value: Printed, planned: Planned | None = 
             ours, decision = decide_printed(evidence, value, evidence.finals)
             verdict = with_decision(replace(verdict, ours=ours), decision)
     except NotRun as missing:
-        verdict = replace(verdict, reason=question.missing(str(missing)))
+        verdict = without_runs(verdict, question.missing(str(missing)))
     except StatisticsError as why:
         verdict = undefined(verdict, why)
     return replace(verdict, reason="; ".join([verdict.reason, *evidence.losses(on.cells)]))

@@ -36,11 +36,9 @@ from bench.suite import (
     split,
 )
 from bench.verdict.claims import claim_about, decision_of, places_of
-from bench.verdict.codes import Under, Verdict
+from bench.verdict.codes import Under, Verdict, turned_by_readings
 from bench.verdict.looks import Planned
 from bench.verdict.rules import require_on_runs
-
-TURNING = ("reproduced", "exceeds", "not_reproduced", "inconclusive")  # words that give way to `depends_on_reading`
 
 
 def across(evidence: Evidence, verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -65,8 +63,7 @@ def _with_readings(primary: Planned, others: Sequence[Planned], verdict: Verdict
     if len(found) == 1:
         return verdict
     found[0] = replace(found[0], choices=own_choices(primary.every.suite.measure, [one.choices for one in found]))
-    verdict = replace(verdict, readings=tuple(found))
-    return replace(verdict, verdict="depends_on_reading") if verdict.turned and verdict.verdict in TURNING else verdict
+    return turned_by_readings(replace(verdict, readings=tuple(found)))
 
 
 def _under(planned: Planned, verdict: Verdict, kind: str, reading: Reading | None = None) -> Under:

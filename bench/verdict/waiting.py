@@ -31,8 +31,8 @@ class Standing:
     def decided(self) -> bool:
         """Whether there is an answer: of what is not comparable, a direction."""
         if self.verdict.verdict == "not_comparable":
-            return self.verdict.direction != DIRECTION["undecided"]
-        return self.verdict.verdict not in ("inconclusive", "not_run")
+            return self.verdict.ran and self.verdict.direction != DIRECTION["undecided"]
+        return self.verdict.ran and self.verdict.verdict != "inconclusive"
 
 
 def standings(evidence: Evidence, experiments: Sequence[Experiment]) -> list[Standing]:
@@ -60,6 +60,6 @@ def _standing(planned: Planned, verdict: Verdict, on: About) -> Standing:
     there = min(planned.prefix(cell) for cell in on.cells)
     reached = [look for look in looks if look <= there]
     found = Standing(verdict, tuple(cell.key for cell in on.cells), max(reached, default=0), None)
-    helpless = found.decided or verdict.verdict == "not_run"  # a look that says not_run says so at every look
+    helpless = found.decided or not verdict.ran  # a look that has nothing to judge has nothing at every look
     left = [look for look in looks if look > there][: 0 if reached and helpless else 1]
     return Standing(found.verdict, found.cells, found.seeds, left[0] if left else None)
