@@ -55,6 +55,26 @@ def test_tables_have_the_shape_of_the_paper(tables: Tables) -> None:
     assert [[e.printed.text for e in line] for line in own.entries] == [["-4.5", "-3.0"], ["-7", "-9.9"], ["-5", "-"]]
 
 
+def test_what_is_compatible_has_a_column_of_its_own(tables: Tables) -> None:
+    """Behind each column of values; a dash, and a table of which nothing is known, have none."""
+    (own,) = tables.tables
+    head, rows = own.laid_out(lambda entry: entry.printed.text)
+    assert head == ["", "base", "compatible", "student", "compatible"]
+    assert rows == [
+        ["two", "-4.5", "yes", "-3.0", "yes"],
+        ["three", "-7", "yes", "-9.9", "no"],
+        ["odd", "-5", "yes", "-", ""],
+    ]
+    unknown = tuple(
+        tuple(replace(e, verdict=replace(e.verdict, compatible=None)) for e in line) for line in own.entries
+    )
+    head, rows = replace(own, entries=unknown).laid_out(lambda entry: entry.printed.text)
+    assert (head, rows[1]) == (["", "base", "student"], ["three", "-7", "-9.9"])
+    latex = FORMATS["latex"](tables)
+    assert r" & base & compatible & student & compatible \\" in latex
+    assert r"not\_\allowbreak{}reproduced & no \\" in latex
+
+
 def test_markdown(tables: Tables) -> None:
     lines = FORMATS["md"](tables).splitlines()
     assert lines[0] == "## The paper's tables"

@@ -115,6 +115,11 @@ def compatible(verdict: Verdict) -> str:
     return "" if verdict.compatible is None else "yes" if verdict.compatible else "no"
 
 
+def compatible_known(verdicts: Sequence[Verdict]) -> bool:
+    """Whether a table of these has a column for it."""
+    return any(v.compatible is not None for v in verdicts)
+
+
 def seeds_to_decide(verdict: Verdict) -> str:
     if verdict.verdict != "inconclusive":
         return ""

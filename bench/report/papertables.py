@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bench.report.numbers import compatible
 from bench.suite import Experiment, Printed, Published, Suite
 
 if TYPE_CHECKING:  # numpy comes with it
@@ -40,6 +41,20 @@ class PaperTable:
     def lines(self) -> list[tuple[str, tuple[Entry, ...]]]:
         """Each row's name and entries."""
         return list(zip(self.rows, self.entries, strict=True))
+
+    @property
+    def told(self) -> tuple[bool, ...]:
+        """Of each column, whether it is known of any value in it that seeds like ours could have given it."""
+        return tuple(any(compatible(entry.verdict) for entry in column) for column in zip(*self.entries, strict=True))
+
+    def laid_out(self, cell: Callable[[Entry], str]) -> tuple[list[str], list[list[str]]]:
+        """Head and rows; behind each column that it is known of, one that says which values are compatible."""
+        head, rows = [""], [[row] for row in self.rows]
+        for name, column, told in zip(self.heads, zip(*self.entries, strict=True), self.told, strict=True):
+            head += [name, *["compatible"] * told]
+            for row, entry in zip(rows, column, strict=True):
+                row += [cell(entry), *[compatible(entry.verdict)] * told]
+        return head, rows
 
 
 def paper_tables(suite: Suite, experiments: Iterable[Experiment], verdicts: Iterable[Verdict]) -> list[PaperTable]:

@@ -21,6 +21,7 @@ from bench.report.numbers import (
     METRICS,
     classes,
     compatible,
+    compatible_known,
     effect,
     estimate,
     found,
@@ -66,7 +67,8 @@ COLUMNS = (
     *("reason", "seeds", "seeds_to_decide", "compatible", "deviations", "rank", "rank_low", "rank_high"),
 )
 LEGEND = (
-    "Each cell: printed; ours with its 95% interval; verdict on the printed value; whether seeds like ours give it."
+    "Each cell: printed; ours with its 95% interval; verdict on the printed value. "
+    "Compatible: whether seeds like ours could have given it."
 )
 
 
@@ -100,8 +102,7 @@ def latex(shown: Tables) -> str:
     ]
     lines: list[str] = []
     for own in shown.tables:
-        cells = ([row, *map(_cell, entries)] for row, entries in own.lines)
-        lines += latex_table(f"{_title(own)}. {LEGEND}", ["", *own.heads], cells)
+        lines += latex_table(f"{_title(own)}. {LEGEND}", *own.laid_out(_cell))
     for title, head, rows in _parts(shown):
         lines += latex_table(title, head, rows, wide=0)
     if not lines:
@@ -136,7 +137,9 @@ FORMATS: Mapping[str, Callable[[Tables], str]] = {
 def _parts(shown: Tables) -> Iterator[tuple[str, Sequence[str], Iterable[Sequence[str]]]]:
     """What is no printed table: title, head and rows of each that has any."""
     if shown.claims:
-        yield "Claims", CLAIM_HEAD, map(_claim, shown.claims)
+        known = compatible_known(shown.claims)
+        head = (*CLAIM_HEAD[:5], *["compatible"] * known, *CLAIM_HEAD[5:])
+        yield "Claims", head, (_claim(v, known) for v in shown.claims)
     for board in shown.boards:
         kind = "" if board.kind == "reference" else f" ({board.kind})"
         head, *rows = _side_by_side(board)
@@ -189,12 +192,14 @@ def _cell(entry: Entry) -> str:
     if (ours := entry.verdict.ours) is not None:
         text += number(ours.estimate) + interval(ours.low, ours.high) + "; "
     decide = seeds_to_decide(entry.verdict)
-    text += f"{entry.verdict.verdict}" + (f", {decide} seeds would decide" if decide else "")
-    return f"{text}; compatible: {likely}" if (likely := compatible(entry.verdict)) else text
+    return f"{text}{entry.verdict.verdict}" + (f", {decide} seeds would decide" if decide else "")
 
 
-def _claim(v: Verdict) -> tuple[str, ...]:
-    return (v.says, v.where, v.experiment, found(v), v.verdict, seeds_judged(v), seeds_to_decide(v), classes(v))
+def _claim(v: Verdict, known: bool) -> tuple[str, ...]:
+    """A claim's row; known: with a column that says whether ours are compatible with what it states."""
+    likely = [compatible(v)] * known
+    rest = (seeds_judged(v), seeds_to_decide(v), classes(v))
+    return (v.says, v.where, v.experiment, found(v), v.verdict, *likely, *rest)
 
 
 def _rows(shown: Tables) -> Iterator[dict[str, Any]]:

@@ -20,6 +20,7 @@ from bench.plan import Plan
 from bench.report.numbers import (
     METRICS,
     compatible,
+    compatible_known,
     effect,
     estimate,
     found,
@@ -60,10 +61,11 @@ def print_table(console: Console, table: Table) -> None:
 def verdict_table(verdicts: Sequence[Verdict]) -> Table:
     """One word and one sentence a row.
 
-    A scenario's column where an experiment has several; where the paper prints values, ours and whether they are
-    compatible.
+    A scenario's column where an experiment has several; ours where the paper prints values; whether these are
+    compatible where it is known.
     """
     several, printed = several_scenarios(verdicts), any(v.kind == "published" for v in verdicts)
+    known = compatible_known(verdicts)
     table = Table(title="Verdicts", title_justify="left", show_lines=True)
     head = [
         "claim",
@@ -72,7 +74,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> Table:
         *["ours [95%]"] * printed,
         "found [90%]",
         "verdict",
-        *["compatible"] * printed,
+        *["compatible"] * known,
         "seeds",
     ]
     for column in head:
@@ -80,7 +82,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> Table:
     for v in verdicts:
         verdict = coloured(v.verdict, STYLE[v.verdict], f"\n{visible(sentence(v))}")
         place = (v.says, v.experiment, *[v.scenario] * several, *[ours(v)] * printed)
-        table.add_row(*place, found(v), verdict, *[compatible(v)] * printed, seeds_judged(v))
+        table.add_row(*place, found(v), verdict, *[compatible(v)] * known, seeds_judged(v))
     return table
 
 

@@ -116,7 +116,8 @@ def test_a_printed_value_stands_beside_ours_and_the_verdict(site: Path) -> None:
     """
     text = Page(site / "suites/tiny.html").text
     assert re.search(r"-3\.0 ours -2\.93 \[-3\.18, -2\.68\] \? inconclusive", text)
-    assert re.search(r"-9\.9 ours -3\.93 \[-4\.18, -3\.68\] ✗ not reproduced", text)
+    assert re.search(r"-9\.9 ours -3\.93 \[-4\.18, -3\.68\] ✗ not reproduced no", text)
+    assert re.search(r"scenario base base: compatible student student: compatible", text)
 
 
 def test_an_audit_counts_what_print_can_check(site: Path) -> None:
