@@ -10,76 +10,20 @@ from __future__ import annotations
 
 import gc
 import sys
-import traceback
-from collections.abc import Iterator, Mapping
-from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from bench import __version__
-from bench.commands import options
-from bench.commands.options import BAD_USAGE, OUR_FAULT, RUNS_FAILED
-from bench.exchange import ExchangeError
-from bench.output.terminal import any_encoding, refuse, say, warn
-from bench.store import StoreError, storage_problem
-from bench.suite import SuiteError
-
-VERBS = {  # in the order of the help; each with where it stands in `commands`
-    "ls": "suites.ls",
-    "validate": "suites.validate",
-    "audit": "suites.audit",
-    "anchors": "suites.anchors",
-    "plan": "runs.plan",
-    "run": "runs.run",
-    "check": "judging.check",
-    "report": "judging.report",
-    "show": "showing.show",
-    "compare": "comparing.compare",
-    "export": "exchange.export",
-    "import": "exchange.import_",
-    "verify": "folders.verify",
-    "diff": "folders.diff",
-    "leaderboard": "publishing.leaderboard",
-    "opponent": "folders.opponent",
-    "asset": "assets.app",
-    "nightly": "nightly.app",
-    "doctor": "doctor.doctor",
-}
+from bench.commands.verbs import AllVerbs
+from bench.output.terminal import any_encoding, say
 
 # Objects made until Python looks for garbage in cycles, of which there is next to none here: with its own numbers that
 # took a fifth of `bench check` on 20,000 records.
 COLLECTION = (1_000_000, 10, 10)
 
-
-class Verbs(Mapping[str, Any]):
-    """The commands by name. A verb's module is imported when the verb is looked up: none needs the whole house."""
-
-    def __getitem__(self, name: str) -> Any:
-        module, _, attribute = VERBS[name].partition(".")
-        app = getattr(import_module(f"bench.commands.{module}"), attribute)
-        if not isinstance(app, typer.Typer):  # then it is a function: one verb, and no verbs of its own
-            verb, app = app, typer.Typer(add_completion=False, rich_markup_mode=None)
-            app.command()(verb)
-        command = typer.main.get_command(app)
-        command.name = name
-        return command
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(VERBS)
-
-    def __len__(self) -> int:
-        return len(VERBS)
-
-
-class Lazy(options.Verbs):
-    def __init__(self, **settings: Any):
-        super().__init__(**settings)
-        self.commands = Verbs()
-
-
 app = typer.Typer(
-    cls=Lazy,
+    cls=AllVerbs,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -102,18 +46,7 @@ def main() -> None:
     any_encoding()
     try:
         app()
-    except (SuiteError, ExchangeError) as error:
-        refuse(error)
-        sys.exit(BAD_USAGE)
-    except StoreError as error:
-        warn(error)
-        sys.exit(BAD_USAGE)
-    except OSError as error:  # the disk filled up or the results folder went away under way
-        warn(storage_problem(error, "results folder"))
-        sys.exit(RUNS_FAILED)
-    except Exception:
-        warn(
-            *traceback.format_exc().split("\n"),
-            f"a fault of marl-distill-bench {__version__}: please report it",
-        )
-        sys.exit(OUR_FAULT)
+    except Exception as error:
+        from bench.commands.failing import told  # loads what knows the errors, which help and version do without
+
+        sys.exit(told(error))

@@ -183,9 +183,9 @@ def test_checking_needs_no_torch_and_loads_no_more_than_it_uses() -> None:
         "    def find_spec(self, name, *_):\n"
         "        if name == 'torch': raise ImportError('no torch here')\n"
         "sys.meta_path.insert(0, NoTorch())\n"
-        "from bench.cli import VERBS, Verbs\n"
-        "assert Verbs()['validate'] and 'bench.verdict' not in sys.modules\n"
-        "assert all(Verbs()[name].name == name for name in VERBS)\n"
+        "from bench.commands.verbs import VERBS, Loaded\n"
+        "assert Loaded()['validate'] and 'bench.verdict' not in sys.modules\n"
+        "assert all(Loaded()[name].name == name for name in VERBS)\n"
         "assert not {'scipy', 'pandas', 'matplotlib', 'pettingzoo'} & {*sys.modules}\n"
         "from bench.suite.loading import load; from bench.plan import make_plan, Selection\n"
         "assert make_plan(load('knowru'), Selection()).runs\n"
@@ -193,3 +193,18 @@ def test_checking_needs_no_torch_and_loads_no_more_than_it_uses() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("word", ["--version", "--help"])
+def test_what_no_verb_is_needed_for_loads_few_modules(word: str) -> None:
+    """Some 300. To load what `bench check` needs takes thrice as many, and seconds on a slow disk."""
+    code = (
+        "import atexit, sys\n"
+        "atexit.register(lambda: print(len(sys.modules), file=sys.stderr))\n"
+        f"sys.argv = ['bench', {word!r}]\n"
+        "from bench.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "bench" in done.stdout
+    assert int(done.stderr) < 400

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.options import Json, Verbs, print_json, terminal
+from bench.commands.options import Json, print_json, terminal
+from bench.commands.verbs import Verbs
 from bench.output.terminal import say
 from bench.plan import COMMAND_LINE
 from bench.report.assets import assets_table, taken_lines

@@ -11,10 +11,7 @@ import typer
 from rich.markdown import Markdown
 
 from bench.commands.options import (
-    INTERRUPTED,
-    NOTHING_RUN,
     RESULTS,
-    RUNS_FAILED,
     Json,
     Only,
     Profile,
@@ -29,6 +26,7 @@ from bench.commands.options import (
     terminal,
 )
 from bench.commands.runs import train
+from bench.commands.verbs import INTERRUPTED, NOTHING_RUN, RUNS_FAILED
 from bench.compare import compared, imported_comparison
 from bench.compare.findings import Findings
 from bench.compare.imported import PREFIX, entered

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from bench import __version__
-from bench.commands.options import NOTHING_RUN, Json, cores, print_json
+from bench.commands.options import Json, cores, print_json
+from bench.commands.verbs import NOTHING_RUN
 from bench.envs import FAMILIES, lacking, packages_of
 from bench.executors.nodes import this_node
 from bench.nightly.stored import CanaryFile, canary_path, read

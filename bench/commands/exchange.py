@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from bench.commands.options import (
-    NOTHING_RUN,
     RESULTS,
     Json,
     Only,
@@ -22,6 +21,7 @@ from bench.commands.options import (
     require_results,
     say_not_counted,
 )
+from bench.commands.verbs import NOTHING_RUN
 from bench.commands.writing import Force, require_free, write_out
 from bench.evidence.measures import Evidence
 from bench.exchange import ExchangeError, marl_eval, rliable, table

@@ -7,17 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.options import (
-    NOT_SOUND,
-    NOTHING_RUN,
-    RESULTS,
-    RUNS_FAILED,
-    Json,
-    Results,
-    cores,
-    print_json,
-    terminal,
-)
+from bench.commands.options import RESULTS, Json, Results, cores, print_json, terminal
+from bench.commands.verbs import NOT_SOUND, NOTHING_RUN, RUNS_FAILED
 from bench.exchange.imported import imports
 from bench.nightly import rerun as reruns
 from bench.output.terminal import say, warn

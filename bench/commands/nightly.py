@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.options import INTERRUPTED, RESULTS, RUNS_FAILED, Json, Verbs, cores, print_json, say_not_counted
+from bench.commands.options import RESULTS, Json, cores, print_json, say_not_counted
+from bench.commands.verbs import INTERRUPTED, RUNS_FAILED, Verbs
 from bench.nightly import stored
 from bench.nightly.checking import change, check, fresh_evidence, refreshed
 from bench.nightly.checking import night_record as recorded

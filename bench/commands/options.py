@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
+from bench.commands.verbs import NOTHING_RUN
 from bench.output.terminal import Terminal, put, warn
 from bench.plan import COMMAND_LINE, Selection, refused
 from bench.store import Store
@@ -24,8 +24,6 @@ from bench.suite.seeds import MOST_SEEDS
 if TYPE_CHECKING:
     from bench.evidence.measures import Evidence
 
-ASKED_TO_FAIL, BAD_USAGE, RUNS_FAILED, NOTHING_RUN, OUR_FAULT, INTERRUPTED = 1, 2, 3, 4, 70, 130
-NOT_SOUND = ASKED_TO_FAIL  # verify is asked just that
 RESULTS = Path("runs")
 
 SuiteName = Annotated[str, typer.Argument(help="a suite's name, or the path of a suite file (*.toml)")]
@@ -41,15 +39,6 @@ Reading = Annotated[
 Results = Annotated[Path, typer.Option(envvar="BENCH_RESULTS", help="the results folder")]
 Shard = Annotated[str, typer.Option(help="i/n: the i-th of n parts of the seeds, for array jobs")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
-
-
-class Verbs(TyperGroup):
-    """Verbs with the whole first sentence of their help, where click would cut it at the end of the line."""
-
-    def format_commands(self, ctx, formatter) -> None:
-        verbs = {name: (verb.help or "").partition("\n\n")[0] for name, verb in self.commands.items()}
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, " ".join(text.split())) for name, text in verbs.items()])
 
 
 def terminal() -> Terminal:

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.options import BAD_USAGE, NOTHING_RUN, RESULTS, Json, Results, print_json
+from bench.commands.options import RESULTS, Json, Results, print_json
+from bench.commands.verbs import BAD_USAGE, NOTHING_RUN
 from bench.exchange.imported import imports
 from bench.output.terminal import say, warn
 from bench.plan import COMMAND_LINE

@@ -12,11 +12,7 @@ import typer
 from bench.commands.engines import Execute, engine
 from bench.commands.judging import judged_report, show_check
 from bench.commands.options import (
-    ASKED_TO_FAIL,
-    INTERRUPTED,
-    NOTHING_RUN,
     RESULTS,
-    RUNS_FAILED,
     Json,
     Only,
     Profile,
@@ -34,6 +30,7 @@ from bench.commands.options import (
     selected_part,
     terminal,
 )
+from bench.commands.verbs import ASKED_TO_FAIL, INTERRUPTED, NOTHING_RUN, RUNS_FAILED
 from bench.evidence.measures import Evidence
 from bench.evidence.standing import standing
 from bench.executors.dispatch import Options, Outcome

@@ -8,7 +8,8 @@ import typer
 
 from bench.audit import HOLDS
 from bench.audit import audit as audited
-from bench.commands.options import ASKED_TO_FAIL, BAD_USAGE, Json, Reading, SuiteName, print_json, read_as, terminal
+from bench.commands.options import Json, Reading, SuiteName, print_json, read_as, terminal
+from bench.commands.verbs import ASKED_TO_FAIL, BAD_USAGE
 from bench.envs import AssetMissing, BackendMissing, checked
 from bench.output.terminal import put, say, warn
 from bench.plan import COMMAND_LINE

@@ -1,0 +1,91 @@
+"""The verbs of the command line: where each stands, and what it is for.
+
+Nothing of the house is imported here, so `bench --help` answers at once: a verb's module is loaded when it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import typer
+from typer.core import TyperGroup
+
+ASKED_TO_FAIL, BAD_USAGE, RUNS_FAILED, NOTHING_RUN, OUR_FAULT, INTERRUPTED = 1, 2, 3, 4, 70, 130  # bench/cli.py
+NOT_SOUND = ASKED_TO_FAIL  # verify is asked just that
+
+
+class Verb(NamedTuple):
+    """place: module and attribute in `commands`. says: what it is for, in half a line; its own help tells more."""
+
+    section: str
+    place: str
+    says: str
+
+
+PAPERS, RUNS, METHODS, CARE = "Read papers", "Reproduce", "Compare and publish", "Look after"  # the help's sections
+VERBS = {  # in the order of the help
+    "ls": Verb(PAPERS, "suites.ls", "list suites and what they hold"),
+    "validate": Verb(PAPERS, "suites.validate", "check suite files"),
+    "audit": Verb(PAPERS, "suites.audit", "check papers against their own tables and their authors' code"),
+    "anchors": Verb(PAPERS, "suites.anchors", "measure a scenario's scale with scripted policies"),
+    "plan": Verb(RUNS, "runs.plan", "show what is to be run, what is done, and what the rest costs"),
+    "run": Verb(RUNS, "runs.run", "train what is missing; interrupted, it goes on where it was"),
+    "check": Verb(RUNS, "judging.check", "judge each claim by the results"),
+    "show": Verb(RUNS, "showing.show", "explain one claim in full"),
+    "report": Verb(RUNS, "judging.report", "write tables and learning curves"),
+    "compare": Verb(METHODS, "comparing.compare", "run a method of yours beside a suite's"),
+    "export": Verb(METHODS, "exchange.export", "write results for other tools"),
+    "import": Verb(METHODS, "exchange.import_", "take in results of other tools"),
+    "leaderboard": Verb(METHODS, "publishing.leaderboard", "build a static site of all results"),
+    "nightly": Verb(CARE, "nightly.app", "check that everything still reproduces"),
+    "verify": Verb(CARE, "folders.verify", "check every hash of a results folder"),
+    "diff": Verb(CARE, "folders.diff", "show where two runs differ"),
+    "opponent": Verb(CARE, "folders.opponent", "take an agent of a run's team as an opponent"),
+    "asset": Verb(CARE, "assets.app", "take in files that scenarios name by their hash"),
+    "doctor": Verb(CARE, "doctor.doctor", "say what works here, and how to get what is missing"),
+}
+
+
+class Verbs(TyperGroup):
+    """Verbs with the whole first sentence of their help, where click would cut it at the end of the line."""
+
+    def format_commands(self, ctx, formatter) -> None:
+        sentences = [(verb.help or "").partition("\n\n")[0] for verb in self.commands.values()]
+        with formatter.section("Commands"):
+            formatter.write_dl([*zip(self.commands, (" ".join(one.split()) for one in sentences), strict=True)])
+
+
+class Loaded(Mapping[str, Any]):
+    """The commands by name. A verb's module is imported when the verb is looked up: none needs the whole house."""
+
+    def __getitem__(self, name: str) -> Any:
+        module, _, attribute = VERBS[name].place.partition(".")
+        app = getattr(import_module(f"bench.commands.{module}"), attribute)
+        if not isinstance(app, typer.Typer):  # then it is a function: one verb, and no verbs of its own
+            verb, app = app, typer.Typer(add_completion=False, rich_markup_mode=None)
+            app.command()(verb)
+        command = typer.main.get_command(app)
+        command.name = name
+        return command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(VERBS)
+
+    def __len__(self) -> int:
+        return len(VERBS)
+
+
+class AllVerbs(TyperGroup):
+    """`bench` itself."""
+
+    def __init__(self, **settings: Any):
+        super().__init__(**settings)
+        self.commands = Loaded()
+
+    def format_commands(self, ctx, formatter) -> None:
+        for section, verbs in groupby(VERBS.items(), lambda item: item[1].section):
+            with formatter.section(section):
+                formatter.write_dl([(name, verb.says) for name, verb in verbs], col_max=max(map(len, VERBS)))
