@@ -15,6 +15,7 @@ temperature 1: Sec. 3.3 does not soften.
 | eq. 10: L = alpha L_reuse + (1 - alpha) L_Q | `combined_loss` |
 | eq. 2 and 3: the critic; L_Q | `maddpg.td_targets`, `maddpg.actor_loss` |
 | Sec. 4.2: MADDPG with initialization | `maddpg.maddpg_initialized` |
+| Sec. 4.3: adversaries alone reuse knowledge | `knowru_adversaries` |
 
 suites/knowru.toml has every value with its source, and reads T_alpha (eq. 11 and 12) off curves. Eq. 4 and 5 are
 MAAC's.
@@ -28,8 +29,8 @@ not say how a teacher of fewer agents reads them: ours share one padded layout (
 the nearest objects (`teacher_view`).
 The paper's code (KnowRU-MARL/KnowRU b0c9817) holds alpha at 0.5 and does not scale L_reuse (`alpha_end` 0.5,
 `reuse_scale` "none"); the penalty on logits is in its L_Q, too. What else it sets is MADDPG's, see maddpg.py.
-Sec. 3.3 pairs homogeneous policies: here every agent has a partner, student i the teacher's i mod N. That adversaries
-alone learn so (Sec. 4.3), and KnowRU on MAAC, are not here.
+Sec. 3.3 pairs homogeneous policies: student i of a kind has the teacher's i mod N of that kind. KnowRU on MAAC is not
+here.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ from baselines.maddpg import MADDPG, only
 from baselines.streams import Streams
 from baselines.teachers import ActorTeachers, teacher_of
 
+ADVERSARY = "adversary"  # a kind of agents, see `Task.kinds`
 SMALLEST_LOSS = 1e-8  # a smaller L_Q or L_reuse counts as this when their ratio is taken; ours
 
 
@@ -99,21 +101,25 @@ def combined_loss(loss_reuse: Tensor, loss_q: Tensor, alpha: float | Tensor) -> 
 
 
 class Reuse:
-    """Eq. 10: what KnowRU's actors minimise. Reports "reuse" (L_reuse, unscaled) and "alpha".
+    """Eq. 10: what KnowRU's actors minimise. Reports "reuse" (L_reuse, unscaled) and "alpha", of the students alone.
 
-    Student i learns from policy i mod N_teacher (Sec. 3.3 allows repeated pairings; order ours).
+    Student i learns from policy i mod N_teacher of its kind (Sec. 3.3 allows repeated pairings; order ours).
     """
 
-    def __init__(self, task: Task, hyperparameters: specs.KnowRU, like: Tensor):
-        """like: the device and dtype of the students. Raises ValueError without a teacher that can read with them."""
+    def __init__(self, task: Task, hyperparameters: specs.KnowRU, like: Tensor, students: str | None = None):
+        """like: the device and dtype of the students. students: the kind of agents that reuse; None: all agents do.
+
+        Raises ValueError without a teacher that can read with them, and without students.
+        """
         self._h, self._episodes = hyperparameters, task.episodes
         teacher = teacher_of(task, 0, "KnowRU")
-        if (reads := len(teacher.layout.slots)) > (stored := len(task.layout.slots)):
+        self._students = None if students is None else of_kind(task, students).to(like.device)
+        if (reads := teacher.layout.read) > (stored := task.layout.read):
             raise ValueError(
                 f"the teacher reads {reads} entries of an observation, the student stores {stored}; allowed: a teacher "
                 "that was trained with the student's layout_communication"
             )
-        self._teachers = ActorTeachers(teacher, task.agents, like)
+        self._teachers = ActorTeachers(teacher, task.agents, like, task.kinds, self._students)
 
     def coefficients(self, episodes_done: int) -> dict[str, float]:
         h = self._h
@@ -123,12 +129,22 @@ class Reuse:
         self, loss: Tensor, obs: Tensor, logits: Tensor, lanes: slice, coefficients: Mapping[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """`maddpg.ActorObjective`, with `loss` as L_Q."""
-        h = self._h
+        h, students = self._h, self._students
+        own, logits = (x if students is None else x.index_select(1, students) for x in (loss, logits))
         reuse = LOSSES[h.reuse_loss](self._teachers.logits(obs, lanes), logits)
-        scale = magnitude_scale(loss, reuse) if h.reuse_scale == "order_of_magnitude" else 1.0
+        scale = magnitude_scale(own, reuse) if h.reuse_scale == "order_of_magnitude" else 1.0
         alpha = coefficients["alpha"]
         terms = {"reuse": reuse, "alpha": alpha.to(reuse.dtype).expand_as(reuse).contiguous()}
-        return combined_loss(scale * reuse, loss, alpha), terms
+        combined = combined_loss(scale * reuse, own, alpha)
+        return combined if students is None else loss.index_copy(1, students, combined), terms
+
+
+def of_kind(task: Task, kind: str) -> Tensor:
+    """Which of a task's agents are of a kind, an index [K]. Raises ValueError where none is."""
+    found = [i for i, own in enumerate(task.kinds) if own == kind]
+    if not found:
+        raise ValueError(f"students: got {kind!r}; allowed: a kind of this task's agents, {sorted({*task.kinds})}")
+    return torch.tensor(found)
 
 
 def knowru(
@@ -142,4 +158,22 @@ def knowru(
 ) -> MADDPG:
     """The `Learner`. At alpha = 0 it is MADDPG to the last bit. Raises ValueError without a teacher."""
     reuse = Reuse(only(tasks), hyperparameters, like=torch.empty(0, device=device, dtype=dtype))
+    return MADDPG(tasks, hyperparameters, streams, device, objective=reuse, lanes_per_call=lanes_per_call, dtype=dtype)
+
+
+def knowru_adversaries(
+    tasks: Sequence[Task],
+    hyperparameters: specs.KnowRUAdversaries,
+    streams: Sequence[Streams],
+    device: torch.device | str,
+    *,
+    lanes_per_call: int | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> MADDPG:
+    """The `Learner` of Sec. 4.3: KnowRU for adversaries, beside good agents with MADDPG's own loss (assumed).
+
+    Its authors' code has none. "actor" is the mean over all agents. Raises ValueError without a teacher or adversary.
+    """
+    like = torch.empty(0, device=device, dtype=dtype)
+    reuse = Reuse(only(tasks), hyperparameters, like, students=ADVERSARY)
     return MADDPG(tasks, hyperparameters, streams, device, objective=reuse, lanes_per_call=lanes_per_call, dtype=dtype)

@@ -40,11 +40,18 @@ class Layout:
     """Where an agent's observation entries stand in the actor's input.
 
     width: entries of the actor's input. slots: for each of the O observation entries its place in that input;
-    every other place reads zero. Fewer than O: the entries after them are not read.
+    every other place reads zero. Fewer than O: the entries after them are not read. A row of them for each agent, where
+    agents see different things.
     """
 
     width: int
-    slots: tuple[int, ...]
+    slots: tuple[int, ...] | tuple[tuple[int, ...], ...]
+
+    @property
+    def read(self) -> int:
+        """How many of the O entries are read, the first ones."""
+        first = self.slots[0]
+        return len(self.slots) if isinstance(first, int) else len(first)
 
 
 @dataclass(frozen=True)
@@ -55,12 +62,14 @@ class Teacher:
     layout: how the viewed observation enters the teacher's first layer.
     view: maps the student's observations [..., N, O] to what the teacher reads, [..., N, O_teacher].
     hyperparameters: the teacher's own, which say how its network is built.
+    kinds: of each of its policies, as `Task.kinds`.
     """
 
     weights: Mapping[str, Tensor]
     layout: Layout
     view: Callable[[Tensor], Tensor]
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,8 @@ class Task:
     episodes: the training budget, in episodes of this task; at most so many, where it counts something else.
     state_size: X. common_reward: every agent is given the team's reward. alone: its episodes end early and every seed
     trains alone, so that a batch may be cut to its longest episode (`EpisodeBatch.trimmed`). continuous: actions are
-    A numbers in [-1, 1] each; those that are not available to an agent count for nothing.
+    A numbers in [-1, 1] each; those that are not available to an agent count for nothing. kinds: of each agent, e.g.
+    "adversary"; none: all are alike.
     """
 
     agents: int
@@ -84,6 +94,7 @@ class Task:
     common_reward: bool = False
     alone: bool = False
     continuous: bool = False
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

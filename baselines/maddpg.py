@@ -56,7 +56,7 @@ from baselines.networks.actors import Actors, Playing
 from baselines.replay.transitions import Batch, EpisodeReplay
 from baselines.schedules import as_coefficients
 from baselines.streams import Streams
-from baselines.teachers import teacher_of
+from baselines.teachers import alike, teacher_of, teacher_pairs
 from baselines.training_state import restored, saved
 
 
@@ -133,7 +133,7 @@ class ActorObjective(Protocol):
     def __call__(
         self, loss: Tensor, obs: Tensor, logits: Tensor, lanes: slice, coefficients: Mapping[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """What the actors minimise, and further terms to report, all [S, N].
+        """What the actors minimise, [S, N], and further terms to report, [S, of the agents that have them].
 
         loss [S, N]: MADDPG's own. obs [S, B, N, O] and logits [S, N, A, B] of the batch. lanes: which seeds they are.
         coefficients: 0-d.
@@ -164,7 +164,7 @@ class MADDPG:
         dtype: torch.dtype = torch.float32,
     ):
         task = only(tasks)
-        task = replace(task, obs_size=len(task.layout.slots))  # entries that the layout leaves out are not stored
+        task = replace(task, obs_size=task.layout.read)  # entries that the layout leaves out are not stored
         self.task, self.hyperparameters = task, hyperparameters
         self._streams, self._device, self._dtype = streams, torch.device(device), dtype
         self.copies, self.steps = hyperparameters.update_episodes, None
@@ -332,8 +332,9 @@ def maddpg_initialized(
 ) -> MADDPG:
     """The `Learner` of KnowRU's control group "MADDPG with initialization" (Gao et al. 2021, Sec. 4.2).
 
-    Actor i and its target start as copies of the teacher's actor i mod N_teacher (assumed: the paper names neither
-    the networks nor the pairing); critics start fresh, the same as MADDPG's of that seed, and so does Adam.
+    Actor i and its target start as copies of the teacher's actor i mod N_teacher, of its kind where a team has several
+    (assumed: the paper names neither the networks nor the pairing); critics start fresh, the same as MADDPG's of that
+    seed, and so does Adam.
     Raises ValueError without a teacher, or where its actors have other shapes.
     """
     task = only(tasks)
@@ -348,7 +349,8 @@ def maddpg_initialized(
                 f"initialization copies weights: the teacher's input has {teacher.layout.width} entries, the student's "
                 f"{task.layout.width}; train both in one layout (hyperparameter layout_agents)"
             )
-        copies = paired(teacher.weights, task.agents, like=fresh["weight_0"])
+        pairs = teacher_pairs(teacher, task.kinds or alike(task.agents))
+        copies = paired(teacher.weights, pairs, like=fresh["weight_0"])
         shapes, wanted = ({n: tuple(p.shape) for n, p in actor.items()} for actor in (copies, fresh))
         if shapes != wanted:
             raise ValueError(

@@ -8,7 +8,7 @@ shares one network (`use_rnn` is among them), or each agent has an actor of its 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from baselines.kernels.nn import ACTIVATIONS, Parameters, actor_logits, entry_slots
 from baselines.learner import Task, Teacher
-from baselines.losses.pairing import paired
+from baselines.losses.pairing import paired, partners
 from baselines.networks.agents import agent_inputs, mlp_q, recurrent_q, team_q
 from baselines.replay.episodes import EpisodeBatch, last_actions
 
@@ -31,20 +31,45 @@ def teacher_of(task: Task, number: int, learner: str) -> Teacher:
     return task.teacher
 
 
-class ActorTeachers:
-    """An actor of its own for each student: student i reads teacher i mod N_teacher (see `paired`)."""
+def teacher_pairs(teacher: Teacher, students: Sequence[str]) -> list[int]:
+    """The policy of a teacher that each student has, by the students' kinds: see `partners`."""
+    policies = next(iter(teacher.weights.values())).shape[1]
+    return partners(students, teacher.kinds or alike(policies))
 
-    def __init__(self, teacher: Teacher, agents: int, like: Tensor):
-        """agents: N. like: the device and dtype of what the students compute with."""
-        self.weights = paired(teacher.weights, agents, like)
-        self._view, self._slots = teacher.view, entry_slots(teacher.layout, like.device)
+
+def alike(agents: int) -> tuple[str, ...]:
+    """Kinds of agents that are all of one."""
+    return ("agent",) * agents
+
+
+class ActorTeachers:
+    """An actor of its own for each student, the teacher's of its kind (see `partners`)."""
+
+    def __init__(
+        self,
+        teacher: Teacher,
+        agents: int,
+        like: Tensor,
+        kinds: Sequence[str] = (),
+        students: Tensor | None = None,
+    ):
+        """agents: N, the whole team. kinds: of each; none: all are alike. like: the device and dtype of what the
+        students compute with. students: which agents they are, an index [K]; None: all, so that K = N.
+        """
+        own, slots = [*(kinds or alike(agents))], entry_slots(teacher.layout, like.device)
+        if students is not None:
+            own = [own[i] for i in students.tolist()]
+            slots = slots if slots is None or slots.dim() == 1 else slots[students]
+        self.weights = paired(teacher.weights, teacher_pairs(teacher, own), like)
+        self._view, self._slots, self._students = teacher.view, slots, students
         self._activation = ACTIVATIONS[teacher.hyperparameters.get("activation", "relu")]
 
     @torch.no_grad()
     def logits(self, obs: Tensor, lanes: slice = slice(None)) -> Tensor:
-        """Logits [S, N, A, B] of observations [S, B, N, O] of some lanes, as the teachers view them."""
-        weights = {name: weight[lanes] for name, weight in self.weights.items()}
-        return actor_logits(weights, self._view(obs).permute(0, 2, 3, 1), self._slots, self._activation)
+        """Logits [S, K, A, B] of observations [S, B, N, O] of some lanes, as the teachers view them."""
+        weights, seen = {name: weight[lanes] for name, weight in self.weights.items()}, self._view(obs)
+        seen = seen if self._students is None else seen.index_select(2, self._students)
+        return actor_logits(weights, seen.permute(0, 2, 3, 1), self._slots, self._activation)
 
 
 @dataclass(frozen=True)
@@ -111,9 +136,9 @@ class TeamTeacher:
         return teach
 
 
-def teaching(teacher: Teacher, agents: int, actions: int) -> Teaching:
-    """The teacher of one seed (S = 1), step by step, for a team of N agents with A actions each."""
+def teaching(teacher: Teacher, agents: int, actions: int, kinds: Sequence[str] = ()) -> Teaching:
+    """The teacher of one seed (S = 1), step by step, for a team of N agents with A actions each; kinds: of each."""
     if "use_rnn" in teacher.hyperparameters:
         return TeamTeacher._read(teacher, actions, dict(teacher.weights)).steps()
-    actors = ActorTeachers(teacher, agents, like=torch.empty(0))
+    actors = ActorTeachers(teacher, agents, torch.empty(0), kinds)
     return lambda obs, t: actors.logits(obs.unsqueeze(0))[0].permute(2, 0, 1)

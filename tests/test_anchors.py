@@ -35,7 +35,7 @@ def test_the_anchors_of_mkt_marl_can_be_measured_again(id_: str) -> None:
     assert measured["random"]["mean"] < measured["no_information"]["mean"] < measured["good"]["mean"]
 
 
-@pytest.mark.parametrize("id_", ["spread/I", "spread/II", "spread/III"])
+@pytest.mark.parametrize("id_", ["spread/I", "spread/II", "spread/III", "adversary/IV", "adversary/VI"])
 def test_the_anchors_can_be_measured_again(knowru: Suite, id_: str) -> None:
     """600 episodes against the file's 10,000: within five standard errors, from the spread between seeds as stated
     by the measurement itself, and at least half a percent of the value.
@@ -53,8 +53,9 @@ def test_the_anchors_can_be_measured_again(knowru: Suite, id_: str) -> None:
 def test_bench_anchors_prints_them(bench_here: Bench) -> None:
     done = bench_here("anchors", "knowru", "--seeds", "3", "--episodes", "5")
     assert done.returncode == 0, done.stderr
-    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["spread/I", "spread/II", "spread/III"]
-    assert "adversary/IV: not measured: both sides learn" in done.stderr
+    ids = [line.partition(":")[0] for line in done.stdout.splitlines()]
+    assert ids == ["spread/I", "spread/II", "spread/III", "adversary/IV", "adversary/V", "adversary/VI"]
+    assert "adversary/IV/good: not measured: both sides learn" in done.stderr
 
 
 def test_bench_anchors_against_an_opponent_or_a_stand_in(bench_here: Bench, tmp_path: Path) -> None:
@@ -71,4 +72,5 @@ def test_bench_anchors_against_an_opponent_or_a_stand_in(bench_here: Bench, tmp_
     assert 'did you mean "greedy_script"' in wrong.stderr
     assert bench_here(*few, "--reading", "first-editions").returncode == 2
     ids = [line.partition(":")[0] for line in bench_here(*few, "--opponent", "greedy_script").stdout.splitlines()]
-    assert ids == ["mpe/speaker_listener", "mpe/push", "mpe/adversary", "mpe/adversary/b", "mpe/adversary/c"]
+    others = ["mpe/adversary", "mpe/adversary/b", "mpe/adversary/c", "mpe/adversary/self-play"]
+    assert ids == ["mpe/speaker_listener", "mpe/push", *others]

@@ -79,7 +79,7 @@ def initial(
 
 
 def entry_slots(layout: Layout, device: torch.device | str) -> Tensor | None:
-    """The layout's slots as an index [O]; None where what is read of an observation fills the layout in order."""
+    """The layout's slots as an index [O], or [N, O] where agents differ; None where what is read fills it in order."""
     if layout.slots == tuple(range(layout.width)):
         return None
     return torch.tensor(layout.slots, device=device)
@@ -102,9 +102,9 @@ def actor_logits(
 ) -> Tensor:
     """Logits [S, N, A, B] of observations [S, N, O, B].
 
-    slots: the entry of the first layer's input that each of the observation's first entries is; those after them are
-    not read. The other entries of the input are zero, so their weights neither add to the sum nor get a gradient, and
-    no padded observation is ever built.
+    slots: the entry of the first layer's input that each of the observation's first entries is, [O], or [N, O] of each
+    agent; those after them are not read. The other entries of the input are zero, so their weights neither add to the
+    sum nor get a gradient, and no padded observation is ever built.
     """
     last, samples = len(actor) // 2 - 1, obs.shape[-1]
     if samples % WHOLE_COLUMNS:
@@ -118,7 +118,12 @@ def actor_logits(
 
 def unpadded(actor: Parameters, slots: Tensor | None) -> Parameters:
     """The actor whose first layer reads observations as they come: what `actor_logits` makes of slots, made once."""
-    return actor if slots is None else actor | {"weight_0": actor["weight_0"].index_select(-1, slots)}
+    if slots is None:
+        return actor
+    weight = actor["weight_0"]
+    if slots.dim() == 1:
+        return actor | {"weight_0": weight.index_select(-1, slots)}
+    return actor | {"weight_0": weight.gather(-1, slots.unsqueeze(1).expand(*weight.shape[:-1], -1))}
 
 
 def joint_layer(critic: Parameters, joint: Tensor) -> Tensor:

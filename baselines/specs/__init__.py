@@ -24,7 +24,7 @@ from baselines.specs.cikd import CIKD, Hardcopy
 from baselines.specs.dec_hdrqn import DecHDRQN
 from baselines.specs.dvm import DVMMADDPG
 from baselines.specs.ensemble_sac import EnsembleSAC, EnsembleSACExtra, SACExtra
-from baselines.specs.knowru import KnowRU
+from baselines.specs.knowru import KnowRU, KnowRUAdversaries
 from baselines.specs.maddpg import MADDPG, MADDPGInitialized
 from baselines.specs.maddpg_epsilon_greedy import EpsilonGreedyMADDPG
 from baselines.specs.mappo import MAPPO
@@ -71,6 +71,7 @@ __all__ = [
     "Hardcopy",
     "Hyperparameters",
     "KnowRU",
+    "KnowRUAdversaries",
     "MADDPGInitialized",
     "MultiTask",
     "MultiTaskMAPPO",

@@ -34,7 +34,20 @@ class KnowRU(MADDPG):
         return replace(actors, forward=actors.forward + actors.learned), critics
 
 
+class KnowRUAdversaries(KnowRU):
+    """Sec. 4.3: of two sides, adversaries alone reuse knowledge."""
+
+    students: Literal["adversaries"]  # who does
+
+
 ALGORITHMS = {
+    "knowru_adversaries": Algorithm(
+        learner="baselines.knowru:knowru_adversaries",
+        version=1,
+        hyperparameters=KnowRUAdversaries,
+        teacher=True,
+        losses=(*LOSSES, "reuse", "alpha"),
+    ),
     "knowru": Algorithm(
         learner="baselines.knowru:knowru",
         version=1,

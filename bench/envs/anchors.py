@@ -54,8 +54,9 @@ def measure_anchors(
     """Mean and standard deviation over seeds of each script's score in a metric, by script. One torch thread.
 
     opponent: who stands in for a pretrained opponent, "random" or "greedy_script". assets: where trained opponents are;
-    without either, or without the file, AssetMissing. Raises NoScale where both sides of a contest learn: what a
-    side's script reaches depends on the other's. Raises BackendMissing.
+    without either, or without the file, AssetMissing. Raises NoScale where both sides of a contest learn and more than
+    the adversaries is scored: what good agents get depends on adversaries, who get their own distance to the goal.
+    Raises BackendMissing.
     """
     torch.set_num_threads(1)
     chosen = range(FIRST_SEED, FIRST_SEED + seeds)
@@ -69,13 +70,16 @@ def measure_anchors(
         scenario = checked(family, {**others, "opponent": opponent})
     if not isinstance(scenario, ParticleParams):
         raise NoScale(f"no scripts for {scenario!r}; there are some for {', '.join(GOOD)}")
+    no_information, good = NO_INFORMATION[scenario.name], GOOD[scenario.name]
     if isinstance(scenario, SimpleAdversaryParams) and scenario.controlled == "all":
-        raise NoScale("both sides learn, and what a side's script reaches depends on the other's")
+        if scenario.scored != "adversaries":
+            raise NoScale("both sides learn, and what the good agents' script reaches depends on the adversaries'")
+        no_information, good = goal_scripts.contest_no_information, goal_scripts.contest_told
     weights = [load_opponent(assets, name) for name in scenario.assets.values()]
     policies = {
         "random": random_script([torch.Generator().manual_seed(2 * seed + 1) for seed in chosen]),
-        "no_information": NO_INFORMATION[scenario.name],
-        "good": GOOD[scenario.name],
+        "no_information": no_information,
+        "good": good,
     }
     scores = {
         name: measure(scenario, script, chosen, episodes, episode_limit, metric, *weights)

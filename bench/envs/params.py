@@ -33,6 +33,11 @@ class Params(BaseModel, ABC):
         return tuple(f"agent_{i}" for i in range(len(self.obs_sizes)))
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """What each agent is: its name without the number."""
+        return tuple(name.rpartition("_")[0] for name in self.agent_names)
+
+    @property
     def obs_size(self) -> int:
         """O, the entries of the longest observation, to which all are padded."""
         return max(self.obs_sizes)

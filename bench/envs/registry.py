@@ -117,10 +117,13 @@ class Layouts(Protocol):
         """Entries of an observation in the layout of a team of so many agents."""
         ...
 
-    def slots(self, params: Any, agents: int, communication: bool = True) -> tuple[int, ...]:
+    def slots(
+        self, params: Any, agents: int, communication: bool = True
+    ) -> tuple[int, ...] | tuple[tuple[int, ...], ...]:
         """Where each of this task's O entries stands in that layout; ValueError where it is the smaller one.
 
-        Without communication only of the entries before it, which comes last.
+        A row for each agent, where agents see different things. Without communication only of the entries before it,
+        which comes last.
         """
         ...
 

@@ -78,7 +78,8 @@ class Referee:
         self.teacher: Teaching | None = None
         if self.refs:
             (found,) = make_teachers(store, job.cell, [self.place], [self.refs], torch.device("cpu"))
-            self.teacher = teaching(found, self.place.environment.agents, self.place.environment.action_size)
+            own = self.place.environment
+            self.teacher = teaching(found, own.agents, own.action_size, self.place.params.kinds)
         self.log, self.steps = CurveLog(), 0
         self.limit = self.place.scored.episode_limit
         self.size = self.limit if job.cell.unit == "episodes" else 1  # environment steps in one of the budget's unit

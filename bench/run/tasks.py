@@ -78,6 +78,7 @@ def make_learner(
             common_reward=place.params.common_reward,
             alone=alone(cell),
             continuous=place.params.continuous,
+            kinds=place.params.kinds,
         )
         for i, place in enumerate(trained)
     ]
@@ -139,13 +140,14 @@ def _teacher(store: Store, cell: Cell, place: Place, references: Sequence[Teache
     stacked = {name: torch.from_numpy(np.stack([w[name] for w in weights])).to(device) for name in weights[0]}
     record = _record(store, references[0].run)
     hyperparameters, (taught, *_) = record.settings["hyperparameters"], scored(record.settings)
-    agents, layouts = len(checked(taught.family, taught.params).obs_sizes), layouts_of(place.scored.family)
+    kinds, layouts = checked(taught.family, taught.params).kinds, layouts_of(place.scored.family)
+    agents = len(kinds)
     if cell.settings["hyperparameters"].get("teacher_view") == "nearest":
         width = layouts.width(place.params, agents, hyperparameters.get("layout_communication", True))
         view = functools.partial(layouts.nearest, place.params, agents=agents)
-        return Teacher(stacked, Layout(width, tuple(range(width))), view, hyperparameters)
+        return Teacher(stacked, Layout(width, tuple(range(width))), view, hyperparameters, kinds)
     layout = _layout(place, hyperparameters, agents)
-    return Teacher(stacked, layout, lambda obs: obs, hyperparameters)
+    return Teacher(stacked, layout, lambda obs: obs, hyperparameters, kinds)
 
 
 def _layout(place: Place, hyperparameters: Mapping[str, Any], agents: int) -> Layout:

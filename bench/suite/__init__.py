@@ -251,9 +251,12 @@ class Suite(Model):
         return named.scenarios if named else (id_,)
 
     def scope(self, claim: Claim, experiment: Experiment) -> tuple[str, ...]:
-        """The scenarios, and sets that tables average, of which a claim speaks in an experiment."""
+        """The scenarios, and sets that tables average, of which a claim speaks in an experiment.
+
+        Where it names none: all that are scored; of training curves those that are trained on.
+        """
         if claim.scenarios is None:
-            return experiment.scenarios
+            return experiment.trained if claim.protocol == "training" else experiment.scenarios
         named = [(id_,) if id_ in self._averaged else self.members(id_) for id_ in claim.scenarios]
         return tuple(dict.fromkeys(id_ for ids in named for id_ in ids))
 

@@ -228,7 +228,7 @@ class Claim(Model):
     over: Literal["all", "most"] | Count = "all"
     """On how many of its scenarios it must hold."""
     scenarios: SomeIds | None = None
-    """Scenarios or sets; all of the experiment where left out."""
+    """Scenarios or sets; all of the experiment where left out, of training curves all that it trains on."""
     groups: SomeIds | None = None
     """Training sets, where a table prints a scenario in several."""
     headline: bool = False

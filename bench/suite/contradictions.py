@@ -400,13 +400,13 @@ def _wrong_teachers(suite: Suite, e: Experiment, home: Experiment, student: str)
 def missing_scales(suite: Suite) -> Iterator[Problem]:
     """Scenarios without anchors although something that can be run has a share of their scale."""
     below = {m.id for m in suite.measure if isinstance(m, FirstReach) and m.below.share_of_scale}
-    used = {id_: f'claim "{c.id}"' for c in suite.claim for id_ in c.experiments if _scaled(c, below)}
-    if suite.transfer and suite.transfer.time_to_threshold in below:
-        used |= {e.id: "the transfer metric time_to_threshold" for e in suite.experiment if e.baseline}
-    needed: dict[str, str] = {}
-    for e in (e for e in suite.experiment if e.id in used):
-        running = [t for t in e.training_sets if any(not suite.waits_for(e, m, t) for m in e.methods)]
-        needed |= {scenario: used[e.id] for t in running for scenario in t.scored}
+    scaled, needed = [c for c in suite.claim if _scaled(c, below)], dict[str, str]()
+    for e in suite.experiment:
+        running = {s for t in e.training_sets if any(not suite.waits_for(e, m, t) for m in e.methods) for s in t.scored}
+        about = {f'claim "{c.id}"': suite.scope(c, e) for c in scaled if e.id in c.experiments}
+        if e.baseline and suite.transfer and suite.transfer.time_to_threshold in below:
+            about["the transfer metric time_to_threshold"] = e.trained
+        needed |= {s: user for user, ids in about.items() for id_ in ids for s in suite.members(id_) if s in running}
     for id_, user in needed.items():
         if suite["scenario", id_].anchors is None:
             mend = f"measure them: bench anchors {suite.id}"

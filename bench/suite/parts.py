@@ -229,6 +229,11 @@ class Experiment(Model):
         """What its runs are scored on, each once, in the file's order."""
         return tuple(dict.fromkeys(s for t in self.training_sets for s in t.scored))
 
+    @cached_property
+    def trained(self) -> tuple[str, ...]:
+        """Those of them that its runs are trained on: of no other there are training curves."""
+        return tuple(dict.fromkeys(s for t in self.training_sets for s in t.scenarios if s in t.scored))
+
     def sets_of(self, scenario: str, group: str | None = None) -> list[TrainingSet]:
         """The training sets that are scored on a scenario. group: the one of this id alone."""
         return [t for t in self._sets.get(scenario, ()) if group in (None, t.id)]

@@ -38,7 +38,10 @@ class TransferMetric:
 
 
 def transfer_metrics(evidence: Evidence, experiment: Experiment) -> list[TransferMetric]:
-    """Jump start, time to threshold, asymptote and area of every method against the experiment's baseline."""
+    """Jump start, time to threshold, asymptote and area of every method against the experiment's baseline.
+
+    On the scenarios that it trains on: elsewhere nobody learns from episode to episode.
+    """
     named = evidence.suite.transfer
     if named is None or experiment.baseline is None:
         return []
@@ -46,7 +49,7 @@ def transfer_metrics(evidence: Evidence, experiment: Experiment) -> list[Transfe
         _metric(evidence, experiment, metric, measure, method, place)
         for method in experiment.methods
         if method != experiment.baseline and not evidence.suite.waits_for(experiment, method)
-        for scenario in experiment.scenarios
+        for scenario in experiment.trained
         for place in experiment.places(scenario)
         for metric, measure in named
     ]

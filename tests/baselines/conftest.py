@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from baselines import specs
-from baselines.knowru import knowru
+from baselines.knowru import knowru, knowru_adversaries
 from baselines.learner import Layout, Rollout, Task, Teacher
 from baselines.maddpg import MADDPG
 from baselines.streams import Streams
@@ -127,6 +127,7 @@ def start() -> Callable[..., Run]:
         *,
         task: Task | None = None,
         teacher_agents: int = 2,
+        teacher_kinds: tuple[str, ...] = (),
         taught: bool = True,
         lanes_per_call: int | None = None,
         dtype: torch.dtype = torch.float32,
@@ -138,9 +139,13 @@ def start() -> Callable[..., Run]:
         if taught and method is not MADDPG and task.teacher is None:
             hidden = int(str(changed.get("hidden_width", MADDPG_SETTINGS["hidden_width"])))
             activation = str(changed.get("activation", "relu"))
-            task = replace(task, teacher=toy_teacher(seeds, task, teacher_agents, hidden, dtype, activation))
-        if method is knowru:
-            settings = specs.KnowRU.model_validate(MADDPG_SETTINGS | KNOWRU_SETTINGS | changed)
+            teacher = toy_teacher(seeds, task, teacher_agents, hidden, dtype, activation)
+            task = replace(task, teacher=replace(teacher, kinds=teacher_kinds))
+        if method in (knowru, knowru_adversaries):
+            kind, students = specs.KnowRU, {}
+            if method is knowru_adversaries:
+                kind, students = specs.KnowRUAdversaries, {"students": "adversaries"}
+            settings = kind.model_validate(MADDPG_SETTINGS | KNOWRU_SETTINGS | students | changed)
             return Run(method([task], settings, streams, "cpu", **options), task, streams, [], [])
         settings = specs.MADDPG.model_validate(MADDPG_SETTINGS | changed)
         return Run(method([task], settings, streams, "cpu", **options), task, streams, [], [])

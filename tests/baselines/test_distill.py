@@ -48,6 +48,16 @@ def test_losses_keep_seeds_and_agents_apart_and_spare_the_teacher(loss):
 
 def test_six_students_of_four_teachers_repeat_the_pairing():
     weights = {"weight_0": torch.arange(4.0).reshape(1, 4, 1, 1).expand(2, 4, 1, 1)}
-    paired = pairing.paired(weights, 6, like=torch.zeros((), dtype=torch.float64))["weight_0"]
+    order = pairing.partners(["agent"] * 6, ["agent"] * 4)
+    paired = pairing.paired(weights, order, like=torch.zeros((), dtype=torch.float64))["weight_0"]
     assert paired[1].flatten().tolist() == [0, 1, 2, 3, 0, 1]
     assert paired.dtype == torch.float64
+
+
+def test_students_learn_from_their_own_kind():
+    """KnowRU's tasks VII and VIII: 6 collectors of 4, 2 banks of 1; and adversaries, who come first, of one."""
+    taught = ["collector"] * 4 + ["bank"]
+    assert pairing.partners(["collector"] * 6 + ["bank"] * 2, taught) == [0, 1, 2, 3, 0, 1, 4, 4]
+    assert pairing.partners(["adversary"] * 3, ["adversary", "agent", "agent"]) == [0, 0, 0]
+    with pytest.raises(ValueError, match="student of kind 'adversary': allowed: a kind that teaches, bank, collector"):
+        pairing.partners(["bank", "adversary"], taught)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import leaky_relu, linear
 
-from baselines.knowru import annealed_alpha, combined_loss, knowru, magnitude_scale
+from baselines.knowru import annealed_alpha, combined_loss, knowru, knowru_adversaries, magnitude_scale
 from baselines.learner import Layout
 from baselines.maddpg import MADDPG
 from baselines.teachers import ActorTeachers
@@ -75,6 +75,27 @@ def test_a_teacher_that_reads_more_than_the_student_stores_is_refused(start, toy
     task = replace(toy(), layout=Layout(5, (0, 1, 2)), teacher=taught.teacher)
     with pytest.raises(ValueError, match="the teacher reads 4 entries of an observation, the student stores 3"):
         start(knowru, task=task)
+
+
+def test_adversaries_are_needed_where_they_alone_reuse(start, toy):
+    task = replace(toy(), kinds=("agent",) * 3)
+    with pytest.raises(
+        ValueError, match=r"students: got 'adversary'; allowed: a kind of this task's agents, \['agent'\]"
+    ):
+        start(knowru_adversaries, task=task)
+
+
+def test_and_their_numbers_do_not_depend_on_companions(start, toy):
+    """L_reuse is the adversary's alone: that of a team which is all adversaries differs."""
+
+    def own(seeds, kinds):
+        task = replace(toy(), kinds=kinds)
+        run = start(knowru_adversaries, seeds=seeds, task=task, teacher_kinds=("adversary", "agent")).play(8)
+        return run.lane(len(seeds) - 1)
+
+    alone, company = (own(seeds, ("adversary", "adversary", "agent")) for seeds in ((3,), (1, 2, 3)))
+    assert all(torch.equal(p, company[name]) for name, p in alone.items())
+    assert not torch.equal(alone["7.reuse"], own((3,), ("adversary",) * 3)["7.reuse"])
 
 
 def test_a_teachers_own_activation_is_kept(start):

@@ -72,16 +72,22 @@ def test_entries_after_the_layouts_are_not_read():
         nn.actor_logits(actor, obs[:, :, : OBS - 1], slots)
 
 
-@pytest.mark.parametrize("batch", [1, 4, 20])
-def test_padded_layout_equals_explicit_zero_padding(batch):
-    """Also in the gradient: the entries that read zero get none."""
+ROWS = ((1, 2, 6, 0), (3, 2, 1, 0), (8, 0, 5, 4))  # of three agents
+
+
+@pytest.mark.parametrize(("batch", "slots"), [(1, ROWS[0]), (4, ROWS[0]), (20, ROWS[0]), (5, ROWS)])
+def test_padded_layout_equals_explicit_zero_padding(batch, slots):
+    """Also in the gradient: the entries that read zero get none. One row of slots for all agents, or one for each."""
     torch.manual_seed(0)
-    layout = Layout(9, (1, 2, 6, 0))
+    layout = Layout(9, slots)
+    assert layout.read == 4
+    rows = slots if slots is ROWS else (slots,) * N
     actor = nn.initial([9, H, H, A], N, streams(1, 2), "cpu", torch.float64)
     actor = {name: p.requires_grad_() for name, p in actor.items()}
     obs = torch.randn(S, N, OBS, batch, dtype=torch.float64)
     padded = torch.zeros(S, N, 9, batch, dtype=torch.float64)
-    padded[:, :, list(layout.slots)] = obs
+    for n, row in enumerate(rows):
+        padded[:, n, list(row)] = obs[:, n]
     logits = nn.actor_logits(actor, obs, nn.entry_slots(layout, "cpu"))
     explicit = nn.actor_logits(actor, padded)
     torch.testing.assert_close(logits, explicit, rtol=0, atol=1e-14)
@@ -90,7 +96,8 @@ def test_padded_layout_equals_explicit_zero_padding(batch):
         torch.autograd.grad(x.square().sum(), actor["weight_0"], retain_graph=True)[0] for x in (logits, explicit)
     )
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
-    assert not ours[..., [3, 4, 5, 7, 8]].any()
+    for n, row in enumerate(rows):
+        assert not ours[:, n, :, sorted({*range(9)} - {*row})].any()
 
 
 def test_a_full_layout_needs_no_index():

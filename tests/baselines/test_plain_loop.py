@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import LeakyReLU, Linear, Module, ReLU, Sequential
 from torch.nn.functional import cross_entropy, kl_div, mse_loss
 
-from baselines.knowru import knowru
+from baselines.knowru import knowru, knowru_adversaries
 from baselines.learner import Layout
 from baselines.maddpg import MADDPG, maddpg_initialized
 from baselines.streams import Streams
@@ -75,10 +75,11 @@ class PlainMADDPG:
         index = torch.randint(len(transitions), (BATCH,), generator=self.streams["replay"])
         return [torch.stack(column) for column in zip(*[transitions[i] for i in index], strict=True)]
 
-    def padded(self, obs: Tensor, layout: Layout) -> Tensor:
-        """[B, O] -> [B, width]."""
+    def padded(self, obs: Tensor, layout: Layout, n: int) -> Tensor:
+        """[B, O] of agent n -> [B, width]."""
         wide = torch.zeros(len(obs), layout.width, dtype=torch.float64)
-        for entry, slot in enumerate(layout.slots):
+        own = layout.slots[n]
+        for entry, slot in enumerate(layout.slots if isinstance(own, int) else own):
             wide[:, slot] = obs[:, entry]
         return wide
 
@@ -97,7 +98,7 @@ class PlainMADDPG:
 
         with torch.no_grad():
             next_actions = [
-                (self.target_actors[n](self.padded(next_obs[:, n], self.task.layout)) + noise[0, n]).softmax(-1)
+                (self.target_actors[n](self.padded(next_obs[:, n], self.task.layout, n)) + noise[0, n]).softmax(-1)
                 for n in agents
             ]
             next_joint = torch.cat([*(next_obs[:, n] for n in agents), *next_actions], 1)
@@ -107,7 +108,7 @@ class PlainMADDPG:
         for n in agents:
             self.descend(self.critic_adams[n], mse_loss(self.critics[n](joint)[:, 0], y[n]))
         for n in agents:
-            logits = self.actors[n](self.padded(obs[:, n], self.task.layout))
+            logits = self.actors[n](self.padded(obs[:, n], self.task.layout, n))
             played = [actions[:, m] for m in agents]
             played[n] = (logits + noise[1, n]).softmax(-1)
             q = self.critics[n](torch.cat([obs.flatten(1), *played], 1))
@@ -132,10 +133,13 @@ class PlainKnowRU(PlainMADDPG):
         weights = dict(run.task.teacher.weights)
         self.teachers = [network(weights, s, n, self.between) for n in range(weights["weight_0"].shape[1])]
 
+    def partner(self, n: int) -> Sequential:
+        return self.teachers[n % len(self.teachers)]
+
     def objective(self, loss: Tensor, obs: Tensor, logits: Tensor, n: int, alpha: float) -> Tensor:
-        teacher = self.teachers[n % len(self.teachers)]
+        teacher = self.partner(n)
         with torch.no_grad():
-            taught = teacher(self.padded(obs.flip(-1), self.task.teacher.layout))
+            taught = teacher(self.padded(obs.flip(-1), self.task.teacher.layout, n))
         if self.loss == "mse":
             reuse = mse_loss(logits, taught)
         elif self.loss == "ce":
@@ -145,6 +149,16 @@ class PlainKnowRU(PlainMADDPG):
         if self.scale == "order_of_magnitude":
             reuse = reuse * 10.0 ** round(math.log10(abs(loss.item()) / reuse.item()))
         return alpha * reuse + (1 - alpha) * loss
+
+
+class PlainAdversaries(PlainKnowRU):
+    """Agent 0 is no adversary; the teacher's last is its only one."""
+
+    def partner(self, n: int) -> Sequential:
+        return self.teachers[-1]
+
+    def objective(self, loss: Tensor, obs: Tensor, logits: Tensor, n: int, alpha: float) -> Tensor:
+        return super().objective(loss, obs, logits, n, alpha) if n else loss
 
 
 class InTurn(PlainMADDPG):
@@ -174,14 +188,14 @@ class InTurn(PlainMADDPG):
         for n, (obs, actions, rewards, next_obs, terminated) in enumerate(batches):
             with torch.no_grad():
                 next_actions = [
-                    (self.target_actors[m](self.padded(next_obs[:, m], self.task.layout)) + noise[n, m]).softmax(-1)
+                    (self.target_actors[m](self.padded(next_obs[:, m], self.task.layout, m)) + noise[n, m]).softmax(-1)
                     for m in agents
                 ]
                 q = self.target_critics[n](torch.cat([next_obs.flatten(1), *next_actions], 1))[:, 0]
                 y = rewards[:, n] + GAMMA * (1.0 - terminated.double()) * q
             q = self.critics[n](torch.cat([obs.flatten(1), actions.flatten(1)], 1))[:, 0]
             self.descend(self.critic_adams[n], mse_loss(q, y))
-            logits = self.actors[n](self.padded(obs[:, n], self.task.layout))
+            logits = self.actors[n](self.padded(obs[:, n], self.task.layout, n))
             actions[:, n] = (logits + noise[-1, n]).softmax(-1)
             q = self.critics[n](torch.cat([obs.flatten(1), actions.flatten(1)], 1))
             loss = -q.mean() + PENALTY * logits.pow(2).mean()
@@ -242,6 +256,14 @@ def test_knowru_agrees(start, loss, scale):
     """The scale reads a loss and not which it is: each of both is here, not each pair."""
     run = start(knowru, seeds=(0, 1), dtype=torch.float64, reuse_loss=loss, reuse_scale=scale)
     play_both(run, PlainKnowRU(run, SECOND, loss, scale))
+
+
+def test_adversaries_alone_reuse(start, toy):
+    """Two adversaries behind a good agent, each agent with a layout of its own; one teacher of each kind."""
+    layout = Layout(6, ((5, 0, 1, 2), (0, 1, 2, 3), (4, 3, 1, 0)))
+    task = replace(toy(), layout=layout, kinds=("agent", "adversary", "adversary"))
+    run = start(knowru_adversaries, seeds=(0, 1), task=task, teacher_kinds=("agent", "adversary"), dtype=torch.float64)
+    play_both(run, PlainAdversaries(run, SECOND, "mse", "order_of_magnitude"))
 
 
 def test_all_at_once_on_own_batches_is_in_turn(start, toy, released):

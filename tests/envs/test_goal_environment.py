@@ -206,9 +206,9 @@ def test_only_a_listener_hears_what_could_be_left_out(name: str):
         assert layouts.slots(env.params, env.agents, False) == tuple(range(env.obs_size))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_only_simple_spread_has_layouts_of_other_teams(name: str):
-    env = environment(name)
+@pytest.mark.parametrize(("name", "sides"), [(SPEAKER_LISTENER, {}), (PUSH, {}), (ADVERSARY, GOOD)])
+def test_layouts_of_other_teams_are_for_simple_spread_and_both_sides_of_a_contest(name: str, sides: dict[str, Any]):
+    env = environment(name, **sides)
     assert layouts.width(env.params, env.agents) == env.obs_size
     assert layouts.slots(env.params, env.agents) == tuple(range(env.obs_size))
     for ask in (layouts.width, layouts.slots):

@@ -10,6 +10,7 @@ import torch
 from bench.envs import FAMILIES, AssetMissing
 from bench.envs.anchors import GOOD as GOOD_SCRIPTS
 from bench.envs.anchors import NO_INFORMATION, NoScale, measure_anchors
+from bench.envs.particle.goal_scripts import contest_told
 from bench.envs.particle.params import Dynamics, SimpleSpreadParams
 from bench.envs.particle.physics import State
 from bench.envs.particle.scripts import measure, random_script
@@ -121,6 +122,8 @@ def test_only_the_adversaries_are_scored_where_they_alone_are():
     rewards = torch.tensor([1.0, 3.0, 100.0, 100.0, 100.0]).expand(1, 1, 4, 5)
     assert episode_scores("step_reward", params, rewards).tolist() == [[2.0]]
     assert episode_scores("return_sum", params, rewards).tolist() == [[16.0]]
+    good = params_of(ADVERSARY, agents=3, adversaries=2, landmarks=3, scored="good")
+    assert episode_scores("step_reward", good, rewards).tolist() == [[100.0]]
 
 
 def test_an_unknown_metric_is_named():
@@ -142,6 +145,20 @@ def test_anchors_of_a_pretrained_opponent_need_a_stand_in():
 def test_a_contest_that_both_sides_learn_has_no_scale():
     with pytest.raises(NoScale, match="both sides learn"):
         measure_anchors("particle", params_of(ADVERSARY).model_dump(exclude_none=True), 2, "return_sum", 2, 2)
+
+
+def test_adversaries_have_one_whoever_plays_beside_them():
+    """Told the goal an adversary ends there: at rest, its distance is 0."""
+    params = params_of(ADVERSARY, agents=3, adversaries=2, landmarks=3, scored="adversaries")
+    found = measure_anchors("particle", params.model_dump(exclude_none=True), 60, "step_reward", 2, 20)
+    assert found["random"]["mean"] < found["no_information"]["mean"] < found["good"]["mean"] < 0
+    env = environment(ADVERSARY, agents=3, adversaries=2, landmarks=3, scored="adversaries")
+    env.reset(generators([0]), 4)
+    for _ in range(80):
+        env.step(contest_told(env))
+    assert env.step(contest_told(env)).rewards[..., :2].abs().max() < 1e-6
+    middle = env.world.landmarks.mean(-2, keepdim=True)
+    assert (env.world.positions[..., 2:, :] - middle).abs().max() < 1e-3
 
 
 def test_every_scenario_has_scripts():

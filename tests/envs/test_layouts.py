@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from bench.envs import Params, checked, make
-from bench.envs.particle.layouts import nearest_view, observation_slots, slots, width
+from bench.envs.particle.layouts import adversary_slots, nearest_view, observation_slots, slots, width
+from bench.envs.particle.params import SimpleAdversaryParams
 
 
 def test_slots_of_two_agents_in_the_layout_of_three():
@@ -45,6 +46,35 @@ def test_knowrus_layout_has_26_entries_and_no_communication():
     assert slots(spread(6), 6, False) == tuple(range(26))
     assert slots(spread(4), 6, False) == (*range(12), *range(16, 22))
     assert slots(spread(4), 6, True) == (*range(12), *range(16, 22), *range(26, 32))
+
+
+def adversaries(agents: int, adversaries: int, landmarks: int) -> SimpleAdversaryParams:
+    sides = {"controlled": "all", "scored": "adversaries", "reward": "individual", "dynamics": "openai"}
+    sizes = {"agents": agents, "adversaries": adversaries, "landmarks": landmarks}
+    return SimpleAdversaryParams.model_validate({"name": "simple_adversary", **sizes, **sides})
+
+
+def test_knowrus_task_iv_in_the_layout_of_task_v():
+    """2 against 1 read as 3 against 2 would. An adversary's 14 entries: 3 landmarks to 6, the other adversary to 8,
+    3 good agents; 2 of padding. A good agent's 16: goal to 2, landmarks to 8, adversaries to 12, 2 others.
+    """
+    assert width(adversaries(2, 1, 2), 5) == width(adversaries(3, 2, 3), 5) == 16
+    adversary, *good = slots(adversaries(2, 1, 2), 5)
+    assert adversary == (*range(4), *range(8, 12), 14, 15)
+    assert good == [(*range(6), 8, 9, 12, 13)] * 2
+    assert slots(adversaries(3, 2, 3), 5) == tuple(range(16))
+    assert slots(adversaries(3, 2, 3), 7)[1] == (*range(6), *range(8, 10), *range(12, 18), 20, 21)
+
+
+def test_a_team_fills_its_own_adversary_layout():
+    for own in (adversaries(2, 1, 2), adversaries(3, 2, 3), adversaries(4, 3, 4)):
+        assert adversary_slots(own, own.adversaries + own.agents) == (tuple(range(own.obs_size)),) * len(own.obs_sizes)
+
+
+def test_an_adversary_layout_with_fewer_of_a_kind_is_refused():
+    message = "layout_agents: got 4 for 2 adversaries, 3 good agents and 3 landmarks; allowed: a team with as many"
+    with pytest.raises(ValueError, match=message):
+        slots(adversaries(3, 2, 3), 4)
 
 
 def test_what_stands_before_the_communication_is_what_others_do_not_say():

@@ -75,6 +75,19 @@ def adversary_good(env: ParticleEnvironment) -> Tensor:
     return walk(env, torch.stack([_at(state, own) for own in chosen.unbind(-1)], dim=-2))
 
 
+def contest_no_information(env: ParticleEnvironment) -> Tensor:
+    """Both sides wait in the middle of the landmarks."""
+    return walk(env, _middle(env.world))
+
+
+def contest_told(env: ParticleEnvironment) -> Tensor:
+    """Adversaries that are told the goal walk there, the others wait in the middle: more than adversaries can know."""
+    state, adversaries = env.world, env.params.kinds.count("adversary")
+    targets = _middle(state).clone()
+    targets[..., :adversaries, :] = _at_goal(state).unsqueeze(-2)
+    return walk(env, targets)
+
+
 def _assigned(cost: Tensor, repeats: int) -> Tensor:
     """The landmark of each good agent, [S, E, N, L] -> [S, E, N], each landmark at most `repeats` times."""
     episodes = cost.repeat(1, 1, 1, repeats).flatten(0, 1).cpu().numpy()

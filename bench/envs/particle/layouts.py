@@ -1,7 +1,10 @@
-"""Simple spread's observations across team sizes: one layout for all, and what a smaller team's teacher can read.
+"""Observations across team sizes: one layout for all, and what a smaller team's teacher can read.
 
-Axes: N agent (of the task), M agent (of the layout's or the teacher's task); an observation of N agents has 6N entries:
-[velocity 2, position 2, landmarks 2N, other agents 2(N - 1), their messages 2(N - 1)].
+Axes: N agent (of the task), M agent (of the layout's or the teacher's task).
+Simple spread: an observation of N agents has 6N entries: [velocity 2, position 2, landmarks 2N, other agents 2(N - 1),
+their messages 2(N - 1)].
+Simple adversary, both sides ours: [landmarks 2L, other agents 2(N - 1)] of an adversary, and before them the goal 2 of
+a good agent. A team of M has M // 2 adversaries, and as many landmarks as good agents, as KnowRU's tasks IV to VI.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.envs import Params, layouts
-from bench.envs.particle.params import SimpleSpreadParams, SpeakerListenerParams
+from bench.envs.particle.params import SimpleAdversaryParams, SimpleSpreadParams, SpeakerListenerParams
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,20 +21,56 @@ OWN = 4  # entries about oneself: velocity 2, position 2
 
 
 def width(params: Params, agents: int, communication: bool = True) -> int:
-    """Entries of an observation in the layout of a team of so many agents. Only simple spread has other teams'."""
+    """Entries of an observation in the layout of a team of so many agents, where it has other teams'."""
     if isinstance(params, SimpleSpreadParams):
         return 6 * agents if communication else 6 * agents - 2 * (agents - 1)
+    if _both_sides(params, agents):
+        return 2 * (agents - agents // 2) + 2 * agents
     return layouts.width(params, agents, communication or _silent(params))
 
 
-def slots(params: Params, agents: int, communication: bool = True) -> tuple[int, ...]:
+def slots(params: Params, agents: int, communication: bool = True) -> tuple[int, ...] | tuple[tuple[int, ...], ...]:
     """Where each of a task's O entries stands in that layout; ValueError where it is the smaller one.
 
     Without communication: where each entry before it stands. Nobody speaks in simple spread, so those are always zero.
     """
     if isinstance(params, SimpleSpreadParams):
         return observation_slots(params.agents, agents)[: width(params, params.agents, communication)]
+    if isinstance(params, SimpleAdversaryParams) and _both_sides(params, agents):
+        return adversary_slots(params, agents)
     return layouts.slots(params, agents, communication or _silent(params))
+
+
+def _both_sides(params: Params, agents: int) -> bool:
+    """Whether it is simple adversary with both sides ours, and the layout another team's."""
+    both = isinstance(params, SimpleAdversaryParams) and params.controlled == "all"
+    return both and agents != len(params.obs_sizes)
+
+
+def adversary_slots(params: SimpleAdversaryParams, layout_agents: int) -> tuple[tuple[int, ...], ...]:
+    """Where each agent's entries of simple adversary stand in the layout of a task with M = layout_agents agents.
+
+    Each kind of entry keeps its kind's place: the k-th landmark, the k-th other adversary, the k-th other good agent.
+    An adversary's last two entries are padding, and stand last. Raises ValueError where M's team has fewer of a kind.
+    """
+    adversaries, good = layout_agents // 2, layout_agents - layout_agents // 2
+    if params.adversaries > adversaries or max(params.agents, params.landmarks) > good:
+        got = f"{params.adversaries} adversaries, {params.agents} good agents and {params.landmarks} landmarks"
+        raise ValueError(f"layout_agents: got {layout_agents} for {got}; allowed: a team with as many of each")
+    width = 2 * good + 2 * layout_agents
+
+    def row(is_good: bool) -> tuple[int, ...]:
+        goal, own = 2 * is_good, 2 * (not is_good)  # entries: of the goal; of oneself among adversaries, left out
+        enemies = goal + 2 * good
+        friends = enemies + 2 * adversaries - own
+        return (
+            *range(goal + 2 * params.landmarks),
+            *range(enemies, enemies + 2 * params.adversaries - own),
+            *range(friends, friends + 2 * params.agents - goal),
+            *range(width - own, width),
+        )
+
+    return tuple(row(kind == "agent") for kind in params.kinds)
 
 
 def _silent(params: Params) -> bool:

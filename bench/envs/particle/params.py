@@ -103,7 +103,7 @@ class SimpleAdversaryParams(GoalParams):
 
     With K adversaries among M = agents + adversaries: adversary O = 2 L + 2 (M - 1), good agent O = 2 more; A = 5.
     agents: the good ones. controlled: which are ours; adversaries come first where all are.
-    scored: whose rewards a metric counts; ours, or the adversaries among them.
+    scored: whose rewards a metric counts; ours, or one side of them.
     opponent: who plays adversaries that are not ours, see bench/envs/particle/opponents.py. "pretrained" needs weights
     from the caller; opponent_sha256 then says which, where it is given.
     """
@@ -113,7 +113,7 @@ class SimpleAdversaryParams(GoalParams):
     adversaries: Count
     landmarks: Count
     controlled: Literal["good", "all"]
-    scored: Literal["ours", "adversaries"] = "ours"
+    scored: Literal["ours", "adversaries", "good"] = "ours"
     opponent: Literal["pretrained", "random", "greedy_script"] | None = None
     opponent_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
 
@@ -123,8 +123,8 @@ class SimpleAdversaryParams(GoalParams):
             raise ValueError('opponent: allowed: one where controlled = "good", none where controlled = "all"')
         if self.opponent_sha256 and self.opponent != "pretrained":
             raise ValueError('opponent_sha256: allowed with opponent = "pretrained" alone')
-        if self.scored == "adversaries" and (self.controlled == "good" or self.common_reward):
-            raise ValueError('scored = "adversaries": allowed with controlled = "all" and reward = "individual"')
+        if self.scored != "ours" and (self.controlled == "good" or self.common_reward):
+            raise ValueError(f'scored = "{self.scored}": allowed with controlled = "all" and reward = "individual"')
         return self
 
     @property
@@ -157,7 +157,8 @@ class SimpleAdversaryParams(GoalParams):
 
     @property
     def scored_agents(self) -> tuple[int, ...]:
-        return tuple(range(self.adversaries)) if self.scored == "adversaries" else super().scored_agents
+        sides = {"adversaries": "adversary", "good": "agent"}
+        return tuple(i for i, kind in enumerate(self.kinds) if kind == sides.get(self.scored, kind))
 
 
 class DVMParams(Params, ABC):
