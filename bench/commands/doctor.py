@@ -14,7 +14,7 @@ import typer
 from bench import __version__
 from bench.commands.options import Json, cores, print_json
 from bench.commands.verbs import NOTHING_RUN
-from bench.envs import FAMILIES, lacking, packages_of
+from bench.envs import FAMILIES, lacking, packages_of, versions
 from bench.executors.nodes import this_node
 from bench.nightly.stored import CanaryFile, canary_path, read
 from bench.output.terminal import say
@@ -90,7 +90,7 @@ def _families() -> list[Part]:
             "family",
             name,
             {} if lacking(name) else packages_of(name),
-            tuple(package for package in entry.packages if _version(package) is None),
+            tuple(package for package in entry.packages if package not in versions(name)),
             lacking(name),
         )
         for name, entry in FAMILIES.items()

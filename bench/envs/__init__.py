@@ -14,7 +14,9 @@ from bench.envs.registry import (
     make,
     metrics_of,
     packages_of,
+    python_of,
     state,
+    versions,
 )
 
 __all__ = [
@@ -33,5 +35,7 @@ __all__ = [
     "make",
     "metrics_of",
     "packages_of",
+    "python_of",
     "state",
+    "versions",
 ]

@@ -17,6 +17,8 @@ from bench.envs.particle.environment import ParticleParams
 from bench.envs.particle.opponents import load_opponent
 from bench.envs.particle.params import SimpleAdversaryParams
 from bench.envs.particle.scripts import Script, measure, random_script
+from bench.envs.smax import scripts as smax
+from bench.envs.smax.params import SmaxParams
 
 FIRST_SEED = 1_000_000  # apart from the seeds of runs, which count from 0
 NO_INFORMATION: Mapping[str, Script] = {
@@ -65,6 +67,9 @@ def measure_anchors(
         policies = mujoco_scripts.SCRIPTS.items()
         limits = episodes, episode_limit, metric
         return _spread({n: mujoco_scripts.measure(scenario, script, chosen, *limits) for n, script in policies})
+    if isinstance(scenario, SmaxParams):
+        limits = episodes, episode_limit, metric
+        return _spread({n: smax.measure(scenario, own, chosen, *limits) for n, own in smax.SCRIPTS.items()})
     if opponent and isinstance(scenario, SimpleAdversaryParams) and scenario.opponent == "pretrained":
         others = {name: value for name, value in params.items() if name != "opponent_sha256"}
         scenario = checked(family, {**others, "opponent": opponent})

@@ -8,11 +8,11 @@ import resource
 import socket
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from bench.envs.one import EnvironmentFailed, Floats, Given, One, check_ends, said_of
+from bench.envs.one import EnvironmentFailed, Floats, Given, One, Stated, check_ends, said_of
 from bench.processes.channel import Channel, Closed
 
 
@@ -31,7 +31,8 @@ def main() -> None:
             available = one.avail_actions()
             told = {"avail": None if available is None else [np.asarray(own).tolist() for own in available]}
             told |= {"shapes": [np.shape(own) for own in obs]}
-            channel.send(said | told, np.concatenate([np.asarray(own, np.float64) for own in obs]).tobytes())
+            rows = [*obs, cast(Stated, one).global_state()] if order["own_state"] else obs
+            channel.send(said | told, np.concatenate([np.asarray(own, np.float64) for own in rows]).tobytes())
     except Closed:
         return
     except BaseException as error:  # whatever it is, it ends the run and is its reason

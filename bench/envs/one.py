@@ -67,6 +67,14 @@ class One(Protocol):
     def close(self) -> None: ...
 
 
+class Stated(Protocol):
+    """What a `One` has beside where its parameters say `own_state`."""
+
+    def global_state(self) -> Floats:
+        """The global state [X], which training may read and no agent sees; after `reset` and after each step."""
+        ...
+
+
 def check_shapes(name: str, of_agents: Sequence[Any], sizes: Sequence[int]) -> None:
     """Raise EnvironmentFailed where there is not one row of its size for each agent."""
     if len(of_agents) != len(sizes):

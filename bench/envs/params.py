@@ -48,8 +48,13 @@ class Params(BaseModel, ABC):
         return max(self.action_sizes)
 
     @property
+    def own_state(self) -> bool:
+        """Whether the environment gives a global state of its own (`global_state`); else it is `bench.envs.state`."""
+        return False
+
+    @property
     def state_size(self) -> int:
-        """Entries of the global state, see `bench.envs.state`."""
+        """X, the entries of the global state."""
         return len(self.obs_sizes) * self.obs_size
 
     @property
@@ -80,6 +85,11 @@ class Params(BaseModel, ABC):
     @property
     def repeats(self) -> bool:
         """Whether the same seed and actions always come to the same episode; else no hash of a run is promised."""
+        return True
+
+    @property
+    def lanes_exact(self) -> bool:
+        """Whether a seed's numbers are the same to the last bit in any company; else each seed trains alone."""
         return True
 
     @property

@@ -9,7 +9,12 @@ when any of its environments gives other numbers than before.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib
+import json
+import os
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -26,6 +31,7 @@ from bench.envs.particle.params import (
     SpeakerListenerParams,
     SpreadCornersParams,
 )
+from bench.envs.smax.params import MAPS, SmaxParams
 
 if TYPE_CHECKING:
     import torch
@@ -76,6 +82,10 @@ class Environment(Protocol):
 
     def avail_actions(self) -> Tensor:
         """Which actions each agent has now, bool [S, E, N, A]; all of them where actions are continuous."""
+        ...
+
+    def global_state(self) -> Tensor | None:
+        """The state now, [S, E, X], which training may read and no agent sees; None: it is `bench.envs.state`."""
         ...
 
     def step(self, actions: Tensor) -> Step:
@@ -141,6 +151,7 @@ class Family:
     install: the command that brings the backend. scenarios: the parameters of each scenario, by its name.
     metrics: what its episodes can be scored in (`scores`): of rewards, or by an outcome where a scenario names it.
     packages: those whose version its numbers depend on; a run's record names them.
+    python: the variable that names another interpreter, where the packages may be; its environments run in it.
     single: each episode is an environment of its own, and no task asks a learner for other code than another does.
     """
 
@@ -153,6 +164,7 @@ class Family:
     layouts: str = "bench.envs.layouts"
     packages: tuple[str, ...] = ()
     single: bool = False
+    python: str = ""
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -181,6 +193,17 @@ FAMILIES: Mapping[str, Family] = {
         scenarios={name: AntParams if name == "Ant-v4" else MujocoParams for name in SIZES},
         packages=("gymnasium", "mujoco"),
         single=True,
+    ),
+    "smax": Family(
+        module="bench.envs.smax.environment",
+        environment="smax_environment",
+        install="pip install 'marl-distill-bench[smax]'; or, in a Python environment of its own that BENCH_SMAX_PYTHON "
+        "names: python -m venv SMAX; SMAX/bin/pip install jaxmarl==0.2.0 jax==0.10.2 'pydantic>=2.12'",
+        version=1,
+        metrics=("step_reward", "return_sum", "win_rate"),
+        scenarios=dict.fromkeys(MAPS, SmaxParams),
+        packages=("jaxmarl", "jax"),
+        python="BENCH_SMAX_PYTHON",
     ),
 }
 
@@ -216,6 +239,10 @@ def make(
     """
     entry = _family(family)
     params = params if isinstance(params, Params) else checked(family, params)
+    if entry.python and (mend := lacking(family)):
+        missing = ", ".join(name for name in entry.packages if name not in versions(family))
+        where = f" in {python}" if (python := python_of(family)) else ""
+        raise BackendMissing(f"family {family!r} needs {missing}{where}; try: {mend}; then: bench doctor {family}")
     try:
         module = importlib.import_module(entry.module)
     except ModuleNotFoundError as error:
@@ -230,21 +257,45 @@ def make(
 def lacking(family: str) -> str:
     """How to get what a family's environments need and is not installed; nothing where all is."""
     entry = _family(family)
-    there = {name for name in entry.packages if _installed(name)}
-    return "" if there == {*entry.packages} else entry.install
-
-
-def _installed(package: str) -> bool:
-    try:
-        metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+    return "" if versions(family).keys() == {*entry.packages} else entry.install
 
 
 def packages_of(family: str) -> dict[str, str]:
     """Versions of the packages that a family's numbers depend on; all of them are installed."""
-    return {name: metadata.version(name) for name in _family(family).packages}
+    return dict(versions(family))
+
+
+def versions(family: str) -> Mapping[str, str]:
+    """Of those of a family's packages that are installed, where its environments run."""
+    packages = _family(family).packages
+    if python := python_of(family):
+        return _versions_in(python, packages)
+    found = {}
+    for name in packages:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def python_of(family: str) -> str:
+    """The interpreter in which a family's environments run, where it is another than this one; else nothing."""
+    variable = _family(family).python
+    return os.environ.get(variable, "") if variable else ""
+
+
+@functools.cache
+def _versions_in(python: str, packages: tuple[str, ...]) -> Mapping[str, str]:
+    """What an interpreter has of these packages; nothing where it does not run."""
+    asked = (
+        "import json, sys\nfrom importlib import metadata\n"
+        "there = {d.name: d.version for d in metadata.distributions()}\n"
+        "print(json.dumps({name: there[name] for name in sys.argv[1:] if name in there}))"
+    )
+    try:
+        done = subprocess.run([python, "-P", "-c", asked, *packages], capture_output=True, timeout=60, check=True)
+        return json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return {}
 
 
 def layouts_of(family: str) -> Layouts:

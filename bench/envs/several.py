@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from bench.envs.one import (
     Floats,
     Given,
     One,
+    Stated,
     check_ends,
     check_finite,
     check_shapes,
@@ -75,6 +76,7 @@ class Several:
                 while len(self._copies[lane]) < copies:
                     self._copies[lane].append(self._make())
         self._obs = np.zeros((*shape, self.agents, self.obs_size))
+        self._state = np.zeros((*shape, self.params.state_size if self.params.own_state else 0))
         self._avail = np.broadcast_to(self._own_actions, (*shape, *self._own_actions.shape)).copy()
         self._resting = np.zeros(shape, bool)
         self._seeds = [[0] * copies for _ in generators]
@@ -118,6 +120,10 @@ class Several:
     def avail_actions(self) -> Tensor:
         """Bool [S, E, N, A]."""
         return torch.from_numpy(self._avail.copy())
+
+    def global_state(self) -> Tensor | None:
+        """[S, E, X] float64, where the parameters say `own_state`."""
+        return torch.from_numpy(self._state.copy()) if self.params.own_state else None
 
     def step(self, actions: Tensor) -> Step:
         """Actions [S, E, N, A]: one-hot, or continuous where the scenario's are.
@@ -181,6 +187,11 @@ class Several:
         check_shapes("obs", obs, self.obs_sizes)
         for agent, own in enumerate(obs):
             self._obs[lane, copy, agent, : len(own)] = own
+        if self.params.own_state:
+            state = cast(Stated, self._copies[lane][copy]).global_state()
+            if (shape := np.shape(state)) != (declared := self._state.shape[2:]):
+                raise EnvironmentFailed(f"state: got shape {shape}; declared: {declared}")
+            self._state[lane, copy] = state
         if (available := self._copies[lane][copy].avail_actions()) is not None:
             check_shapes("avail_actions", available, self.action_sizes)
             for agent, own in enumerate(available):

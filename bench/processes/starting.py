@@ -22,9 +22,12 @@ TRAINING = {  # of a process that trains: one thread, and an allocator that keep
 }
 
 
-def command(module: str, *arguments: str) -> list[str]:
-    """Run a module of ours with these arguments. Neither the current folder nor the checkout is on its search path."""
-    return [sys.executable, "-P", "-S", launch.__file__, module, *arguments]
+def command(module: str, *arguments: str, python: str = "") -> list[str]:
+    """Run a module of ours with these arguments. Neither the current folder nor the checkout is on its search path.
+
+    python: the interpreter, where it is another than this one.
+    """
+    return [python or sys.executable, "-P", "-S", launch.__file__, module, *arguments]
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -30,7 +30,12 @@ class At(NamedTuple):
 
 
 def alone(cell: Cell) -> bool:
-    """Whether each seed trains alone: else episodes of different lengths would bring lanes out of step."""
+    """Whether each seed trains alone: else episodes of different lengths would bring lanes out of step.
+
+    So it does where a backend's numbers hang on how many copies it steps at once.
+    """
+    if not all(checked(s.family, s.params).lanes_exact for s in cell.scored):
+        return True
     own = [s for s in cell.scored if s.trained and checked(s.family, s.params).ends_early]
     if not own or cell.guest:
         return bool(own)  # what a learner from elsewhere counts, nobody knows

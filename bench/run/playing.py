@@ -48,8 +48,9 @@ def play(
     In inference mode, where calling an operation costs a sixth less: no gradient flows through what comes back.
     """
     obs = environment.reset(generators, copies).float()
-    avail = environment.avail_actions()
+    avail, state = environment.avail_actions(), environment.global_state()
     seen, could, actions, rewards, terminated = [obs], [avail], [], [], []
+    states = [] if state is None else [state]
     first = torch.ones(obs.shape[:2], dtype=torch.bool)
     over, masks, outcome = torch.zeros_like(first, device=obs.device), [], {}
     for _ in range(steps):
@@ -68,6 +69,8 @@ def play(
             could_do = torch.where(over[..., None, None], avail, could_do)
             action = action.masked_fill(over[..., None, None], 0)
             reward, ended = reward.masked_fill(over.unsqueeze(-1), 0), ended & ~over
+        if (state := environment.global_state()) is not None:
+            states.append(torch.where(over.unsqueeze(-1), states[-1], state) if ends_early else state)
         told = given.outcome.items()
         outcome = {name: torch.where(over, outcome[name], own) if name in outcome else own for name, own in told}
         obs, avail = after, could_do
@@ -77,7 +80,7 @@ def play(
             over = over | given.terminated | given.truncated
             if short and bool(over.all()):
                 break
-    for kept in (seen, could):
+    for kept in (seen, could, *([states] if states else [])):
         kept.extend([kept[-1]] * (steps + 1 - len(kept)))
     for kept in (actions, rewards, terminated, *([masks] if ends_early else [])):
         kept.extend([torch.zeros_like(kept[-1])] * (steps - len(kept)))
@@ -87,6 +90,7 @@ def play(
         rewards=torch.stack(rewards, 2),
         terminated=torch.stack(terminated, 2),
         avail_actions=torch.stack(could, 2),
+        state=torch.stack(states, 2).float() if states else None,
         mask=torch.stack(masks, 2) if ends_early else None,
     )
     return Played(rollout, outcome)

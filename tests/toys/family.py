@@ -50,6 +50,9 @@ class ToyBatch:
         )
         return self._seen()
 
+    def global_state(self) -> None:
+        return
+
     def avail_actions(self) -> Tensor:
         own = torch.tensor([[a < size for a in range(self.action_size)] for size in self.action_sizes])
         return own.expand(*self._goal.shape, -1, -1)

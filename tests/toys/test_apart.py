@@ -78,7 +78,7 @@ def test_what_goes_wrong_is_said(kind: str, said: str) -> None:
     with pytest.raises(EnvironmentFailed, match=said):
         environment.step([0, 0])
     environment.close()
-    assert not Path(environment._scratch).exists()
+    assert not Path(environment._elsewhere.scratch).exists()
 
 
 def test_a_target_that_is_not_there_is_said() -> None:
@@ -90,7 +90,7 @@ def test_it_leaves_no_orphan(tmp_path: Path) -> None:
     """Killed with -9, the harness takes the environment, what it has started and its folder along."""
     code = (
         "from tests.toys.test_apart import *; import time; e = apart('starts_another'); e.reset(0); "
-        "print(e._process.pid, e._scratch, flush=True); time.sleep(100)"
+        "print(e._elsewhere.process.pid, e._elsewhere.scratch, flush=True); time.sleep(100)"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code]

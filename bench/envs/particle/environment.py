@@ -110,6 +110,10 @@ class ParticleEnvironment:
             self._opponent.reset(generators)
         return self._enter(start.on(self.device))
 
+    def global_state(self) -> None:
+        """It has none but all observations in a row."""
+        return
+
     def avail_actions(self) -> Tensor:
         """Which actions each agent has, the same in every step, bool [S, E, N, A]."""
         return self._available.expand(*self._now()[2].shape[:2], -1, -1)
