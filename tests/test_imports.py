@@ -26,7 +26,7 @@ ROOMS = [
     ["bench.exchange", "bench.guests", "bench.verdict"],
     ["bench.executors"],
     ["bench.report"],
-    ["bench.compare"],
+    ["bench.compare", "bench.starters"],
     ["bench.nightly", "bench.site"],
     ["bench.commands"],
     ["bench.cli"],

@@ -28,6 +28,7 @@ class Verb(NamedTuple):
 PAPERS, RUNS, METHODS, CARE = "Read papers", "Reproduce", "Compare and publish", "Look after"  # the help's sections
 VERBS = {  # in the order of the help
     "ls": Verb(PAPERS, "suites.ls", "list suites and what they hold"),
+    "new": Verb(PAPERS, "new.app", "write a suite or a method to start from"),
     "validate": Verb(PAPERS, "suites.validate", "check suite files"),
     "audit": Verb(PAPERS, "suites.audit", "check papers against their own tables and their authors' code"),
     "anchors": Verb(PAPERS, "suites.anchors", "measure a scenario's scale with scripted policies"),

@@ -20,6 +20,7 @@ from bench.suite.loading import load
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent.parent / "examples"
+STARTERS = HERE.parent.parent / "bench" / "starters"
 BUDGET = {
     "episodes": 6,
     "record_every": 2,
@@ -34,7 +35,7 @@ Played = Callable[..., Record]
 @pytest.fixture
 def described(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Guest]:
     """A method of tests/compare or examples, by `module:attribute`."""
-    monkeypatch.setenv("PYTHONPATH", f"{HERE}:{EXAMPLES}:{HERE.parent.parent}")
+    monkeypatch.setenv("PYTHONPATH", f"{HERE}:{EXAMPLES}:{STARTERS}:{HERE.parent.parent}")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return lambda target: describe(target, Limits())
 

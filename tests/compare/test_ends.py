@@ -93,7 +93,7 @@ def test_variables_that_name_a_secret_do_not_reach_it(
     assert guest_environment(TOKEN="x", OTHER="x").keys() & {"TOKEN", "OTHER"} == {"OTHER"}
 
 
-@pytest.mark.parametrize("target", ["learners:Twin", "template:train"])
+@pytest.mark.parametrize("target", ["learners:Twin", "method:train"])
 @pytest.mark.parametrize(
     ("error", "reason"),
     [(EnvironmentFailed("no more"), "its environment failed: no more"), (Diverged("a nan"), "diverged at step ")],

@@ -31,8 +31,8 @@ def test_independent_ppo_is_short() -> None:
     assert len((EXAMPLES / "ippo.py").read_text().splitlines()) <= 120
 
 
-def test_the_template_runs(played: Played) -> None:
-    example_runs("template", played)
+def test_what_bench_new_writes_runs(played: Played) -> None:
+    example_runs("method", played)
 
 
 def example_runs(name: str, played: Played) -> None:

@@ -102,6 +102,6 @@ def test_steps_beyond_the_budget_are_refused(played: Played) -> None:
 
 
 def test_a_failed_run_does_not_touch_its_neighbour(played: Played) -> None:
-    alone = played("template:train", seed=5)
+    alone = played("method:train", seed=5)
     played("hostile:kills_itself", seed=5)
-    assert played("template:train", seed=5).numbers == alone.numbers
+    assert played("method:train", seed=5).numbers == alone.numbers

@@ -1,0 +1,1 @@
+"""What `bench new` writes: a whole suite file and a whole method, which run as they are."""
