@@ -15,6 +15,7 @@ from bench.suite.loading import parse
 from bench.suite.margins import wide_margins
 from bench.verdict import Verdict, counts, families, judge
 from tests.conftest import TINY
+from tests.printed import table, text_with
 from tests.synthetic import fill
 from tests.test_verdict import POINTS, SPREAD, TURN, with_test, with_test_text
 
@@ -135,6 +136,16 @@ def test_a_margin_wider_than_half_of_what_is_learned_is_warned_of(trained: float
     assert all(
         "claim better on three: its margin 0.5 is 100% of what can be learned there (0.5)" in line for line in lines
     )
+
+
+def test_a_tables_margin_is_warned_of_as_a_claims_is() -> None:
+    """Pilots gain 1.5 on "three", so .75 is wide. A table in another metric than its scenario's has no such bound."""
+    own = {"metric": "step_reward", "margin": {"relative": 0.1}}
+    rates = table("2", {"three": "1 1 1"}, margin={"absolute": 0.9})
+    text = text_with(table("1", {"two": "-4 -4 -4", "three": "-4 -8.0 -"}, **own), rates)
+    piloted = text.replace('id = "three"\n', f'id = "three"\n{PILOT.format(trained=-7.5)}', 1)
+    (line,) = wide_margins(parse(piloted.encode(), "made.toml"))
+    assert line.startswith("table 1 on three: its margin 0.8 is 53% of what can be learned there (1.5)")
 
 
 def test_a_pilot_that_learns_nothing_is_refused() -> None:

@@ -5,36 +5,49 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import fmean
 
-from bench.suite import Claim, Scenario, Suite
+from bench.suite import Margin, Scenario, Suite
 from bench.suite.claims import Ordering, by_margin
 
 MOST_LEARNED = 0.5  # ours: a wider margin calls a team that learned half the same as one that learned all
 
 
 def wide_margins(suite: Suite) -> Iterator[str]:
-    """One line for each claim and scenario whose margin is wider than half of what can be learned there.
+    """One line for each claim, or printed table, and scenario whose margin is wider than half of what can be learned.
 
     What can be learned is the gain of the suite's pilots where it declares them, else the good script's above the
     random policy. Claims that are not about nearness are left out, for an advantage by a wide margin is hard to have;
-    so are margins that are a share of a mean or of the budget.
+    so are margins of claims that are a share of a mean or of the budget, and printed values in another metric than
+    their scenario's, such as a retention. Of several printed values the widest margin counts.
     """
     for claim in (c for c in suite.claim if by_margin(c.test) and not isinstance(c.test, Ordering)):
         experiments = (suite["experiment", e] for e in claim.experiments)
         for scope in dict.fromkeys(s for e in experiments for s in suite.scope(claim, e)):
-            own = [suite["scenario", id_] for id_ in suite.members(scope)]
-            margin, learned = _margin(claim, suite.scale(scope)), _learned(own)
-            if margin is not None and learned is not None and margin > MOST_LEARNED * learned:
-                share = f"{margin:.3g} is {margin / learned:.0%} of what can be learned there ({learned:.3g})"
-                says = f"above {MOST_LEARNED:.0%} a team that learns little passes"
-                yield f"claim {claim.id} on {scope}: its margin {share}; {says}"
+            yield from _wide(suite, f"claim {claim.id}", scope, _margin(claim.margin, suite.scale(scope)))
+    widest: dict[tuple[str, str], float] = {}
+    for value in suite.printed:
+        metrics = {suite["scenario", id_].metric for id_ in suite.members(value.scenario)}
+        if value.value is not None and metrics == {value.metric}:
+            at = value.table, value.scenario
+            margin = _margin(value.margin, suite.scale(value.scenario), abs(float(value.exact)))
+            widest[at] = max(widest.get(at, 0.0), margin or 0.0)
+    for (table, scope), margin in widest.items():
+        yield from _wide(suite, f"table {table}", scope, margin)
 
 
-def _margin(claim: Claim, scale: float | None) -> float | None:
-    """In the scenarios' metric, None where it is no share of the scale."""
-    declared = claim.margin
+def _wide(suite: Suite, what: str, scope: str, margin: float | None) -> Iterator[str]:
+    """The line of one that is too wide. scope: a scenario or a set."""
+    learned = _learned([suite["scenario", id_] for id_ in suite.members(scope)])
+    if margin is not None and learned is not None and margin > MOST_LEARNED * learned:
+        share = f"{margin:.3g} is {margin / learned:.0%} of what can be learned there ({learned:.3g})"
+        yield f"{what} on {scope}: its margin {share}; above {MOST_LEARNED:.0%} a team that learns little passes"
+
+
+def _margin(declared: Margin | None, scale: float | None, printed: float | None = None) -> float | None:
+    """In the scenarios' metric, None where that is not known. printed: what a relative margin is a share of."""
     if declared is None or declared.absolute is not None:
         return declared and declared.absolute
-    return None if declared.share_of_scale is None or scale is None else declared.share_of_scale * scale
+    share, of = (declared.relative, printed) if declared.relative is not None else (declared.share_of_scale, scale)
+    return None if share is None or of is None else share * of
 
 
 def _learned(scenarios: list[Scenario]) -> float | None:
