@@ -18,7 +18,7 @@ from bench.store import Contents, Store
 from bench.store.verify import verify
 from bench.suite import PRIMARY, Suite
 from bench.suite.loading import load
-from bench.verdict import Verdict, judge
+from bench.verdict import Verdict, families, judge
 from bench.verdict.printed import judge_printed
 from tests.conftest import ROOT
 
@@ -94,6 +94,9 @@ def test_the_readmes_verdicts_are_what_the_results_give(verdicts: dict[str, list
     for v in verdicts["spread/II"]:
         holds, run = v.holds_in or (0, 0)
         assert f"| {v.says.partition(' (')[0]} |{cells(v)} {holds} of {run} |" in text
+    (family,) = families(verdicts["spread/II"])
+    assert (family.name, family.tested, family.reproduced) == ("headline claims", 2, 1)
+    assert "corrected for both (Holm) the lead stands" in text
 
 
 def test_the_docs_verdicts_are_what_the_results_give(verdicts: dict[str, list[Verdict]]) -> None:
@@ -225,13 +228,16 @@ def test_the_readmes_table_2_is_what_the_results_give(table_2: dict[tuple[str, s
 def test_what_the_primary_reading_has_of_table_2() -> None:
     """The teachers on the two tasks that no adversary is in."""
     evidence = evidence_of(load("mkt_marl"), only=("table2",))
-    found = {v.id: v.verdict for v in judge(evidence, [evidence.suite["experiment", "table2"]])}
+    found = judge(evidence, [evidence.suite["experiment", "table2"]])
     own = {"table-2/mpe/speaker_listener/qmix_teacher": "reproduced", "table-2/mpe/push/qmix_teacher": "inconclusive"}
-    run = {id_: verdict for id_, verdict in found.items() if verdict != "not_run" and id_ != "network-size"}
+    run = {v.id: v.verdict for v in found if v.ran and not v.computed}
     assert run == own
     text = " ".join((ROOT / "docs/mkt_marl.md").read_text().split())
     assert "their -9.64 on push `inconclusive`" in text
     assert "-30.14 on speaker-listener is `reproduced`" in text
+    (family,) = families(found)
+    assert (family.tested, family.reproduced, family.not_reproduced) == (2, 0, 0)
+    assert "Corrected for both (Benjamini-Hochberg) neither stands" in text
 
 
 def test_the_docs_table_4_is_what_the_results_give() -> None:
