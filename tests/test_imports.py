@@ -27,7 +27,7 @@ ROOMS = [
     ["bench.executors"],
     ["bench.report"],
     ["bench.compare", "bench.starters"],
-    ["bench.nightly", "bench.site"],
+    ["bench.api", "bench.nightly", "bench.site"],
     ["bench.commands"],
     ["bench.cli"],
     ["bench.__main__"],

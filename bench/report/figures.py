@@ -53,6 +53,12 @@ class LearningCurves:
         return self.stem.with_suffix(".svg"), self.stem.with_suffix(".png")
 
     def draw(self) -> None:
+        """As SVG and PNG."""
+        figure = self.figure()
+        for path in self.files:
+            save(figure, path)
+
+    def figure(self) -> Figure:
         """Training curves, and below them evaluations."""
         figure = new_figure(9, 4.5 * len(self.panels))
         for row, (name, curves) in enumerate(self.panels):
@@ -61,8 +67,7 @@ class LearningCurves:
             title = "" if row else self.title
             axes.set(xlabel=f"training {self.unit}", ylabel=f"{self.metric} ({name})", title=title)
             axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))  # seeking a free place takes longest
-        for path in self.files:
-            save(figure, path)
+        return figure
 
     def _draw(self, axes: Axes, curves: Mapping[str, Curves]) -> None:
         """Curves, and the scenario's scale."""

@@ -1,0 +1,142 @@
+"""A suite and a results folder read together: runs, scores, curves, verdicts and figures of them.
+
+Tables are pandas', in long form: a row a run, or a row a point of a run's curve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.evidence.measures import Evidence
+from bench.exchange.grid import Row, finished_rows
+from bench.plan import COMMAND_LINE, Selection, refused, selected
+from bench.report.figures import learning_curves
+from bench.store import Store
+from bench.suite import PRIMARY, Suite, SuiteError
+from bench.suite.explain import Problem, shown
+from bench.suite.loading import load
+from bench.suite.shipped import available
+from bench.verdict import Verdict, judge
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+RUNS = ("experiment", "training_set", "method", "seed", "run", "finished")
+PLACE = ("experiment", "training_set", "method", "scenario", "seed", "run")
+SCORES = (*PLACE, "metric", "score", "episodes")
+CURVES = (*PLACE, "unit", "at", "mean")
+
+
+@dataclass(frozen=True)
+class Study:
+    """What `read` gives. Nothing in it changes; records that come later are seen by the next `read`."""
+
+    evidence: Evidence
+
+    @property
+    def suite(self) -> Suite:
+        """The suite as its file has it, under the reading that was asked for."""
+        return self.evidence.suite
+
+    def runs(self) -> DataFrame:
+        """All runs that the selection asks for, and whether each is finished. Columns: RUNS."""
+        plan, finished = self.evidence.plan, self.evidence.finished
+        cells = {cell.key: (cell, finished(cell)) for cell in plan.cells}
+        rows: list[tuple[Any, ...]] = []
+        for run in plan.runs:
+            cell, done = cells[run.cell]
+            rows.append((cell.experiment, cell.training_set, cell.method, run.seed, run.id, run.seed in done))
+        return _frame(rows, RUNS)
+
+    def scores(self) -> DataFrame:
+        """The final score of every finished run in each scenario, in the scenario's metric. Columns: SCORES.
+
+        episodes: of the evaluation that it is the mean of. A run stands once for each experiment that it is part of.
+        """
+        rows = finished_rows(self.evidence)
+        return _frame(
+            [(*_place(r), r.scenario.metric, r.score.scores.final, len(r.score.scores.returns)) for r in rows], SCORES
+        )
+
+    def curves(self, name: str = "training") -> DataFrame:
+        """A curve of every finished run that has it: a row a point. Columns: CURVES.
+
+        name: "training", "evaluation", "loss/NAME" and so on. at: how much of the run's budget was spent, in `unit`.
+        A point without a value, such as a loss before the first update, has none.
+        """
+        return _frame([*self._points(name)], CURVES)
+
+    def _points(self, name: str) -> Iterator[tuple[Any, ...]]:
+        for row in finished_rows(self.evidence):
+            if curve := row.score.scores.curves.get(name):
+                unit = row.score.unit
+                for at, mean in zip(curve.at(unit), curve.mean, strict=True):
+                    yield *_place(row), unit, at, mean
+
+    def verdicts(self, readings: bool = True) -> list[Verdict]:
+        """A verdict on each claim and each printed value, as `bench check` gives it.
+
+        readings: each claim under every reading of the paper, too, which takes longest.
+        """
+        return judge(self.evidence, self._experiments, readings)
+
+    def figures(self) -> dict[str, Figure]:
+        """Learning curves by experiment and scenario, of what has finished runs: seeds, means, 95% intervals."""
+        found: dict[str, Figure] = {}
+        for experiment in self._experiments:
+            for scenario in experiment.scenarios:
+                for place in experiment.places(scenario):
+                    if curves := learning_curves(self.evidence, experiment, place, Path()):
+                        found[f"{experiment.id}: {place}"] = curves.figure()
+        return found
+
+    @property
+    def _experiments(self) -> Sequence[Any]:
+        return selected(self.suite, self.evidence.selection.only)
+
+
+def suites() -> tuple[str, ...]:
+    """The names of the suites that are shipped."""
+    return tuple(available())
+
+
+def read(
+    suite: str | Path,
+    results: str | Path = "runs",
+    *,
+    profile: str = "full",
+    only: Iterable[str] = (),
+    seeds: Iterable[int] | None = None,
+    reading: str = PRIMARY,
+) -> Study:
+    """A suite's name or file, and a results folder.
+
+    only: ids of experiments; all where none is named. seeds: None for those that the profile has. Raises SuiteError for
+    a bad suite file or a selection that the suite does not have, with what is allowed, and StoreError for a folder that
+    cannot be read.
+    """
+    if not Path(results).is_dir():
+        problem = Problem("results", shown(str(results)), "a folder that `bench run` has written", "name it")
+        raise SuiteError(COMMAND_LINE, [problem])
+    loaded = load(str(suite))
+    if reading != PRIMARY and reading not in loaded.readings:
+        raise refused("reading", reading, [PRIMARY, *loaded.readings])
+    chosen = Selection(
+        profile=profile, only=tuple(only), seeds=None if seeds is None else tuple(sorted({*seeds})), reading=reading
+    )
+    return Study(Evidence(loaded.under(reading), chosen, Store(results)))
+
+
+def _place(row: Row) -> tuple[Any, ...]:
+    return row.experiment, row.training_set, row.method, row.scenario.id, row.seed, row.score.run
+
+
+def _frame(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> DataFrame:
+    """pandas is loaded here: it takes half a second, and whoever judges needs none."""
+    import pandas as pd
+
+    return pd.DataFrame(rows, columns=pd.Index(columns))
