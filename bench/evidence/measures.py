@@ -110,8 +110,8 @@ class Evidence:
     _other: Evidence | None = None  # the same, read the other way
 
     def __init__(self, suite: Suite, selection: Selection, store: Store):
-        self.suite, self.selection, self.store = suite, selection, store
         self.plan: Plan = make_plan(suite, selection)
+        self.suite, self.selection, self.store = suite.on(selection.profile), selection, store
         self._forget()
 
     def _forget(self) -> None:
@@ -131,7 +131,7 @@ class Evidence:
         """
         selection = self.selection.model_copy(update={"reading": reading.id})
         other = copy.copy(self)
-        other.suite, other.selection = self.suite.under(reading.id), selection
+        other.suite, other.selection = self.suite.under(reading.id).on(selection.profile), selection
         other.__dict__ |= {"contents": self.contents}
         for derived in ("records", "standing", "_runs"):
             vars(other).pop(derived, None)

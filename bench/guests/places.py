@@ -62,6 +62,7 @@ def entry(
         allowed = "a name that no method of the suite has"
         raise SuiteError(COMMAND_LINE, [Problem("METHOD", shown(method.name), allowed, "name it module:attribute")])
     there = rivals(suite, selection, against)
+    suite = suite.on(selection.profile)
     resolver, contests, waiting = Resolver(suite, selection), [], []
     for place in there:
         experiment, t = place.experiment, place.training_set
@@ -82,6 +83,7 @@ def rivals(suite: Suite, selection: Selection, against: Sequence[str]) -> list[R
     """
     if selection.profile not in suite.profile:
         raise refused("--profile", selection.profile, suite.profile)
+    suite = suite.on(selection.profile)
     for name in against:
         if name not in {m.id for m in suite.method}:
             raise refused("--against", name, [m.id for m in suite.method])

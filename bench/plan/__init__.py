@@ -60,6 +60,7 @@ def make_plan(suite: Suite, selection: Selection) -> Plan:
     """The runs that a selection asks for, with the teachers they need. Raises SuiteError."""
     if selection.profile not in suite.profile:
         raise refused("--profile", selection.profile, suite.profile)
+    suite = suite.on(selection.profile)
     resolver = Resolver(suite, selection)
     waiting: list[Waiting] = []
     for experiment in selected(suite, selection.only):

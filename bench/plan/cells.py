@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from baselines.specs import ALGORITHMS
+from baselines.specs import ALGORITHMS, later
 from bench.suite import PRIMARY, Unit, unit_of
 from bench.suite.base import Derived
 
@@ -51,7 +51,8 @@ class Selection(Frozen):
 class Scored(Frozen):
     """A scenario as a cell's settings have it. trained: else the team is only scored on it.
 
-    teacher: the key of the cell that teaches this task. It is hashed whole: what is added here is `specs.later`.
+    teacher: the key of the cell that teaches this task. plays_as: where it is not trained, which of the tasks that are
+    it is played as, by its number; None: the first. It is hashed whole: what is added here is `specs.later`.
     """
 
     family: str
@@ -61,6 +62,7 @@ class Scored(Frozen):
     metric: str
     trained: bool = True
     teacher: str | None = None
+    plays_as: int | None = later(None)
 
 
 class Cell(Frozen):

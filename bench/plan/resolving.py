@@ -127,6 +127,7 @@ class Resolver:
             metric=scenario.metric,
             trained=trained,
             teacher=teachers[t.scenarios.index(scenario_id)] if trained and teachers else None,
+            plays_as=t.scenarios.index(t.plays_as[scenario_id]) if scenario_id in t.plays_as else None,
         )
 
     def _hyperparameters(self, method_id: str) -> dict[str, Setting]:
@@ -204,6 +205,11 @@ class Resolver:
                 yield Note(id=d.id, class_=d.class_, says=d.says)
             elif {*about} & {*t.scored}:
                 yield Note(id=d.id, class_=d.class_, says=d.says, scenarios=about)
+        if stands_in := suite.profile[self.selection.profile].substitute:
+            played = tuple(s for s in scenarios if suite["scenario", s].family == stands_in.family)
+            if {*played} & {*t.scored}:
+                says = f"{stands_in.family} stands in for {stands_in.of}: {stands_in.says}"
+                yield Note(id=stands_in.family, class_="substitute", says=says, scenarios=tuple(sorted(played)))
         own, profile = experiment.numbers(t, method_id), suite.profile[self.selection.profile]
         reduced, unit = experiment.numbers(t, method_id, profile), unit_of(own)
         if own != reduced:

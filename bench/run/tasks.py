@@ -52,7 +52,8 @@ def places(cell: Cell, device: torch.device) -> list[Place]:
     for i, own in enumerate(cell.scored):
         params = checked(own.family, own.params)
         environment = make(own.family, params, device, everywhere())
-        found.append(Place(own, params, environment, i if own.trained else other, device))
+        task = i if own.trained else other if own.plays_as is None else own.plays_as
+        found.append(Place(own, params, environment, task, device))
     return found
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from baselines.specs import ALGORITHMS, Hyperparameters, Unit
+from bench.envs import FAMILIES
 from bench.suite.base import LARGEST_COUNT, MOST, Count, Id, Kind, Model, Protocol, Scalar, SuiteError, Text
 from bench.suite.budgets import RECORDING, Budget, BudgetChange, Recording, unit_of
 from bench.suite.claims import (
@@ -68,6 +69,7 @@ from bench.suite.parts import (
     Scenario,
     ScenarioSet,
     Setting,
+    Substitute,
     Teachers,
     TrainingSet,
     Transfer,
@@ -165,6 +167,22 @@ class Suite(Model):
             "claim": [_with(c, "margin", chosen.margins.get(c.id, c.margin)) for c in self.claim],
         }
         return self.model_copy(update={name: tuple(entries) for name, entries in changed.items()})
+
+    def on(self, profile: str) -> Suite:
+        """The suite as a profile plays it: with the substitute that it declares, else itself. KeyError if unknown."""
+        stands_in = self.profile[profile].substitute
+        if stands_in is None:
+            return self
+        changed = {
+            "scenario": tuple(_stood_in(s, stands_in) for s in self.scenario),
+            "experiment": tuple(
+                e.model_copy(
+                    update={"training_sets": tuple(stands_in.training_sets.get(t.id, t) for t in e.training_sets)}
+                )
+                for e in self.experiment
+            ),
+        }
+        return self.model_copy(update=changed)
 
     def lineage(self, method_id: str) -> list[Method]:
         """A method and those it extends, itself first."""
@@ -308,6 +326,18 @@ def _played(scenario: Scenario, reading: Reading) -> Scenario:
     """A scenario as a reading has it: its params, and the scale that goes with them."""
     changed = _with(scenario, "params", scenario.params | reading.scenarios.get(scenario.id, {}))
     return _with(changed, "anchors", reading.anchors.get(scenario.id, scenario.anchors))
+
+
+def _stood_in(scenario: Scenario, by: Substitute) -> Scenario:
+    """A scenario as another family plays it; one that it does not have waits. Its scale is another's, and left out."""
+    if scenario.family != by.of:
+        return scenario
+    name = scenario.params.get("name")
+    there = by.family in FAMILIES and name in FAMILIES[by.family].scenarios
+    changed = {"family": by.family, "params": {"name": name}, "episode_limit": by.episode_limit, "anchors": None}
+    return scenario.model_copy(
+        update=changed | {"waits_for": None if there else f"{name} on {by.family}: {by.missing}"}
+    )
 
 
 def _measured(measure: Measure, changes: Mapping[str, Any] | None) -> Measure:

@@ -59,6 +59,7 @@ def contradictions(suite: Suite, need_anchors: bool = True) -> list[Problem]:
         _wrong_waiting,
         _wrong_casts,
         _absent_methods,
+        _wrong_substitutes,
         wrong_tables,
     )
     for look in looks:
@@ -134,11 +135,26 @@ def _unfit(suite: Suite, e: Experiment, t: TrainingSet, ready: Sequence[str]) ->
         got = f"{len(t.scenarios)} scenarios in {shown(t.id)}"
         yield Problem(f"{key}.training_sets", got, f"one, for {listed(one)}", mend)
     together = [m for m in ready if not ALGORITHMS[suite["method", m].algorithm].in_order]
-    if len(t.scenarios) > 1 and len(t.scored) > len(t.scenarios) and together:
-        got = f"{shown(t.id)} is scored on other scenarios than it is trained on"
-        yield Problem(f"{key}.training_sets", got, "score_on with a single training scenario", mend)
+    lost = [s for s in t.scored if s not in t.scenarios and t.plays_as.get(s) not in t.scenarios]
+    if len(t.scenarios) > 1 and lost and together:
+        got = f"{shown(t.id)} is scored on {listed(lost)}, which it is not trained on"
+        allowed = "score_on with a single training scenario, or plays_as, which names a trained one for each"
+        yield Problem(f"{key}.training_sets", got, allowed, mend)
+    for new, trained in t.plays_as.items():
+        if new not in t.scored or new in t.scenarios or trained not in t.scenarios:
+            allowed = "scenarios of score_on that it is not trained on, each as one of its scenarios"
+            yield Problem(f"{key}.training_sets", f"{shown(new)} as {shown(trained)} in {shown(t.id)}", allowed, mend)
+        elif (sizes := _sizes(suite, new)) != (known := _sizes(suite, trained)):
+            got = f"{shown(new)}, of sizes {sizes}, as {shown(trained)}"
+            yield Problem(f"{key}.training_sets", got, f"a scenario of the same sizes, {known}", mend)
     for m in ready:
         yield from _untaken(suite, e, t, m, mend)
+
+
+def _sizes(suite: Suite, scenario: str) -> tuple[tuple[int, int], ...]:
+    """Each agent's entries of an observation, and actions."""
+    params = checked(suite["scenario", scenario].family, suite["scenario", scenario].params)
+    return tuple(zip(params.obs_sizes, params.action_sizes, strict=True))
 
 
 def _takes_several(suite: Suite, method: str) -> bool:
@@ -304,10 +320,11 @@ def _wrong_budgets(suite: Suite) -> Iterator[Problem]:
     found: dict[Problem, None] = {}
     for name, profile in suite.profile.items():
         found |= dict.fromkeys(_enlarged(suite, name, profile))
-        for e in suite.experiment:
-            for m, t in ((m, t) for m in e.methods for t in e.training_sets if not suite.waits_for(e, m, t)):
+        played = suite.on(name)
+        for e in played.experiment:
+            for m, t in ((m, t) for m in e.methods for t in e.training_sets if not played.waits_for(e, m, t)):
                 values = suite.hyperparameters(m)
-                for limit in {suite["scenario", s].steps for s in t.scenarios}:
+                for limit in {played["scenario", s].steps for s in t.scenarios}:
                     found |= dict.fromkeys(wrong_budget(e.id, m, values, limit, e.numbers(t, m, profile)))
     yield from found
 
@@ -371,6 +388,26 @@ def _idle_teachers(suite: Suite, e: Experiment) -> Iterator[Problem]:
         if student not in students:
             got = f'"{teacher}" for "{student}", which learns from nobody'
             yield Problem(f"{key}.instead", got, listed(students), "name a student, or leave it out")
+
+
+def _wrong_substitutes(suite: Suite) -> Iterator[Problem]:
+    """A substitute that stands in for nothing, or training sets of it that cannot be trained."""
+    for name, profile in suite.profile.items():
+        if (by := profile.substitute) is None:
+            continue
+        key, families = f"profile[{name}].substitute", {s.family for s in suite.scenario}
+        sets = {t.id for e in suite.experiment for t in e.training_sets}
+        if by.of not in families or by.of == by.family:
+            yield Problem(f"{key}.of", shown(by.of), f"another family of this file: {listed(families)}", "correct it")
+        elif by.family not in FAMILIES:
+            yield Problem(f"{key}.family", shown(by.family), listed(FAMILIES), "name one of them")
+        elif lost := {*by.training_sets} - sets:
+            mend = "name a training set of this file"
+            yield Problem(f"{key}.training_sets", listed(sorted(lost)), listed(sorted(sets)), mend)
+        else:
+            played = suite.on(name)
+            for look in (_wrong_settings, _wrong_waiting, _wrong_casts):
+                yield from (replace(p, key=f"{key}: {p.key}") for p in look(played))
 
 
 def _absent_methods(suite: Suite) -> Iterator[Problem]:

@@ -178,6 +178,8 @@ class TrainingSet(Model):
     """What one run is trained on, together or in order."""
     score_on: SomeIds | None = None
     """Where it is scored, if elsewhere."""
+    plays_as: dict[Id, Id] = Field(default={})
+    """By scenario that it is only scored on, the trained one whose own parts of the network it borrows."""
     budget: Budget | None = None
     """Where it is not the experiment's."""
 
@@ -307,6 +309,23 @@ def _or_one(schema: dict[str, Any]) -> None:
     schema["anyOf"] = [kept["items"], kept]
 
 
+class Substitute(Model):
+    """Another family that stands in for one under a profile: what it shows is a direction, never a reproduction."""
+
+    of: Text
+    """The family whose scenarios it plays."""
+    family: Text
+    """The family that plays them, by the same `name`; no other parameter is taken over."""
+    says: Says
+    """In what it is another thing."""
+    episode_limit: Limit
+    """Of all its scenarios."""
+    missing: Text
+    """Why those that it does not have wait."""
+    training_sets: dict[Id, TrainingSet] = Field(default={})
+    """By training set that loses scenarios, what is trained instead."""
+
+
 class Profile(Model):
     """A declared reduction of every experiment's budget."""
 
@@ -331,6 +350,8 @@ class Profile(Model):
         found = shown(value)
         return found[0] if len(found) == 1 else found
 
+    substitute: Substitute | None = None
+    """What stands in for environments that are not to be had."""
     too_short_for: Ids = ()
     """Measures whose window can hold no point under it: what needs them is not judged there."""
 

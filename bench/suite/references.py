@@ -57,6 +57,8 @@ def _references(suite: Suite) -> Iterator[tuple[str, str, str]]:
         key = f"experiment[{e.id}]"
         yield from _each(f"{key}.methods", "method", e.methods)
         yield from _each(f"{key}.training_sets", "scenario", e.scenarios)
+        for t in e.training_sets:
+            yield from _each(f"{key}.training_sets.{t.id}.plays_as", "scenario", (*t.plays_as, *t.plays_as.values()))
         yield from _each(f"{key}.baseline", "method", [e.baseline] if e.baseline else [])
         yield from _each(f"{key}.budget_of", "method", e.budget_of)
         yield from _each(f"{key}.recording_of", "method", e.recording_of)
@@ -66,6 +68,8 @@ def _references(suite: Suite) -> Iterator[tuple[str, str, str]]:
             yield from _each(f"{key}.teachers", "method", names)
     for name, profile in suite.profile.items():
         yield from _each(f"profile[{name}].too_short_for", "measure", profile.too_short_for)
+        for id_, t in profile.substitute.training_sets.items() if profile.substitute else ():
+            yield from _each(f"profile[{name}].substitute.training_sets.{id_}", "scenario", t.scored)
     yield from _table_references(suite)
     yield from _claim_references(suite)
     for r in suite.reading:

@@ -70,7 +70,7 @@ class _Use(NamedTuple):
 def too_short_for(suite: Suite, profile: str) -> dict[str, Problem]:
     """By measure what is wrong with its window under a profile."""
     found: dict[str, Problem] = {}
-    for use in _uses(suite, suite.profile[profile]):
+    for use in _uses(suite.on(profile), suite.profile[profile]):
         if use.measure.id not in found and use.empty:
             found[use.measure.id] = _problem(profile, use)
     return found
