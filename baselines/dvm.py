@@ -1,20 +1,25 @@
-"""Distillation with value matching (Wadhwania et al. 2019) on MADDPG: what happens between the two phases of a run.
+"""Distillation with value matching (Wadhwania et al. 2019): what happens between the two phases of a run.
 
-Axes: S seed, N agent, B batch, A action entry, P permutation of agents; D = N*O + N*A, a joint input's entries.
+Axes: S seed, N agent, B batch, O observation entry, A action entry, P permutation of agents, K networks of a critic;
+D = N*O + N*A, a joint input's entries.
 
 | paper | here |
 |---|---|
 | Sec. III-A: softmax with a temperature; eq. 3: L_KL of agent i's policy and the distilled one | `distillation_loss` |
 | Sec. III-B: permutations of o and a, consistent with each other | `permuted`, `orders` |
-| eq. 6: L_MSE over all permutations, of Q | `matching_loss` |
+| Sec. III-C.2: the same of Gaussian policies, in closed form | `gaussian.divergence` |
+| eq. 6: L_MSE over all permutations, of Q, and of V where there is one | `matching_loss` |
 | Algorithm 1, lines 17 to 24: j iterations, agent by agent | `Distillation.iterate` |
 | Sec. III-A: hard update of all agents | `DVM.turn` |
 | Sec. V-B: No DVM, Distillation, Value Matching; Sec. V-B.2: without learning | `DVM`, by copied and keep_learning |
+| Sec. II-B: on MADDPG; Sec. III-C, Algorithm 1: on MA-SAC | `parts_of`, `dvm_masac` |
 
-As its authors' code (SamirW/maddpg-pytorch e791f82, bf45000, ea0951c): the distilled networks are fresh, with an Adam
-of their own; targets become copies, too; the agents' Adam goes on; the replay is emptied, and exploration starts again.
+As its authors' code (SamirW/maddpg-pytorch e791f82, bf45000, ea0951c; pytorch-soft-actor-critic 7810569): the distilled
+networks are fresh, with an Adam of their own; targets become copies, too; the agents' Adam goes on; the replay is
+emptied, and MADDPG's exploration starts again. Of two Qs the smaller values are matched.
 Departs from Algorithm 1: the permutations of an iteration make one step for each agent, down the sum of eq. 6, where it
-lists a step for each. Departs from the code: there every critic sees one random order a batch (`permutations`).
+lists a step for each; of MA-SAC it lists Q alone, eq. 6 V. Departs from the code: there every critic sees one random
+order a batch (`permutations`); MA-SAC's sums eq. 3 over the batch, and clips the gradients of two Qs as one network's.
 Observations of a batch are the team's at the same steps, and agent i is asked about its own.
 Push box (Sec. V-A.2): where the first phase has several tasks, each has a team of its own, and the second phase's team
 is made of the first agent of each: its networks, targets and Adam, distilled from its own task's replay.
@@ -23,19 +28,27 @@ is made of the first agent of each: its networks, targets and Adam, distilled fr
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from baselines import specs
 from baselines.kernels.layers import named, part
-from baselines.kernels.nn import Parameters, initial, joint_values, per_agent
+from baselines.kernels.nn import Parameters, actor_logits, initial, joint_values, per_agent
 from baselines.kernels.optim import LaneAdam
 from baselines.learner import Acting, Rollout, Task
+from baselines.losses.gaussian import divergence
+from baselines.maddpg import LARGE_BATCH, LARGE_BATCH_LANES, evenly
 from baselines.maddpg_epsilon_greedy import EpsilonGreedyMADDPG
+from baselines.masac import MASAC
 from baselines.streams import Streams
 from baselines.training_state import restore_counts, restored, saved, saved_counts
+
+MATCHING = {"critic": "matching", "value": "matching_value"}  # what the losses of critics are reported as
 
 
 def distillation_loss(agent: Tensor, distilled: Tensor, temperature: float) -> Tensor:
@@ -69,28 +82,82 @@ def orders(kind: str, agents: int, streams: Sequence[Streams], device: torch.dev
     return torch.stack(drawn)
 
 
-Source = tuple[EpsilonGreedyMADDPG, Sequence[int]]  # a team, and which of its agents
+Team = EpsilonGreedyMADDPG | MASAC
+Source = tuple[Team, Sequence[int]]  # a team, and which of its agents
+
+
+@dataclass(frozen=True)
+class Critic:
+    """own: the agents' networks [S, N K, ...], of which the smallest value counts; target: theirs. acts: it is Q."""
+
+    own: Parameters
+    target: Parameters | None
+    sizes: Sequence[int]
+    networks: int = 1
+    acts: bool = True
+
+    def values(self, critic: Parameters, joint: Tensor, obs_entries: int) -> Tensor:
+        """[S, N, B] of joint inputs [S, B, D], by networks [S, N K, ...]."""
+        found = joint_values(critic, joint if self.acts else joint[..., :obs_entries])
+        return found if self.networks == 1 else found.unflatten(1, (-1, self.networks)).amin(2)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What of a team is distilled and matched.
+
+    policies: the agents', and their targets where they have some. heads: what policies make of obs [S, N, O, B].
+    distance: eq. 3, of an agent's heads and the distilled policy's: [S, 1].
+    """
+
+    policies: tuple[Parameters, ...]
+    sizes: Sequence[int]
+    heads: Callable[[Parameters, Tensor], Tensor]
+    distance: Callable[[Tensor, Tensor], Tensor]
+    critics: Mapping[str, Critic]
+
+
+def parts_of(team: Team) -> Parts:
+    """Gaussians have a divergence of their own; categorical policies one at a temperature."""
+    if isinstance(team, MASAC):
+        q = Critic(team.q, None, team.q_sizes, team.hyperparameters.q_networks)
+        v = Critic(team.v, team.target_v, team.v_sizes, acts=False)
+
+        def apart(agent: Tensor, distilled: Tensor) -> Tensor:
+            return divergence(*team.cut(agent.detach()), *team.cut(distilled)).mean(-1)
+
+        return Parts((team.actor,), team.actor_sizes, actor_logits, apart, {"critic": q, "value": v})
+    critic = Critic(team.critic, team.target_critic, team.critic_sizes)
+    assert isinstance(team.hyperparameters, specs.DVMMADDPG)
+    distance = partial(distillation_loss, temperature=team.hyperparameters.temperature)
+    policies = team.actor, team.target_actor
+    return Parts(policies, team.actors.sizes, team.actors.logits, distance, {"critic": critic})
 
 
 class Distillation:
-    """The distilled policy and the matched critic of S teams, [S, 1, ...] each, and how far they are.
+    """The distilled policy and the matched critics of S teams, [S, 1, ...] each, and how far they are.
 
     sources: teams, each with those of its agents that are distilled, from that team's replay. losses: of the last
-    iteration, means over agents, [S].
+    iteration, means over agents, [S]: "distillation", "matching" of Q, "matching_value" of V.
     """
 
-    def __init__(self, sources: Sequence[Source], hyperparameters: specs.DVMMADDPG, device: torch.device | str):
+    def __init__(self, sources: Sequence[Source], hyperparameters: specs.DVM, device: torch.device | str):
         team = sources[0][0]
-        self._sources, self._team, self._h, self._device = sources, team, hyperparameters, device
-        h, like = hyperparameters, team.actor["weight_0"].dtype
-        drawn = (team.streams, device, like, h.initial_weights)
-        self.policy = initial(team.actors.sizes, 1, *drawn)
-        self.critic = initial(team.critic_sizes, 1, *drawn)
+        self._h, self._device, self._team = hyperparameters, device, team
+        self._sources = [(own, parts_of(own), agents) for own, agents in sources]
+        h, parts = hyperparameters, self._sources[0][1]
+        drawn = (team.streams, device, team.actor["weight_0"].dtype, team.hyperparameters.initial_weights)
+        self.policy = initial(parts.sizes, 1, *drawn)
+        self.critics = {name: initial(own.sizes, own.networks, *drawn) for name, own in parts.critics.items()}
+        large = torch.device(device).type == "cpu" and h.distillation_batch_size >= LARGE_BATCH
+        seeds, (lr, clip) = len(team.streams), (h.distillation_lr, h.distillation_grad_clip)
+        self._groups = evenly(seeds, LARGE_BATCH_LANES if large else seeds)
         self._adams = {
-            name: LaneAdam(network, team.groups, h.distillation_lr, h.distillation_grad_clip, clipping="network")
-            for name, network in (("adam_policy", self.policy), ("adam_critic", self.critic))
+            f"adam_{name}": LaneAdam(network, self._groups, lr, clip, clipping="network")
+            for name, network in (("policy", self.policy), *self.critics.items())
         }
-        self.losses = {name: torch.zeros(len(team.streams), device=device) for name in ("distillation", "matching")}
+        names = ("distillation", *(MATCHING[name] for name in self.critics))
+        self.losses = {name: torch.zeros(seeds, device=device) for name in names}
         self.counts = {"iterations": 0}
 
     @property
@@ -98,11 +165,11 @@ class Distillation:
         return self.counts["iterations"] >= max(self._h.distillation_iterations, self._h.matching_iterations)
 
     def iterate(self) -> None:
-        """One iteration of Algorithm 1: for each agent, a step of the policy and one of the critic."""
-        for group, lanes in enumerate(self._team.groups):
-            found: dict[str, list[Tensor]] = {"distillation": [], "matching": []}
-            for team, agents in self._sources:
-                self._step(team, agents, group, lanes, found)
+        """One iteration of Algorithm 1: for each agent, a step of the policy and one of each critic."""
+        for group, lanes in enumerate(self._groups):
+            found: dict[str, list[Tensor]] = {name: [] for name in self.losses}
+            for team, parts, agents in self._sources:
+                self._step(team, parts, agents, group, lanes, found)
             for name, own in found.items():
                 if own:
                     self.losses[name][lanes] = torch.stack(own).mean(0)
@@ -110,7 +177,8 @@ class Distillation:
 
     def _step(
         self,
-        team: EpsilonGreedyMADDPG,
+        team: Team,
+        parts: Parts,
         distilled: Sequence[int],
         group: int,
         lanes: slice,
@@ -121,41 +189,45 @@ class Distillation:
         agents, actions = team.task.agents, team.task.action_size
         joint = team.replay.sample(h.distillation_batch_size, lanes).joint
         obs, _ = per_agent(joint, agents, actions)
-        actor, critic = ({n: p[lanes].detach() for n, p in net.items()} for net in (team.actor, team.critic))
+        seen = joint.shape[-1] - agents * actions
         with torch.no_grad():
-            logits, q = team.actors.logits(actor, obs), joint_values(critic, joint)
+            heads = parts.heads(of_lanes(parts.policies[0], lanes), obs)
+            taught = {n: c.values(of_lanes(c.own, lanes), joint, seen) for n, c in parts.critics.items()}
             chosen = orders(h.permutations, agents, team.streams[lanes], self._device)
             inputs = permuted(joint, agents, actions, chosen).flatten(1, 2)  # [S, P B, D]
-        policy, matched = self._adams["adam_policy"], self._adams["adam_critic"]
+        policy = self._adams["adam_policy"]
         for i in distilled:
             if done < h.distillation_iterations:
                 own = slice(i, i + 1)
-                student = team.actors.logits(policy.leaves[group], obs[:, own])
-                loss = distillation_loss(logits[:, own], student, h.temperature)
+                loss = parts.distance(heads[:, own], parts.heads(policy.leaves[group], obs[:, own]))
                 policy.step(group, loss)
                 found["distillation"].append(loss.detach().squeeze(1))
-            if done < h.matching_iterations:
-                values = joint_values(matched.leaves[group], inputs).view(len(q), -1, q.shape[-1])
+            for name, critic in parts.critics.items() if done < h.matching_iterations else ():
+                adam, q = self._adams[f"adam_{name}"], taught[name]
+                values = critic.values(adam.leaves[group], inputs, seen).view(len(q), -1, q.shape[-1])
                 loss = matching_loss(q[:, i], values)
-                matched.step(group, loss.unsqueeze(1))
-                found["matching"].append(loss.detach() / values.shape[1])
+                adam.step(group, loss.unsqueeze(1))
+                found[MATCHING[name]].append(loss.detach() / values.shape[1])
 
     def state(self) -> dict[str, Tensor]:
         """Networks, Adam, losses and the count of iterations, by dotted name; copies."""
-        found = saved({"policy": self.policy, "critic": self.critic, "losses": self.losses}, self._adams)
-        return found | saved_counts(self.counts, len(self._team.streams))
+        return saved(self._networks(), self._adams) | saved_counts(self.counts, len(self._team.streams))
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Take up what `state` gave."""
-        restored(state, {"policy": self.policy, "critic": self.critic, "losses": self.losses}, self._adams)
+        restored(state, self._networks(), self._adams)
         restore_counts(state, self.counts)
+
+    def _networks(self) -> dict[str, Parameters]:
+        return {"policy": self.policy, **self.critics, "losses": self.losses}
 
 
 class DVM:
-    """A `Learner`, and `Phased`: MADDPG in both phases, with the distillation between them.
+    """A `Learner`, and `Phased`: MADDPG or MA-SAC in both phases, with the distillation between them.
 
-    tasks: the first phase's, then the second's. Reports at the turn "distillation" (eq. 3) and "matching" (eq. 6, a
-    mean over permutations), of the last iteration.
+    tasks: the first phase's, then the second's. base: what makes a team, given tasks, hyperparameters, streams, device
+    and options. Reports at the turn "distillation" (eq. 3), "matching" (eq. 6, a mean over permutations) and, where
+    there is a V, "matching_value", of the last iteration.
     """
 
     steps = None
@@ -163,22 +235,20 @@ class DVM:
     def __init__(
         self,
         tasks: Sequence[Task],
-        hyperparameters: specs.DVMMADDPG,
+        hyperparameters: specs.DVM,
         streams: Sequence[Streams],
         device: torch.device | str,
         *,
-        lanes_per_call: int | None = None,
-        dtype: torch.dtype = torch.float32,
+        base: Callable[..., Team] = EpsilonGreedyMADDPG,
+        **options: Any,
     ):
         self._h = hyperparameters
         count = len(tasks) - 1
         if count > 1 and tasks[-1].agents != count:
             raise ValueError(f"tasks: got {count} before the last, of {tasks[-1].agents} agents; allowed: one an agent")
 
-        def made(own: Sequence[Task]) -> EpsilonGreedyMADDPG:
-            return EpsilonGreedyMADDPG(
-                own, hyperparameters, streams, device, lanes_per_call=lanes_per_call, dtype=dtype
-            )
+        def made(own: Sequence[Task]) -> Team:
+            return base(own, hyperparameters, streams, device, **options)
 
         self._teams = [made([task, tasks[-1]]) for task in tasks[:-1]]  # of the first phase
         self.team = self._teams[0] if count == 1 else made(tasks[-1:])  # of the second
@@ -200,7 +270,7 @@ class DVM:
         return self._playing(task).values(0, obs)
 
     def learn(self, task: int, rollout: Rollout, episodes_done: int) -> dict[str, Tensor]:
-        """As `EpsilonGreedyMADDPG.learn`; nothing after the turn where the team stays as it is."""
+        """As the team's own; nothing after the turn where it stays as it is."""
         if self._frozen:
             return {}
         if self._turned:
@@ -218,11 +288,12 @@ class DVM:
         """Hard copies for all agents, an empty replay, exploration from its start; losses [S]."""
         team, copied = self.team, self._h.copied
         if len(self._teams) > 1:
-            team.load_state(first_agents([own.state() for own in self._teams]))
+            team.load_state(first_agents([own.state() for own in self._teams], team.task.agents))
+        parts = parts_of(team)
         if copied in ("policy", "both"):
-            copy_to_all(self.distilled.policy, team.actor, team.target_actor)
-        if copied in ("critic", "both"):
-            copy_to_all(self.distilled.critic, team.critic, team.target_critic)
+            copy_to_all(self.distilled.policy, *parts.policies)
+        for name, critic in parts.critics.items() if copied in ("critic", "both") else ():
+            copy_to_all(self.distilled.critics[name], *(own for own in (critic.own, critic.target) if own))
         team.changed()
         self._counts["turned_at"] = team.replay.episodes
         self._restart()
@@ -256,7 +327,7 @@ class DVM:
     def _frozen(self) -> bool:
         return self._turned and not self._h.keep_learning
 
-    def _playing(self, task: int) -> EpsilonGreedyMADDPG:
+    def _playing(self, task: int) -> Team:
         """Who plays a task now."""
         return self.team if self._turned or task >= len(self._teams) else self._teams[task]
 
@@ -264,20 +335,39 @@ class DVM:
         """Empty replays, and exploration from its start."""
         for replay in self.replays:
             replay.clear(self._counts["turned_at"])
-        self.team.epsilon_start, self.team.explored_from = self._h.epsilon_restart, self._counts["turned_at"]
+        if isinstance(self.team, EpsilonGreedyMADDPG):
+            assert isinstance(self._h, specs.DVMMADDPG)
+            self.team.epsilon_start, self.team.explored_from = self._h.epsilon_restart, self._counts["turned_at"]
 
 
-def first_agents(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+def dvm_masac(
+    tasks: Sequence[Task],
+    hyperparameters: specs.DVMMASAC,
+    streams: Sequence[Streams],
+    device: torch.device | str,
+    **options: Any,
+) -> DVM:
+    """`DVM` on MA-SAC: Q and V are both matched, with observations in the same orders."""
+    return DVM(tasks, hyperparameters, streams, device, base=MASAC, **options)
+
+
+def first_agents(states: Sequence[Mapping[str, Tensor]], agents: int) -> dict[str, Tensor]:
     """The state of a team whose agent k is the first agent of team k; Adam has taken equally many steps in all."""
     return {
-        name: p if name.endswith(".step") else torch.cat([own[name][:, :1] for own in states], 1)
+        name: p if name.endswith(".step") else torch.cat([own[name][:, : p.shape[1] // agents] for own in states], 1)
         for name, p in states[0].items()
     }
 
 
+def of_lanes(networks: Parameters, lanes: slice) -> Parameters:
+    """Those of some seeds, cut from the graph."""
+    return {name: p[lanes].detach() for name, p in networks.items()}
+
+
 @torch.no_grad()
 def copy_to_all(one: Parameters, *teams: Parameters) -> None:
-    """One network [S, 1, ...] becomes that of every agent [S, N, ...], in place."""
+    """One agent's networks [S, K, ...] become those of every agent [S, N K, ...], in place."""
     for team in teams:
         for name, p in team.items():
-            p.copy_(one[name].expand_as(p))
+            own = one[name]
+            p.copy_(own.repeat(1, p.shape[1] // own.shape[1], *(1,) * (p.dim() - 2)))

@@ -12,7 +12,7 @@ updates itself when its schedule says so; then comes task k + 1.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
@@ -96,6 +96,11 @@ class Task:
     continuous: bool = False
     kinds: tuple[str, ...] = ()
 
+    @property
+    def sizes(self) -> tuple[int, int, int, int]:
+        """What tasks that one team learns after one another have in common."""
+        return self.agents, self.obs_size, self.action_size, self.episode_limit
+
 
 @dataclass(frozen=True)
 class Rollout:
@@ -116,6 +121,12 @@ class Rollout:
     state: Tensor | None = None
     mask: Tensor | None = None
 
+    def ending_at_the_limit(self) -> Rollout:
+        """The same, its last step taken for a terminal one."""
+        terminated = self.terminated.clone()
+        terminated[:, :, -1] = True
+        return replace(self, terminated=terminated)
+
 
 @dataclass(frozen=True)
 class Steps:
@@ -135,6 +146,14 @@ class Steps:
     first: Tensor
     terminated: Tensor
     truncated: Tensor
+
+
+def alike(tasks: Sequence[Task]) -> Task:
+    """The first of tasks that one team can learn. Raises ValueError where their sizes differ."""
+    if len({task.sizes for task in tasks}) > 1:
+        got = ", ".join(str(task.sizes) for task in tasks)
+        raise ValueError(f"tasks: got agents, observations, actions and limits {got}; allowed: the same in all")
+    return tasks[0]
 
 
 class Replay(Protocol):

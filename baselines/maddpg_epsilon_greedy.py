@@ -20,7 +20,6 @@ agents before have already moved; and a batch is drawn with replacement. Critics
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -28,7 +27,7 @@ from torch import Tensor
 from baselines import specs
 from baselines.kernels.nn import Parameters, detached, initial, joint_values, own_action_values, per_agent
 from baselines.kernels.optim import LaneAdam, soft_update
-from baselines.learner import Acting, Rollout, Seen, Task
+from baselines.learner import Acting, Rollout, Seen, Task, alike
 from baselines.maddpg import LARGE_BATCH, LARGE_BATCH_LANES, actor_loss, critic_loss, evenly, gumbel
 from baselines.networks.actors import Actors, Playing
 from baselines.replay.transitions import EpisodeReplay
@@ -70,10 +69,7 @@ class EpsilonGreedyMADDPG:
         lanes_per_call: int | None = None,
         dtype: torch.dtype = torch.float32,
     ):
-        h, task = hyperparameters, tasks[0]
-        if any((t.agents, t.obs_size, t.action_size, t.episode_limit) != sizes_of(task) for t in tasks):
-            got = ", ".join(map(str, map(sizes_of, tasks)))
-            raise ValueError(f"tasks: got agents, observations, actions and limits {got}; allowed: the same in all")
+        h, task = hyperparameters, alike(tasks)
         self.task, self.hyperparameters = task, h
         self.streams, self._device, self._dtype = streams, torch.device(device), dtype
         self.copies, self.steps = h.update_episodes, None
@@ -133,9 +129,7 @@ class EpsilonGreedyMADDPG:
     def learn(self, task: int, rollout: Rollout, episodes_done: int) -> dict[str, Tensor]:
         """Losses [S], means over agents: "critic", "actor" (all that is minimised), "q" (in the actor's pass)."""
         if self.hyperparameters.time_limit_terminal:
-            terminated = rollout.terminated.clone()
-            terminated[:, :, -1] = True
-            rollout = replace(rollout, terminated=terminated)
+            rollout = rollout.ending_at_the_limit()
         self.replay.append(rollout)
         if self.replay.stored < max(self.hyperparameters.warmup_transitions, self.hyperparameters.batch_size):
             return {}
@@ -219,8 +213,3 @@ class EpsilonGreedyMADDPG:
 
     def _adams(self) -> dict[str, LaneAdam]:
         return {"adam_actor": self._actor_adam, "adam_critic": self._critic_adam}
-
-
-def sizes_of(task: Task) -> tuple[int, int, int, int]:
-    """What tasks of one team have in common."""
-    return task.agents, task.obs_size, task.action_size, task.episode_limit

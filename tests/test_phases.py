@@ -19,12 +19,13 @@ from bench.store.settled import contradiction
 from bench.suite.loading import load
 
 SMALL = {"hidden_width": 16, "batch_size": 64, "warmup_transitions": 64, "distillation_batch_size": 64}
-SHORT = {"distillation_iterations": 6, "matching_iterations": 4, "epsilon_episodes": 20}
+SHORT = {"distillation_iterations": 6, "matching_iterations": 4, "epsilon_episodes": 20, "random_episodes": 8}
 BUDGET = {"episodes": 80, "first_phase": 40, "final_evaluation_episodes": 4}
 SETTINGS = [f"{k}={v}" for k, v in (SMALL | SHORT).items()] + [f"budget.{k}={v}" for k, v in BUDGET.items()]
 SUITE = load("dvm")
-PLAN: Plan = make_plan(SUITE, Selection(only=("spread/analysis",), seeds=(0, 1), settings=tuple(SETTINGS)))
-CELLS = {cell.method: cell for cell in PLAN.cells}
+EXPERIMENTS = ("spread/analysis", "spread/continuous")
+PLAN: Plan = make_plan(SUITE, Selection(only=EXPERIMENTS, seeds=(0, 1), settings=tuple(SETTINGS)))
+CELLS = {cell.method: cell for cell in PLAN.cells if cell.training_set.startswith("spread-2")}
 ROUNDS, TURN = 20, 10  # of 4 episodes
 
 
@@ -47,10 +48,15 @@ def hashes(records: dict[int, Record]) -> dict[int, str]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Record]:
-    """DVM, both seeds together, without a stop."""
+def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[int, Record]]:
+    """DVM on either learner, both seeds together, without a stop."""
     torch.set_num_threads(1)
-    return trained(tmp_path_factory.mktemp("whole"), "maddpg_dvm", 0, 1)
+    return {m: trained(tmp_path_factory.mktemp("whole"), m, 0, 1) for m in ("maddpg_dvm", "masac_dvm")}
+
+
+@pytest.fixture(scope="module")
+def whole(both: dict[str, dict[int, Record]]) -> dict[int, Record]:
+    return both["maddpg_dvm"]
 
 
 def after(asked: int) -> Callable[[], bool]:
@@ -60,18 +66,27 @@ def after(asked: int) -> Callable[[], bool]:
 
 
 # Asked once a round, and once an iteration but the last: 10 rounds, 5 iterations, 10 rounds.
+@pytest.mark.parametrize("method", ["maddpg_dvm", "masac_dvm"])
 @pytest.mark.parametrize(
     "stops", [(3, 9), (10, 3, 5), (12, 4, 6), (14, 1)], ids=["learning", "turn", "inside", "after"]
 )
 def test_stops_in_each_phase_and_inside_the_distillation_change_nothing(
-    stops: tuple[int, ...], whole: dict[int, Record], tmp_path: Path
+    stops: tuple[int, ...], method: str, both: dict[str, dict[int, Record]], tmp_path: Path
 ) -> None:
     store = Store(tmp_path)
     store.open_for_writing()
     for asked, seeds in zip(stops, ((0, 1), (0,), (1,)), strict=False):
         with pytest.raises(Stopped):
-            run_job(job(CELLS["maddpg_dvm"], *seeds), store, after(asked), lambda _: None)
-    assert hashes(trained(tmp_path, "maddpg_dvm", 1) | trained(tmp_path, "maddpg_dvm", 0)) == hashes(whole)
+            run_job(job(CELLS[method], *seeds), store, after(asked), lambda _: None)
+    assert hashes(trained(tmp_path, method, 1) | trained(tmp_path, method, 0)) == hashes(both[method])
+
+
+def test_what_ma_sac_s_turn_tells(both: dict[str, dict[int, Record]]) -> None:
+    record = both["masac_dvm"][0]
+    first, second = (scores.curves for scores in record.numbers.scores)
+    assert {f"loss/{name}" for name in ("critic", "value", "distillation", "matching", "matching_value")} <= {*first}
+    assert all(curves["turn/gradient"].n == (16,) for curves in (first, second))
+    assert [round(w.updates, 2) for w in work(CELLS["masac_dvm"].settings)] == [(1000 - 64) / 100] * 2 + [6]
 
 
 def test_all_methods_share_what_is_distilled(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bench.plan import Selection, make_plan
 from bench.suite import SuiteError
 from bench.suite.loading import parse
 from tests.conftest import TINY
@@ -94,3 +95,25 @@ def test_a_huge_budget_is_judged_at_once(moves: bool) -> None:
         parse(text.replace("window =", 'after = "first_update"\nwindow =', 1).encode(), "good.toml")
     else:
         assert refused(text).count('in profile "') == refused(text).count('in profile "huge"') == 1
+
+
+@pytest.mark.parametrize(
+    ("smaller", "problem"),
+    [
+        ("replay_size = 500", ""),
+        ("replay_size = 1001", "at most 1000, as a method states it"),
+        ("lr = 1", "a count that a method states"),
+        ("replay = 5", "a count that a method states"),
+    ],
+)
+def test_a_profile_makes_counts_smaller_that_no_budget_holds(smaller: str, problem: str) -> None:
+    text = changed("budget = { episodes = 8 } }", f"budget = {{ episodes = 8 }}, hyperparameters = {{ {smaller} }} }}")
+    if problem:
+        assert problem in refused(text)
+        return
+    suite = parse(text.encode(), "good.toml")
+    for profile, size in (("half", 500), ("full", 1000)):
+        for cell in make_plan(suite, Selection(profile=profile)).cells:
+            assert cell.settings["hyperparameters"]["replay_size"] == size
+            says = [note.says for note in cell.notes if note.class_ == "reduced"]
+            assert ("profile half: replay_size = 500" in says) is (profile == "half")

@@ -14,6 +14,7 @@ from baselines.specs import (
     maddpg_epsilon_greedy,
     mappo,
     mappo_multi,
+    masac,
     mkt_marl,
     qmix,
     qmix_multi,
@@ -22,13 +23,14 @@ from baselines.specs import (
 from baselines.specs.base import UNITS, Algorithm, FirstPhase, Hyperparameters, TaskSizes, Unit, Work, later
 from baselines.specs.cikd import CIKD, Hardcopy
 from baselines.specs.dec_hdrqn import DecHDRQN
-from baselines.specs.dvm import DVMMADDPG
+from baselines.specs.dvm import DVM, DVMMADDPG, DVMMASAC
 from baselines.specs.ensemble_sac import EnsembleSAC, EnsembleSACExtra, SACExtra
 from baselines.specs.knowru import KnowRU, KnowRUAdversaries
 from baselines.specs.maddpg import MADDPG, MADDPGInitialized
 from baselines.specs.maddpg_epsilon_greedy import EpsilonGreedyMADDPG
 from baselines.specs.mappo import MAPPO
 from baselines.specs.mappo_multi import MultiTaskMAPPO
+from baselines.specs.masac import MASAC
 from baselines.specs.mkt_marl import MKTMARL
 from baselines.specs.qmix import QMIX, VDN, ValueDecomposition
 from baselines.specs.qmix_multi import MultiTask, MultiTaskQMIX, MultiTaskVDN
@@ -45,6 +47,7 @@ METHODS = (
     dec_hdrqn,
     sac,
     maddpg_epsilon_greedy,
+    masac,
     dvm,
     ensemble_sac,
     cikd,
@@ -54,9 +57,12 @@ ALGORITHMS: dict[str, Algorithm] = {name: own for method in METHODS for name, ow
 __all__ = [
     "ALGORITHMS",
     "CIKD",
+    "DVM",
     "DVMMADDPG",
+    "DVMMASAC",
     "MADDPG",
     "MAPPO",
+    "MASAC",
     "MKTMARL",
     "QMIX",
     "SAC",

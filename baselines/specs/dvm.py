@@ -3,48 +3,70 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from baselines.specs.base import Algorithm, FirstPhase, Fraction, Network, Positive, TaskSizes, Work
+from baselines.specs.base import Algorithm, FirstPhase, Fraction, Hyperparameters, Network, Positive, TaskSizes, Work
 from baselines.specs.maddpg_epsilon_greedy import LOSSES, BatchSize, EpsilonGreedyMADDPG
+from baselines.specs.masac import LOSSES as MASAC_LOSSES
+from baselines.specs.masac import MASAC
 
 Iterations = Annotated[int, Field(ge=1, le=10**6)]
 LATER = frozenset({"copied", "keep_learning", "clear_replay", "epsilon_restart"})
 
 
-class DVMMADDPG(EpsilonGreedyMADDPG):
-    """Wadhwania et al. 2019, on MADDPG. Whatever is copied, both are learned: so all that differ in it share them."""
+class DVM(Hyperparameters, ABC):
+    """Wadhwania et al. 2019, on either learner. Whatever is copied, all is learned: what differs in it shares that."""
 
     distillation_iterations: Iterations  # of distilling the policy; in each, one step for each agent
-    matching_iterations: Iterations  # of matching the critic
+    matching_iterations: Iterations  # of matching the critics
     distillation_loss: Literal["kl_agent_to_distilled"]
-    temperature: Positive  # of the softmax of both policies
     matching_loss: Literal["mse"]
-    matched: Literal["q"]  # what of the critic
-    permutations: Literal["all", "random"]  # orders of agents that it is matched in: every one, or one drawn a batch
+    permutations: Literal["all", "random"]  # orders of agents that they are matched in: every one, or one drawn a batch
     distilled_start: Literal["fresh"]
     distillation_batch_size: BatchSize
-    distillation_lr: Positive  # Adam's step size, of policy and critic
+    distillation_lr: Positive  # Adam's step size, of policy and critics
     distillation_grad_clip: Positive  # largest norm of all gradients of a network
     copied: Literal["none", "policy", "critic", "both"]  # what every agent becomes a copy of
     copying: Literal["hard"]
     copy_targets: Literal[True]  # targets become copies, too
     keep_learning: bool  # else the team stays as it is
     clear_replay: Literal[True]  # the second phase begins with an empty replay
-    epsilon_restart: Fraction  # epsilon at the first episode of the second phase; it falls as in the first
 
     def first_phase(self, whole: int, stated: int | None = None) -> FirstPhase | None:
         return None if stated is None else FirstPhase(stated, LATER)
 
     def turn_work(self, task: TaskSizes) -> Work:
         """One network of each kind that learns from all agents, and the agents' own on the same batch."""
-        actor, critic = self._weights(task)
-        batch, orders = self.distillation_batch_size, math.factorial(task.agents) if self.permutations == "all" else 1
-        learned = task.agents * batch
-        networks = Network(actor, learned, learned), Network(critic, learned, learned * orders)
+        orders = math.factorial(task.agents) if self.permutations == "all" else 1
+        learned = task.agents * self.distillation_batch_size
+        policy, *critics = self._distilled(task)
+        networks = Network(policy, learned, learned), *(Network(c, learned, learned * orders) for c in critics)
         return Work(networks, max(self.distillation_iterations, self.matching_iterations), 0.0)
+
+    @abstractmethod
+    def _distilled(self, task: TaskSizes) -> Sequence[int]:
+        """Multiply-adds of the policy and of each critic for one sample."""
+
+
+class DVMMADDPG(DVM, EpsilonGreedyMADDPG):
+    temperature: Positive  # of the softmax of both policies
+    matched: Literal["q"]  # what of the critic
+    epsilon_restart: Fraction  # epsilon at the first episode of the second phase; it falls as in the first
+
+    def _distilled(self, task: TaskSizes) -> Sequence[int]:
+        return self._weights(task)
+
+
+class DVMMASAC(DVM, MASAC):
+    matched: Literal["q_and_v"]  # what of the critic
+
+    def _distilled(self, task: TaskSizes) -> Sequence[int]:
+        policy, q, v = self._weights(task)
+        return policy, self.q_networks * q, v
 
 
 ALGORITHMS = {
@@ -54,6 +76,14 @@ ALGORITHMS = {
         hyperparameters=DVMMADDPG,
         teacher=False,
         losses=(*LOSSES, "distillation", "matching"),
+        in_order=True,
+    ),
+    "dvm_masac": Algorithm(
+        learner="baselines.dvm:dvm_masac",
+        version=1,
+        hyperparameters=DVMMASAC,
+        teacher=False,
+        losses=(*MASAC_LOSSES, "distillation", "matching", "matching_value"),
         in_order=True,
     ),
 }

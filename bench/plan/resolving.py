@@ -132,6 +132,8 @@ class Resolver:
 
     def _hyperparameters(self, method_id: str) -> dict[str, Setting]:
         settings, algorithm = self.suite.settings(method_id), self.suite["method", method_id].algorithm
+        for name, value in self._made_smaller(settings):
+            settings[name] = settings[name].model_copy(update={"value": value})
         for owner, name, value in self.changes:
             if owner == method_id or (owner is None and name in settings):
                 settings[name] = _changed(algorithm, owner, name, value)
@@ -139,6 +141,11 @@ class Resolver:
         if problems:
             raise SuiteError(COMMAND_LINE, problems)
         return settings
+
+    def _made_smaller(self, settings: Mapping[str, Setting]) -> Iterator[tuple[str, int]]:
+        """The counts of a method that the profile reduces."""
+        profile = self.suite.profile[self.selection.profile]
+        return ((name, value) for name, value in profile.hyperparameters.items() if name in settings)
 
     def _budget(self, experiment: Experiment, t: TrainingSet, method_id: str | None) -> dict[str, Any]:
         """Budget and recording under the profile, then changes of every method's, and over them this method's own.
@@ -214,6 +221,9 @@ class Resolver:
         reduced, unit = experiment.numbers(t, method_id, profile), unit_of(own)
         if own != reduced:
             says = f"profile {self.selection.profile}: {reduced[unit]} of {own[unit]} {unit}"
+            yield Note(id="profile", class_="reduced", says=says)
+        if smaller := [f"{name} = {value}" for name, value in self._made_smaller(hyperparameters)]:
+            says = f"profile {self.selection.profile}: {', '.join(smaller)}"
             yield Note(id="profile", class_="reduced", says=says)
         if reading is not None:
             yield Note(id=reading.id, class_="reading", says=reading.says)

@@ -316,10 +316,23 @@ def _enlarged(suite: Suite, name: str, profile: Profile) -> Iterator[Problem]:
                     yield Problem(f"profile[{name}].budget.{unit}", str(asked), allowed, "make it smaller")
 
 
+def _not_reduced(suite: Suite, name: str, profile: Profile) -> Iterator[Problem]:
+    """Hyperparameters that a profile changes are counts of some method, and become smaller in all that state them."""
+    for key, asked in profile.hyperparameters.items():
+        stated = [own[key].value for own in map(suite.settings, (m.id for m in suite.method)) if key in own]
+        counts = [value for value in stated if isinstance(value, int) and not isinstance(value, bool)]
+        place = f"profile[{name}].hyperparameters.{key}"
+        if not stated or len(counts) < len(stated):
+            yield Problem(place, str(asked), "a count that a method states", "name such a one")
+        elif asked > min(counts):
+            allowed = f"at most {min(counts)}, as a method states it: a profile is a reduction"
+            yield Problem(place, str(asked), allowed, "make it smaller")
+
+
 def _wrong_budgets(suite: Suite) -> Iterator[Problem]:
     found: dict[Problem, None] = {}
     for name, profile in suite.profile.items():
-        found |= dict.fromkeys(_enlarged(suite, name, profile))
+        found |= dict.fromkeys((*_enlarged(suite, name, profile), *_not_reduced(suite, name, profile)))
         played = suite.on(name)
         for e in played.experiment:
             for m, t in ((m, t) for m in e.methods for t in e.training_sets if not played.waits_for(e, m, t)):

@@ -23,6 +23,7 @@ from baselines.specs import UNITS
 from bench.suite.base import (
     CODE_PLACE,
     MOST,
+    Count,
     Id,
     Ids,
     Kind,
@@ -352,6 +353,9 @@ class Profile(Model):
 
     substitute: Substitute | None = None
     """What stands in for environments that are not to be had."""
+    hyperparameters: dict[Name, Count] = Field(default_factory=dict)
+    """Counts that it makes smaller in every method that states them: what no budget counts, such as iterations between
+    two phases."""
     too_short_for: Ids = ()
     """Measures whose window can hold no point under it: what needs them is not judged there."""
 

@@ -14,12 +14,15 @@ import torch
 from torch import Tensor
 
 from baselines import specs
-from baselines.dvm import DVM, distillation_loss, matching_loss, orders, permuted
-from baselines.kernels.nn import joint_values
+from baselines.dvm import DVM, distillation_loss, dvm_masac, matching_loss, orders, parts_of, permuted
+from baselines.kernels.nn import actor_logits, joint_values
 from baselines.learner import Rollout, Task
 from baselines.streams import Streams
 from tests.baselines.test_maddpg_epsilon_greedy import SETTINGS as MADDPG
 from tests.baselines.test_maddpg_epsilon_greedy import STEPS, task, world
+from tests.baselines.test_masac import SETTINGS as MASAC
+from tests.baselines.test_masac import task as continuous
+from tests.baselines.test_masac import world as reaching
 
 SETTINGS: dict[str, Any] = MADDPG | {
     "distillation_iterations": 300,
@@ -42,12 +45,12 @@ SETTINGS: dict[str, Any] = MADDPG | {
 }
 
 
-def learner(*seeds: int, own: Task | None = None, lanes: int | None = None, **changed: Any) -> DVM:
+def learner(*seeds: int, own: Task | None = None, lanes: int | None = None, **changed: Any) -> Any:
     settings, own = specs.DVMMADDPG.model_validate(SETTINGS | changed), own or task()
     return DVM([own, own], settings, [Streams(seed) for seed in seeds], "cpu", lanes_per_call=lanes)
 
 
-def stored(team: DVM, obs: Tensor) -> None:
+def stored(team: Any, obs: Tensor) -> None:
     """Episodes with these observations [E, T+1, N, O] of seed 0, and random actions; nothing is learned."""
     own = team.team.task
     generator = torch.Generator().manual_seed(5)
@@ -58,7 +61,7 @@ def stored(team: DVM, obs: Tensor) -> None:
     team.team.replay.append(Rollout(obs.unsqueeze(0), actions, rewards, torch.zeros(rewards.shape[:3]).bool(), avail))
 
 
-def prepared(team: DVM) -> DVM:
+def prepared(team: Any) -> Any:
     while not team.ready():
         pass
     return team
@@ -116,7 +119,7 @@ def test_a_matched_critic_agrees_over_all_permutations_and_still_explains_the_cr
 
     def matched(inputs: Tensor) -> Tensor:
         """[P, B]."""
-        return joint_values(team.distilled.critic, inputs.flatten(1, 2)).view(-1, 500)
+        return joint_values(team.distilled.critics["critic"], inputs.flatten(1, 2)).view(-1, 500)
 
     def explained(values: Tensor) -> float:
         return 1 - float((values - original).square().mean() / original.var(correction=0))
@@ -165,7 +168,7 @@ def test_the_turn_copies_what_it_is_told(copied: str) -> None:
     for name, p in after.items():
         kind, _, key = name.partition(".")
         if kind in ("actor", "target_actor", "critic", "target_critic"):
-            net = distilled.policy if "actor" in kind else distilled.critic
+            net = distilled.policy if "actor" in kind else distilled.critics["critic"]
             wanted = copied in (("policy", "both") if "actor" in kind else ("critic", "both"))
             assert torch.equal(p, net[key].expand_as(p) if wanted else before[name]), name
         elif name != "count.turned_at":
@@ -203,12 +206,12 @@ def test_a_seed_s_numbers_do_not_depend_on_its_companions(permutations: str) -> 
     assert all(torch.equal(x, found[1][name]) for name, x in found[0].items())
 
 
-def two_teams(*seeds: int, **changed: Any) -> DVM:
+def two_teams(*seeds: int, **changed: Any) -> Any:
     settings = specs.DVMMADDPG.model_validate(SETTINGS | changed)
     return DVM([task()] * 3, settings, [Streams(seed) for seed in seeds], "cpu")
 
 
-def played(team: DVM, tasks: tuple[int, ...], rounds: range) -> None:
+def played(team: Any, tasks: tuple[int, ...], rounds: range) -> None:
     for i in rounds:
         for k in tasks:
             who = team._playing(k)
@@ -229,7 +232,7 @@ def test_the_first_agent_of_each_team_goes_on(copied: str) -> None:
         for name in ("adam_actor.exp_avg.weight_1", "adam_critic.exp_avg_sq.weight_0"):
             assert torch.equal(state[name][:, k], first[k][name][:, 0])
         for name in ("actor.weight_1", "target_critic.bias_0"):
-            net = team.distilled.policy if "actor" in name else team.distilled.critic
+            net = team.distilled.policy if "actor" in name else team.distilled.critics["critic"]
             expected = first[k][name][:, 0] if copied == "none" else net[name.partition(".")[2]][:, 0]
             assert torch.equal(state[name][:, k], expected)
     assert [replay.stored for replay in team.replays] == [0, 0]
@@ -266,3 +269,91 @@ def test_as_many_tasks_come_first_as_there_are_agents() -> None:
     settings = specs.DVMMADDPG.model_validate(SETTINGS)
     with pytest.raises(ValueError, match="one an agent"):
         DVM([task()] * 4, settings, [Streams(0)], "cpu")
+
+
+# ------------------------------------------------------------------------------------------------- on MA-SAC
+
+GAUSSIAN: dict[str, Any] = {n: x for n, x in SETTINGS.items() if n not in MADDPG} | {"matched": "q_and_v"}
+
+
+def on_masac(*seeds: int, agents: int = 2, **changed: Any) -> Any:
+    own = {n: x for n, x in GAUSSIAN.items() if n not in ("temperature", "epsilon_restart")}
+    settings = specs.DVMMASAC.model_validate(MASAC | own | changed)
+    return dvm_masac([continuous(agents)] * 2, settings, [Streams(seed) for seed in seeds], "cpu")
+
+
+def learned(team: Any, task: int, rounds: range) -> None:
+    for i in rounds:
+        team.learn(task, reaching(team, list(team.team.streams), team.team.task, 4 * i), 4 * i + 4)
+
+
+def test_a_gaussian_s_distance_is_in_closed_form() -> None:
+    """Of N(1, 2^2) from N(0, 1): log(1/2) + (4 + 1 - 1) / 2. Two action entries, of which one is the same in both."""
+    team = on_masac(0, log_std_min=-5.0, log_std_max=2.0)
+    agent = torch.tensor([1.0, 0.0, math.log(2), 0.0]).view(1, 1, 4, 1)
+    found = parts_of(team.team).distance(agent, torch.zeros(1, 1, 4, 1))
+    assert found.tolist() == [[pytest.approx(2 - math.log(2))]]
+
+
+def test_q_and_v_are_matched_over_all_permutations_and_the_policy_is_each_agent_s() -> None:
+    team = on_masac(0, matching_iterations=300, distillation_iterations=200, hidden_width=32)
+    own = team.team
+    for name, p in itertools.chain(own.q.items(), own.v.items(), own.actor.items()):
+        p *= 3.0 if name.startswith("weight") else 1.0
+    for net in (own.q, own.v):
+        for p in net.values():
+            p[:] = p[:, :1].clone()
+    obs = placed(2, 400, 1).unsqueeze(0)
+    actions = 2 * torch.rand(*obs.shape[:2], STEPS, 2, 2, generator=torch.Generator().manual_seed(0)) - 1
+    avail, rewards = torch.ones(*obs.shape[:4], 2, dtype=torch.bool), torch.zeros(1, 400, STEPS, 2)
+    own.replay.append(Rollout(obs, actions, rewards, torch.zeros(1, 400, STEPS).bool(), avail))
+    prepared(team)
+    batch = own.replay.sample(500, slice(None)).joint
+    both = permuted(batch, 2, 2, orders("all", 2, [Streams(0)], "cpu")).flatten(1, 2)
+    for name, critic in parts_of(own).critics.items():
+        original = critic.values(critic.own, batch, 6)[0, 0]
+        straight, swapped = critic.values(team.distilled.critics[name], both, 6).view(2, 500)
+        assert 1 - (straight - original).square().mean() / original.var(correction=0) > 0.9, name
+        assert (straight - swapped).square().mean().sqrt() / original.std() < 0.2, name
+    for i in (0, 1):
+        seen = placed(2, 100, 2).flatten(0, 1)[:, i : i + 1].permute(1, 2, 0).unsqueeze(0)
+        heads = [
+            actor_logits(net, seen)[:, :, :2].tanh()
+            for net in ({n: p[:, i : i + 1] for n, p in own.actor.items()}, team.distilled.policy)
+        ]
+        other = actor_logits({n: p[:, 1 - i : 2 - i] for n, p in own.actor.items()}, seen)[:, :, :2].tanh()
+        apart, of_other = ((x - heads[0]).abs().mean().item() for x in (heads[1], other))
+        assert apart < 0.3 * of_other, (i, apart, of_other)
+
+
+@pytest.mark.parametrize("networks", [1, 2])
+def test_masac_s_turn_copies_q_v_and_the_target_of_v(networks: int) -> None:
+    team = on_masac(0, 1, q_networks=networks, distillation_iterations=2, matching_iterations=2, agents=3)
+    learned(team, 0, range(4))
+    prepared(team)
+    before = team.state()
+    assert set(team.turn()) == {"distillation", "matching", "matching_value"}
+    after, distilled = team.state(), team.distilled
+    nets = {"actor": distilled.policy, "q": distilled.critics["critic"], "v": distilled.critics["value"]}
+    for name, p in after.items():
+        kind, _, key = name.partition(".")
+        net = nets.get(kind.removeprefix("target_"))
+        if net is not None:
+            assert torch.equal(p.unflatten(1, (3, -1)), net[key].unsqueeze(1).expand_as(p.unflatten(1, (3, -1)))), name
+        elif name != "count.turned_at":
+            assert torch.equal(p, before[name]), name
+    assert team.team.replay.stored == 0
+
+
+@pytest.mark.parametrize("permutations", ["all", "random"])
+def test_nor_do_they_on_masac(permutations: str) -> None:
+    found = []
+    for seeds, index in (((3,), 0), ((1, 2, 3), 2)):
+        sizes = {"distillation_iterations": 3, "matching_iterations": 2, "distillation_batch_size": 512}
+        team = on_masac(*seeds, agents=3, permutations=permutations, q_networks=2, **sizes)
+        learned(team, 0, range(5))
+        prepared(team)
+        losses = team.turn()
+        learned(team, 1, range(5, 9))
+        found.append({n: p[index] for n, p in team.state().items()} | {n: x[index] for n, x in losses.items()})
+    assert all(torch.equal(x, found[1][name]) for name, x in found[0].items())

@@ -15,10 +15,12 @@ from baselines.kernels import optim
 from baselines.knowru import knowru
 from baselines.maddpg import MADDPG
 from baselines.mappo import mappo
+from baselines.masac import MASAC
 from baselines.mkt_marl import mkt_marl
 from baselines.qmix import qmix
 from baselines.sac import SAC
 from tests import distilled
+from tests.baselines import test_masac
 from tests.baselines.conftest import Run
 from tests.baselines.test_sac import WARMUP, Play
 from tests.teams import distilling, ppo, single, started, taught, toy_task
@@ -160,4 +162,11 @@ def test_sac_s(updates: Spy) -> None:
     play = Play((0, 1))
     found = updates(SAC)
     play.steps(WARMUP + 3)
+    the_same([("all", operations, given) for _, operations, given in found[1:]])
+
+
+def test_masac_s(updates: Spy) -> None:
+    team = test_masac.learner(0, 1)
+    found = updates(MASAC)
+    test_masac.played(team, range(6))
     the_same([("all", operations, given) for _, operations, given in found[1:]])
