@@ -411,7 +411,9 @@ def _wrong_substitutes(suite: Suite) -> Iterator[Problem]:
         key, families = f"profile[{name}].substitute", {s.family for s in suite.scenario}
         sets = {t.id for e in suite.experiment for t in e.training_sets}
         if by.of not in families or by.of == by.family:
-            yield Problem(f"{key}.of", shown(by.of), f"another family of this file: {listed(sorted(families))}", "correct it")
+            yield Problem(
+                f"{key}.of", shown(by.of), f"another family of this file: {listed(sorted(families))}", "correct it"
+            )
         elif by.family not in FAMILIES:
             yield Problem(f"{key}.family", shown(by.family), listed(FAMILIES), "name one of them")
         elif lost := {*by.training_sets} - sets:
