@@ -40,6 +40,7 @@ VERBS = {  # in the order of the help
     "compare": Verb(METHODS, "comparing.compare", "run a method of yours beside a suite's"),
     "export": Verb(METHODS, "exchange.export", "write results for other tools"),
     "import": Verb(METHODS, "exchange.import_", "take in results of other tools"),
+    "card": Verb(METHODS, "card.card", "draw a claim and its verdict, to share"),
     "leaderboard": Verb(METHODS, "publishing.leaderboard", "build a static site of all results"),
     "nightly": Verb(CARE, "nightly.app", "check that everything still reproduces"),
     "verify": Verb(CARE, "folders.verify", "check every hash of a results folder"),
