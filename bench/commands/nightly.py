@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bench.commands.options import RESULTS, Json, cores, print_json, say_not_counted
+from bench.commands.options import RESULTS, Json, cores, print_json, say_not_counted, seconds_in
 from bench.commands.verbs import INTERRUPTED, RUNS_FAILED, Verbs
 from bench.nightly import stored
 from bench.nightly.checking import change, check, fresh_evidence, refreshed
@@ -27,7 +26,6 @@ from bench.suite.loading import load
 from bench.suite.shipped import available
 
 BASELINE = Path("results")
-UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 class DefaultVerb(Verbs):
@@ -68,7 +66,7 @@ def check_(
     as_json: Json = False,
 ) -> None:
     """Check tonight (what `bench nightly` does). Exit codes: 1 worse, 3 runs failed, 4 nothing ran."""
-    day, seconds, loaded = parsed_night(night), _seconds(budget), _loaded(suites)
+    day, seconds, loaded = parsed_night(night), seconds_in(budget, "--budget"), _loaded(suites)
     _require(baseline)
     if out is not None:
         require_folder(out)
@@ -156,14 +154,6 @@ def _require_reason(reason: str) -> None:
     if not reason.strip():
         mend = 'e.g. --reason "torch 2.14: other kernels"'
         raise SuiteError(COMMAND_LINE, [Problem("--reason", shown(reason), "why, in words; it is kept", mend)])
-
-
-def _seconds(text: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
-    if not found or not float(found[1]):
-        problem = Problem("--budget", shown(text), "a time above 0 in s, m or h", "e.g. --budget 60m")
-        raise SuiteError(COMMAND_LINE, [problem])
-    return float(found[1]) * UNITS[found[2]]
 
 
 def _tell(event: dict) -> None:

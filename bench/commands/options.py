@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from bench.evidence.measures import Evidence
 
 RESULTS = Path("runs")
+SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 SuiteName = Annotated[str, typer.Argument(help="a suite's name, or the path of a suite file (*.toml)")]
 Profile = Annotated[str, typer.Option(help="which budget: full, nightly, smoke")]
@@ -60,6 +62,22 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def check_device(device: str) -> None:
+    """Raises SuiteError for one that torch cannot use here."""
+    kind = device.partition(":")[0]
+    if kind not in ("cpu", "cuda"):
+        problem = Problem("--device", shown(device), '"cpu", "cuda", "cuda:N"', "name one of them")
+        raise SuiteError(COMMAND_LINE, [problem])
+    if kind == "cuda":
+        from bench.run.devices import DeviceMissing  # torch comes with it, so only here
+        from bench.run.devices import check_device as check
+
+        try:
+            check(device)
+        except DeviceMissing as error:
+            raise SuiteError(COMMAND_LINE, [error.problem]) from None
+
+
 def selected_part(
     profile: str, only: list[str] | None, seeds: str, settings: list[str] | None, reading: str = PRIMARY
 ) -> Selection:
@@ -72,6 +90,15 @@ def read_as(suite: Suite, reading: str) -> Suite:
     if reading != PRIMARY and reading not in suite.readings:
         raise refused("--reading", reading, [PRIMARY, *suite.readings])
     return suite.under(reading)
+
+
+def seconds_in(text: str, option: str) -> float:
+    """`90s`, `60m` or `8h`. Raises SuiteError."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if not found or not float(found[1]):
+        problem = Problem(option, shown(text), "a time above 0 in s, m or h", f"e.g. {option} 60m")
+        raise SuiteError(COMMAND_LINE, [problem])
+    return float(found[1]) * SECONDS[found[2]]
 
 
 def seed_list(text: str) -> tuple[int, ...] | None:

@@ -1,4 +1,4 @@
-"""plan and run: what a suite asks for, and training it."""
+"""run: training what a suite asks for."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from bench.commands.options import (
     Settings,
     Shard,
     SuiteName,
+    check_device,
     cores,
-    evidence_of,
     print_json,
     read_as,
     say_not_counted,
@@ -34,92 +34,21 @@ from bench.commands.verbs import ASKED_TO_FAIL, INTERRUPTED, NOTHING_RUN, RUNS_F
 from bench.evidence.measures import Evidence
 from bench.evidence.standing import standing
 from bench.executors.dispatch import Options, Outcome
-from bench.executors.estimate import Progress, forecast, peak_bytes, stored_bytes, stored_progress
+from bench.executors.estimate import Progress, forecast
 from bench.executors.local import execute
 from bench.executors.until import Round, train_until_decided
 from bench.nightly import repeats
-from bench.output.terminal import Terminal, say, warn
-from bench.plan import COMMAND_LINE, Plan, Resolver, Selection, selected, sharded
+from bench.output.terminal import Terminal, warn
+from bench.plan import COMMAND_LINE, Plan, Selection, selected, sharded
 from bench.plan.assets import missing_assets
-from bench.report.chances import power_json, power_lines, power_table
 from bench.report.looks import round_line, rounds_json
-from bench.report.machine import check_json, outcome_json, plan_json
-from bench.report.terminal import (
-    RunProgress,
-    duration,
-    outcome_line,
-    plan_table,
-    print_table,
-    standing_line,
-    waiting_lines,
-)
+from bench.report.machine import check_json, outcome_json
+from bench.report.terminal import RunProgress, outcome_line, waiting_lines
 from bench.store import Record, Store
 from bench.suite import PRIMARY, Suite, SuiteError
 from bench.suite.assets import everywhere
 from bench.suite.explain import Problem, shown
 from bench.suite.loading import load
-from bench.verdict.power import power as chances
-
-
-def plan(
-    suite: SuiteName,
-    profile: Profile = "full",
-    only: Only = None,
-    seeds: Seeds = "",
-    settings: Settings = None,
-    reading: Reading = PRIMARY,
-    results: Results = RESULTS,
-    jobs: Annotated[int | None, typer.Option(min=1, help="processes at once; default: one a core")] = None,
-    shard: Shard = "",
-    power: Annotated[
-        bool, typer.Option("--power", help="instead: how likely the planned seeds are to decide each claim and value")
-    ] = False,
-    pilots: Annotated[
-        str,
-        typer.Option(help="with --power: the profile whose finished runs are taken for the truth; default: the same"),
-    ] = "",
-    as_json: Json = False,
-) -> None:
-    """Show the cells and runs that a suite asks for, what is done, what is left, and what it costs.
-
-    With --power it shows what the seeds are good for instead, before any is trained.
-    """
-    evidence = evidence_of(suite, profile, only, seeds, settings, results, reading)
-    say_not_counted(evidence.damaged)
-    if power:
-        _show_power(evidence, pilots, as_json)
-        return
-    planned, jobs = sharded(evidence.plan, shard), jobs or cores()
-    now = standing(planned, evidence.records)
-    expected = forecast(planned, evidence.records, stored_progress(evidence.store, planned), now.settled, jobs)
-    memory = peak_bytes(planned, expected.cells, jobs)
-    disk = stored_bytes(planned, expected.cells, now.settled, jobs)
-    if as_json:
-        print_json(plan_json(planned, now, expected, jobs) | {"memory_bytes": memory, "checkpoint_bytes": disk})
-        return
-    console = terminal()
-    if planned.cells:
-        console.print(plan_table(planned, now, expected))
-        basis = ", ".join(sorted({c.basis for c in expected.cells.values()}))
-        say(f"{standing_line(planned, now)}; about {duration(expected.wall_s)} left with {jobs} process(es)")
-        sizes = f"about {memory / 2**20:,.0f} MiB of memory and {disk / 2**20:,.0f} MiB of checkpoints at most"
-        say(f"(time from: {basis}), {sizes}")
-    for line in waiting_lines(planned):
-        say(line)
-
-
-def _show_power(evidence: Evidence, pilots: str, as_json: bool) -> None:
-    suite, selection = evidence.suite, evidence.selection
-    drawn_from = evidence
-    if pilots and pilots != selection.profile:
-        drawn_from = Evidence(suite, selection.model_copy(update={"profile": pilots}), evidence.store)
-    found = [*chances(drawn_from, Resolver(suite, selection), selected(suite, selection.only))]
-    if as_json:
-        print_json(power_json(found))
-        return
-    if any(one.chance is not None for one in found):
-        print_table(terminal(), power_table(found))
-    say(*power_lines(found))
 
 
 def run(
@@ -158,7 +87,7 @@ def run(
     """
     execute = engine(executor, address, scratch, slurm or [])
     if executor == "local":
-        _check_device(device)
+        check_device(device)
     if against is not None and not (against / "records").is_dir():
         mend = "name a folder that holds records, e.g. --against results"
         raise SuiteError(COMMAND_LINE, [Problem("--against", shown(str(against)), "a results folder", mend)])
@@ -218,20 +147,6 @@ def _processes(jobs: int | None, device: str) -> int:
     return jobs or (cores() if device == "cpu" else 1)
 
 
-def _check_device(device: str) -> None:
-    kind = device.partition(":")[0]
-    if kind not in ("cpu", "cuda"):
-        problem = Problem("--device", shown(device), '"cpu", "cuda", "cuda:N"', "name one of them")
-        raise SuiteError(COMMAND_LINE, [problem])
-    if kind == "cuda":
-        from bench.run.devices import DeviceMissing, check_device  # torch comes with it, so only here
-
-        try:
-            check_device(device)
-        except DeviceMissing as error:
-            raise SuiteError(COMMAND_LINE, [error.problem]) from None
-
-
 def _check_looks(suite: Suite, selection: Selection, shard: str) -> None:
     """Raises SuiteError where there are no looks to train by, or where others than theirs are asked for."""
     asked = {"--seeds": selection.seeds is not None, "--shard": bool(shard)}
@@ -287,7 +202,8 @@ def train(
         raise SuiteError(planned.suite, missing)
 
     def seconds_left(progress: Mapping[str, Progress], settled: Set[str]) -> float:
-        return forecast(planned, records, progress, settled, options.jobs or cores(), options.lanes).wall_s
+        jobs = options.jobs or cores()
+        return forecast(planned, records, progress, settled, jobs, options.lanes, device=options.device).wall_s
 
     with RunProgress(console, planned, standing(planned, records).done, seconds_left) as progress:
         return execute(planned, store, options, progress.event)

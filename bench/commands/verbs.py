@@ -32,7 +32,7 @@ VERBS = {  # in the order of the help
     "validate": Verb(PAPERS, "suites.validate", "check suite files"),
     "audit": Verb(PAPERS, "suites.audit", "check papers against their own tables and their authors' code"),
     "anchors": Verb(PAPERS, "suites.anchors", "measure a scenario's scale with scripted policies"),
-    "plan": Verb(RUNS, "runs.plan", "show what is to be run, what is done, and what the rest costs"),
+    "plan": Verb(RUNS, "planning.plan", "show what is to be run, what is done, what the rest costs, what fits a time"),
     "run": Verb(RUNS, "runs.run", "train what is missing; interrupted, it goes on where it was"),
     "check": Verb(RUNS, "judging.check", "judge each claim by the results"),
     "show": Verb(RUNS, "showing.show", "explain one claim in full"),

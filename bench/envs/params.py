@@ -83,6 +83,11 @@ class Params(BaseModel, ABC):
         return None
 
     @property
+    def process_bytes(self) -> int:
+        """Memory of the process that each copy of the environment runs in, about; 0: a copy has none of its own."""
+        return 0
+
+    @property
     def repeats(self) -> bool:
         """Whether the same seed and actions always come to the same episode; else no hash of a run is promised."""
         return True

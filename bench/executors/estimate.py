@@ -1,29 +1,42 @@
 """How long a plan takes and how much memory: from what was measured here, else from what is counted.
 
 What `executors.model` says of a run's CPU time is the one rule for all methods. What runs
-of this results folder really took, finished or under way, over what the model says is their pace; a cell without any
-takes the median pace of the others. Wall time follows from playing the executor's schedule on the estimates.
+of this results folder really took, finished or under way, over what the model says is their pace. A cell without any
+takes what was measured or published of its method (`executors.paces`), else the median pace of the others here. Wall
+time follows from playing the executor's schedule on the estimates. A GPU's time is known where a run of the method on a
+GPU is; nothing else tells it.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from bench.executors.model import model_s
+from bench.executors.paces import CPU, GPU, Pace, Paces, Seen, kind, pace_of
 from bench.executors.schedule import makespan, shards
 from bench.plan import Plan
-from bench.plan.sizes import checkpoint_bytes, work
+from bench.plan.sizes import checkpoint_bytes, result_bytes, run_bytes
 from bench.store import Record, Store
 from bench.store.checkpoints import read_progress
 
 START_S = 1.2  # CPU seconds until a worker trains
+UNKNOWN = Paces()  # nothing beside the folder's own runs
 OVERDUE = 1.5  # times its interval a checkpoint may be late
 PROCESS_BYTES = 400 * 2**20  # a worker with torch loaded, before any lane
 
-Basis = Literal["this cell's runs", "this cell's progress", "other runs here", "assumed rate"]
+Basis = Literal[
+    "this cell's runs",
+    "this cell's progress",
+    "measured here",
+    "its method's runs here",
+    "published runs of its method",
+    "other runs here",
+    "assumed rate",
+]
+Candidates = tuple[Basis, list[float]]
 
 
 @dataclass(frozen=True)
@@ -44,21 +57,37 @@ class Progress:
 
 @dataclass(frozen=True)
 class Estimate:
-    """One run of a cell. basis: what the time rests on. bytes: of memory. checkpoint_bytes: on disk at most."""
+    """One run of a cell. basis: what the time rests on. bytes: of memory. checkpoint_bytes: on disk at most.
+
+    result_bytes: on disk in the end. gpu_s: seconds of a GPU of its own, None where nobody knows; gpu_basis: as basis.
+    """
 
     cpu_s: float
     bytes: float
     checkpoint_bytes: float
     basis: Basis
+    result_bytes: float = 0.0
+    gpu_s: float | None = None
+    gpu_basis: Basis | None = None
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """cells: by key. left: CPU seconds of each run that is not settled, by id. wall_s: until the last one is."""
+    """cells: by key. left: CPU seconds of each run that is not settled, by id. wall_s: until the last one is.
+
+    stretch: wall seconds per CPU second of a process. begun: runs that are under way, by id.
+    """
 
     cells: Mapping[str, Estimate]
     left: Mapping[str, float]
     wall_s: float
+    stretch: float = 1.0
+    begun: frozenset[str] = frozenset()
+
+    def wall_of(self, plan: Plan, jobs: int, lanes: int = 0) -> float:
+        """Wall seconds for what is left of a part of the plan, in so many processes."""
+        left = {run.id: self.left[run.id] for run in plan.runs if run.id in self.left}
+        return self.stretch * makespan(plan, left, {*self.begun}, jobs, lanes, START_S)
 
 
 def stored_progress(store: Store, plan: Plan) -> dict[str, Progress]:
@@ -82,14 +111,18 @@ def forecast(
     settled: Set[str],
     jobs: int,
     lanes: int = 0,
+    paces: Paces = UNKNOWN,
+    device: str = CPU,
 ) -> Forecast:
     """What is left of a plan, in `jobs` processes.
 
     progress: of runs under way, by id; that of settled ones counts as pace. lanes: seeds a process, as in `Options`.
+    device: where they train; CPU seconds are then those of its processes.
     """
     finished = [r for r in records if r.status == "finished" and r.provenance.cpu_s > 0]
     begun = {run: p for run, p in progress.items() if p.done > 0 and p.cpu_s > 0}
-    cells, stretch = _cells(plan, finished, begun), _stretch(finished, begun, settled)
+    there = [r for r in finished if (r.provenance.device == CPU) is (device == CPU)]
+    cells, stretch = _cells(plan, finished, there, begun, paces), _stretch(there, begun, settled)
     left = {}
     for run in (run for run in plan.runs if run.id not in settled):
         left[run.id] = cells[run.cell].cpu_s
@@ -97,13 +130,14 @@ def forecast(
             settings, so_far = plan.cell(run.cell).settings, begun[run.id]
             left[run.id] *= 1 - model_s(settings, so_far.done) / model_s(settings)
             left[run.id] = max(0.0, left[run.id] - so_far.since_s / (stretch * so_far.lanes))
-    return Forecast(cells, left, stretch * makespan(plan, left, set(begun), jobs, lanes, START_S))
+    found = Forecast(cells, left, 0.0, stretch, frozenset(begun))
+    return replace(found, wall_s=found.wall_of(plan, jobs, lanes))
 
 
-def peak_bytes(plan: Plan, by_cell: Mapping[str, Estimate], jobs: int) -> float:
-    """Memory of the largest cell when its seeds train in `jobs` processes at once."""
-    lanes = {cell.key: len(cell.seeds) for cell in plan.cells}
-    return jobs * PROCESS_BYTES + max((by_cell[key].bytes * n for key, n in lanes.items()), default=0.0)
+def peak_bytes(plan: Plan, by_cell: Mapping[str, Estimate], settled: Set[str], jobs: int) -> float:
+    """Memory of the `jobs` processes that take most, at once, the environments' own processes among it."""
+    own = [PROCESS_BYTES + sum(by_cell[run.cell].bytes for run in s) for s in shards(plan, set(settled), jobs, 0)]
+    return sum(sorted(own, reverse=True)[:jobs])
 
 
 def stored_bytes(plan: Plan, by_cell: Mapping[str, Estimate], settled: Set[str], jobs: int) -> float:
@@ -116,30 +150,55 @@ def stored_bytes(plan: Plan, by_cell: Mapping[str, Estimate], settled: Set[str],
     return sum(sorted(own, reverse=True)[:jobs])
 
 
-def _cells(plan: Plan, finished: list[Record], begun: Mapping[str, Progress]) -> dict[str, Estimate]:
-    """Each cell at its own pace, else at the median pace of all."""
-    finished_paces = {cell.key: [] for cell in plan.cells}
-    begun_paces = {cell.key: [] for cell in plan.cells}
-    for record in finished:
-        finished_paces[record.cell].append(record.provenance.cpu_s / model_s(record.settings))
-    for run in plan.runs:
-        if run.id in begun:
-            modelled = model_s(plan.cell(run.cell).settings, begun[run.id].done)
-            begun_paces[run.cell].append(begun[run.id].cpu_s / modelled)
-    everyone = [p for paces in (finished_paces, begun_paces) for own in paces.values() for p in own]
-    candidates: list[tuple[Basis, Mapping[str, list[float]]]] = [
-        ("this cell's runs", finished_paces),
-        ("this cell's progress", begun_paces),
-        ("other runs here", {cell.key: everyone for cell in plan.cells}),
-        ("assumed rate", {cell.key: [1.0] for cell in plan.cells}),
+def _cells(
+    plan: Plan, finished: list[Record], there: list[Record], begun: Mapping[str, Progress], paces: Paces
+) -> dict[str, Estimate]:
+    """Each cell at the nearest pace that is known. there: what finished on the kind of device that is planned for."""
+    of_gpus = Seen([pace for record in finished if (pace := pace_of(record)) is not None], GPU)
+    over = [_pace(r.cell, r.settings, r.provenance.cpu_s) for r in there]
+    under_way = [
+        _pace(run.cell, plan.cell(run.cell).settings, begun[run.id].cpu_s, begun[run.id].done)
+        for run in plan.runs
+        if run.id in begun
     ]
+    finished_here, begun_here, here = Seen(over, CPU), Seen(under_way, CPU), Seen([*over, *under_way], CPU)
+    others = [pace.factor for pace in (here.own or paces.measured) if pace.device == CPU]
+    measured, published = ({d: Seen(own, d) for d in (CPU, GPU)} for own in (paces.measured, paces.published))
     found = {}
     for cell in plan.cells:
-        basis, own = next(item for item in candidates if item[1][cell.key])
-        seconds = model_s(cell.settings) * statistics.median(own[cell.key])
-        held = sum(w.bytes for w in work(cell.settings))
-        found[cell.key] = Estimate(seconds, held, checkpoint_bytes(cell.settings), basis)
+        candidates: list[Candidates] = [
+            ("this cell's runs", finished_here.exactly(cell)),
+            ("this cell's progress", begun_here.exactly(cell)),
+            ("measured here", measured[CPU].of(cell)),
+            ("its method's runs here", here.like(cell)),
+            ("published runs of its method", published[CPU].of(cell)),
+            ("other runs here", others),
+            ("assumed rate", [1.0]),
+        ]
+        of_gpu: list[Candidates] = [
+            ("this cell's runs", of_gpus.exactly(cell)),
+            ("measured here", measured[GPU].of(cell)),
+            ("its method's runs here", of_gpus.like(cell)),
+            ("published runs of its method", published[GPU].of(cell)),
+        ]
+        basis, own = next(item for item in candidates if item[1])
+        gpu_basis, gpu = next((item for item in of_gpu if item[1]), (None, []))
+        modelled = model_s(cell.settings)
+        found[cell.key] = Estimate(
+            cpu_s=modelled * statistics.median(own),
+            bytes=run_bytes(cell.settings),
+            checkpoint_bytes=checkpoint_bytes(cell.settings),
+            basis=basis,
+            result_bytes=result_bytes(cell.settings),
+            gpu_s=modelled * statistics.median(gpu) if gpu else None,
+            gpu_basis=gpu_basis,
+        )
     return found
+
+
+def _pace(cell: str, settings: Mapping[str, Any], cpu_s: float, done: int | None = None) -> Pace:
+    """Of a process's CPU seconds, wherever it trains."""
+    return Pace(cell, kind(settings), CPU, "", cpu_s / model_s(settings, done))
 
 
 def _stretch(finished: list[Record], begun: Mapping[str, Progress], settled: Set[str]) -> float:

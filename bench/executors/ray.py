@@ -25,7 +25,7 @@ from bench.executors.estimate import PROCESS_BYTES
 from bench.executors.nodes import Node, differences, this_node
 from bench.executors.relay import Relay, contents, needed
 from bench.plan import COMMAND_LINE, Plan
-from bench.plan.sizes import work
+from bench.plan.sizes import run_bytes
 from bench.processes.starting import TRAINING
 from bench.run.job import Job
 from bench.store import Store, StoreError, sha256
@@ -171,7 +171,7 @@ class RayWorkers:
 
 def resources(job: Job) -> dict[str, float]:
     """What a job asks of a machine: cores, GPUs, and bytes of memory by the plan's estimate."""
-    bytes_ = PROCESS_BYTES + len(job.runs) * sum(w.bytes for w in work(job.cell.settings))
+    bytes_ = PROCESS_BYTES + len(job.runs) * run_bytes(job.cell.settings)
     return {"CPU": 1, "GPU": 0 if job.device == "cpu" else 1, "memory": bytes_}
 
 

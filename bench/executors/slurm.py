@@ -27,7 +27,7 @@ from bench.executors.dispatch import Dispatcher, End, Event, Options, Outcome
 from bench.executors.estimate import PROCESS_BYTES
 from bench.executors.relay import Relay
 from bench.plan import COMMAND_LINE, Plan
-from bench.plan.sizes import work
+from bench.plan.sizes import run_bytes
 from bench.run.job import Job
 from bench.store import Store
 from bench.store.files import write_atomically
@@ -105,7 +105,7 @@ class SlurmWorkers:
         own, self._waiting = self._waiting, []
         if not own:
             return
-        needs = max(PROCESS_BYTES + len(w.job.runs) * sum(x.bytes for x in work(w.job.cell.settings)) for w in own)
+        needs = max(PROCESS_BYTES + len(w.job.runs) * run_bytes(w.job.cell.settings) for w in own)
         asked = {"mem_gb": -(-int(needs * MARGIN) // 2**30), "slurm_array_parallelism": self._at_once}
         self._executor.update_parameters(**(asked | self._asked))
         with self._executor.batch():

@@ -11,6 +11,7 @@ from bench.plan import Scored, guest, scored, spans
 from bench.suite import unit_of
 
 STREAMS_BYTES = 2 * 5 * 5056  # random streams, twice as all that is in the state's file: torch's generator has so many
+POINT_BYTES = 70  # of a record, a point of a curve: 62 to 83 in the published records of nine methods
 
 
 def work(settings: Mapping[str, Any], done: int | None = None) -> list[Work]:
@@ -36,6 +37,39 @@ def episodes_of(settings: Mapping[str, Any], own: Scored, done: int | None = Non
     unit = unit_of(settings["budget"])
     counted = settings["budget"][unit] if done is None else done
     return -(-counted // own.episode_limit) if unit == "steps" else counted
+
+
+def run_bytes(settings: Mapping[str, Any]) -> float:
+    """Memory of one run, about: what its method holds, and the processes of its environments."""
+    return sum(w.bytes for w in work(settings)) + environment_bytes(settings)
+
+
+def environment_bytes(settings: Mapping[str, Any]) -> float:
+    """Memory of the processes that the environments of one run have of their own, about; most have none.
+
+    Copies are kept from one evaluation to the next. A learner that plays steps is evaluated in copies of their own,
+    others in those that they train in. Of a method from elsewhere one copy is counted: nobody knows more.
+    """
+    budget, hyperparameters = settings["budget"], None if guest(settings) else _hyperparameters(settings)
+    episodes = max(budget["evaluation_episodes"], budget["final_evaluation_episodes"])
+    found = 0.0
+    for own in scored(settings):
+        params = checked(own.family, own.params)
+        looked_at = min(episodes, params.episodes_at_once or episodes)
+        trained = own.trained and (hyperparameters.round_episodes if hyperparameters else 1)
+        apart = hyperparameters is None or hyperparameters.plays_steps
+        found += params.process_bytes * (trained + looked_at if apart else max(trained, looked_at))
+    return found
+
+
+def result_bytes(settings: Mapping[str, Any]) -> float:
+    """On disk of one run that is over, about: its record, by the points of its curves, and its weights."""
+    budget, unit = settings["budget"], unit_of(settings["budget"])
+    algorithm = None if guest(settings) else ALGORITHMS[settings["algorithm"]["name"]]
+    series = 1 + len(algorithm.losses if algorithm else ())
+    looks = 1 + (_hyperparameters(settings).members if algorithm else 0)
+    points = series * budget[unit] / budget["record_every"] + looks * budget[unit] / budget["evaluate_every"]
+    return POINT_BYTES * points * len(scored(settings)) + 4 * (policy_size(settings) or 0)
 
 
 def checkpoint_bytes(settings: Mapping[str, Any]) -> float:

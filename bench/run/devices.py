@@ -26,3 +26,8 @@ def check_device(device: str) -> None:
     """Raises DeviceMissing when torch cannot use the device."""
     if device != "cpu" and (device if ":" in device else f"{device}:0") not in devices():
         raise DeviceMissing(device)
+
+
+def name_of(device: str) -> str:
+    """A GPU's name."""
+    return torch.cuda.get_device_name(device)

@@ -40,7 +40,7 @@ def provenance(
         cpu_s=round(cpu_s, 3),
         lanes=lanes,
         device=device,
-        hardware=visible(accelerator or _processor()),
+        hardware=visible(accelerator or processor()),
         packages={visible(name): visible(version) for name, version in others.items()}
         | {name: metadata.version(name) for name in PACKAGES}
         | {"marl-distill-bench": bench.__version__, "python": platform.python_version()},
@@ -59,7 +59,8 @@ def cpu_seconds() -> float:
 
 
 @functools.cache
-def _processor() -> str:
+def processor() -> str:
+    """Its name, as the system tells it."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text("utf-8", "replace").splitlines() if cpuinfo.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,7 +23,7 @@ from bench.stats.estimates import MINIMUM_SEEDS, StatisticsError
 from bench.stats.looks import asked_at
 from bench.stats.power import MOST_SEEDS, POWER
 from bench.suite import Claim, Experiment, Printed, Schedule, Untestable
-from bench.verdict.claims import decision_of, places_of
+from bench.verdict.claims import claim_about, decision_of, places_of
 from bench.verdict.imagined import Claimed, Draw, Make
 from bench.verdict.printed import decide_printed
 from bench.verdict.rules import require_on_runs
@@ -29,6 +31,8 @@ from bench.verdict.rules import require_on_runs
 DRAWS = 200  # a chance of 80% has a standard error of 3%
 EVERY_SEED = range(2**53)
 DRAWS_OF_MOST = 40  # enough to tell nearly always from hardly ever
+DRAWS_OF_STEPS = 100  # a chance of 80% has a standard error of 4%
+FEWER = (MINIMUM_SEEDS, 5)  # seeds that a plan may make do with where their number is fixed
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,26 @@ class Power:
         return None if self.yes is None or self.no is None else self.yes + self.no
 
 
+@dataclass(frozen=True)
+class Prospect:
+    """The chance that a claim is decided in one experiment, by how many seeds its cells have; none where it is unknown.
+
+    cells: the keys of what it reads. basis: what was taken for the truth, or why there is none.
+    """
+
+    id: str
+    experiment: str
+    cells: tuple[str, ...]
+    basis: str
+    chances: Mapping[int, float]
+
+    def at(self, seeds: int) -> float:
+        """With so many seeds, judged at the last step that they reach."""
+        return self.chances.get(max((step for step in self.chances if step <= seeds), default=0), 0.0)
+
+
 Judge = Callable[[Draw, Evidence], Decision]  # evidence: of the pilots, asked as at a look
+Found = TypeVar("Found")
 
 
 def power(pilots: Evidence, planned: Resolver, experiments: Sequence[Experiment]) -> Iterator[Power]:
@@ -71,6 +94,36 @@ def power(pilots: Evidence, planned: Resolver, experiments: Sequence[Experiment]
                 yield _of_claim(pilots, claim, suite["experiment", id_], schedules[id_])
 
 
+def prospects(pilots: Evidence, planned: Evidence, experiments: Sequence[Experiment]) -> Iterator[Prospect]:
+    """Of every claim that runs can decide, with fewer seeds than are planned, too: see `steps`."""
+    resolver = Resolver(planned.suite, planned.selection)
+    for experiment in experiments:
+        schedule = _schedule(resolver, experiment)
+        for claim in pilots.suite.claim:
+            if experiment.id in claim.experiments and not isinstance(claim.test, Untestable):
+                cells = tuple(cell.key for cell in claim_about(planned, claim, experiment).cells)
+                yield _prospect(pilots, claim, experiment, schedule, cells)
+
+
+def _prospect(
+    pilots: Evidence, claim: Claim, experiment: Experiment, schedule: Schedule, cells: tuple[str, ...]
+) -> Prospect:
+    """cells: that are planned, whatever pilots ran."""
+    judge, claimed = _asked(pilots, claim, experiment)
+
+    def drawn(make: Make) -> tuple[str, dict[int, float]]:
+        return _growing((experiment.id, claim.id), pilots, schedule, judge, make)
+
+    found = _tried(pilots, claimed, drawn) if cells else "none of its cells can run yet"
+    basis, chances = (found, {}) if isinstance(found, str) else found
+    return Prospect(claim.id, experiment.id, cells, basis, chances)
+
+
+def steps(schedule: Schedule) -> tuple[int, ...]:
+    """The looks; where seeds are fixed, those and two smaller numbers."""
+    return schedule.looks if schedule.often else tuple(sorted({*FEWER, schedule.most} & {*range(schedule.most + 1)}))
+
+
 def _schedule(planned: Resolver, experiment: Experiment) -> Schedule:
     """The looks that are planned; one where seeds are fixed, or chosen on the command line."""
     if planned.selection.seeds is not None:
@@ -79,6 +132,12 @@ def _schedule(planned: Resolver, experiment: Experiment) -> Schedule:
 
 
 def _of_claim(pilots: Evidence, claim: Claim, experiment: Experiment, schedule: Schedule) -> Power:
+    blank = Power(claim.id, claim.test.kind, experiment.id, claim.says, schedule.most, "")
+    return _chances(blank, pilots, schedule, *_asked(pilots, claim, experiment))
+
+
+def _asked(pilots: Evidence, claim: Claim, experiment: Experiment) -> tuple[Judge, Make]:
+    """How a claim is judged on imagined seeds, and how these are made where the paper is taken at its word."""
     places = places_of(pilots.suite, claim, experiment)
 
     def judge(draw: Draw, evidence: Evidence) -> Decision:
@@ -88,8 +147,7 @@ def _of_claim(pilots: Evidence, claim: Claim, experiment: Experiment, schedule: 
     def claimed(seeds: int, rng: np.random.Generator, basis: dict[str, None]) -> Draw:
         return Claimed(pilots, seeds, rng, basis, claim, experiment)
 
-    blank = Power(claim.id, claim.test.kind, experiment.id, claim.says, schedule.most, "")
-    return _chances(blank, pilots, schedule, judge, claimed)
+    return judge, claimed
 
 
 def _of_printed(pilots: Evidence, value: Printed, schedule: Schedule) -> Power:
@@ -106,6 +164,12 @@ def _of_printed(pilots: Evidence, value: Printed, schedule: Schedule) -> Power:
 
 def _chances(blank: Power, pilots: Evidence, schedule: Schedule, judge: Judge, claimed: Make) -> Power:
     """The blank filled in, from pilots or else from what is claimed."""
+    found = _tried(pilots, claimed, lambda make: _drawn(blank, pilots, schedule, judge, make))
+    return replace(blank, basis=found) if isinstance(found, str) else found
+
+
+def _tried(pilots: Evidence, claimed: Make, drawn: Callable[[Make], Found]) -> Found | str:
+    """From pilots, or else from what is claimed; where there is nothing to draw from, what lacks."""
 
     def from_pilots(seeds: int, rng: np.random.Generator, basis: dict[str, None]) -> Draw:
         return Draw(pilots, seeds, rng, basis)
@@ -113,16 +177,15 @@ def _chances(blank: Power, pilots: Evidence, schedule: Schedule, judge: Judge, c
     lacking: dict[str, None] = {}
     for make in (from_pilots, claimed):
         try:
-            return _drawn(blank, pilots, schedule, judge, make)
+            return drawn(make)
         except NotRun as missing:
             lacking[str(missing)] = None
-    return replace(blank, basis="; ".join(lacking))
+    return "; ".join(lacking)
 
 
 def _drawn(blank: Power, pilots: Evidence, schedule: Schedule, judge: Judge, make: Make) -> Power:
     """Raises NotRun where there is nothing to draw from."""
-    rng = np.random.default_rng([*hashlib.sha256(f"{blank.experiment} {blank.id}".encode()).digest()])
-    basis: dict[str, None] = {}
+    rng, basis = _generator(blank.experiment, blank.id), dict[str, None]()
 
     def shares(looks: tuple[int, ...], nominal: float | None, draws: int) -> tuple[float, float]:
         evidence = pilots.within(lambda _: EVERY_SEED, asked_at(looks, nominal))
@@ -135,6 +198,35 @@ def _drawn(blank: Power, pilots: Evidence, schedule: Schedule, judge: Judge, mak
     yes, no = shares(*schedule, DRAWS)
     never = yes + no < POWER and sum(shares((MOST_SEEDS,), None, DRAWS_OF_MOST)) < POWER
     return replace(blank, basis=", ".join(basis), yes=yes, no=no, never=never)
+
+
+def _growing(
+    of: tuple[str, str], pilots: Evidence, schedule: Schedule, judge: Judge, make: Make
+) -> tuple[str, dict[int, float]]:
+    """What was drawn from, and by the number of seeds the chance that they decide. Raises NotRun.
+
+    One draw serves all numbers: fewer seeds are its first ones. A look that decides is the last; fixed seeds are judged
+    by themselves, whatever fewer would have said.
+    """
+    rng, basis = _generator(*of), dict[str, None]()
+    numbers, decided = steps(schedule), Counter[int]()
+    evidence = pilots.within(lambda _: EVERY_SEED, asked_at(*schedule))
+    with contextlib.suppress(StatisticsError):  # of this draw; others may do
+        judge(make(max(schedule.most, MINIMUM_SEEDS), rng, basis), pilots)  # what is missing is found at once
+    for _ in range(DRAWS_OF_STEPS):
+        draw = make(schedule.most, rng, basis)
+        for i, n in enumerate(numbers):
+            if _outcome(judge, draw, evidence, [n]) == "undecided":
+                continue
+            decided.update(numbers[i:] if schedule.often else [n])
+            if schedule.often:
+                break
+    return ", ".join(basis), {n: decided[n] / DRAWS_OF_STEPS for n in numbers}
+
+
+def _generator(experiment: str, question: str) -> np.random.Generator:
+    """The same draws for the same question, every time."""
+    return np.random.default_rng([*hashlib.sha256(f"{experiment} {question}".encode()).digest()])
 
 
 def _outcome(judge: Judge, draw: Draw, evidence: Evidence, looks: Sequence[int]) -> str:

@@ -30,14 +30,16 @@ cluster_utils = pytest.importorskip("ray.cluster_utils", reason="Ray is not inst
 # Ray leaves sockets and processes of its nodes to the collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 SUITE = TINY.replace("episodes = 16,", "episodes = 480,")  # a run takes seconds: most kills hit one
-WORKER = f"{ROOT}/bench/processes/launch.py bench.executors.worker"  # of this checkout, not of others
-KILLS = 20
-LONGEST_S = 4.0  # between two kills
+PROCESS = {"worker": "bench.executors.worker", "relay": "ray::Relayed"}
+KILLS = {"worker": 8, "relay": 7, "driver": 4, "node": 1}
+SHORTEST_S, LONGEST_S = 0.1, 2.5  # between two kills
+MARK = "BENCH_STORM"  # in the environment of whatever the test started, so that it kills nothing else
 
 
 @pytest.fixture
-def cluster() -> Iterator[Any]:
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A head that trains nothing, and three nodes of one core."""
+    monkeypatch.setenv(MARK, str(os.getpid()))
     own = {"node_ip_address": "127.0.0.1", "include_dashboard": False}
     found = cluster_utils.Cluster(initialize_head=True, head_node_args=own | {"num_cpus": 0})
     for _ in range(3):
@@ -59,7 +61,8 @@ class Storm:
 
     def __init__(self, cluster: Any, command: list[str]):
         self.cluster, self.command, self.random = cluster, command, random.Random(1)
-        self.kills: dict[str, int] = dict.fromkeys(("worker", "relay", "driver", "node"), 0)
+        self.to_come = [kind for kind, times in KILLS.items() for _ in range(times)]
+        self.random.shuffle(self.to_come)
 
     def run(self) -> None:
         """Nodes are started in the main thread, as Ray wants it; another one hears the driver."""
@@ -81,37 +84,36 @@ class Storm:
         return subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/")
 
     def _kill_until_over(self, driver: subprocess.Popen[str]) -> None:
-        while sum(self.kills.values()) < KILLS and driver.poll() is None:
-            time.sleep(self.random.uniform(0.5, LONGEST_S))
-            kind = self.random.choice(["worker", "worker", "relay", "relay", "driver"])
-            if sum(self.kills.values()) == KILLS // 2:
-                kind = "node"
-            if driver.poll() is None:
-                self._kill(kind, driver)
+        while self.to_come and driver.poll() is None:
+            time.sleep(self.random.uniform(SHORTEST_S, LONGEST_S))
+            if driver.poll() is None and self._kill(self.to_come[-1], driver):
+                self.to_come.pop()
 
-    def _kill(self, kind: str, driver: subprocess.Popen[str]) -> None:
+    def _kill(self, kind: str, driver: subprocess.Popen[str]) -> bool:
+        """Whether there was such a process to kill."""
         if kind == "node":
             node = next(iter(self.cluster.worker_nodes))
             self.cluster.remove_node(node, allow_graceful=False)
             self.cluster.add_node(num_cpus=1, node_ip_address="127.0.0.1", wait=False)
-        elif kind == "driver":
+            return True
+        if kind == "driver":
             driver.kill()
-        else:
-            found = _processes(WORKER if kind == "worker" else "ray::Relayed")
-            if not found:
-                return
+            return True
+        found = _processes(PROCESS[kind])
+        if found:
             os.kill(self.random.choice(found), signal.SIGKILL)
-        self.kills[kind] += 1
+        return bool(found)
 
 
 def _processes(words: str) -> list[int]:
-    found = []
+    found, mark = [], f"{MARK}={os.getpid()}".encode()
     for path in Path("/proc").glob("[0-9]*"):
         try:
             command = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            ours = mark in (path / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        if words in command and int(path.name) != os.getpid():
+        if ours and words in command:
             found.append(int(path.name))
     return found
 
@@ -128,9 +130,8 @@ def test_a_storm_of_kills_loses_nothing(cluster: Any, plan: Plan, tmp_path: Path
     began = time.monotonic()
     storm = Storm(cluster, bench_run(cluster.address, suite, tmp_path / "results", tmp_path / "scratch"))
     storm.run()
-    print(f"{len(plan.runs)} runs through {storm.kills} in {time.monotonic() - began:.0f} s")
-    assert sum(storm.kills.values()) == KILLS, storm.kills
-    assert all(storm.kills.values()), storm.kills
+    print(f"{len(plan.runs)} runs through {KILLS} in {time.monotonic() - began:.0f} s")
+    assert storm.to_come == []
     assert recorded(tmp_path / "results") == uninterrupted(plan, tmp_path / "local")
     assert len([*(tmp_path / "scratch").glob("*/*/")]) >= 3  # each node had its own
 
