@@ -15,6 +15,7 @@ import torch
 
 from bench.processes.starting import TRAINING
 from tests.conftest import ROOT
+from tests.perf.masac import MASACWork
 from tests.perf.measure import SuiteWork, TeamWork, milliseconds
 from tests.perf.naive import NaiveMADDPG
 from tests.perf.naive_qmix import NaiveQMIX
@@ -28,7 +29,7 @@ class Worker:
     """One process at work. allocator: whether it gets the settings that `bench run` starts its processes with.
 
     kind: "maddpg" or "knowru" (arguments of SuiteWork), "naive", "naive_own_batches", "qmix", "naive_qmix",
-    "naive_qmix_whole", "sac", "distilling", "sb3_sac" or "naive_sac".
+    "naive_qmix_whole", "sac", "masac", "distilling", "sb3_sac" or "naive_sac".
     """
 
     def __init__(self, allocator: bool, **arguments: object):
@@ -90,6 +91,9 @@ def _parts(options: argparse.Namespace) -> dict[str, Callable[[], object]]:
         case "sac":
             sac = SACWork(options.stored, options.members)
             return {"steps": sac.steps, "updates": sac.updates, "parts": sac.parts, "products": sac.products}
+        case "masac":
+            team = MASACWork(options.agents)
+            return {"updates": team.updates, "products": team.products}
         case "distilling":
             return {"distil": Distilling(options.stored).distil}
         case "sb3_sac":
