@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from baselines.dvm import Distillation
+from bench.evidence.measures import Evidence
 from bench.executors.jobs import run_job
 from bench.plan import Cell, Plan, Selection, make_plan
 from bench.plan.sizes import work
+from bench.report.figures import AS_PRINTED, learning_curves
+from bench.report.maps import draw_maps
 from bench.run.job import Job
-from bench.run.training import Stopped
+from bench.run.maps import mapped, maps
+from bench.run.training import Stopped, Training
 from bench.store import Record, Store, numbers_hash
 from bench.store.settled import contradiction
+from bench.suite import Place
 from bench.suite.loading import load
 
 SMALL = {"hidden_width": 16, "batch_size": 64, "warmup_transitions": 64, "distillation_batch_size": 64}
@@ -48,10 +55,15 @@ def hashes(records: dict[int, Record]) -> dict[int, str]:
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[int, Record]]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("whole")
+
+
+@pytest.fixture(scope="module")
+def both(home: Path) -> dict[str, dict[int, Record]]:
     """DVM on either learner, both seeds together, without a stop."""
     torch.set_num_threads(1)
-    return {m: trained(tmp_path_factory.mktemp("whole"), m, 0, 1) for m in ("maddpg_dvm", "masac_dvm")}
+    return {m: trained(home, m, 0, 1) for m in ("maddpg_dvm", "masac_dvm")}
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +174,52 @@ def test_push_box_has_a_team_for_each_task_and_stops_change_nothing(tmp_path: Pa
         {},
     ]
     assert [c["evaluation"].episodes for c in curves] == [(0, 10, 20), (0, 10, 20), (30, 40), (30, 40)]
+
+
+def test_a_map_is_of_the_turn(both: dict[str, dict[int, Record]], home: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    """Fig. 8, of one seed. What the folder has kept of the first phase is taken up, and nothing is written there."""
+    store = Store(home)
+    rounds: list[int] = []
+    honest = Training._round
+    monkeypatch.setattr(Training, "_round", lambda self: (rounds.append(1), honest(self))[1])
+    before = {*home.rglob("*")}
+    cells = mapped([CELLS[m] for m in ("maddpg_no_dvm", "maddpg_dvm")], 0)
+    found = list(maps(PLAN, cells, 0, store, lambda _: None))
+    assert not rounds
+    assert {*home.rglob("*")} == before
+    assert [(own["method"], own["scenario"][-7:]) for own in found] == [
+        (m, p) for m in ("maddpg_no_dvm", "maddpg_dvm") for p in ("phase-1", "phase-2")
+    ]
+    none, dvm = np.asarray(found[0]["values"]), np.asarray(found[2]["values"])
+    assert none.shape == dvm.shape == (400,)
+    assert not np.allclose(none, dvm)
+    for own in found:
+        assert set(map(tuple, np.abs(own["pushes"]).tolist())) <= {(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)}
+        start, target = np.sign(own["starts"][0]), np.sign(own["targets"][own["goal"]])
+        assert (start == target).all()
+        assert start[0] == (-1 if own["scenario"].endswith("1") else 1)
+    assert all(path.is_file() for path in draw_maps(found[2:], "DVM", tmp_path / "map"))
+
+
+def test_a_map_is_refused_where_there_is_nothing_to_draw(bench_here: Any, tmp_path: Path) -> None:
+    done = bench_here("map", "dvm", "push-box", "--out", tmp_path / "maps")
+    assert done.returncode == 2
+    assert not (tmp_path / "maps").exists()
+    assert "two phases on DVM's spread" in done.stderr
+
+
+def test_evaluations_are_shaded_as_in_the_paper_beside_ours(
+    both: dict[str, dict[int, Record]], home: Path, tmp_path: Path
+) -> None:
+    selection = Selection(only=EXPERIMENTS, seeds=(0, 1), settings=tuple(SETTINGS))
+    evidence = Evidence(SUITE, selection, Store(home))
+    place = Place("spread-2/discrete/phase-2")
+    figure = learning_curves(evidence, SUITE["experiment", "spread/analysis"], place, tmp_path)
+    assert figure is not None
+    assert [name for name, _ in figure.panels] == ["training", "evaluation", AS_PRINTED]
+    (axes,) = figure.figure().axes[2:]
+    (x, y), (band,) = figure.panels[2][1]["maddpg_dvm"], axes.collections
+    corners = band.get_paths()[0].vertices
+    apart = np.ptp(corners[corners[:, 0] == x[-1], 1])
+    assert apart == pytest.approx(y[:, -1].std(ddof=1))
+    assert axes.lines[0].get_ydata() == pytest.approx(y.mean(0))

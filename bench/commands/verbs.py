@@ -37,6 +37,7 @@ VERBS = {  # in the order of the help
     "check": Verb(RUNS, "judging.check", "judge each claim by the results"),
     "show": Verb(RUNS, "showing.show", "explain one claim in full"),
     "report": Verb(RUNS, "judging.report", "write tables and learning curves"),
+    "map": Verb(RUNS, "mapping.map_", "draw a team's policy and critic between two phases"),
     "compare": Verb(METHODS, "comparing.compare", "run a method of yours beside a suite's"),
     "export": Verb(METHODS, "exchange.export", "write results for other tools"),
     "import": Verb(METHODS, "exchange.import_", "take in results of other tools"),

@@ -15,7 +15,7 @@ import numpy as np
 from bench.evidence.measures import Evidence, Floats, NotRun
 from bench.stats.bootstrap import bootstrap_band
 from bench.stats.estimates import MINIMUM_SEEDS, StatisticsError
-from bench.stats.intervals import mean_band
+from bench.stats.intervals import half_deviation_band, mean_band
 from bench.store import file_name
 from bench.suite import Experiment, Place, Unit
 
@@ -28,6 +28,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F
 Curves = tuple[Floats, Floats]
 Band = Literal["student", "bootstrap"]  # how the interval of the mean is had
 BEST = "evaluation of the best member"
+AS_PRINTED = "evaluation, shaded as in the paper"  # by half a standard deviation
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class LearningCurves:
     band: Band = "student"
 
     @property
+    def as_printed(self) -> bool:
+        """Whether a panel is shaded as in the paper."""
+        return any(name == AS_PRINTED for name, _ in self.panels)
+
+    @property
     def files(self) -> tuple[Path, Path]:
         """SVG and PNG."""
         return self.stem.with_suffix(".svg"), self.stem.with_suffix(".png")
@@ -63,18 +69,21 @@ class LearningCurves:
         figure = new_figure(9, 4.5 * len(self.panels))
         for row, (name, curves) in enumerate(self.panels):
             axes = figure.add_subplot(len(self.panels), 1, row + 1)
-            self._draw(axes, curves)
+            self._draw(axes, curves, name == AS_PRINTED)
             title = "" if row else self.title
             axes.set(xlabel=f"training {self.unit}", ylabel=f"{self.metric} ({name})", title=title)
             axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))  # seeking a free place takes longest
         return figure
 
-    def _draw(self, axes: Axes, curves: Mapping[str, Curves]) -> None:
-        """Curves, and the scenario's scale."""
+    def _draw(self, axes: Axes, curves: Mapping[str, Curves], as_printed: bool) -> None:
+        """Curves, and the scenario's scale. as_printed: the mean and the paper's shading, without our interval."""
         for method, (x, y) in curves.items():
             colour = self.colours[method]
-            axes.plot(x, y.T, color=colour, alpha=0.2, linewidth=0.5)
-            if len(y) >= MINIMUM_SEEDS:
+            if as_printed:
+                axes.fill_between(x, *half_deviation_band(y), color=colour, alpha=0.2)
+            else:
+                axes.plot(x, y.T, color=colour, alpha=0.2, linewidth=0.5)
+            if len(y) >= MINIMUM_SEEDS and not as_printed:
                 band = bootstrap_band if self.band == "bootstrap" else mean_band
                 axes.fill_between(x, *band(y), color=colour, alpha=0.2)
             axes.plot(x, y.mean(0), color=colour, linewidth=1.8, label=f"{method} ({len(y)} seeds)")
@@ -87,11 +96,13 @@ class LearningCurves:
 def learning_curves(evidence: Evidence, experiment: Experiment, place: Place, folder: Path) -> LearningCurves | None:
     """An experiment's training curves in a place, and evaluations, if the paper prints greedy scores.
 
-    Of the best member, and shaded by bootstrap intervals, where claims speak of that: CIKD's figures.
+    Of the best member, and shaded by bootstrap intervals, where claims speak of that: CIKD's figures. Where the suite
+    says that the paper shades half a standard deviation, so too, beside ours: DVM's.
 
     None where nothing has finished.
     """
-    greedy = any(value.protocol == "greedy" for value in evidence.suite.printed)
+    halved = experiment.shading == "half_standard_deviation"
+    greedy = halved or any(value.protocol == "greedy" for value in evidence.suite.printed)
     try:
         unit = evidence.unit(experiment, *place)
     except NotRun:
@@ -103,6 +114,9 @@ def learning_curves(evidence: Evidence, experiment: Experiment, place: Place, fo
     if best:
         found.append((BEST, _curves(evidence.by("best_member"), experiment, place, "evaluation", unit)))
     shown = _legible(experiment, found[0][1] or found[-1][1])
+    if halved:
+        several_seeds = {method: own for method, own in dict(found)["evaluation"].items() if len(own[1]) > 1}
+        found.append((AS_PRINTED, several_seeds))
     panels = tuple((name, {m: c for m, c in curves.items() if m in shown}) for name, curves in found if curves)
     if not panels:
         return None

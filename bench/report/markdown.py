@@ -42,6 +42,7 @@ THIN = {
     "bootstrap": "Thin: every seed; bold: mean with a 95% bootstrap interval, as the paper shades. "
     "Its level is assumed, and of few seeds it is too narrow.",
 }
+HALVED = " Below: mean and half a standard deviation of the seeds, as the paper shades; that is no interval."
 
 
 @contextlib.contextmanager
@@ -211,7 +212,7 @@ def _curves(
             few = (
                 f" Of {len(experiment.methods)} methods the baseline and those that end highest, {len(COLOURS)} in all."
             )
-            thin = THIN[figure.band]
+            thin = THIN[figure.band] + HALVED * figure.as_printed
             what = f"{markdown(name)}: {markdown(experiment.says)}."
             yield f"{what} {thin}{few if len(experiment.methods) > len(COLOURS) else ''}"
             yield ""

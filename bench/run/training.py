@@ -116,6 +116,14 @@ class Training:
             self._pause(stop)
         return self.evaluated()
 
+    def to_the_turn(self, stop: Callable[[], bool]) -> None:
+        """To where the second of two phases begins, and no further. Raises Stopped after a checkpoint."""
+        while not self.turned:
+            self._turn_if_due(stop)
+            if not self.turned:
+                self._round()
+                self._pause(stop)
+
     def _pause(self, stop: Callable[[], bool]) -> None:
         """A checkpoint where one is due. Raises Stopped after one."""
         if stop():

@@ -89,6 +89,19 @@ def mean_band(values: ArrayLike, level: float = 0.95) -> tuple[NDArray[np.float6
     return curves.mean(axis=0) - half, curves.mean(axis=0) + half
 
 
+def half_deviation_band(values: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Half a standard deviation of the seeds below and above their mean, at each point: low [P] and high [P].
+
+    No interval: it does not narrow with more seeds. DVM's figures (Wadhwania et al. 2019, Sec. V-B) are shaded so.
+    values [S, P]; StatisticsError for fewer than 2 seeds.
+    """
+    curves = finite(values, "values", axes=2)
+    if len(curves) < 2:
+        raise StatisticsError(f"values: got {len(curves)} seeds, at least 2 are needed")
+    half = curves.std(axis=0, ddof=1) / 2
+    return curves.mean(axis=0) - half, curves.mean(axis=0) + half
+
+
 def paired_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interval:
     """Mean of a - b over the same seeds, with Student's t interval of the differences. a, b [S], same order.
 

@@ -225,6 +225,8 @@ class Experiment(Model):
     """Whose runs the students learn from."""
     baseline: Id | None = None
     """The method that transfer metrics compare with."""
+    shading: Literal["half_standard_deviation"] | None = None
+    """How the paper shades the figure, where a report is to show it so beside its own intervals."""
     waits_for: Waits = None
 
     @cached_property

@@ -16,6 +16,7 @@ from bench.stats.estimates import StatisticsError, finite
 from bench.stats.intervals import (
     difference_interval,
     fieller_interval,
+    half_deviation_band,
     mean_band,
     mean_interval,
     paired_interval,
@@ -281,3 +282,14 @@ def test_a_band_is_the_mean_interval_at_each_point() -> None:
         assert (low[p], high[p]) == pytest.approx((one.low, one.high), rel=1e-12)
     with pytest.raises(StatisticsError, match="got 2 seeds"):
         mean_band(curves[:2])
+
+
+def test_half_a_deviation_lies_around_the_mean_and_does_not_narrow() -> None:
+    """Of 1 and 3: the mean 2, a deviation of sqrt(2)."""
+    low, high = half_deviation_band([[1.0, 5.0], [3.0, 5.0]])
+    assert low == pytest.approx([2 - math.sqrt(0.5), 5])
+    assert high == pytest.approx([2 + math.sqrt(0.5), 5])
+    many = np.tile([[1.0], [3.0]], (500, 1))
+    assert np.subtract(*half_deviation_band(many)[::-1]) == pytest.approx([1.0], abs=0.001)
+    with pytest.raises(StatisticsError, match="at least 2"):
+        half_deviation_band([[1.0]])
