@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 from bench.cli import app
 from bench.commands.engines import engine
+from bench.envs import FAMILIES
 from bench.executors import local
 from bench.executors.nodes import Node, differences, this_node
 from bench.executors.relay import Relay, contents, needed
@@ -19,6 +21,7 @@ from bench.plan import Selection, make_plan
 from bench.run.job import Job
 from bench.store import Store, sha256
 from bench.suite import Suite, SuiteError
+from tests.conftest import ROOT
 from tests.synthetic import fill
 
 
@@ -89,13 +92,47 @@ def test_a_job_takes_its_teachers_along(tiny: Suite, tmp_path: Path) -> None:
 
 
 def test_the_doctor_says_what_is_missing_and_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It tries a step of a family; another version than the declared one does not work, nor does one that fails."""
     from bench.commands import doctor
 
     there = CliRunner().invoke(app, ["doctor", "particle"])
-    assert (there.exit_code, "family particle   works" in there.stdout) == (0, True)
+    assert (there.exit_code, "took a step" in there.stdout) == (0, True)
+    monkeypatch.setattr("bench.envs.trial.step_once", lambda *_: "no such game")
+    fails = CliRunner().invoke(app, ["doctor", "particle"])
+    assert (fails.exit_code, "family particle   fails: no such game" in fails.stdout) == (4, True)
     monkeypatch.setattr(doctor, "_version", lambda package: None)
     lacks = CliRunner().invoke(app, ["doctor", "slurm"])
     assert lacks.exit_code == 4
     assert "missing: submitit\n       pip install 'marl-distill-bench[slurm]'" in lacks.stdout
+    monkeypatch.setattr(doctor, "_version", lambda package: "0.1")
+    (found,) = json.loads(CliRunner().invoke(app, ["doctor", "slurm", "--json"]).stdout)["parts"]
+    assert (found["works"], found["others"]) == (False, ["submitit 0.1, needed >=1.5.4"])
     with pytest.raises(SuiteError, match='"mujoco"'):
         CliRunner().invoke(app, ["doctor", "mujocco"], catch_exceptions=False, standalone_mode=False)
+
+
+def test_the_doctor_counts_a_familys_canaries(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench.commands import doctor
+
+    (path, *_) = sorted((ROOT / "results" / "canaries").iterdir())
+    monkeypatch.setattr(doctor, "canary_path", lambda *_: path)
+    parts = json.loads(CliRunner().invoke(app, ["doctor", "--json"]).stdout)["parts"]
+    counts = {part["name"]: part["canaries"] for part in parts if part["kind"] == "family"}
+    stored = json.loads(path.read_text())["canaries"].values()
+    own = [json.dumps(canary["settings"]) for canary in stored]
+    assert counts["particle"] == sum('"family": "particle"' in text for text in own) > 0
+    assert counts["mujoco"] == sum('"family": "mujoco"' in text for text in own)
+
+
+@pytest.mark.parametrize("executor", ["local", "ray"])
+def test_a_family_that_is_not_installed_is_named_before_anything_runs(
+    tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executor: str
+) -> None:
+    """Here; on a cluster each machine is asked."""
+    asked = ["run", str(tiny_file), "--results", str(tmp_path / "runs"), "--executor", executor]
+    absent = dataclasses.replace(FAMILIES["particle"], packages=("no-such-package",))
+    monkeypatch.setitem(FAMILIES, "particle", absent)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    says = "then: bench doctor particle" if executor == "local" else "then: bench doctor ray"
+    with pytest.raises(SuiteError, match=says):
+        CliRunner().invoke(app, asked, catch_exceptions=False, standalone_mode=False)

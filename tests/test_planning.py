@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.envs import Params
+from bench.envs import FAMILIES, Params
 from bench.evidence.measures import Evidence
 from bench.executors import proposal as proposals
 from bench.executors.costs import Machines, costs
@@ -19,7 +19,7 @@ from bench.executors.model import model_s
 from bench.executors.paces import At, Measured, Pace, Paces, keep, kind, pace_of, stored
 from bench.executors.proposal import Proposal, proposal
 from bench.plan import Cell, Plan, Resolver, Selection, make_plan
-from bench.plan.sizes import environment_bytes, policy_size, result_bytes
+from bench.plan.sizes import PROCESS_BYTES, environment_bytes, policy_size, result_bytes
 from bench.store import Store, StoreError
 from bench.suite import Suite
 from bench.suite.loading import load, parse
@@ -145,7 +145,7 @@ def test_memory_counts_the_environments_own_processes(tiny: Suite, monkeypatch: 
     plan, steps = make_plan(tiny, Selection()), make_plan(load("cikd"), Selection(only=("main",)))
     base, sac = cell_of(plan, "base on three"), cell_of(steps, "vanilla_sac on mujoco/hopper")
     assert environment_bytes(base.settings) == 0
-    before = forecast(plan, [], {}, set(), jobs=1).cells
+    before, took = forecast(plan, [], {}, set(), jobs=1).cells, peak_bytes(plan, set(), 1)
     monkeypatch.setattr(Params, "process_bytes", property(lambda self: 1000))
     assert environment_bytes(base.settings) == 4 * 1000
     looked_at = sac.settings["budget"]
@@ -153,7 +153,12 @@ def test_memory_counts_the_environments_own_processes(tiny: Suite, monkeypatch: 
     assert environment_bytes(sac.settings) == (1 + episodes) * 1000
     after = forecast(plan, [], {}, set(), jobs=1).cells
     assert after[base.key].bytes == before[base.key].bytes + 4000
-    assert peak_bytes(plan, after, set(), 1) == pytest.approx(peak_bytes(plan, before, set(), 1) + 3 * 4000)
+    assert peak_bytes(plan, set(), 1) == pytest.approx(took + 3 * 4000)
+    shared = dataclasses.replace(FAMILIES["particle"], process_bytes=10**6)  # one for all seeds of a process
+    monkeypatch.setitem(FAMILIES, "particle", shared)
+    assert peak_bytes(plan, set(), 2) == pytest.approx(
+        4 * (before[base.key].bytes + 4000) + 2 * (PROCESS_BYTES + 10**6)
+    )
     monkeypatch.setattr(Params, "episodes_at_once", property(lambda self: 1))
     assert environment_bytes(base.settings) == 2 * 1000
 

@@ -2,41 +2,59 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from packaging.requirements import Requirement
 
 from bench import __version__
 from bench.commands.options import Json, cores, print_json
 from bench.commands.verbs import NOTHING_RUN
-from bench.envs import FAMILIES, lacking, packages_of, versions
+from bench.envs import FAMILIES, Params, checked, versions
 from bench.executors.nodes import this_node
 from bench.nightly.stored import CanaryFile, canary_path, read
 from bench.output.terminal import say
-from bench.plan import COMMAND_LINE
+from bench.plan import COMMAND_LINE, scored
 from bench.processes.platforms import this_platform
 from bench.processes.starting import TRAINING
 from bench.suite import SuiteError
+from bench.suite.assets import everywhere
 from bench.suite.explain import Problem, listed, nearest, shown
+from bench.suite.loading import load
+from bench.suite.shipped import available
 
 DISTRIBUTION = "marl-distill-bench"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
 class Part:
-    """A family of environments, or an extra of the package. missing: what is not installed. mend: what brings it."""
+    """A family of environments, or an extra of the package.
+
+    missing: what is not installed. others: versions that are not those declared. fails: why it does not work though all
+    is installed; nothing where it does, or was not tried. tried: what was played, "" where nothing was. mend: what
+    brings what lacks. canaries: of a family, stored for this platform class.
+    """
 
     kind: str
     name: str
     versions: dict[str, str]
     missing: tuple[str, ...]
-    mend: str
+    others: tuple[str, ...] = ()
+    fails: str = ""
+    tried: str = ""
+    mend: str = ""
+    canaries: int | None = None
+
+    @property
+    def works(self) -> bool:
+        return not (self.missing or self.others or self.fails)
 
 
 def doctor(
@@ -46,32 +64,34 @@ def doctor(
 ) -> None:
     """Say what works on this machine, which versions it has, what is missing, and the commands that bring it.
 
-    With a name it exits with 4 where that part does not work.
+    With a family's name a step of it is played, too. With a name it exits with 4 where that part does not work.
     """
-    parts = [*_families(), *_extras()]
+    platform = this_platform()
+    path = canary_path(baseline, platform)
+    kept = read(path, CanaryFile) if path.exists() else None
+    wanted = _wanted()
+    parts = [*_families(wanted, kept), *_extras(wanted)]
     if family and family not in {part.name for part in parts}:
         names = sorted({part.name for part in parts})
         problem = Problem("FAMILY", shown(family), listed(names), f"name one of them{nearest(family, names)}")
         raise SuiteError(COMMAND_LINE, [problem])
-    parts = [part for part in parts if part.name == family or not family]
-    found = _machine(baseline)
+    parts = [_tried(part) if family else part for part in parts if part.name == family or not family]
+    found = _machine(platform.name, f"{len(kept.canaries)} stored for this class" if kept else f"none: no {path}")
     if as_json:
-        print_json({"machine": found, "parts": [dataclasses.asdict(part) for part in parts]})
+        print_json({"machine": found, "parts": [dataclasses.asdict(one) | {"works": one.works} for one in parts]})
     else:
         for key, value in found.items():
             say(f"{key.replace('_', ' '):<10} {value}")
         for part in parts:
             say(*_lines(part))
-    if family and all(part.missing for part in parts):
+    if family and not all(part.works for part in parts if part.kind == parts[0].kind):
         raise typer.Exit(NOTHING_RUN)
 
 
-def _machine(baseline: Path) -> dict[str, Any]:
+def _machine(platform: str, canaries: str) -> dict[str, Any]:
     from bench.run.devices import devices  # torch comes with it
 
-    node, platform = this_node(), this_platform()
-    canaries = canary_path(baseline, platform)
-    kept = read(canaries, CanaryFile) if canaries.exists() else None
+    node = this_node()
     return {
         "bench": f"{__version__}, commit {node.commit or 'unknown'}",
         "host": node.host,
@@ -79,42 +99,49 @@ def _machine(baseline: Path) -> dict[str, Any]:
         "devices": ", ".join(devices()),
         "cores": f"{cores()}; each worker has one thread",
         "workers": ", ".join(f"{name}={value}" for name, value in TRAINING.items()),
-        "class": platform.name,
-        "canaries": f"{len(kept.canaries)} stored for this class" if kept else f"none for this class: {canaries}",
+        "class": platform,
+        "canaries": canaries,
     }
 
 
-def _families() -> list[Part]:
-    return [
-        Part(
-            "family",
-            name,
-            {} if lacking(name) else packages_of(name),
-            tuple(package for package in entry.packages if package not in versions(name)),
-            lacking(name),
-        )
-        for name, entry in FAMILIES.items()
-    ]
+def _families(wanted: Mapping[str, list[Requirement]], kept: CanaryFile | None) -> Iterator[Part]:
+    """An extra of a family's name, where there is one, has the versions that its numbers are of."""
+    of = Counter(s.family for one in (kept.canaries.values() if kept else ()) for s in scored(one.settings))
+    for name, entry in FAMILIES.items():
+        there = dict(versions(name))
+        missing = tuple(package for package in entry.packages if package not in there)
+        others = _others(there, wanted.get(name, []))
+        mend = entry.install if missing or others else ""
+        yield Part("family", name, there, missing, others, mend=mend, canaries=of[name])
 
 
-def _extras() -> list[Part]:
-    """As the installed package declares them."""
-    declared = metadata.metadata(DISTRIBUTION).get_all("Provides-Extra") or []
-    wanted: dict[str, list[str]] = {extra: [] for extra in declared}
-    for requirement in metadata.requires(DISTRIBUTION) or []:
-        what, _, when = requirement.partition(";")
-        name = _NAME.match(what.strip())
-        for extra in declared:
-            if name and re.search(rf"extra == ['\"]{re.escape(extra)}['\"]", when):
-                wanted[extra].append(name.group())
-    found = []
-    for extra, packages in wanted.items():
-        versions = {package: _version(package) for package in dict.fromkeys(packages)}
-        missing = tuple(package for package, version in versions.items() if version is None)
-        there = {package: version for package, version in versions.items() if version is not None}
-        mend = f"pip install '{DISTRIBUTION}[{extra}]'" if missing else ""
-        found.append(Part("extra", extra, there, missing, mend))
+def _extras(wanted: Mapping[str, list[Requirement]]) -> Iterator[Part]:
+    for extra, requirements in wanted.items():
+        found = {one.name: _version(one.name) for one in requirements}
+        there = {package: version for package, version in found.items() if version is not None}
+        missing = tuple(package for package, version in found.items() if version is None)
+        others = _others(there, requirements)
+        mend = f"pip install '{DISTRIBUTION}[{extra}]'" if missing or others else ""
+        yield Part("extra", extra, there, missing, others, mend=mend)
+
+
+def _wanted() -> dict[str, list[Requirement]]:
+    """What each extra needs, as the installed package declares it."""
+    found = {extra: [] for extra in metadata.metadata(DISTRIBUTION).get_all("Provides-Extra") or []}
+    for requirement in map(Requirement, metadata.requires(DISTRIBUTION) or []):
+        for extra in found:
+            if requirement.marker and requirement.marker.evaluate({"extra": extra}):
+                found[extra].append(requirement)
     return found
+
+
+def _others(there: Mapping[str, str], requirements: Iterable[Requirement]) -> tuple[str, ...]:
+    """Versions that are not those that are needed."""
+    return tuple(
+        f"{one.name} {there[one.name]}, needed {one.specifier}"
+        for one in requirements
+        if one.name in there and not one.specifier.contains(there[one.name], prereleases=True)
+    )
 
 
 def _version(package: str) -> str | None:
@@ -124,8 +151,38 @@ def _version(package: str) -> str | None:
         return None
 
 
+def _tried(part: Part) -> Part:
+    """A family's environment takes a step, where all that it needs is there."""
+    if part.kind != "family" or not part.works:
+        return part
+    from bench.envs.trial import step_once  # torch comes with it
+
+    params = _example(part.name)
+    if params is None:
+        return part
+    return dataclasses.replace(
+        part, fails=step_once(part.name, params, everywhere()), tried=params.model_dump()["name"]
+    )
+
+
+def _example(family: str) -> Params | None:
+    """A scenario that needs no file: a shipped suite's, else the first that needs a name alone."""
+    own = (s for name in available() for s in load(name).scenario if s.family == family and not s.waits_for)
+    for params in (*(s.params for s in own), *({"name": name} for name in FAMILIES[family].scenarios)):
+        with contextlib.suppress(ValueError):  # it needs more than its name
+            if not (found := checked(family, params)).assets:
+                return found
+    return None
+
+
 def _lines(part: Part) -> list[str]:
     versions = ", ".join(f"{name} {version}" for name, version in part.versions.items())
-    if not part.missing:
-        return [f"{part.kind:<6} {part.name:<10} works{': ' if versions else ''}{versions}"]
-    return [f"{part.kind:<6} {part.name:<10} missing: {', '.join(part.missing)}", f"       {part.mend}"]
+    head = f"{part.kind:<6} {part.name:<10}"
+    if not part.works:
+        lacks = [f"missing: {', '.join(part.missing)}"] * bool(part.missing)
+        lacks += [f"other versions: {', '.join(part.others)}"] * bool(part.others)
+        lacks += [f"fails: {part.fails}"] * bool(part.fails)
+        return [f"{head} {'; '.join(lacks)}", *[f"       {part.mend}"] * bool(part.mend)]
+    does = f"works, {part.tried} took a step" if part.tried else "installed"
+    told = "" if part.canaries is None else f"; {part.canaries or 'no'} canaries for this class"
+    return [f"{head} {does}{': ' if versions else ''}{versions}{told}"]

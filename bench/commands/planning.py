@@ -165,7 +165,7 @@ def _pilots(evidence: Evidence, profile: str) -> Evidence:
 
 def _show_plan(evidence: Evidence, planned: Plan, expected: Forecast, machines: Machines, as_json: bool) -> None:
     now = standing(planned, evidence.records)
-    memory = peak_bytes(planned, expected.cells, now.settled, machines.workers)
+    memory = peak_bytes(planned, now.settled, machines.workers)
     disk = stored_bytes(planned, expected.cells, now.settled, machines.workers)
     found = costs(evidence.suite, evidence.selection, planned, expected, now.settled, machines)
     if as_json:

@@ -35,12 +35,12 @@ from bench.evidence.measures import Evidence
 from bench.evidence.standing import standing
 from bench.executors.dispatch import Options, Outcome
 from bench.executors.estimate import Progress, forecast
-from bench.executors.local import execute
+from bench.executors.local import execute as execute_here
 from bench.executors.until import Round, train_until_decided
 from bench.nightly import repeats
 from bench.output.terminal import Terminal, warn
 from bench.plan import COMMAND_LINE, Plan, Selection, selected, sharded
-from bench.plan.assets import missing_assets
+from bench.plan.assets import missing_assets, missing_backends
 from bench.report.looks import round_line, rounds_json
 from bench.report.machine import check_json, outcome_json
 from bench.report.terminal import RunProgress, outcome_line, waiting_lines
@@ -190,15 +190,17 @@ def train(
     store: Store,
     options: Options,
     console: Terminal,
-    execute: Execute = execute,
+    execute: Execute = execute_here,
 ) -> Outcome:
     """Train what is left of a plan, showing how far it is. records: those of its cells that are there.
 
-    Raises SuiteError where a file that it needs is not there.
+    Raises SuiteError where a file or a package that it needs is not there.
     """
     settled = standing(planned, records).settled
     needed = {run.cell for run in planned.runs if run.id not in settled}
-    if missing := missing_assets((cell for cell in planned.cells if cell.key in needed), everywhere()):
+    cells = [cell for cell in planned.cells if cell.key in needed]
+    here = missing_backends(cells) if execute is execute_here else []  # machines of a cluster are asked themselves
+    if missing := [*here, *missing_assets(cells, everywhere())]:
         raise SuiteError(planned.suite, missing)
 
     def seconds_left(progress: Mapping[str, Progress], settled: Set[str]) -> float:

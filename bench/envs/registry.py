@@ -153,6 +153,8 @@ class Family:
     packages: those whose version its numbers depend on; a run's record names them.
     python: the variable that names another interpreter, where the packages may be; its environments run in it.
     single: each episode is an environment of its own, and no task asks a learner for other code than another does.
+    process_bytes: memory of a process that all environments of a job share, about; 0: they have none (a copy's own
+    process is its parameters' matter).
     """
 
     module: str
@@ -165,6 +167,7 @@ class Family:
     packages: tuple[str, ...] = ()
     single: bool = False
     python: str = ""
+    process_bytes: int = 0
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -204,6 +207,7 @@ FAMILIES: Mapping[str, Family] = {
         scenarios=dict.fromkeys(MAPS, SmaxParams),
         packages=("jaxmarl", "jax"),
         python="BENCH_SMAX_PYTHON",
+        process_bytes=600 * 2**20,  # measured: docs/performance.md
     ),
 }
 

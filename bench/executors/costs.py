@@ -98,7 +98,7 @@ def _cost(
         gpu_s=None if no_gpu or not plan.runs else sum(cells[run.cell].gpu_s or 0.0 for run in plan.runs),
         no_gpu=tuple(no_gpu),
         wall_s={n: expected.wall_of(plan, n) for n in sorted({machines.workers, machines.all_workers})},
-        memory_bytes=peak_bytes(plan, cells, settled, machines.workers),
+        memory_bytes=peak_bytes(plan, settled, machines.workers),
         disk_bytes=kept + sum(cells[run.cell].result_bytes for run in plan.runs),
         unbuilt=_unbuilt(suite, selection, plan.waiting),
     )

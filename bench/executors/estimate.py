@@ -18,14 +18,13 @@ from bench.executors.model import model_s
 from bench.executors.paces import CPU, GPU, Pace, Paces, Seen, kind, pace_of
 from bench.executors.schedule import makespan, shards
 from bench.plan import Plan
-from bench.plan.sizes import checkpoint_bytes, result_bytes, run_bytes
+from bench.plan.sizes import checkpoint_bytes, job_bytes, result_bytes, run_bytes
 from bench.store import Record, Store
 from bench.store.checkpoints import read_progress
 
 START_S = 1.2  # CPU seconds until a worker trains
 UNKNOWN = Paces()  # nothing beside the folder's own runs
 OVERDUE = 1.5  # times its interval a checkpoint may be late
-PROCESS_BYTES = 400 * 2**20  # a worker with torch loaded, before any lane
 
 Basis = Literal[
     "this cell's runs",
@@ -134,9 +133,9 @@ def forecast(
     return replace(found, wall_s=found.wall_of(plan, jobs, lanes))
 
 
-def peak_bytes(plan: Plan, by_cell: Mapping[str, Estimate], settled: Set[str], jobs: int) -> float:
+def peak_bytes(plan: Plan, settled: Set[str], jobs: int) -> float:
     """Memory of the `jobs` processes that take most, at once, the environments' own processes among it."""
-    own = [PROCESS_BYTES + sum(by_cell[run.cell].bytes for run in s) for s in shards(plan, set(settled), jobs, 0)]
+    own = [job_bytes(plan.cell(s[0].cell).settings, len(s)) for s in shards(plan, set(settled), jobs, 0)]
     return sum(sorted(own, reverse=True)[:jobs])
 
 

@@ -21,18 +21,17 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from bench.executors.dispatch import Dispatcher, End, Event, Options, Outcome
-from bench.executors.estimate import PROCESS_BYTES
 from bench.executors.nodes import Node, differences, this_node
 from bench.executors.relay import Relay, contents, needed
 from bench.plan import COMMAND_LINE, Plan
-from bench.plan.sizes import run_bytes
+from bench.plan.sizes import job_bytes
 from bench.processes.starting import TRAINING
 from bench.run.job import Job
 from bench.store import Store, StoreError, sha256
 from bench.suite import SuiteError
 from bench.suite.explain import Problem
 
-INSTALL = "pip install 'marl-distill-bench[ray]'"
+INSTALL = "pip install 'marl-distill-bench[ray]'; then: bench doctor ray"
 MOST_LOSSES = 8  # times that a run is begun again after its machine or process was lost
 Hear = Callable[[Event | None], None]
 
@@ -171,8 +170,8 @@ class RayWorkers:
 
 def resources(job: Job) -> dict[str, float]:
     """What a job asks of a machine: cores, GPUs, and bytes of memory by the plan's estimate."""
-    bytes_ = PROCESS_BYTES + len(job.runs) * run_bytes(job.cell.settings)
-    return {"CPU": 1, "GPU": 0 if job.device == "cpu" else 1, "memory": bytes_}
+    gpus = 0 if job.device == "cpu" else 1
+    return {"CPU": 1, "GPU": gpus, "memory": job_bytes(job.cell.settings, len(job.runs))}
 
 
 def _short(entry: Mapping[str, Any], asked: Mapping[str, float]) -> bool:

@@ -24,17 +24,16 @@ from pathlib import Path
 from typing import Any
 
 from bench.executors.dispatch import Dispatcher, End, Event, Options, Outcome
-from bench.executors.estimate import PROCESS_BYTES
 from bench.executors.relay import Relay
 from bench.plan import COMMAND_LINE, Plan
-from bench.plan.sizes import run_bytes
+from bench.plan.sizes import job_bytes
 from bench.run.job import Job
 from bench.store import Store
 from bench.store.files import write_atomically
 from bench.suite import SuiteError
 from bench.suite.explain import Problem, listed, shown
 
-INSTALL = "pip install 'marl-distill-bench[slurm]'"
+INSTALL = "pip install 'marl-distill-bench[slurm]'; then: bench doctor slurm"
 MOST_JOBS = 1000  # of an array: Slurm's own limit, unless its administrator has raised it
 MOST_LOSSES = 8  # times that a run is begun again after its job vanished
 POLL_S = 1.0
@@ -105,7 +104,7 @@ class SlurmWorkers:
         own, self._waiting = self._waiting, []
         if not own:
             return
-        needs = max(PROCESS_BYTES + len(w.job.runs) * run_bytes(w.job.cell.settings) for w in own)
+        needs = max(job_bytes(w.job.cell.settings, len(w.job.runs)) for w in own)
         asked = {"mem_gb": -(-int(needs * MARGIN) // 2**30), "slurm_array_parallelism": self._at_once}
         self._executor.update_parameters(**(asked | self._asked))
         with self._executor.batch():

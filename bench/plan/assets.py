@@ -1,10 +1,10 @@
-"""Files that a plan's scenarios name and that are not here: looked for before anything runs."""
+"""Files and packages that a plan's scenarios need and that are not here: looked for before anything runs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bench.envs import AssetMissing, Assets, checked
+from bench.envs import FAMILIES, AssetMissing, Assets, checked, lacking, versions
 from bench.plan.cells import Cell
 from bench.suite.assets import to_get
 from bench.suite.explain import Problem
@@ -21,4 +21,19 @@ def missing_assets(cells: Iterable[Cell], assets: Assets) -> list[Problem]:
                 except AssetMissing as error:
                     place, wanted = f"scenario[{scenario}].params.{key}", f"the file {name}, named by its SHA-256"
                     found.setdefault(name, Problem(place, str(error).partition(";")[0], wanted, to_get(name)))
+    return list(found.values())
+
+
+def missing_backends(cells: Iterable[Cell]) -> list[Problem]:
+    """A problem for each family of environments whose packages are not installed, with the scenario that needs it."""
+    found: dict[str, Problem] = {}
+    for cell in cells:
+        for scenario, own in zip(cell.scenarios, cell.scored, strict=True):
+            if own.family in found or not (mend := lacking(own.family)):
+                continue
+            wanted = FAMILIES[own.family].packages
+            absent = ", ".join(name for name in wanted if name not in versions(own.family))
+            got = f"family {own.family} without {absent}"
+            mend = f"{mend}; then: bench doctor {own.family}"
+            found[own.family] = Problem(f"scenario[{scenario}]", got, f"{', '.join(wanted)} installed", mend)
     return list(found.values())

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from baselines.specs import ALGORITHMS, Hyperparameters, TaskSizes, Work
-from bench.envs import Params, checked, layouts_of
+from bench.envs import FAMILIES, Params, checked, layouts_of
 from bench.plan import Scored, guest, scored, spans
 from bench.suite import unit_of
 
 STREAMS_BYTES = 2 * 5 * 5056  # random streams, twice as all that is in the state's file: torch's generator has so many
+PROCESS_BYTES = 400 * 2**20  # a worker with torch loaded, before any lane
 POINT_BYTES = 70  # of a record, a point of a curve: 62 to 83 in the published records of nine methods
 
 
@@ -42,6 +43,12 @@ def episodes_of(settings: Mapping[str, Any], own: Scored, done: int | None = Non
 def run_bytes(settings: Mapping[str, Any]) -> float:
     """Memory of one run, about: what its method holds, and the processes of its environments."""
     return sum(w.bytes for w in work(settings)) + environment_bytes(settings)
+
+
+def job_bytes(settings: Mapping[str, Any], runs: int) -> float:
+    """Memory of a process that trains so many runs of a cell, about, with all that its environments start."""
+    families = {own.family for own in scored(settings)}
+    return PROCESS_BYTES + sum(FAMILIES[f].process_bytes for f in families) + runs * run_bytes(settings)
 
 
 def environment_bytes(settings: Mapping[str, Any]) -> float:

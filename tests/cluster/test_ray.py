@@ -31,6 +31,7 @@ cluster_utils = pytest.importorskip("ray.cluster_utils", reason="Ray is not inst
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 SUITE = TINY.replace("episodes = 16,", "episodes = 480,")  # a run takes seconds: most kills hit one
 PROCESS = {"worker": "bench.executors.worker", "relay": "ray::Relayed"}
+SEEDS = 8
 KILLS = {"worker": 8, "relay": 7, "driver": 4, "node": 1}
 SHORTEST_S, LONGEST_S = 0.1, 2.5  # between two kills
 MARK = "BENCH_STORM"  # in the environment of whatever the test started, so that it kills nothing else
@@ -51,7 +52,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def plan() -> Plan:
-    found = make_plan(parse(SUITE.encode(), "tiny.toml"), Selection(seeds=tuple(range(8))))
+    found = make_plan(parse(SUITE.encode(), "tiny.toml"), Selection(seeds=tuple(range(SEEDS))))
     assert len(found.runs) >= 30
     return found
 
@@ -118,9 +119,9 @@ def _processes(words: str) -> list[int]:
     return found
 
 
-def bench_run(address: str, suite: Path, results: Path, scratch: Path, *more: str) -> list[str]:
+def bench_run(address: str, suite: Path, results: Path, scratch: Path, seeds: int) -> list[str]:
     own = ["--address", address, "--scratch", str(scratch), "--results", str(results), "--checkpoint-every", "0.2"]
-    start = [sys.executable, "-m", "bench", "run", str(suite), "--seeds", "8", "--executor", "ray", *own, *more]
+    start = [sys.executable, "-m", "bench", "run", str(suite), "--seeds", str(seeds), "--executor", "ray", *own]
     return ["env", f"PYTHONPATH={ROOT}", *start]
 
 
@@ -128,7 +129,7 @@ def test_a_storm_of_kills_loses_nothing(cluster: Any, plan: Plan, tmp_path: Path
     suite = tmp_path / "tiny.toml"
     suite.write_text(SUITE)
     began = time.monotonic()
-    storm = Storm(cluster, bench_run(cluster.address, suite, tmp_path / "results", tmp_path / "scratch"))
+    storm = Storm(cluster, bench_run(cluster.address, suite, tmp_path / "results", tmp_path / "scratch", SEEDS))
     storm.run()
     print(f"{len(plan.runs)} runs through {KILLS} in {time.monotonic() - began:.0f} s")
     assert storm.to_come == []
@@ -146,8 +147,8 @@ def test_a_node_with_other_code_is_refused_by_name(cluster: Any, tmp_path: Path)
     cluster.add_node(num_cpus=4, node_ip_address="127.0.0.1", env_vars={"PYTHONPATH": str(other)})
     suite = tmp_path / "tiny.toml"
     suite.write_text(TINY)
-    command = bench_run(cluster.address, suite, tmp_path / "results", tmp_path / "scratch")
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd="/")
+    command = bench_run(cluster.address, suite, tmp_path / "results", tmp_path / "scratch", seeds=3)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd="/")
     assert done.returncode == 0, done.stderr
     assert "is refused: other code of bench" in done.stdout
     assert len([*(tmp_path / "scratch").glob("*/*/")]) == 3
