@@ -106,7 +106,8 @@ def _machine(platform: str, canaries: str) -> dict[str, Any]:
 
 def _families(wanted: Mapping[str, list[Requirement]], kept: CanaryFile | None) -> Iterator[Part]:
     """An extra of a family's name, where there is one, has the versions that its numbers are of."""
-    of = Counter(s.family for one in (kept.canaries.values() if kept else ()) for s in scored(one.settings))
+    stored = kept.canaries.values() if kept else ()
+    of = Counter(family for one in stored for family in {own.family for own in scored(one.settings)})
     for name, entry in FAMILIES.items():
         there = dict(versions(name))
         missing = tuple(package for package in entry.packages if package not in there)
