@@ -219,7 +219,7 @@ def test_evaluations_are_shaded_as_in_the_paper_beside_ours(
     assert [name for name, _ in figure.panels] == ["training", "evaluation", AS_PRINTED]
     (axes,) = figure.figure().axes[2:]
     (x, y), (band,) = figure.panels[2][1]["maddpg_dvm"], axes.collections
-    corners = band.get_paths()[0].vertices
+    corners = np.asarray(band.get_paths()[0].vertices)
     apart = np.ptp(corners[corners[:, 0] == x[-1], 1])
     assert apart == pytest.approx(y[:, -1].std(ddof=1))
     assert axes.lines[0].get_ydata() == pytest.approx(y.mean(0))

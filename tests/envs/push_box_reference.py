@@ -19,6 +19,40 @@ def clipped(x: float) -> float:
     return max(-2.5, min(2.5, x))
 
 
+class February:
+    """The other candidate (dkkim93's fork, 5290ab9), by its own sums: 2 agents, a box of mass 5, no clip, no clock."""
+
+    def __init__(
+        self, positions: list[Vector], velocities: list[Vector], box: Vector, box_velocity: Vector, target: Vector
+    ):
+        self.bodies = [[*p] for p in (*positions, box)]
+        self.speeds = [[*v] for v in (*velocities, box_velocity)]
+        self.target, self.sizes, self.masses = target, (0.1, 0.1, 0.25), (1.0, 1.0, 5.0)
+
+    def step(self, actions: list[Vector]) -> tuple[list[Vector], list[float]]:
+        forces = [[2 * (a[1] - a[2]), 2 * (a[3] - a[4])] if len(a) == 5 else [2 * a[0], 2 * a[1]] for a in actions]
+        forces.append([0.0, 0.0])
+        for a, b in ((0, 1), (0, 2), (1, 2)):
+            met = push(self.bodies[a], self.bodies[b], self.sizes[a] + self.sizes[b])
+            for axis in (0, 1):
+                forces[a][axis] += met[axis]
+                forces[b][axis] -= met[axis]
+        for i in (0, 1, 2):
+            pressing = [push(self.bodies[k], self.bodies[2], 0.35)[0] for k in (0, 1)]
+            if i == 2 and min(map(abs, pressing)) < 0.005:
+                continue
+            for axis in (0, 1):
+                self.speeds[i][axis] = 0.75 * self.speeds[i][axis] + forces[i][axis] / self.masses[i] * 0.1
+                self.bodies[i][axis] += 0.1 * self.speeds[i][axis]
+        reward = -sum((b - t) ** 2 for b, t in zip(self.bodies[2], self.target, strict=True))
+        return [self.observation(i) for i in (0, 1)], [reward, reward]
+
+    def observation(self, i: int) -> Vector:
+        own = self.bodies[i]
+        seen = [p[axis] - own[axis] for p in (self.bodies[2], self.target, self.bodies[1 - i]) for axis in (0, 1)]
+        return self.speeds[i] + own + seen
+
+
 class PushBox:
     """2 agents, the box, its velocity, the target; `step` gives observations and rewards."""
 

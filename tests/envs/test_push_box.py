@@ -13,15 +13,15 @@ from bench.envs.particle.environment import ParticleEnvironment
 from bench.envs.particle.params import PushBoxParams
 from bench.envs.particle.physics import State
 from bench.envs.particle.scripts import measure, push_box_good, random_script, still
-from tests.envs.push_box_reference import PushBox
+from tests.envs.push_box_reference import February, PushBox
 from tests.envs.test_spread_corners import generators
 
 TOLERANCE = 1e-9
 Point = tuple[float, float]
 
 
-def params(target: str = "left", actions: str = "discrete") -> PushBoxParams:
-    table: dict[str, Any] = {"name": "push_box", "agents": 2, "target": target, "actions": actions}
+def params(target: str = "left", actions: str = "discrete", **more: str) -> PushBoxParams:
+    table: dict[str, Any] = {"name": "push_box", "agents": 2, "target": target, "actions": actions, **more}
     found = checked("particle", {**table, "reward": "joint", "dynamics": "openai"})
     assert isinstance(found, PushBoxParams)
     return found
@@ -37,9 +37,9 @@ def state(
     return State(of(first, second), velocities, of(box, target), torch.tensor([[0]]), clock=torch.zeros(1, 1).double())
 
 
-def reference(own: State) -> PushBox:
+def reference(own: State, kind: Any = PushBox) -> Any:
     positions, velocities, (box, target) = (x[0, 0].tolist() for x in (own.positions, own.velocities, own.landmarks))
-    return PushBox(positions, velocities[1:], box, velocities[0], target)
+    return kind(positions, velocities[1:], box, velocities[0], target)
 
 
 # Where the two agents begin: apart; both pressing on the box from the right; in each other and in the box; one alone.
@@ -52,11 +52,13 @@ STARTS = {
 }
 
 
+@pytest.mark.parametrize("fork", ["6419450", "5290ab9"])
 @pytest.mark.parametrize("actions", ["discrete", "continuous"])
 @pytest.mark.parametrize("start", STARTS)
-def test_it_is_the_reference(start: str, actions: Literal["discrete", "continuous"]) -> None:
+def test_it_is_the_reference(start: str, actions: Literal["discrete", "continuous"], fork: str) -> None:
     """100 steps of random pushes, most of them to the left."""
-    environment, oracle = ParticleEnvironment(params("left", actions)), reference(STARTS[start])
+    environment = ParticleEnvironment(params("left", actions, fork=fork))
+    oracle = reference(STARTS[start], PushBox if fork == "6419450" else February)
     rng, obs = np.random.default_rng(1), environment.set_state(STARTS[start])
     np.testing.assert_allclose(obs[0, 0], [oracle.observation(i) for i in (0, 1)], atol=TOLERANCE, rtol=0)
     for _ in range(100):
@@ -105,9 +107,21 @@ def test_targets_are_the_tasks_and_every_third_is_the_new_one() -> None:
     assert environment.world.positions.abs().max() <= 1
 
 
-def test_scripts_give_a_scale() -> None:
+def test_the_other_candidate_starts_where_it_says_and_pushes_without_a_clip() -> None:
+    environment = ParticleEnvironment(params("random", fork="5290ab9"))
+    obs = environment.reset(generators(0), 3)
+    assert obs.shape[-1] == 10
+    assert environment.world.positions[0].tolist() == [[[0.3, 0.3], [0.3, -0.3]]] * 3
+    environment.set_state(STARTS["apart"])
+    environment.step(torch.nn.functional.one_hot(torch.tensor([1, 4]), 5).double()[None, None])
+    expected = torch.tensor([[0.2, 0.0], [0.0, -0.2]]).double()
+    assert torch.allclose(environment.world.velocities[0, 0, 1:], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("fork", ["6419450", "5290ab9"])
+def test_scripts_give_a_scale(fork: str) -> None:
     def score(script: Any) -> torch.Tensor:
-        return measure(params("random"), script, [0, 1], 30, 100, "step_reward")
+        return measure(params("random", fork=fork), script, [0, 1], 30, 100, "step_reward")
 
     nothing, best, chance = score(still), score(push_box_good), score(random_script(generators(5, 6)))
     assert ((nothing + 0.7217).abs() < 0.002).all()  # of .85^2, .85^2 and .72, about a third each

@@ -204,13 +204,15 @@ class PushBoxParams(DVMParams):
     """DVM's push box: two agents are to push a heavy box to a target; it moves only where both push.
 
     O = 11. A = 5 discrete or 2 continuous. target: where it lies; "random": one of the three, in each episode.
+    fork: whose rules, by commit: SamirW's, or dkkim93's, with a heavier box, fixed starts and no time (O = 10).
     """
 
     name: Literal["push_box"]
     agents: Literal[2]
     target: Literal["left", "right", "third", "random"]
     reward: Literal["joint"]
+    fork: Literal["6419450", "5290ab9"] = "6419450"
 
     @property
     def obs_sizes(self) -> tuple[int, ...]:
-        return (11, 11)
+        return (11, 11) if self.fork == "6419450" else (10, 10)

@@ -1,16 +1,18 @@
 """DVM's push box (Wadhwania et al. 2019, Sec. V-A.2): two agents are to push a heavy box to a target, together.
 
 Axes: S seed, E environment copy, N = 2 agent, B = 3 body (the box, then the agents), L = 2 landmark (box, target);
-O = 11, A = 5 discrete or 2 continuous.
+O = 11 or 10, A = 5 discrete or 2 continuous.
 
 Source: SamirW/multiagent-particle-envs 6419450, `scenarios/complex_push.py` and `core.py`. Its third target, which
-`randint(0, 2)` never draws, is drawn here, as the paper says.
+`randint(0, 2)` never draws, is drawn here, as the paper says. The other candidate is dkkim93/multiagent-particle-envs
+5290ab9, of which only the task on the left is stored: the other targets are those of the first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from math import inf
 
 import torch
 from torch import Tensor
@@ -29,13 +31,35 @@ from bench.envs.particle.physics import (
 from bench.envs.particle.view import View, Viewer
 
 AGENTS = 2
-DAMPING = 0.14  # share of the velocity lost in a step
 AGENT_RADIUS, BOX_RADIUS = 0.10, 0.25
-BOX_MASS = 2.0  # an agent's is 1
-MOST_ACCELERATION = 2.5  # along each axis, so of the 5 of a full action half is left
 LEAST_CONTACT = 0.005  # force along x: the box moves only in a step in which each agent's is as large
 CLOCK = 100.0  # the time that agents see is in shares of so many steps
 TARGETS = ((-0.85, 0.0), (0.85, 0.0), (-0.60, -0.60))  # left, right, third
+
+
+@dataclass(frozen=True)
+class Rules:
+    """In which the two candidates differ. An agent's mass is 1.
+
+    damping: share of the velocity lost in a step. force: of a full action. box_mass. pressed: how many times as hard an
+    agent is pressed by the box, and as much less the box by it. most_acceleration: along each axis; of 2.5 half of an
+    agent's own force of 5 is left. starts: where the agents begin; None: anywhere in [-1, 1]^2. clock: whether agents
+    see the time.
+    """
+
+    damping: float
+    force: float
+    box_mass: float
+    pressed: float
+    most_acceleration: float
+    starts: tuple[tuple[float, float], ...] | None
+    clock: bool
+
+
+RULES = {
+    "6419450": Rules(0.14, 5.0, 2.0, 2.0, 2.5, None, True),
+    "5290ab9": Rules(0.25, 2.0, 5.0, 1.0, inf, ((0.3, 0.3), (0.3, -0.3)), False),
+}
 CHOICES = {"left": (0,), "right": (1,), "third": (2,), "random": (0, 1, 2)}
 
 
@@ -46,7 +70,7 @@ class PushBox:
     """
 
     def __init__(self, params: PushBoxParams, device: torch.device | str):
-        self._params = params
+        self._params, self._rules = params, RULES[params.fork]
         self.shapes = {
             "positions": (AGENTS, 2),
             "velocities": (1 + AGENTS, 2),
@@ -58,9 +82,11 @@ class PushBox:
         self.view = Viewer(AGENTS, 2, device)
 
     def start(self, generators: Sequence[torch.Generator], copies: int) -> State:
-        """Agents uniform in [-1, 1]^2, the box in the middle, a target of those that the task has; on the CPU."""
+        """Agents uniform in [-1, 1]^2, or by the rules; the box in the middle; one of the task's targets; on CPU."""
         drawn = torch.stack([torch.rand(copies, 2 * AGENTS + 1, generator=g, dtype=torch.float64) for g in generators])
         positions = 2 * drawn[..., : 2 * AGENTS].unflatten(-1, (AGENTS, 2)) - 1
+        if self._rules.starts is not None:
+            positions = torch.tensor(self._rules.starts, dtype=torch.float64).expand_as(positions).clone()
         choices = torch.tensor(CHOICES[self._params.target])
         goal = choices[(drawn[..., -1] * len(choices)).long()]
         targets = torch.tensor(TARGETS, dtype=torch.float64)[goal]
@@ -73,15 +99,15 @@ class PushBox:
 
         Else the box stays where it is and keeps its velocity.
         """
-        box, target = state.landmarks.unbind(-2)
+        (box, target), rules = state.landmarks.unbind(-2), self._rules
         control = SENSITIVITY * actions if self._params.continuous else action_force(actions, "openai")
         of_other = contact(view.relative[..., 2, :], 2 * AGENT_RADIUS)
         of_box = contact(view.relative[..., 0, :], AGENT_RADIUS + BOX_RADIUS)
-        force = control + of_other + BOX_MASS * of_box
-        agents = moved(state.velocities[..., 1:, :], force)
+        force = rules.force / SENSITIVITY * control + of_other + rules.pressed * of_box
+        agents = moved(state.velocities[..., 1:, :], force, rules)
         positions = state.positions + agents * DT
-        pressed = -ordered_sum(of_box, dim=-2) / BOX_MASS
-        pushed = moved(state.velocities[..., 0, :], pressed / BOX_MASS)
+        pressed = -ordered_sum(of_box, dim=-2) / rules.pressed
+        pushed = moved(state.velocities[..., 0, :], pressed / rules.box_mass, rules)
         touch = contact(box.unsqueeze(-2) - positions, AGENT_RADIUS + BOX_RADIUS)[..., 0].abs() >= LEAST_CONTACT
         moves = touch.all(-1, keepdim=True)
         velocity = torch.where(moves, pushed, state.velocities[..., 0, :])
@@ -98,11 +124,12 @@ class PushBox:
     def observe(self, state: State, view: View) -> Tensor:
         """[own velocity 2, own position 2, box 2, target 2, the other agent 2, time], [S, E, N, 11]; relative.
 
-        The time is one step ahead, as in the source.
+        By some rules without the time. It is one step ahead, as in the source.
         """
         assert state.clock is not None
         time = ((state.clock + 1) / CLOCK)[..., None, None].expand(*view.relative.shape[:3], 1)
-        return torch.cat([state.velocities[..., 1:, :], state.positions, view.relative.flatten(-2), time], dim=-1)
+        seen = [state.velocities[..., 1:, :], state.positions, view.relative.flatten(-2)]
+        return torch.cat([*seen, *[time] * self._rules.clock], dim=-1)
 
     def rewards(self, state: State, view: View) -> Tensor:
         """[S, E, N]: minus the squared distance of box and target, the same for both."""
@@ -122,6 +149,7 @@ def contact(relative: Tensor, reach: float) -> Tensor:
     return relative * (softplus * (-CONTACT_FORCE * CONTACT_MARGIN) / distance.clamp_min(NO_GAP)).unsqueeze(-1)
 
 
-def moved(velocities: Tensor, acceleration: Tensor) -> Tensor:
+def moved(velocities: Tensor, acceleration: Tensor, rules: Rules) -> Tensor:
     """Velocities [..., 2] a step later."""
-    return velocities * (1 - DAMPING) + acceleration.clamp(-MOST_ACCELERATION, MOST_ACCELERATION) * DT
+    most = rules.most_acceleration
+    return velocities * (1 - rules.damping) + acceleration.clamp(-most, most) * DT
