@@ -23,11 +23,13 @@ class Seen:
     """What a policy may read at a step.
 
     obs [S, E, N, O]. avail_actions [S, E, N, A] bool. first [S, E] bool, on the CPU: an episode begins with this step.
+    state [S, E, X], for those that execute on global information; None: it is all agents' observations in a row.
     """
 
     obs: Tensor
     avail_actions: Tensor
     first: Tensor
+    state: Tensor | None = None
 
 
 # A policy: what is seen -> actions [S, E, N, A]: one-hot, soft, or in [-1, 1] where the task is continuous. It may

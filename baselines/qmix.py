@@ -40,10 +40,11 @@ from baselines.kernels.optim import TeamAdam
 from baselines.learner import Acting, Rollout, Task
 from baselines.losses.masks import Reduction, available_q, reduced
 from baselines.losses.returns import RewardMoments, td_lambda_targets
-from baselines.networks.acting import Play
+from baselines.networks.acting import Inform, Play
 from baselines.networks.agents import agent_inputs, input_size, state_size, team_q
+from baselines.networks.informing import Noise, evaluation_noise, informing, round_noise
 from baselines.networks.mixers import QMIX, VDN, Chosen, Mixer
-from baselines.networks.team import SharedNetwork, TeamNetwork
+from baselines.networks.team import Information, SharedNetwork, TeamNetwork
 from baselines.replay.episodes import EpisodeBatch, WholeEpisodes, ends, last_actions
 from baselines.schedules import as_coefficients, steps_unplayed, unplayed
 from baselines.streams import Streams
@@ -56,6 +57,7 @@ from baselines.training_state import (
     saved_moments,
 )
 
+NoisePair = tuple[Tensor | None, Tensor | None]
 COUNTED = ("updates", "episodes", "epochs", "last_target_update")
 
 
@@ -108,8 +110,8 @@ class ExtraLoss(Protocol):
 class ValueDecomposition:
     """A `Learner`: Q-learning of Q_tot. One update of a task after each of its rounds, once a batch is stored.
 
-    network, mixer: of the team. extra_loss: of methods that minimise more than the TD loss. dtype: of parameters,
-    replay and noise. Else see `Learner`. Reports "td", eq. 6, and the terms of the extra loss.
+    network, mixer: of the team. information: of a network that reads z. extra_loss: of methods that minimise more than
+    the TD loss. dtype: of parameters, replay and noise. Else see `Learner`. Reports "td", eq. 6, and the terms of the extra loss.
     """
 
     replays: Sequence[WholeEpisodes]
@@ -123,6 +125,7 @@ class ValueDecomposition:
         *,
         network: TeamNetwork,
         mixer: Mixer,
+        information: Information | None = None,
         extra_loss: ExtraLoss | None = None,
         dtype: torch.dtype = torch.float32,
     ):
@@ -132,7 +135,10 @@ class ValueDecomposition:
         self._streams, self._device, self._dtype = streams, torch.device(device), dtype
         self.replays = [WholeEpisodes(task, h.replay_size, streams, device, dtype) for task in tasks]
         self._network, self._mixer, self._extra_loss = network, mixer, extra_loss
+        self._information = information
         parameters = named("agent", network.initial(streams, device, dtype))
+        if information is not None:
+            parameters |= named("information", information.initial(streams, device, dtype))
         parameters |= named("mixer", mixer.initial(streams, device, dtype))
         self._adam = TeamAdam(parameters, h.lr, h.grad_clip)
         self._online = {name: leaf.detach() for name, leaf in self._adam.leaves.items()}
@@ -149,10 +155,11 @@ class ValueDecomposition:
         drawn = [
             torch.rand(shape, generator=s["exploration"], dtype=self._dtype, device=self._device) for s in self._streams
         ]
-        return self._play(task, epsilon, torch.stack(drawn, 1))
+        inform = self._informing(round_noise(self._information, own, self.copies, self._streams, self._like()))
+        return self._play(task, epsilon, torch.stack(drawn, 1), inform)
 
     def greedy(self, task: int) -> Acting:
-        return self._play(task)
+        return self._play(task, inform=self._informing(evaluation_noise(self._streams, self._like())))
 
     def learn(self, task: int, rollout: Rollout, episodes_done: int) -> dict[str, Tensor]:
         """A round of a task: store it, draw a batch, make one update (MKT-MARL, Algorithm 1, lines 5 to 16)."""
@@ -162,7 +169,8 @@ class ValueDecomposition:
         if replay.episodes < batch_size:
             return {}
         weights = self._extra_loss.coefficients(task, episodes_done - self.copies) if self._extra_loss else {}
-        losses = self._update(task, replay.sample(batch_size), as_coefficients(weights, self._device))
+        batch = replay.sample(batch_size)
+        losses = self._update(task, batch, as_coefficients(weights, self._device), self._update_noise(batch))
         self._counts["updates"] += 1
         self._update_target()
         return losses
@@ -174,8 +182,9 @@ class ValueDecomposition:
             self._counts["epochs"] += self.copies
 
     def policy(self) -> dict[str, Tensor]:
-        """The agents' network, as `Teacher.weights` expects it."""
-        return {name: p.clone() for name, p in part(self._online, "agent").items()}
+        """The agents' network, as `Teacher.weights` expects it, and what makes z, named information.*."""
+        own = part(self._online, "agent") | named("information", part(self._online, "information"))
+        return {name: p.clone() for name, p in own.items()}
 
     def state(self) -> dict[str, Tensor]:
         """Networks, targets, Adam, reward moments and counts, by dotted name; copies."""
@@ -193,14 +202,19 @@ class ValueDecomposition:
 
     # ------------------------------------------------------------------------------------------- one update
 
-    def _update(self, task: int, batch: EpisodeBatch, coefficients: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """One step of everything that this task reads, down the TD loss or what a method makes of it; losses [S]."""
+    def _update(
+        self, task: int, batch: EpisodeBatch, coefficients: Mapping[str, Tensor], noise: NoisePair = (None, None)
+    ) -> dict[str, Tensor]:
+        """One step of everything that this task reads, down the TD loss or what a method makes of it; losses [S].
+
+        noise [S, B, T+1, N, Z] of z, the online network's and the target network's.
+        """
         h, leaves = self.hyperparameters, self._adam.leaves
         previous = last_actions(batch.actions) if h.obs_last_action else None
         inputs = agent_inputs(batch.obs, previous, self.tasks[task].action_size, h.obs_agent_id)
-        q = team_q(self._agent(leaves, task), inputs, h.use_rnn)  # Q_i of every action
+        q = self._q(leaves, task, inputs, batch.state, noise[0])  # Q_i of every action
         q_tot = self._q_tot(leaves, self._taken(task, batch, q))  # Q_tot(tau, u, s; theta)
-        y = self._targets(task, batch, inputs, q.detach())  # y^tot
+        y = self._targets(task, batch, inputs, q.detach(), noise[1])  # y^tot
         loss = loss_td = td_loss(q_tot, y, batch.mask, h.loss_reduction)  # (y^tot - Q_tot)^2
         terms: dict[str, Tensor] = {}
         if self._extra_loss is not None:
@@ -209,13 +223,13 @@ class ValueDecomposition:
         return {name: x.detach() for name, x in ({"td": loss_td} | terms).items()}
 
     @torch.no_grad()
-    def _targets(self, task: int, batch: EpisodeBatch, inputs: Tensor, q: Tensor) -> Tensor:
+    def _targets(self, task: int, batch: EpisodeBatch, inputs: Tensor, q: Tensor, noise: Tensor | None) -> Tensor:
         """y^tot = r + gamma max_u' Q_tot(tau', u', s'; theta^-), [S, B, T].
 
         The target network is theta^-. It chooses u', or with double Q the online network does, whose Q_i are q.
         """
         h = self.hyperparameters
-        target_q = team_q(self._agent(self._target, task), inputs, h.use_rnn)
+        target_q = self._q(self._target, task, inputs, batch.state, noise)
         best_q, best = greedy_values(target_q, batch.avail_actions, q if h.double_q else None)  # u', agent by agent
         target_q_tot = self._q_tot(self._target, Chosen(best_q, best, batch.state, task))
         terminated = batch.terminated
@@ -254,9 +268,39 @@ class ValueDecomposition:
 
     # --------------------------------------------------------------------------------------------- networks
 
-    def _play(self, task: int, epsilon: float = 0.0, noise: Tensor | None = None) -> Play:
-        h = self.hyperparameters
-        return Play(self._agent(self._online, task), h.use_rnn, h.obs_agent_id, h.obs_last_action, epsilon, noise)
+    def _play(self, task: int, epsilon: float = 0.0, noise: Tensor | None = None, inform: Inform | None = None) -> Play:
+        h, agent = self.hyperparameters, self._agent(self._online, task)
+        return Play(agent, h.use_rnn, h.obs_agent_id, h.obs_last_action, epsilon, noise, inform)
+
+    def _informing(self, noise: Noise) -> Inform | None:
+        """What makes z while episodes are played."""
+        if self._information is None:
+            return None
+        return informing(self._information, part(self._online, "information"), noise)
+
+    def _update_noise(self, batch: EpisodeBatch) -> NoisePair:
+        """Of one update, from each seed's "update" stream; the online network's first."""
+        if self._information is None:
+            return None, None
+        shape = (2, *batch.obs.shape[1:4], self._information.noise)
+        drawn = [
+            torch.randn(shape, generator=s["update"], dtype=self._dtype, device=self._device) for s in self._streams
+        ]
+        online, target = torch.stack(drawn, 1)
+        return online, target
+
+    def _like(self) -> Tensor:
+        """Of the device and dtype of what it computes with."""
+        return next(iter(self._online.values()))
+
+    def _q(
+        self, parameters: Mapping[str, Tensor], task: int, inputs: Tensor, state: Tensor, noise: Tensor | None
+    ) -> Tensor:
+        """Q_i [S, B, T+1, N, A], online or target; what makes z learns with the agents, from the same losses."""
+        z = None
+        if self._information is not None and noise is not None:
+            z = self._information.z(part(parameters, "information"), inputs, state, noise)
+        return team_q(self._agent(parameters, task), inputs, self.hyperparameters.use_rnn, z)
 
     def _agent(self, parameters: Mapping[str, Tensor], task: int) -> Mapping[str, Tensor]:
         """The layers that give this task's Q_i, online or target."""

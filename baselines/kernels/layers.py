@@ -148,8 +148,9 @@ class _MLP(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        count = len(ctx.saved_tensors) // 3
-        inputs, layers = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
+        kept = ctx.saved_tensors  # read once: a checkpointed part makes them again for it
+        count = len(kept) // 3
+        inputs, layers = kept[:count], kept[count:]
         found: list[Tensor] = []
         for n in reversed(range(count)):
             found = [*of_linear(gradient, inputs[n]), *found]

@@ -8,7 +8,7 @@ A step of few samples costs the calls, not the arithmetic; so what stays the sam
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -21,11 +21,15 @@ from baselines.schedules import epsilon_greedy
 STEP_COLUMNS = 16  # samples are filled up to it: one AVX-512 register; fewer columns make a product slower, not faster
 
 
+Inform = Callable[[Tensor, Tensor], Tensor]  # inputs [S, E, 1, N, I], state [S, E, 1, X] -> z [S, E, 1, N, Z]
+
+
 class Play:
     """`Acting` under frozen weights; actions are one-hot.
 
     agent: the network's parameters, of `agents.mlp_q` or, with use_rnn, of `agents.recurrent_q`.
     noise [T, S, E, N, 1 + A] for `epsilon_greedy`, where epsilon > 0; None: always the best action.
+    inform: what makes z, in each step once, of a network that reads it.
     """
 
     def __init__(
@@ -36,9 +40,10 @@ class Play:
         last_action: bool,
         epsilon: float = 0.0,
         noise: Tensor | None = None,
+        inform: Inform | None = None,
     ):
         self._agent, self._use_rnn, self._agent_id, self._last_action = agent, use_rnn, agent_id, last_action
-        self._epsilon, self._noise = epsilon, noise
+        self._epsilon, self._noise, self._inform = epsilon, noise, inform
         self._dtype = next(iter(agent.values())).dtype
         self._calls = 0
         self._last: Tensor | None = None  # what was chosen one step before, [S, E, N]; -1: nothing yet
@@ -52,7 +57,7 @@ class Play:
             self._begin(seen.obs, seen.avail_actions.shape[-1])
         elif bool(seen.first.any()):
             self._forget(seen.first.to(seen.obs.device))
-        q = self._recurrent_q(seen.obs) if self._use_rnn else self._mlp_q(seen.obs)
+        q = self._recurrent_q(seen) if self._use_rnn else self._mlp_q(seen.obs)
         chosen = self._chosen(q, seen.avail_actions, self._calls)
         self._calls += 1
         self._last = chosen if self._last_action else None
@@ -97,8 +102,11 @@ class Play:
             self._inputs[:, entries : entries + actions, :samples] = taken.flatten(1, 2).mT
         return rows(mlp(self._agent, self._inputs), obs.shape[1:-1])
 
-    def _recurrent_q(self, obs: Tensor) -> Tensor:
+    def _recurrent_q(self, seen: Seen) -> Tensor:
+        obs = seen.obs
         last = None if self._last is None else self._last.unsqueeze(2)
         inputs = agent_inputs(obs.to(self._dtype).unsqueeze(2), last, len(self._one_hot), self._agent_id)
-        q, self._hidden = recurrent_q(self._agent, inputs, self._hidden)
+        state = obs.flatten(-2) if seen.state is None else seen.state
+        z = None if self._inform is None else self._inform(inputs, state.to(self._dtype).unsqueeze(2))
+        q, self._hidden = recurrent_q(self._agent, inputs, self._hidden, z)
         return q.squeeze(2)

@@ -58,9 +58,9 @@ def mlp_q(agent: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
     return mlp_of_rows(agent, inputs)
 
 
-def team_q(agent: Mapping[str, Tensor], inputs: Tensor, use_rnn: bool) -> Tensor:
-    """Q_i [S, B, T, N, A] of whole sequences of inputs [S, B, T, N, I]."""
-    return recurrent_q(agent, inputs)[0] if use_rnn else mlp_q(agent, inputs)
+def team_q(agent: Mapping[str, Tensor], inputs: Tensor, use_rnn: bool, z: Tensor | None = None) -> Tensor:
+    """Q_i [S, B, T, N, A] of whole sequences of inputs [S, B, T, N, I]; z: see `recurrent_q`, with use_rnn alone."""
+    return recurrent_q(agent, inputs, z=z)[0] if use_rnn else mlp_q(agent, inputs)
 
 
 def input_size(task: Task, agent_id: bool, last_action: bool) -> int:
@@ -83,10 +83,14 @@ def initial_recurrent(
     return first | gru | named("out", initial_linear([hidden, actions], streams, device, dtype))
 
 
-def recurrent_q(agent: Mapping[str, Tensor], inputs: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def recurrent_q(
+    agent: Mapping[str, Tensor], inputs: Tensor, hidden: Tensor | None = None, z: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Q_i by Linear - ReLU - GRU - Linear, and the hidden state after the last step.
 
     inputs [S, B, T, N, I], hidden [S, B, N, H] or None for zeros -> Q_i [S, B, T, N, A], hidden [S, B, N, H].
+    z [S, B, T, N, Z]: a further input of what follows the GRU, whose output goes through ReLU layers `own.*` first
+    where the network has them; then out.* reads both side by side.
     EPyMARL's `RNNAgent` with `use_rnn=True` (4bcbb1c), PyMARL2's likewise. Only the hidden state's product waits for
     the step before; all others take the whole sequence at once.
     """
@@ -103,7 +107,11 @@ def recurrent_q(agent: Mapping[str, Tensor], inputs: Tensor, hidden: Tensor | No
     for t in range(time):
         h = gru_cell(gates[:, :, t], linear(gru["weight_hh"], gru["bias_hh"], h), h)
         states.append(h)
-    q = mlp(part(agent, "out"), torch.stack(states, 2).flatten(2)).unflatten(-1, (time, -1))[..., :lines]
+    x = torch.stack(states, 2).flatten(2)
+    if z is not None:
+        x = mlp(own, x).relu() if (own := part(agent, "own")) else x
+        x = torch.cat([x, columns(pad(z.transpose(1, 2).flatten(2, 3), (0, 0, 0, -lines % WHOLE_REGISTERS)))], 1)
+    q = mlp(part(agent, "out"), x).unflatten(-1, (time, -1))[..., :lines]
     q = q.unflatten(-1, (batch, agents)).permute(0, 3, 2, 4, 1)
     return q, rows(h, (batch, agents))
 

@@ -1,6 +1,7 @@
 """A team's Q-network as a value decomposition holds it: how it is drawn, and which layers give a task's Q_i.
 
-Axes: S seed. Like a mixer, a network is a frozen record of sizes and is given its parameters, so that a target
+Axes: S seed, B batch of episodes, T time step, N agent, I input entry of the agents' network, X state entry, Z entry of
+z. Like a mixer, a network is a frozen record of sizes and is given its parameters, so that a target
 network is the same network under others.
 """
 
@@ -8,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
-from baselines.kernels.layers import initial_linear
+from baselines.kernels.layers import initial_gru, initial_linear, named
 from baselines.kernels.nn import Parameters
 from baselines.networks.agents import initial_recurrent
 from baselines.streams import Streams
@@ -27,6 +28,51 @@ class TeamNetwork(Protocol):
     def of_task(self, parameters: Mapping[str, Tensor], task: int) -> Mapping[str, Tensor]:
         """The layers that give task k's Q_i, as `agents.team_q` reads them."""
         ...
+
+
+class Information(Protocol):
+    """A further input of the agents' network, z_i: what a method makes of the state for each agent.
+
+    noise: how many standard normal numbers it reads for an agent's step; 0: none.
+    """
+
+    noise: int
+
+    def initial(self, streams: Sequence[Streams], device: torch.device | str, dtype: torch.dtype) -> Parameters:
+        """As a network's."""
+        ...
+
+    def z(self, parameters: Mapping[str, Tensor], inputs: Tensor, state: Tensor, noise: Tensor) -> Tensor:
+        """z [S, B, T, N, Z] of inputs [S, B, T, N, I], state [S, B, T, X] and noise [S, B, T, N, noise]."""
+        ...
+
+
+@dataclass(frozen=True)
+class InformedNetwork:
+    """One recurrent network that reads z beside what its GRU remembers (`agents.recurrent_q`); a `TeamNetwork`.
+
+    head "additive": Linear - ReLU on the GRU's output, then one Linear on that and z, so that z enters each Q_i by
+    addition (PTDE as released). "mlp": Linear - ReLU - Linear on the GRU's output and z (the paper's words).
+    """
+
+    inputs: int
+    width: int
+    actions: int
+    z_width: int
+    head: Literal["additive", "mlp"]
+
+    def initial(self, streams: Sequence[Streams], device: torch.device | str, dtype: torch.dtype) -> Parameters:
+        where = streams, device, dtype
+        parameters = named("in", initial_linear([self.inputs, self.width], *where))
+        parameters |= named("gru", initial_gru(self.width, self.width, *where))
+        both = self.width + self.z_width
+        if self.head == "mlp":
+            return parameters | named("out", initial_linear([both, self.width, self.actions], *where))
+        parameters |= named("own", initial_linear([self.width, self.width], *where))
+        return parameters | named("out", initial_linear([both, self.actions], *where))
+
+    def of_task(self, parameters: Mapping[str, Tensor], task: int) -> Mapping[str, Tensor]:
+        return parameters
 
 
 @dataclass(frozen=True)

@@ -132,9 +132,19 @@ class WholeEpisodes:
             stored = min(episodes, self._capacity)
             place = torch.randperm(stored, generator=generator, device=self._device)[:batch_size]
             drawn.append(place + lane * self._capacity)
-        index, shape = torch.cat(drawn), (len(drawn), batch_size)
+        found = self._batch(torch.cat(drawn), (len(drawn), batch_size))
+        return found.trimmed() if self._task.alone else found
+
+    def whole(self) -> EpisodeBatch:
+        """All episodes that are stored, equally many of each seed, in the order of the ring; as long as the limit."""
+        stored = min(self.episodes, self._capacity)
+        index = [torch.arange(stored, device=self._device) + i * self._capacity for i in range(len(self._episodes))]
+        return self._batch(torch.cat(index), (len(index), stored))
+
+    def _batch(self, index: Tensor, shape: tuple[int, int]) -> EpisodeBatch:
+        """The episodes at these places, of all seeds one after another."""
         batch = {n: x.flatten(0, 1).index_select(0, index).unflatten(0, shape) for n, x in self._stored.items()}
-        found = EpisodeBatch(
+        return EpisodeBatch(
             obs=batch["obs"],
             state=batch["state"] if "state" in batch else batch["obs"].flatten(-2),
             actions=batch["actions"].long(),
@@ -143,7 +153,6 @@ class WholeEpisodes:
             terminated=batch["terminated"],
             mask=batch["mask"] if "mask" in batch else played(batch["terminated"]),
         )
-        return found.trimmed() if self._task.alone else found
 
     def rows(self, lane: int, start: int, stop: int) -> dict[str, Tensor]:
         """A seed's episodes start .. stop-1 in the order stored, as they are stored: copies without [S].

@@ -16,6 +16,7 @@ from baselines.specs import (
     mappo_multi,
     masac,
     mkt_marl,
+    ptde,
     qmix,
     qmix_multi,
     sac,
@@ -32,6 +33,7 @@ from baselines.specs.mappo import MAPPO
 from baselines.specs.mappo_multi import MultiTaskMAPPO
 from baselines.specs.masac import MASAC
 from baselines.specs.mkt_marl import MKTMARL
+from baselines.specs.ptde import GIP, GIU, PTDE, Informed, Personal
 from baselines.specs.qmix import QMIX, VDN, ValueDecomposition
 from baselines.specs.qmix_multi import MultiTask, MultiTaskQMIX, MultiTaskVDN
 from baselines.specs.sac import SAC
@@ -51,6 +53,7 @@ METHODS = (
     dvm,
     ensemble_sac,
     cikd,
+    ptde,
 )
 ALGORITHMS: dict[str, Algorithm] = {name: own for method in METHODS for name, own in method.ALGORITHMS.items()}
 
@@ -60,10 +63,13 @@ __all__ = [
     "DVM",
     "DVMMADDPG",
     "DVMMASAC",
+    "GIP",
+    "GIU",
     "MADDPG",
     "MAPPO",
     "MASAC",
     "MKTMARL",
+    "PTDE",
     "QMIX",
     "SAC",
     "UNITS",
@@ -76,6 +82,7 @@ __all__ = [
     "FirstPhase",
     "Hardcopy",
     "Hyperparameters",
+    "Informed",
     "KnowRU",
     "KnowRUAdversaries",
     "MADDPGInitialized",
@@ -83,6 +90,7 @@ __all__ = [
     "MultiTaskMAPPO",
     "MultiTaskQMIX",
     "MultiTaskVDN",
+    "Personal",
     "SACExtra",
     "TaskSizes",
     "Unit",

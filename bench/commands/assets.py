@@ -32,7 +32,9 @@ Folder = Annotated[
 
 @app.command()
 def add(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="a known file, or an opponent as safetensors")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="a known file, an opponent as safetensors, or MSLR-WEB30K's folder")
+    ],
     meant: Annotated[str | None, typer.Option("--as", metavar="ID", help="the asset that FILE is meant to be")] = None,
     folder: Folder = None,
     as_json: Json = False,

@@ -17,6 +17,9 @@ from bench.envs.particle.environment import ParticleParams
 from bench.envs.particle.opponents import load_opponent
 from bench.envs.particle.params import SimpleAdversaryParams
 from bench.envs.particle.scripts import Script, measure, random_script
+from bench.envs.ranking import scripts as ranking_scripts
+from bench.envs.ranking.environment import ranking_environment
+from bench.envs.ranking.params import PlantedParams
 from bench.envs.smax import scripts as smax
 from bench.envs.smax.params import SmaxParams
 
@@ -70,6 +73,10 @@ def measure_anchors(
     if isinstance(scenario, SmaxParams):
         limits = episodes, episode_limit, metric
         return _spread({n: smax.measure(scenario, own, chosen, *limits) for n, own in smax.SCRIPTS.items()})
+    if isinstance(scenario, PlantedParams):
+        lists = ranking_environment(scenario, "cpu", assets)
+        scripts_ = ranking_scripts.SCRIPTS.items()
+        return _spread({n: ranking_scripts.measure(lists, script, chosen, episodes) for n, script in scripts_})
     if opponent and isinstance(scenario, SimpleAdversaryParams) and scenario.opponent == "pretrained":
         others = {name: value for name, value in params.items() if name != "opponent_sha256"}
         scenario = checked(family, {**others, "opponent": opponent})

@@ -31,6 +31,7 @@ from bench.envs.particle.params import (
     SpeakerListenerParams,
     SpreadCornersParams,
 )
+from bench.envs.ranking.params import MSLRParams, PlantedParams
 from bench.envs.smax.params import MAPS, SmaxParams
 
 if TYPE_CHECKING:
@@ -208,6 +209,14 @@ FAMILIES: Mapping[str, Family] = {
         packages=("jaxmarl", "jax"),
         python="BENCH_SMAX_PYTHON",
         process_bytes=600 * 2**20,  # measured: docs/performance.md
+    ),
+    "ranking": Family(
+        module="bench.envs.ranking.environment",
+        environment="ranking_environment",
+        install="pip install torch",
+        version=1,
+        metrics=("ndcg", "step_reward", "return_sum"),
+        scenarios={"mslr_web30k": MSLRParams, "planted": PlantedParams},
     ),
 }
 

@@ -18,6 +18,8 @@ def taken_lines(path: Path, found: Taken) -> Iterator[str]:
         yield f"it plays {found.plays}"
     if found.kind == "opponent":
         yield f'in a scenario: opponent = "pretrained", opponent_sha256 = "{found.sha256}"'
+    if found.kind == "data set":
+        yield f'in a scenario: name = "{found.id}", data_sha256 = "{found.sha256}"'
 
 
 def assets_table(rows: Iterable[Mapping[str, Any]]) -> Table:

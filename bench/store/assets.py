@@ -19,6 +19,7 @@ import numpy as np
 from safetensors import SafetensorError, deserialize
 
 from bench.envs import AssetMissing, Assets
+from bench.envs.ranking import mslr
 from bench.plan import COMMAND_LINE
 from bench.store.files import StoreError, sha256, write_atomically
 from bench.suite import SuiteError
@@ -73,6 +74,8 @@ def taken(path: Path, meant: str | None = None) -> Taken:
     assets = known()
     if meant is not None and meant not in (ids := [asset.id for asset in assets]):
         raise _refused("--as", shown(meant), listed(ids), f"name one of them{nearest(meant, ids)}")
+    if path.is_dir():
+        return _data_set(path)
     content = _content(path)
     got = sha256(content)
     for asset in assets:
@@ -88,6 +91,29 @@ def taken(path: Path, meant: str | None = None) -> Taken:
     mend = "; ".join(f"get {asset.get}" for asset in wanted)
     cut = "".join(f" ({a.size:,} of {a.id}: cut off)" for a in wanted if a.name == path.name and a.size > len(content))
     raise _refused(f"FILE {path}", f"{len(content):,} bytes{cut}, SHA-256 {got}", allowed, mend)
+
+
+def _data_set(folder: Path) -> Taken:
+    """What is to be kept of a user's copy of MSLR-WEB30K, the one data set that is taken in as a folder."""
+    file, mend = mslr.train_file(folder), "name the folder of MSLR-WEB30K, which has Fold1 in it (docs/ptde.md)"
+    try:
+        with file.open("rb") as lines:
+            content, source = mslr.made(lines)
+    except OSError as error:
+        got = f"a folder, {file}: {error.strerror}"
+        raise _refused(f"FILE {folder}", got, f"a file, or a folder with {mslr.FILE} in it", mend) from None
+    except ValueError as error:
+        got, _, allowed = str(error).partition("; allowed: ")
+        raise _refused(f"FILE {file}", got, allowed, mend) from None
+    own = sha256(content)
+    origin = {
+        "schema_version": SCHEMA,
+        "sha256": own,
+        "kind": "data set",
+        "asset": "mslr_web30k",
+        "source": {"path": str(mslr.FILE), "sha256_of_lines_read": source},
+    }
+    return Taken(f"{own}.npz", content, "mslr_web30k", "data set", None, origin)
 
 
 def is_opponent(content: bytes) -> bool:

@@ -1,0 +1,1 @@
+"""Learning to rank: an agent for each document of a query."""

@@ -1,0 +1,106 @@
+"""MSLR-WEB30K (Qin & Liu 2013) from a user's copy: which queries and documents are taken, and how. Numpy alone.
+
+Axes: Q query, N document, F feature.
+
+Its licence forbids to pass it on, so the project brings nothing of it. `bench asset add FOLDER` makes a file of it:
+of the first fold's training file the first 10,000 queries with at least 10 documents, 10 documents of each at random,
+the queries in random order. The paper states the numbers and no rule; the rule is ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.envs.ranking.params import MSLR_FEATURES, MSLRParams
+from bench.envs.ranking.planted import Judged
+
+QUERIES, DOCUMENTS = 10_000, 10  # PTDE, Sec. 4.3
+FILE = Path("Fold1", "train.txt")
+CHOICE_SEED = 0  # of which documents, and of the queries' order
+HIGHEST_GRADE = 4
+
+
+def train_file(folder: Path) -> Path:
+    """Where a user's copy has the file that is read: below the folder, or in it where the folder is Fold1."""
+    return next((p for p in (folder / FILE, folder / FILE.name) if p.is_file()), folder / FILE)
+
+
+def made(lines: Iterable[bytes], queries: int = QUERIES, documents: int = DOCUMENTS) -> tuple[bytes, str]:
+    """The file that is kept, npz, and the SHA-256 of all lines that were read.
+
+    lines: of SVMlight's form, `grade qid:Q 1:v ... 136:v`. Raises ValueError, which names the line, where one has
+    another form, and where fewer queries are there.
+    """
+    stream, digest = np.random.default_rng(CHOICE_SEED), hashlib.sha256()
+    features, relevance = [], []
+    for group in _of_queries(lines, digest):
+        if len(group) < documents:
+            continue
+        chosen = np.sort(stream.choice(len(group), documents, replace=False))
+        rows = [_parsed(*group[i]) for i in chosen]
+        features.append([row for _, row in rows])
+        relevance.append([grade for grade, _ in rows])
+        if len(features) == queries:
+            break
+    if len(features) < queries:
+        raise ValueError(f"got {len(features):,} queries of {documents} documents or more; allowed: {queries:,}")
+    order = stream.permutation(queries)
+    kept = io.BytesIO()
+    np.savez(kept, features=np.array(features, np.float32)[order], relevance=np.array(relevance, np.int8)[order])
+    return kept.getvalue(), digest.hexdigest()
+
+
+def judged(file: BinaryIO, params: MSLRParams) -> Judged:
+    """What was kept, each feature standardised by the training queries' mean and deviation.
+
+    Raises ValueError where it has other sizes than the scenario.
+    """
+    with np.load(file, allow_pickle=False) as kept:
+        features, relevance = kept["features"], kept["relevance"].astype(np.int64)
+    wanted = (params.queries, params.documents, MSLR_FEATURES)
+    if features.shape != wanted:
+        raise ValueError(f"the file of MSLR-WEB30K holds {features.shape} features; allowed: {wanted}")
+    return Judged(_standardised(features, params.training_queries), relevance)
+
+
+def _standardised(features: NDArray[np.float32], training: int) -> NDArray[np.float32]:
+    known = features[:training].reshape(-1, features.shape[-1]).astype(np.float64)
+    deviation = known.std(0)
+    return ((features - known.mean(0)) / np.where(deviation > 0, deviation, 1)).astype(np.float32)
+
+
+def _of_queries(lines: Iterable[bytes], digest: hashlib._Hash) -> Iterator[list[tuple[int, list[bytes]]]]:
+    """The lines of one query after another, split into words, each with its number."""
+
+    def words() -> Iterator[tuple[int, list[bytes]]]:
+        for number, line in enumerate(lines, 1):
+            digest.update(line)
+            found = line.split()
+            if len(found) < 2 or not found[1].startswith(b"qid:"):
+                raise ValueError(f"line {number}: got {line[:40]!r}; allowed: `grade qid:Q 1:v ... {MSLR_FEATURES}:v`")
+            yield number, found
+
+    for _, group in groupby(words(), key=lambda word: word[1][1]):
+        yield list(group)
+
+
+def _parsed(number: int, words: list[bytes]) -> tuple[int, list[float]]:
+    """Grade and features of a line."""
+    try:
+        grade, entries = int(words[0]), [word.split(b":") for word in words[2:]]
+        if [int(key) for key, _ in entries] == [*range(1, MSLR_FEATURES + 1)] and 0 <= grade <= HIGHEST_GRADE:
+            return grade, [float(value) for _, value in entries]
+        got = f"grade {grade} and {len(entries)} features"
+    except ValueError:
+        got = "words that are no numbers"
+    raise ValueError(
+        f"line {number}: got {got}; allowed: a grade of 0 to {HIGHEST_GRADE}, features 1 to {MSLR_FEATURES}"
+    )
