@@ -192,14 +192,18 @@ class Learner(Protocol):
     """Trains S seeds at once. Every tensor of `state` and `policy` leads with [S].
 
     Constructor: `(tasks, hyperparameters, streams, device)`, with K tasks and one `Streams` a seed.
-    copies: E, the copies of each task in a round; 0 for one that plays nothing and learns from what its teacher left:
-    `learn` then gets None. steps: how many of each copy; None: one whole episode. A round of steps goes on where the
+    copies: E, the copies of each task in a round; 0 for one that plays nothing, or nothing any more: `learn` then gets
+    None. steps: how many of each copy; None: one whole episode. A round of steps goes on where the
     last one stopped. replays: one for each task; none for a method that keeps none.
     """
 
-    copies: int
     steps: int | None
     replays: Sequence[Replay]
+
+    @property
+    def copies(self) -> int:
+        """E in the next round."""
+        ...
 
     def exploring(self, task: int, episodes_done: int) -> Acting:
         """The policy for one round's training episodes of a task.

@@ -1,6 +1,6 @@
 """PTDE's stage 2 (Chen et al. 2024, Sec. 3.3): a student of local inputs learns the frozen team's z, then replaces it.
 
-Axes: S seed, B episode, T time step, N agent, I input entry, X state entry, Z entry of z; R pair of an agent and a step.
+Axes: S seed, B episode, T time step, N agent, I input entry, X state entry, Z entry of z; R pair of agent and step.
 
 | paper | here | as released (chenyiqun/ptde-open 38903d8) |
 |---|---|---|
@@ -29,7 +29,7 @@ from baselines import specs
 from baselines.kernels.layers import columns, named, part
 from baselines.kernels.nn import Parameters, detached
 from baselines.kernels.optim import TeamAdam
-from baselines.learner import Acting, Rollout, Task, Teacher
+from baselines.learner import Acting, Replay, Rollout, Task, Teacher
 from baselines.networks.acting import Play
 from baselines.networks.agents import agent_inputs, input_size
 from baselines.networks.informing import Noise, evaluation_noise, informing, round_noise
@@ -131,7 +131,8 @@ class Stage2:
     Raises ValueError where the task has no teacher of stage 1.
     """
 
-    steps = None
+    steps: int | None = None
+    replays: Sequence[Replay]
 
     def __init__(
         self,
@@ -146,7 +147,8 @@ class Stage2:
         self.hyperparameters, self._streams, self._device, self._dtype = h, streams, torch.device(device), dtype
         self._task = replace(task, episodes=h.distill_episodes, alone=False)
         self._team = FrozenTeam.of(self._task, device, dtype)
-        self.replays = [WholeEpisodes(self._task, h.distill_episodes, streams, device, dtype)]
+        self._episodes = WholeEpisodes(self._task, h.distill_episodes, streams, device, dtype)
+        self.replays = [self._episodes]
         inputs = self._team.information.inputs
         self._student = Student(inputs, h.student_hidden_width, self._team.h.z_width, h.student_variance)
         self._adam = TeamAdam(self._student.initial(streams, device, dtype), h.distill_lr, math.inf)
@@ -156,7 +158,7 @@ class Stage2:
     @property
     def copies(self) -> int:
         """Nothing is played any more once all episodes are there."""
-        whole = self.replays[0].episodes >= self.hyperparameters.distill_episodes
+        whole = self._episodes.episodes >= self.hyperparameters.distill_episodes
         return 0 if whole else self.hyperparameters.distill_round_episodes
 
     @property
@@ -181,7 +183,7 @@ class Stage2:
 
     def learn(self, task: int, rollout: Rollout | None, episodes_done: int) -> dict[str, Tensor]:
         if rollout is not None:
-            self.replays[0].append(rollout)
+            self._episodes.append(rollout)
             return {}
         found = self._known()
         batch = self._drawn("replay", found, found.learnt)
@@ -192,7 +194,7 @@ class Stage2:
     def _known(self) -> Pairs:
         if self._pairs is None:
             h, seeds = self.hyperparameters, [stream.seed for stream in self._streams]
-            self._pairs = pairs(self._team, self.replays[0].whole(), h.distill_padding, h.held_out_share, seeds)
+            self._pairs = pairs(self._team, self._episodes.whole(), h.distill_padding, h.held_out_share, seeds)
         return self._pairs
 
     def _drawn(self, purpose: str, found: Pairs, among: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

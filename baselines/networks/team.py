@@ -31,12 +31,12 @@ class TeamNetwork(Protocol):
 
 
 class Information(Protocol):
-    """A further input of the agents' network, z_i: what a method makes of the state for each agent.
+    """A further input of the agents' network, z_i: what a method makes of the state for each agent."""
 
-    noise: how many standard normal numbers it reads for an agent's step; 0: none.
-    """
-
-    noise: int
+    @property
+    def noise(self) -> int:
+        """How many standard normal numbers it reads for an agent's step; 0: none."""
+        ...
 
     def initial(self, streams: Sequence[Streams], device: torch.device | str, dtype: torch.dtype) -> Parameters:
         """As a network's."""

@@ -6,6 +6,7 @@ Axes: S seed, B episode, T time step, N agent, O observation entry, X state entr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -44,6 +45,7 @@ STAGE_2 = {
     "distill_optimizer": "adam",
     "distill_lr": 0.003,
 }
+Started = tuple[Any, Task, list[Streams]]  # a learner, its task and its streams
 States = Callable[[Tensor, torch.Generator], Tensor]  # obs [B, T+1, N, O] -> state [B, T+1, X]
 
 
@@ -82,7 +84,7 @@ def played(learner: Learner, task: Task, streams: Sequence[Streams], state: Stat
     return Rollout(obs, given, rewards, ends, avail, state_, mask)
 
 
-def of_stage_1(kind: str, seeds: Sequence[int], task: Task | None = None, **changes: object) -> tuple:
+def of_stage_1(kind: str, seeds: Sequence[int], task: Task | None = None, **changes: object) -> Started:
     """A learner, its task and its streams."""
     h = specs.Personal.model_validate(STAGE_1 | {"information": kind} | changes)
     streams, own = [Streams(seed) for seed in seeds], task or a_task()
@@ -95,7 +97,7 @@ def trained(learner: Learner, task: Task, streams: Sequence[Streams], rounds: in
     return learner
 
 
-def of_stage_2(seeds: Sequence[int], state: States, size: int, agents: int = 2, **changes: object) -> tuple:
+def of_stage_2(seeds: Sequence[int], state: States, size: int, agents: int = 2, **changes: object) -> Started:
     """A learner that has played its episodes with an untrained team of stage 1, its task and streams."""
     team, task, _ = of_stage_1("gip", seeds, a_task(agents, state=size))
     assert isinstance(team, ValueDecomposition)
@@ -220,11 +222,11 @@ def test_the_td_loss_trains_all_of_it(kind) -> None:
 
 @pytest.mark.parametrize("kind", ["giu", "gip"])
 def test_a_seeds_numbers_are_its_own_in_stage_1(kind) -> None:
-    learner, *rest = of_stage_1(kind, (3,))
-    alone = lane(trained(learner, *rest, 6, unseen(5)).state(), 0)
+    learner, task, streams = of_stage_1(kind, (3,))
+    alone = lane(trained(learner, task, streams, 6, unseen(5)).state(), 0)
     for seeds in ((3, 8), (1, 5, 3, 2)):
-        learner, *rest = of_stage_1(kind, seeds)
-        assert_same(lane(trained(learner, *rest, 6, unseen(5)).state(), seeds.index(3)), alone)
+        learner, task, streams = of_stage_1(kind, seeds)
+        assert_same(lane(trained(learner, task, streams, 6, unseen(5)).state(), seeds.index(3)), alone)
 
 
 def test_a_seeds_numbers_are_its_own_in_stage_2() -> None:
@@ -277,7 +279,7 @@ def test_the_student_learns_what_its_inputs_tell() -> None:
 
 def test_it_cannot_learn_what_they_do_not_tell() -> None:
     """A state of which no observation tells anything: the held-out loss stays at the conditional variance."""
-    learner, task, _ = of_stage_2((0,), unseen(5), 5, distill_padding=False, distill_episodes=400)
+    learner, _task, _ = of_stage_2((0,), unseen(5), 5, distill_padding=False, distill_episodes=400)
     for _ in range(400):
         learner.learn(0, None, 0)
     losses = torch.stack([learner.learn(0, None, 0)["held_out"][0] for _ in range(50)])
@@ -312,20 +314,22 @@ def test_padding_is_zeros_and_the_agents_number() -> None:
     (learnt,), (held_out,) = kept._known().learnt, kept._known().held_out
     assert (len(learnt), len(held_out)) == (200 * 4 * 2 * 4 // 5, 200 * 4 * 2 // 5)
     rows = kept._known().inputs.view(200, 4, 2, -1)
-    assert not bool(rows[::2, 2:, :, :3].any()) and torch.equal(rows[0, 3, :, 3:], torch.eye(2))
+    assert not bool(rows[::2, 2:, :, :3].any())
+    assert torch.equal(rows[0, 3, :, 3:], torch.eye(2))
     assert sum(map(len, (*played_alone._known().learnt, *played_alone._known().held_out))) == 100 * 2 * (1 + 3)
 
 
 def test_it_executes_on_local_inputs_alone() -> None:
     """Another state, the same actions; of the stage-1 team it changes them."""
-    learner, task, _ = of_stage_2((0,), unseen(5), 5)
+    learner, _task, _ = of_stage_2((0,), unseen(5), 5)
     g = torch.Generator().manual_seed(3)
     obs, first = torch.randn(1, 500, 2, 3, generator=g), torch.ones(1, 500, dtype=torch.bool)
     avail = torch.ones(1, 500, 2, 4, dtype=torch.bool)
     states = 9 * torch.randn(2, 1, 500, 5, generator=g)
     ours = [learner.greedy(0)(Seen(obs, avail, first, state)) for state in states]
     theirs = [learner.exploring(0, 0)(Seen(obs[:, :50], avail[:, :50], first[:, :50], s[:, :50])) for s in states]
-    assert torch.equal(*ours) and not torch.equal(*theirs)
+    assert torch.equal(*ours)
+    assert not torch.equal(*theirs)
 
 
 def test_a_team_without_z_cannot_be_distilled() -> None:

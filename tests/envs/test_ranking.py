@@ -1,4 +1,4 @@
-"""Ranking: NDCG against scikit-learn, the environment against the protocol, the set with a planted ranker, MSLR's file."""
+"""Ranking: NDCG against scikit-learn, the environment, the set with a planted ranker, MSLR's file."""
 
 import io
 
@@ -66,7 +66,8 @@ def test_the_lists_score_is_everyones_reward() -> None:
     step = env.step(scripts.good(env, obs, torch.zeros(1, 50, 10, 10)))
     assert torch.equal(step.outcome["ndcg"], torch.ones(1, 50, dtype=torch.float64))  # the planted ranker is exact
     assert torch.equal(step.rewards, torch.ones(1, 50, 10, dtype=torch.float64))
-    assert bool(step.terminated.all()) and not bool(step.truncated.any())
+    assert bool(step.terminated.all())
+    assert not bool(step.truncated.any())
 
 
 def test_equal_scores_are_ordered_at_random() -> None:
@@ -90,7 +91,8 @@ def test_a_seeds_episodes_are_its_own() -> None:
     assert torch.equal(rewards[0], more[1])
     over = torch.tensor([[True, False, False, False, False]])
     again = alone.restart(over)
-    assert not torch.equal(again[0, 0], first[0, 0]) and torch.equal(again[0, 1:], first[0, 1:])
+    assert not torch.equal(again[0, 0], first[0, 0])
+    assert torch.equal(again[0, 1:], first[0, 1:])
     other = environment()
     assert torch.equal(other.resume(generators(9), [alone.state(0)]), again)
     with pytest.raises(EnvironmentFailed, match="one step"):
@@ -99,7 +101,8 @@ def test_a_seeds_episodes_are_its_own() -> None:
 
 def test_parts_share_no_query() -> None:
     params = checked("ranking", PLANTED)
-    assert isinstance(params, PlantedParams) and params.training_queries == 280
+    assert isinstance(params, PlantedParams)
+    assert params.training_queries == 280
     features = planted_set(params).features
     for split, part in (("train", features[:280]), ("test", features[280:])):
         seen = environment(split=split).reset(generators(0), 400)[0].float().numpy()
@@ -107,13 +110,15 @@ def test_parts_share_no_query() -> None:
 
 
 def test_one_document_does_not_tell_its_place() -> None:
-    """What makes global information worth something: alone the planted ranker is clearly worse, and better than none."""
+    """What makes global information worth something: alone the planted ranker is worse, yet better than none."""
     env = environment(queries=2000)
     good, alone, blind = (
         scripts.measure(env, script, range(2), 1500).mean().item()
         for script in (scripts.good, scripts.alone, scripts.blind)
     )
-    assert good == 1 and 0.85 < alone < 0.96 and 0.6 < blind < 0.65
+    assert good == 1
+    assert 0.85 < alone < 0.96
+    assert 0.6 < blind < 0.65
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -145,7 +150,8 @@ def test_mslrs_file_is_made_and_read() -> None:
     params |= {"name": "mslr_web30k", "queries": 20, "documents": 4, "ndcg_at": 4, "data_sha256": "0" * 64}
     chosen = checked("ranking", params)
     found = mslr.judged(io.BytesIO(content), chosen)  # type: ignore[arg-type]
-    assert found.features.shape == (20, 4, 136) and sorted({*found.relevance.ravel()}) == [0, 1, 2, 3]
+    assert found.features.shape == (20, 4, 136)
+    assert sorted({*found.relevance.ravel()}) == [0, 1, 2, 3]
     known = found.features[:14].reshape(-1, 136)
     np.testing.assert_allclose([known.mean(0), known.std(0)], [np.zeros(136), np.ones(136)], atol=1e-5)
     with pytest.raises(ValueError, match="got 20 queries of 4 documents or more; allowed: 30"):

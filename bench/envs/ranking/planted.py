@@ -5,8 +5,8 @@ Axes: Q query, N document, F feature.
 A document has F hidden features l, standard normal. Its worth is l w for a unit vector w that all queries share. The
 documents of a query are graded by their place in the order of worth: 0 to 4, half of them 0, as few judged documents
 of web search are perfect. What an agent sees is o + b l: every query has an offset o (a normal vector, deviation
-2) and a scale b (log-normal, deviation .5) of its own, as retrieval scores have; all of it is divided by one number, so that the
-set's deviation is 1. So a document seen alone tells its worth only
+2) and a scale b (log-normal, deviation .5) of its own, as retrieval scores have; all of it
+is divided by one number, so that the set's deviation is 1. So a document seen alone tells its worth only
 roughly, and all documents of the query together tell the order exactly, since o w and b are the same for all: what a
 method makes of global information shows. All constants are ours.
 """
