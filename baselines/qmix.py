@@ -111,7 +111,8 @@ class ValueDecomposition:
     """A `Learner`: Q-learning of Q_tot. One update of a task after each of its rounds, once a batch is stored.
 
     network, mixer: of the team. information: of a network that reads z. extra_loss: of methods that minimise more than
-    the TD loss. dtype: of parameters, replay and noise. Else see `Learner`. Reports "td", eq. 6, and the terms of the extra loss.
+    the TD loss. dtype: of parameters, replay and noise. Else see `Learner`. Reports "td", eq. 6, and the terms of the
+    extra loss.
     """
 
     replays: Sequence[WholeEpisodes]

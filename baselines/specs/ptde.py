@@ -24,7 +24,7 @@ from baselines.specs.base import (
     misfit,
     recurrent_size,
 )
-from baselines.specs.qmix import LOSSES, ValueDecomposition
+from baselines.specs.qmix import LOSSES, UNITS, ValueDecomposition
 
 STAGE_1 = "baselines.ptde:stage_1"
 
@@ -137,8 +137,8 @@ class PTDE(Hyperparameters):
 
 
 ALGORITHMS = {
-    "giu": Algorithm(learner=STAGE_1, version=1, hyperparameters=GIU, teacher=False, losses=LOSSES),
-    "gip": Algorithm(learner=STAGE_1, version=1, hyperparameters=GIP, teacher=False, losses=LOSSES),
+    "giu": Algorithm(learner=STAGE_1, version=1, hyperparameters=GIU, teacher=False, losses=LOSSES, units=UNITS),
+    "gip": Algorithm(learner=STAGE_1, version=1, hyperparameters=GIP, teacher=False, losses=LOSSES, units=UNITS),
     "ptde": Algorithm(
         learner="baselines.ptde_distill:Stage2",
         version=1,

@@ -17,6 +17,7 @@ from baselines.specs.base import (
     Network,
     Positive,
     TaskSizes,
+    Unit,
     Width,
     Work,
     episode_rows,
@@ -28,6 +29,7 @@ from baselines.specs.base import (
 
 LOSSES = ("td",)
 LEARNER = "baselines.qmix:qmix"
+UNITS: tuple[Unit, ...] = ("episodes", "steps")
 
 
 class ValueDecomposition(Hyperparameters):
@@ -146,6 +148,6 @@ class QMIX(ValueDecomposition):
 
 
 ALGORITHMS = {
-    "qmix": Algorithm(learner=LEARNER, version=1, hyperparameters=QMIX, teacher=False, losses=LOSSES),
-    "vdn": Algorithm(learner=LEARNER, version=1, hyperparameters=VDN, teacher=False, losses=LOSSES),
+    "qmix": Algorithm(learner=LEARNER, version=1, hyperparameters=QMIX, teacher=False, losses=LOSSES, units=UNITS),
+    "vdn": Algorithm(learner=LEARNER, version=1, hyperparameters=VDN, teacher=False, losses=LOSSES, units=UNITS),
 }

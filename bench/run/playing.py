@@ -54,7 +54,7 @@ def play(
     first = torch.ones(obs.shape[:2], dtype=torch.bool)
     over, masks, outcome = torch.zeros_like(first, device=obs.device), [], {}
     for _ in range(steps):
-        action = act(Seen(obs, avail, first))
+        action = act(Seen(obs, avail, first, states[-1] if states else None))
         given = environment.step(action)
         first, after, could_do, reward, ended = (
             torch.zeros_like(first),

@@ -119,5 +119,8 @@ def to_get(file: str) -> str:
     for asset in known():
         if asset.file == file:
             return f"get {asset.get}, then `bench asset add {asset.name}`"
+    if file.endswith(".npz"):
+        own = "bench asset add MSLR-WEB30K` and give the hash that it prints as data_sha256 (docs/ptde.md)"
+        return f"get MSLR-WEB30K, which may not be passed on, from Microsoft Research, then `{own}"
     elsewhere = "`bench asset add FILE` takes one in from elsewhere"
     return f"put the file there again, or name another: `bench opponent RUN` takes one out of a run, {elsewhere}"

@@ -56,6 +56,10 @@ class RankingEnvironment:
         self._over = self._over & ~over
         return self._seen()
 
+    def global_state(self) -> None:
+        """The features of all documents: it has none but all observations in a row."""
+        return
+
     def avail_actions(self) -> Tensor:
         """All scores, always: bool [S, E, N, A]."""
         return torch.ones((*self._query.shape, self.agents, self.action_size), dtype=torch.bool, device=self.device)

@@ -68,10 +68,12 @@ class RankingParams(Params, ABC):
 
 
 class MSLRParams(RankingParams):
-    """MSLR-WEB30K (Qin & Liu 2013). data_sha256: of the file that `bench asset add` makes of a user's copy."""
+    """MSLR-WEB30K (Qin & Liu 2013). data_sha256: of the file that `bench asset add` makes of a user's copy; "unknown"
+    until that is done: it may not be passed on, so the project has never seen it.
+    """
 
     name: Literal["mslr_web30k"]
-    data_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    data_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64}|unknown)$")]
 
     @property
     def features(self) -> int:
