@@ -88,7 +88,7 @@ def _stage_1(teacher: Teacher) -> specs.Personal:
 
 
 class Pairs(NamedTuple):
-    """inputs [S, R, I]; taught [S, R, Z], the mean of the teacher's z; places of those learnt from and held out, by seed."""
+    """inputs [S, R, I]; taught [S, R, Z], the mean of the teacher's z; by seed, which are learnt from, which held out."""
 
     inputs: Tensor
     taught: Tensor

@@ -373,3 +373,12 @@ def test_a_team_learns_what_the_state_alone_tells() -> None:
     named, state = told(streams, 200)
     share = asked(learner.greedy(0), named, state)[1].mean(-1)
     assert bool((share > 0.6).all()), share  # a quarter by chance
+
+
+@pytest.mark.parametrize("head", ["additive", "mlp"])
+@pytest.mark.parametrize("kind", ["giu", "gip"])
+def test_what_it_executes_with_is_counted_without_torch(kind, head) -> None:
+    task = a_task(agents=2, obs=3, state=6)  # the state counts as all observations in a row
+    learner, _, _ = of_stage_1(kind, (0,), task, z_head=head)
+    sizes = specs.TaskSizes(task.agents, task.obs_size, task.action_size, task.episode_limit)
+    assert learner.hyperparameters.policy_size([sizes]) == sum(p.numel() for p in learner.policy().values())
