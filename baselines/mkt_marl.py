@@ -125,6 +125,10 @@ class EmbeddedState:
     state_sizes: tuple[int, ...]
     width: int
 
+    @property
+    def compares(self) -> bool:
+        return self.mixer.compares
+
     def initial(self, streams: Sequence[Streams], device: torch.device | str, dtype: torch.dtype) -> Parameters:
         where = streams, device, dtype
         sizes = [(size, self.width) for size in self.state_sizes]

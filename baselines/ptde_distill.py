@@ -88,7 +88,7 @@ def _stage_1(teacher: Teacher) -> specs.Personal:
 
 
 class Pairs(NamedTuple):
-    """inputs [S, R, I]; taught [S, R, Z], the mean of the teacher's z; by seed, which are learnt from, which held out."""
+    """inputs [S, R, I]; taught [S, R, Z], the mean of the teacher's z; by seed, which are learnt from, which not."""
 
     inputs: Tensor
     taught: Tensor

@@ -232,7 +232,8 @@ class ValueDecomposition:
         h = self.hyperparameters
         target_q = self._q(self._target, task, inputs, batch.state, noise)
         best_q, best = greedy_values(target_q, batch.avail_actions, q if h.double_q else None)  # u', agent by agent
-        target_q_tot = self._q_tot(self._target, Chosen(best_q, best, batch.state, task))
+        most = self._best(target_q, batch.avail_actions)
+        target_q_tot = self._q_tot(self._target, Chosen(best_q, best, batch.state, task, most))
         terminated = batch.terminated
         if h.time_limit_terminal:  # EPyMARL 23379c2: its TimeLimit wrapper ends an episode as a terminal state does
             terminated = terminated | ends(batch.mask)
@@ -253,7 +254,12 @@ class ValueDecomposition:
 
     def _taken(self, task: int, batch: EpisodeBatch, q: Tensor) -> Chosen:
         """What the mixer reads of the actions that were taken, T steps of T+1."""
-        return Chosen(taken(q[:, :, :-1], batch.actions), batch.actions, batch.state[:, :, :-1], task)
+        own, best = q[:, :, :-1], self._best(q[:, :, :-1], batch.avail_actions[:, :, :-1])
+        return Chosen(taken(own, batch.actions), batch.actions, batch.state[:, :, :-1], task, best)
+
+    def _best(self, q: Tensor, avail_actions: Tensor) -> Tensor | None:
+        """What each agent's best available action is worth, [S, B, T, N], for a mixer that compares."""
+        return greedy_values(q.detach(), avail_actions)[0] if self._mixer.compares else None
 
     def _update_target(self) -> None:
         """Copy the online networks when the interval is over, as EPyMARL and PyMARL2: counted from the last copy.

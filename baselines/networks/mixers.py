@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -23,20 +23,26 @@ from baselines.streams import Streams
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a mixer may read of a joint action. VDN reads q, QMIX q and state.
+    """What a mixer may read of a joint action. VDN reads q, QMIX q and state, QPLEX all of it.
 
     q [S, B, T, N]: Q_i of the action that agent i has chosen. actions [S, B, T, N] int64: what was chosen.
-    state [S, B, T, X]: of task number `task`.
-    A mixer that compares what was chosen with the best (QPLEX) needs a field more, for which all would pay.
+    state [S, B, T, X]: of task number `task`. best [S, B, T, N]: of each agent's best available action, without a
+    gradient, for mixers that compare.
     """
 
     q: Tensor
     actions: Tensor
     state: Tensor
     task: int = 0
+    best: Tensor | None = None
 
 
 class Mixer(Protocol):
+    """compares: whether it reads what each agent's best action is worth."""
+
+    @property
+    def compares(self) -> bool: ...
+
     def initial(self, streams: Sequence[Streams], device: torch.device | str, dtype: torch.dtype) -> Parameters:
         """Parameters, each leading with [S], from each seed's "initialisation" stream."""
         ...
@@ -49,6 +55,8 @@ class Mixer(Protocol):
 @dataclass(frozen=True)
 class VDN:
     """Q_tot = sum_i Q_i, for any number of agents; no parameters."""
+
+    compares: ClassVar[bool] = False
 
     def initial(self, streams: Sequence[Streams], device: torch.device | str, dtype: torch.dtype) -> Parameters:
         return {}
@@ -71,6 +79,7 @@ class QMIX:
     mixing_embed_dim: int
     hypernet_layers: Literal[1, 2]
     hypernet_embed: int  # not read where hypernet_layers is 1
+    compares: ClassVar[bool] = False
 
     def initial(self, streams: Sequence[Streams], device: torch.device | str, dtype: torch.dtype) -> Parameters:
         """Parameters of the four hypernetworks, named hyper_w_1.*, hyper_w_final.*, hyper_b_1.* and V.*."""

@@ -6,6 +6,7 @@ what a run takes. Each file names its algorithms, with the version that enters e
 
 from baselines.specs import (
     cikd,
+    csrl,
     dec_hdrqn,
     dvm,
     ensemble_sac,
@@ -19,10 +20,12 @@ from baselines.specs import (
     ptde,
     qmix,
     qmix_multi,
+    qplex,
     sac,
 )
 from baselines.specs.base import UNITS, Algorithm, FirstPhase, Hyperparameters, TaskSizes, Unit, Work, later
 from baselines.specs.cikd import CIKD, Hardcopy
+from baselines.specs.csrl import CSRL
 from baselines.specs.dec_hdrqn import DecHDRQN
 from baselines.specs.dvm import DVM, DVMMADDPG, DVMMASAC
 from baselines.specs.ensemble_sac import EnsembleSAC, EnsembleSACExtra, SACExtra
@@ -36,6 +39,7 @@ from baselines.specs.mkt_marl import MKTMARL
 from baselines.specs.ptde import GIP, GIU, PTDE, Informed, Personal
 from baselines.specs.qmix import QMIX, VDN, ValueDecomposition
 from baselines.specs.qmix_multi import MultiTask, MultiTaskQMIX, MultiTaskVDN
+from baselines.specs.qplex import QPLEX
 from baselines.specs.sac import SAC
 
 METHODS = (
@@ -54,6 +58,8 @@ METHODS = (
     ensemble_sac,
     cikd,
     ptde,
+    csrl,
+    qplex,
 )
 ALGORITHMS: dict[str, Algorithm] = {name: own for method in METHODS for name, own in method.ALGORITHMS.items()}
 
@@ -61,6 +67,7 @@ __all__ = [
     "ALGORITHMS",
     "CIKD",
     "DVM",
+    "CSRL",
     "DVMMADDPG",
     "DVMMASAC",
     "GIP",
@@ -71,6 +78,7 @@ __all__ = [
     "MKTMARL",
     "PTDE",
     "QMIX",
+    "QPLEX",
     "SAC",
     "UNITS",
     "VDN",

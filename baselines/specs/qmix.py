@@ -72,11 +72,7 @@ class ValueDecomposition(Hyperparameters):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        sizes = {n: getattr(self, n) for n in ("mixing_width", "hypernetwork_layers", "hypernetwork_width")}
-        rule = ("none", "leave it out") if self.mixer == "vdn" else ("a size", "give it")
-        for name, size in sizes.items():
-            if (size is None) == (self.mixer == "qmix"):
-                raise misfit(f'{size} with mixer = "{self.mixer}"', *rule, key=name)
+        self._sizes_fit()
         if (self.td_steps is None) == (self.td_lambda is None):
             got = f"td_steps = {self.td_steps} and td_lambda = {self.td_lambda}"
             raise misfit(got, "one of the two", "leave the other out")
@@ -85,6 +81,14 @@ class ValueDecomposition(Hyperparameters):
                 f"{self.hidden_layers} with use_rnn", "2 (a Linear and the GRU)", "correct one of them", "hidden_layers"
             )
         return self
+
+    def _sizes_fit(self) -> None:
+        """The mixer's sizes are given where it has them, and there alone."""
+        sizes = {n: getattr(self, n) for n in ("mixing_width", "hypernetwork_layers", "hypernetwork_width")}
+        rule = ("none", "leave it out") if self.mixer == "vdn" else ("a size", "give it")
+        for name, size in sizes.items():
+            if (size is None) == (self.mixer == "qmix"):
+                raise misfit(f'{size} with mixer = "{self.mixer}"', *rule, key=name)
 
     @property
     def round_episodes(self) -> int:

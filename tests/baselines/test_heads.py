@@ -17,6 +17,7 @@ FILES = {path.stem: path for path in sorted(ROOT.rglob("*.py")) if path.parent.n
 METHODS = ["knowru", "maddpg", "maddpg_epsilon_greedy", "dvm", "qmix", "qmix_multi", "mkt_marl", "dec_hdrqn", "sac"]
 METHODS += ["ensemble_sac", "cikd", "masac"]
 METHODS += ["ensemble_sac", "cikd", "ptde", "ptde_distill"]
+METHODS += ["ensemble_sac", "cikd", "ptde", "ptde_distill", "csrl", "qplex"]
 
 
 @cache

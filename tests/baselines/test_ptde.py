@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from baselines import specs
+from baselines.csrl import Commander, csrl
 from baselines.kernels.layers import part
 from baselines.learner import Layout, Learner, Rollout, Seen, Task, Teacher
 from baselines.networks.agents import recurrent_q
@@ -382,3 +383,19 @@ def test_what_it_executes_with_is_counted_without_torch(kind, head) -> None:
     learner, _, _ = of_stage_1(kind, (0,), task, z_head=head)
     sizes = specs.TaskSizes(task.agents, task.obs_size, task.action_size, task.episode_limit)
     assert learner.hyperparameters.policy_size([sizes]) == sum(p.numel() for p in learner.policy().values())
+
+
+def test_csrls_commander_is_gip_without_its_distribution() -> None:
+    """The same numbers from the same parameters, no noise; a seed's own in company; counted without torch."""
+    module = GIP(7, 9, 8, Gaussian(8, 6, 0.01))
+    parameters, inputs, state = drawn(module)
+    commander, nothing = Commander(7, 9, 8), torch.zeros(1, 3, 5, 4, 0)
+    assert torch.equal(commander.z(parameters, inputs, state, nothing), personal(parameters, inputs, state))
+    h, found = specs.CSRL.model_validate(INFORMED | {"commander_interval": 1}), []
+    for seeds in ((3,), (5, 3)):
+        streams, task = [Streams(seed) for seed in seeds], a_task(state=6)
+        learner = csrl([task], h, streams, "cpu")
+        found.append(lane(trained(learner, task, streams, 5, unseen(6)).state(), seeds.index(3)))
+        sizes = specs.TaskSizes(task.agents, task.obs_size, task.action_size, task.episode_limit)
+        assert h.policy_size([sizes]) * len(seeds) == sum(p.numel() for p in learner.policy().values())
+    assert_same(*found)
