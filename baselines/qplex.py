@@ -18,8 +18,7 @@ best actions agree: an advantage is at most 0, 0 for an agent's best action, and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -52,8 +51,10 @@ class QPLEX:
     layers: int
     advantage_width: int
     kernels: int
-    compares: ClassVar[bool] = True
-    _names: tuple[str, ...] = field(default=("key", "agents", "action"), repr=False)
+
+    @property
+    def compares(self) -> bool:
+        return True
 
     def initial(self, streams: Sequence[Streams], device: torch.device | str, dtype: torch.dtype) -> Parameters:
         """Named w.*, b.*, and key_k.*, agents_k.*, action_k.* of each kernel k."""
@@ -64,7 +65,7 @@ class QPLEX:
         both = self.state_size + self.agents * self.actions
         sizes = {"key": [self.state_size, *inner, 1], "agents": [self.state_size, *inner, self.agents]}
         sizes["action"] = [both, *inner, self.agents]
-        for name in self._names:
+        for name in ("key", "agents", "action"):
             for k in range(self.kernels):
                 parameters |= named(f"{name}_{k}", initial_linear(sizes[name], *where))
         return parameters

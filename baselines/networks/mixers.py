@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -38,10 +38,10 @@ class Chosen:
 
 
 class Mixer(Protocol):
-    """compares: whether it reads what each agent's best action is worth."""
-
     @property
-    def compares(self) -> bool: ...
+    def compares(self) -> bool:
+        """Whether it reads what each agent's best action is worth."""
+        ...
 
     def initial(self, streams: Sequence[Streams], device: torch.device | str, dtype: torch.dtype) -> Parameters:
         """Parameters, each leading with [S], from each seed's "initialisation" stream."""
@@ -56,7 +56,9 @@ class Mixer(Protocol):
 class VDN:
     """Q_tot = sum_i Q_i, for any number of agents; no parameters."""
 
-    compares: ClassVar[bool] = False
+    @property
+    def compares(self) -> bool:
+        return False
 
     def initial(self, streams: Sequence[Streams], device: torch.device | str, dtype: torch.dtype) -> Parameters:
         return {}
@@ -79,7 +81,10 @@ class QMIX:
     mixing_embed_dim: int
     hypernet_layers: Literal[1, 2]
     hypernet_embed: int  # not read where hypernet_layers is 1
-    compares: ClassVar[bool] = False
+
+    @property
+    def compares(self) -> bool:
+        return False
 
     def initial(self, streams: Sequence[Streams], device: torch.device | str, dtype: torch.dtype) -> Parameters:
         """Parameters of the four hypernetworks, named hyper_w_1.*, hyper_w_final.*, hyper_b_1.* and V.*."""

@@ -66,8 +66,8 @@ ALGORITHMS: dict[str, Algorithm] = {name: own for method in METHODS for name, ow
 __all__ = [
     "ALGORITHMS",
     "CIKD",
-    "DVM",
     "CSRL",
+    "DVM",
     "DVMMADDPG",
     "DVMMASAC",
     "GIP",

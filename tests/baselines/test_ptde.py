@@ -92,7 +92,7 @@ def of_stage_1(kind: str, seeds: Sequence[int], task: Task | None = None, **chan
     return stage_1([own], h, streams, "cpu"), own, streams
 
 
-def trained(learner: Learner, task: Task, streams: Sequence[Streams], rounds: int, state: States) -> Learner:
+def trained(learner: Any, task: Task, streams: Sequence[Streams], rounds: int, state: States) -> Any:
     for r in range(rounds):
         learner.learn(0, played(learner, task, streams, state), (r + 1) * learner.copies)
     return learner

@@ -37,10 +37,10 @@ def drawn(seed: int, *shape: int) -> Tensor:
 def plain(parameters: dict[str, Tensor], name: str, x: Tensor) -> Tensor:
     """Linear - ReLU - Linear of one sample, by torch.nn."""
     sizes = [parameters[f"{name}.weight_{i}"][0] for i in (0, 1)]
-    net = nn.Sequential(nn.Linear(*sizes[0].shape[::-1]), nn.ReLU(), nn.Linear(*sizes[1].shape[::-1])).double()
-    for i, layer in ((0, net[0]), (1, net[2])):
+    first, last = (nn.Linear(into.shape[1], into.shape[0]).double() for into in sizes)
+    for i, layer in enumerate((first, last)):
         layer.weight.data, layer.bias.data = parameters[f"{name}.weight_{i}"][0], parameters[f"{name}.bias_{i}"][0]
-    return net(x).detach()
+    return last(first(x).relu()).detach()
 
 
 def test_it_is_the_papers_sum() -> None:
@@ -84,7 +84,7 @@ def test_a_seeds_numbers_are_its_own_and_all_of_it_learns() -> None:
         streams, task = [Streams(seed) for seed in seeds], a_task()
         learner = qplex([task], specs.QPLEX.model_validate(LEARNING), streams, "cpu")
         before = learner.state()
-        state = trained(learner, task, streams, 6, unseen(5)).state()  # type: ignore[arg-type]
+        state = trained(learner, task, streams, 6, unseen(5)).state()
         online = [name for name in before if name.startswith("online.")]
         assert not [name for name in online if torch.equal(before[name], state[name])]
         own = lane(state, seeds.index(3))
@@ -97,7 +97,7 @@ def test_its_loss_falls() -> None:
     streams, task = [Streams(0)], a_task()
     h = specs.QPLEX.model_validate(LEARNING | {"batch_size": 16, "lr": 0.01, "gamma": 0.0, "grad_clip": 10.0})
     learner = qplex([task], h, streams, "cpu")
-    trained(learner, task, streams, 8, unseen(5))  # type: ignore[arg-type]
+    trained(learner, task, streams, 8, unseen(5))
     losses = []
     for _ in range(120):
         batch = learner.replays[0].sample(16)
