@@ -18,6 +18,7 @@ from baselines.specs import (
     masac,
     mkt_marl,
     ptde,
+    ptde_distill,
     qmix,
     qmix_multi,
     qplex,
@@ -36,7 +37,8 @@ from baselines.specs.mappo import MAPPO
 from baselines.specs.mappo_multi import MultiTaskMAPPO
 from baselines.specs.masac import MASAC
 from baselines.specs.mkt_marl import MKTMARL
-from baselines.specs.ptde import GIP, GIU, PTDE, Informed, Personal
+from baselines.specs.ptde import GIP, GIU, Informed, Personal
+from baselines.specs.ptde_distill import PTDE
 from baselines.specs.qmix import QMIX, VDN, ValueDecomposition
 from baselines.specs.qmix_multi import MultiTask, MultiTaskQMIX, MultiTaskVDN
 from baselines.specs.qplex import QPLEX
@@ -58,6 +60,7 @@ METHODS = (
     ensemble_sac,
     cikd,
     ptde,
+    ptde_distill,
     csrl,
     qplex,
 )
