@@ -55,7 +55,7 @@ def test_every_published_method() -> None:
             if all(store.record(teacher) for teacher in run.teachers):
                 assert policy_size(cell.settings) == built(store, cell, run), cell.label
                 used.add(cell.settings["algorithm"]["name"])
-    others = {"mappo", "vdn", "sac", "maddpg_epsilon_greedy", "knowru_adversaries", *ENSEMBLES}
+    others = {"mappo", "vdn", "sac", "masac", "maddpg_epsilon_greedy", "knowru_adversaries", *ENSEMBLES}
     others |= {"giu", "gip", "ptde", "csrl", "qplex"}  # tests/baselines/test_ptde.py
     assert used | others == ALGORITHMS.keys()
 
