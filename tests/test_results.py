@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bench.commands.judging import judged
@@ -16,7 +19,7 @@ from bench.report.words import ANSWERED
 from bench.stats.intervals import Interval, mean_interval, paired_interval
 from bench.store import Contents, Store
 from bench.store.verify import verify
-from bench.suite import PRIMARY, Suite
+from bench.suite import PRIMARY, Place, Suite
 from bench.suite.loading import load
 from bench.verdict import Verdict, families, judge
 from bench.verdict.printed import judge_printed
@@ -281,3 +284,37 @@ def test_the_docs_losses_are_what_the_results_give() -> None:
             name = task.replace("_", "-")
             rows.add(f"| {name} | {epoch:,} | {means[0]:.1f} | {means[1]:.4f} | {means[2]:.4f} |")
     assert rows <= set((ROOT / "docs/mkt_marl.md").read_text().split("\n"))
+
+
+def test_the_docs_scores_of_cikd_are_what_the_results_give() -> None:
+    """Final returns, the difference on shared seeds, who taught how often, and students above their teachers."""
+    text = (ROOT / "docs/cikd.md").read_text()
+    evidence = evidence_of(load("cikd"), profile="nightly", only=("main",))
+    place = Place("mujoco/half_cheetah", "mujoco/half_cheetah")
+    cell = partial(evidence.cell, evidence.suite["experiment", "main"])
+    alone, team = (
+        {seed: score.scores for seed, score in evidence.scores(cell(method, *place), place.scenario).items()}
+        for method in ("vanilla_sac", "sac_cikd")
+    )
+
+    def mean(values: Iterable[float]) -> str:
+        found = mean_interval(np.array([*values]))
+        return f"{found.estimate:,.0f}{interval(found.low, found.high)}"
+
+    members = [float(np.array(one.members, float).mean()) for one in team.values()]
+    assert f"| Vanilla-SAC | {len(alone)} | {mean(one.final for one in alone.values())} |" in text
+    elected, best = mean(one.final for one in team.values()), mean(one.best_member for one in team.values())
+    assert f"| SAC-CIKD | {len(team)} | {mean(members)} | {elected} | {best} |" in text
+    both = np.array([(team[seed].final, alone[seed].final) for seed in team if seed in alone])
+    lead = paired_interval(both[:, 0], both[:, 1])
+    assert f"leads Vanilla-SAC by {number(lead.estimate)}{interval(lead.low, lead.high)}." in text
+    above = cases = 0
+    for one in team.values():
+        teachers = np.array(one.curves["teacher"].mean, int)
+        before, after = (
+            np.array([one.curves[f"{when}/member_{m}"].mean for m in range(3)], float) for when in ("before", "after")
+        )
+        students = np.arange(3)[:, None] != teachers
+        cases += int(students.sum())
+        above += int((students & (after > before[teachers, np.arange(len(teachers))])).sum())
+    assert f"In {above} of {cases} cases a student scored above its teacher" in text
