@@ -297,15 +297,15 @@ def test_the_docs_scores_of_cikd_are_what_the_results_give() -> None:
         for method in ("vanilla_sac", "sac_cikd")
     )
 
-    def mean(values: Iterable[float]) -> str:
-        found = mean_interval(np.array([*values]))
+    def mean(values: Iterable[float | None]) -> str:
+        found = mean_interval(np.array([*values], float))
         return f"{found.estimate:,.0f}{interval(found.low, found.high)}"
 
     members = [float(np.array(one.members, float).mean()) for one in team.values()]
     assert f"| Vanilla-SAC | {len(alone)} | {mean(one.final for one in alone.values())} |" in text
     elected, best = mean(one.final for one in team.values()), mean(one.best_member for one in team.values())
     assert f"| SAC-CIKD | {len(team)} | {mean(members)} | {elected} | {best} |" in text
-    both = np.array([(team[seed].final, alone[seed].final) for seed in team if seed in alone])
+    both = np.array([(team[seed].final, alone[seed].final) for seed in team if seed in alone], float)
     lead = paired_interval(both[:, 0], both[:, 1])
     assert f"leads Vanilla-SAC by {number(lead.estimate)}{interval(lead.low, lead.high)}." in text
     above = cases = 0
