@@ -20,6 +20,7 @@ from bench.executors.paces import At, Measured, Pace, Paces, keep, kind, pace_of
 from bench.executors.proposal import Proposal, proposal
 from bench.plan import Cell, Plan, Resolver, Selection, make_plan
 from bench.plan.sizes import PROCESS_BYTES, environment_bytes, policy_size, result_bytes
+from bench.report.proposal import commands
 from bench.store import Store, StoreError
 from bench.suite import Suite
 from bench.suite.loading import load, parse
@@ -247,6 +248,17 @@ def test_time_that_is_left_goes_to_pilots_of_what_nobody_knows(
     assert chosen(long) == [("source", 3), ("target", 3)]
     assert (long.chosen[1].expected, long.chosen[1].unknown, long.expected) == (0.0, 2, 0.5)
     assert (long.unknown, long.left, long.waiting) == ({"target": 2}, 3, 0)
+
+
+def test_looks_are_taken_one_by_one_where_all_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each experiment has looks at 3 and 6 seeds; in ten seconds `source` gets both, in three the first."""
+    suite = parse(TINY.replace(FIXED, "seeds = { looks = [3, 6] }").encode(), "tiny.toml")
+    claims = {"a": {"source": {3: 0.5, 6: 0.8}}}
+    for seconds, looks, asked in ((10.0, (3, 6), "--until-decided"), (3.0, (3,), "--seeds 3")):
+        found = fitting(suite, tmp_path, seconds, monkeypatch, claims)
+        assert [(one.experiment, one.looks) for one in found.chosen] == [("source", looks)]
+        (command,) = commands(found.chosen, Evidence(suite, Selection(), Store(tmp_path)), Path("runs"))
+        assert command == f"bench run tiny --only source {asked} --results runs"
 
 
 def test_fewer_seeds_have_the_chance_that_they_would_have_alone(tmp_path: Path) -> None:

@@ -60,15 +60,18 @@ def proposal_lines(found: Proposal, evidence: Evidence, results: Path) -> Iterat
 
 
 def commands(chosen: Sequence[Chosen], evidence: Evidence, results: Path) -> Iterator[str]:
-    """One for each number of seeds; the order of the proposal."""
+    """One for each number of seeds, in the order of the proposal. All looks of an experiment are taken one by one."""
     selection = evidence.selection
     options = "" if selection.profile == "full" else f" --profile {selection.profile}"
     options += "" if selection.reading == PRIMARY else f" --reading {selection.reading}"
     options += "".join(f" --set {setting}" for setting in selection.settings)
-    for seeds in dict.fromkeys(one.seeds for one in chosen):
-        own = "".join(f" --only {one.experiment}" for one in chosen if one.seeds == seeds)
-        asked = seeds if selection.seeds is None else ",".join(map(str, selection.seeds[:seeds])) + ","
-        yield f"bench run {evidence.suite.id}{options}{own} --seeds {asked} --results {results}"
+    by_seeds: dict[str, list[str]] = {}
+    for one in chosen:
+        own = one.seeds if selection.seeds is None else ",".join(map(str, selection.seeds[: one.seeds])) + ","
+        seeds = "--until-decided" if one.looks and one.seeds == one.of else f"--seeds {own}"
+        by_seeds.setdefault(seeds, []).append(f" --only {one.experiment}")
+    for seeds, own in by_seeds.items():
+        yield f"bench run {evidence.suite.id}{options}{''.join(own)} {seeds} --results {results}"
 
 
 def proposal_json(found: Proposal, evidence: Evidence) -> dict[str, Any]:

@@ -41,6 +41,7 @@ MARK = "BENCH_STORM"  # in the environment of whatever the test started, so that
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A head that trains nothing, and three nodes of one core."""
     monkeypatch.setenv(MARK, str(os.getpid()))
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # else 15, and beside other work next to nothing is left for them
     own = {"node_ip_address": "127.0.0.1", "include_dashboard": False}
     found = cluster_utils.Cluster(initialize_head=True, head_node_args=own | {"num_cpus": 0})
     for _ in range(3):
