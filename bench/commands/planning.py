@@ -141,18 +141,12 @@ def _measure(evidence: Evidence, planned: Plan, seconds: float, jobs: int, devic
 
 
 def _expected(evidence: Evidence, planned: Plan, jobs: int, published: Path) -> Forecast:
-    """Published paces are read only where some cell needs them: that takes seconds."""
+    """At this folder's paces, those measured on this kind of processor or on a GPU, and those of a published folder."""
     store, settled = evidence.store, standing(planned, evidence.records).settled
-    mine = [one for one in stored(store) if one.device != CPU or one.hardware == processor()]
-    paces, progress = Paces(tuple(one.pace for one in mine)), stored_progress(store, planned)
-
-    def forecast_at(paces: Paces) -> Forecast:
-        return forecast(planned, evidence.records, progress, settled, jobs, paces=paces)
-
-    found = forecast_at(paces)
-    if (published / "records").is_dir():
-        found = forecast_at(Paces(paces.measured, published_in(Store(published))))
-    return found
+    mine = tuple(one.pace for one in stored(store) if one.device != CPU or one.hardware == processor())
+    elsewhere = (published / "records").is_dir() and published.resolve() != store.root.resolve()
+    paces = Paces(mine, published_in(Store(published)) if elsewhere else ())
+    return forecast(planned, evidence.records, stored_progress(store, planned), settled, jobs, paces=paces)
 
 
 def _pilots(evidence: Evidence, profile: str) -> Evidence:
