@@ -3,7 +3,7 @@
 Exit codes: 0 done, whatever the verdicts say; 1 where the answer is bad and that was asked (verify, nightly,
 run --against, --fail-on); 2 bad usage or a bad suite file; 3 runs failed, or the results folder could not be written
 any more; 4 nothing was run, or nothing was there to run against; 70 a fault of ours; 130 interrupted; 141 nobody read
-what was printed. README.md says each in full.
+what was printed. docs/commands.md says each in full.
 """
 
 from __future__ import annotations
