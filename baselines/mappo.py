@@ -22,14 +22,16 @@ from torch import Tensor
 from torch.nn.functional import huber_loss
 
 from baselines import specs
+from baselines.kernels.layers import named, part
 from baselines.kernels.nn import Parameters
 from baselines.kernels.optim import TeamAdam, soft_update
 from baselines.learner import Acting, Replay, Rollout, Task
 from baselines.losses.masks import available_q, reduced
 from baselines.losses.returns import RewardMoments, ValueMoments, generalised_advantages, n_step_returns
-from baselines.networks.acting import Play
+from baselines.networks.acting import Inform, Play
 from baselines.networks.agents import agent_inputs, input_size, state_size, team_q
-from baselines.networks.team import SharedNetwork, TeamNetwork
+from baselines.networks.informing import Noise, drawn_noise, evaluation_noise, informing, of_round
+from baselines.networks.team import Information, SharedNetwork, TeamNetwork
 from baselines.replay.episodes import EpisodeBatch, ends, played, team_rewards
 from baselines.streams import Streams
 from baselines.training_state import restored, restored_moments, saved, saved_moments
@@ -90,8 +92,15 @@ class SampledPlay(Play):
     noise [T, S, E, N, A]: `gumbel`.
     """
 
-    def __init__(self, actor: Mapping[str, Tensor], use_rnn: bool, agent_id: bool, noise: Tensor):
-        super().__init__(actor, use_rnn, agent_id, last_action=False)
+    def __init__(
+        self,
+        actor: Mapping[str, Tensor],
+        use_rnn: bool,
+        agent_id: bool,
+        noise: Tensor,
+        inform: Inform | None = None,
+    ):
+        super().__init__(actor, use_rnn, agent_id, last_action=False, inform=inform)
         self._gumbel = noise
 
     def _chosen(self, q: Tensor, avail_actions: Tensor, call: int) -> Tensor:
@@ -107,8 +116,9 @@ def gumbel(shape: Sequence[int], generator: torch.Generator, device: torch.devic
 class MAPPO:
     """A `Learner`: `update_passes` Adam steps of actor and critic on each round, which is then forgotten.
 
-    actor, critic: the networks; a critic reads the state and the agent's number, and gives one value. dtype: of
-    parameters, returns and noise. Else see `Learner`. Reports "policy", "value" and "entropy", means over the passes.
+    actor, critic: the networks; a critic reads the state and the agent's number, and gives one value. information: of
+    an actor that reads z; its parameters are the actor's, named information.*. dtype: of parameters, returns and noise.
+    Else see `Learner`. Reports "policy", "value" and "entropy", means over the passes.
     """
 
     replays: Sequence[Replay] = ()
@@ -122,33 +132,44 @@ class MAPPO:
         *,
         actor: TeamNetwork,
         critic: TeamNetwork,
+        information: Information | None = None,
         dtype: torch.dtype = torch.float32,
     ):
         h = hyperparameters
         self.tasks, self.hyperparameters = tuple(tasks), h
         self.copies, self.steps = h.update_episodes, None
         self._streams, self._device, self._dtype = streams, torch.device(device), dtype
-        self._actor_network, self._critic_network = actor, critic
-        self._actor_adam = TeamAdam(actor.initial(streams, device, dtype), h.lr, h.grad_clip)
+        self._actor_network, self._critic_network, self._information = actor, critic, information
+        parameters = actor.initial(streams, device, dtype)
+        if information is not None:
+            parameters |= named("information", information.initial(streams, device, dtype))
+        self._actor_adam = TeamAdam(parameters, h.lr, h.grad_clip)
         self._critic_adam = TeamAdam(critic.initial(streams, device, dtype), h.lr, h.grad_clip)
         self._actor = {name: leaf.detach() for name, leaf in self._actor_adam.leaves.items()}
         self._critic = {name: leaf.detach() for name, leaf in self._critic_adam.leaves.items()}
         self._target = {name: p.clone() for name, p in self._critic.items()}
         self._rewards = [RewardMoments.initial(len(streams), device) for _ in tasks]
         self._values = [ValueMoments.initial(len(streams), device) for _ in tasks]
+        self._z_noise: Tensor | None = (
+            None  # [S, E, T, N, Z]; a round is learnt from with the z that it was played with
+        )
 
     def exploring(self, task: int, episodes_done: int) -> Acting:
         """Samples the policy."""
         h, own = self.hyperparameters, self.tasks[task]
         shape = (own.episode_limit, self.copies, own.agents, own.action_size)
         drawn = [gumbel(shape, s["exploration"], self._device, self._dtype) for s in self._streams]
-        return SampledPlay(
-            self._actor_network.of_task(self._actor, task), h.use_rnn, h.obs_agent_id, torch.stack(drawn, 1)
-        )
+        inform = None
+        if self._information is not None:
+            self._z_noise = drawn_noise(self._information, own, self.copies, self._streams, self._like())
+            inform = self._informing(of_round(self._z_noise))
+        actor = self._actor_network.of_task(self._actor, task)
+        return SampledPlay(actor, h.use_rnn, h.obs_agent_id, torch.stack(drawn, 1), inform)
 
     def greedy(self, task: int) -> Acting:
-        h = self.hyperparameters
-        return Play(self._actor_network.of_task(self._actor, task), h.use_rnn, h.obs_agent_id, last_action=False)
+        h, actor = self.hyperparameters, self._actor_network.of_task(self._actor, task)
+        inform = self._informing(evaluation_noise(self._streams, self._like()))
+        return Play(actor, h.use_rnn, h.obs_agent_id, last_action=False, inform=inform)
 
     def learn(self, task: int, rollout: Rollout, episodes_done: int) -> dict[str, Tensor]:
         losses = self._update(task, self._batch(task, rollout))
@@ -199,7 +220,7 @@ class MAPPO:
         inputs = agent_inputs(batch.obs[:, :, :-1], agent_id=h.obs_agent_id)
         avail_actions = batch.avail_actions[:, :, :-1]
         with torch.no_grad():
-            old_log_pi = log_policy(self._logits(self._actor, task, inputs), avail_actions)
+            old_log_pi = log_policy(self._logits(self._actor, task, inputs, batch.state), avail_actions)
             old_taken = taken_log_policy(old_log_pi, batch.actions)
         states = self._states(task, batch)
         target_values, returns, advantages = self._returns(task, batch, states)
@@ -209,7 +230,7 @@ class MAPPO:
             if h.advantage_critic == "online":
                 advantages = self._scaled(targets - values.detach(), mask)
             self._critic_adam.step(loss_value)
-            log_pi = log_policy(self._logits(self._actor_adam.leaves, task, inputs), avail_actions)
+            log_pi = log_policy(self._logits(self._actor_adam.leaves, task, inputs, batch.state), avail_actions)
             loss_policy = policy_loss(taken_log_policy(log_pi, batch.actions), old_taken, advantages, h.clip, mask)
             bonus = entropy(log_pi, mask)
             self._actor_adam.step(loss_policy - h.entropy_weight * bonus)
@@ -269,9 +290,23 @@ class MAPPO:
         state = batch.state.unsqueeze(-2)
         return agent_inputs(state.expand(*state.shape[:3], self.tasks[task].agents, -1))
 
-    def _logits(self, network: Mapping[str, Tensor], task: int, inputs: Tensor) -> Tensor:
-        """[S, B, T, N, A]."""
-        return team_q(self._actor_network.of_task(network, task), inputs, self.hyperparameters.use_rnn)
+    def _logits(self, network: Mapping[str, Tensor], task: int, inputs: Tensor, state: Tensor) -> Tensor:
+        """[S, B, T, N, A] of inputs [S, B, T, N, I] and state [S, B, T+1, X], with the z that was played with."""
+        z, steps = None, inputs.shape[2]
+        if self._information is not None and self._z_noise is not None:
+            own = part(network, "information")
+            z = self._information.z(own, inputs, state[:, :, :steps], self._z_noise[:, :, :steps])
+        return team_q(self._actor_network.of_task(network, task), inputs, self.hyperparameters.use_rnn, z)
+
+    def _informing(self, noise: Noise) -> Inform | None:
+        """What makes z while episodes are played."""
+        if self._information is None:
+            return None
+        return informing(self._information, part(self._actor, "information"), noise)
+
+    def _like(self) -> Tensor:
+        """Of the device and dtype of what it computes with."""
+        return next(iter(self._actor.values()))
 
     def _state_values(self, network: Mapping[str, Tensor], task: int, states: Tensor) -> Tensor:
         """[S, B, T+1, N], in the critic's own units."""

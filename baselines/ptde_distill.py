@@ -30,6 +30,7 @@ from baselines.kernels.layers import columns, named, part
 from baselines.kernels.nn import Parameters, detached
 from baselines.kernels.optim import TeamAdam
 from baselines.learner import Acting, Replay, Rollout, Task, Teacher
+from baselines.mappo import SampledPlay, gumbel
 from baselines.networks.acting import Play
 from baselines.networks.agents import agent_inputs, input_size
 from baselines.networks.informing import Noise, evaluation_noise, informing, round_noise
@@ -54,7 +55,7 @@ class FrozenTeam:
     agent: Parameters
     module: Parameters
     information: GIP
-    h: specs.Personal
+    h: specs.Personal | specs.PersonalMAPPO
 
     @classmethod
     def of(cls, task: Task, device: torch.device | str, dtype: torch.dtype) -> FrozenTeam:
@@ -80,11 +81,12 @@ class FrozenTeam:
         return Play(self.agent, h.use_rnn, h.obs_agent_id, h.obs_last_action, epsilon, noise, inform)
 
 
-def _stage_1(teacher: Teacher) -> specs.Personal:
+def _stage_1(teacher: Teacher) -> specs.Personal | specs.PersonalMAPPO:
     got = teacher.hyperparameters.get("information", "no z")
     if got != "gip":
         raise ValueError(f"stage 2 of PTDE: its teacher has information = {got!r}; allowed: 'gip', a team of stage 1")
-    return specs.GIP.model_validate(dict(teacher.hyperparameters))
+    model = specs.GIP if "mixer" in teacher.hyperparameters else specs.MAPPOGIP
+    return model.model_validate(dict(teacher.hyperparameters))
 
 
 class Pairs(NamedTuple):
@@ -166,14 +168,21 @@ class Stage2:
         return self._counts["updates"]
 
     def exploring(self, task: int, episodes_done: int) -> Acting:
-        """The frozen team, z by its GIP module, epsilon-greedy."""
-        h, own, like = self.hyperparameters, self._task, self._adam.leaves["first.bias_0"]
-        shape = (own.episode_limit, h.distill_round_episodes, own.agents, 1 + own.action_size)
+        """The frozen team, z by its GIP module: epsilon-greedy, or MAPPO's actors as they sample."""
+        h, team, own = self.hyperparameters, self._team, self._task
+        like, copies = self._adam.leaves["first.bias_0"], h.distill_round_episodes
+        z = round_noise(team.information, own, copies, self._streams, like)
+        shape = (own.episode_limit, copies, own.agents)
+        if isinstance(team.h, specs.PersonalMAPPO):
+            size = (*shape, own.action_size)
+            drawn = [gumbel(size, s["exploration"], self._device, self._dtype) for s in self._streams]
+            inform = informing(team.information, team.module, z)
+            return SampledPlay(team.agent, team.h.use_rnn, team.h.obs_agent_id, torch.stack(drawn, 1), inform)
+        size = (*shape, 1 + own.action_size)
         drawn = [
-            torch.rand(shape, generator=s["exploration"], dtype=self._dtype, device=self._device) for s in self._streams
+            torch.rand(size, generator=s["exploration"], dtype=like.dtype, device=like.device) for s in self._streams
         ]
-        z = round_noise(self._team.information, own, h.distill_round_episodes, self._streams, like)
-        return self._team.play(self._team.information, self._team.module, z, h.distill_epsilon, torch.stack(drawn, 1))
+        return team.play(team.information, team.module, z, h.distill_epsilon, torch.stack(drawn, 1))
 
     def greedy(self, task: int) -> Acting:
         """The team with the student in the place of its GIP module: local inputs alone."""

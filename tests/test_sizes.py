@@ -56,7 +56,7 @@ def test_every_published_method() -> None:
                 assert policy_size(cell.settings) == built(store, cell, run), cell.label
                 used.add(cell.settings["algorithm"]["name"])
     others = {"mappo", "vdn", "sac", "masac", "maddpg_epsilon_greedy", "knowru_adversaries", *ENSEMBLES}
-    others |= {"giu", "gip", "ptde", "csrl", "qplex"}  # tests/baselines/test_ptde.py
+    others |= {"giu", "gip", "ptde", "csrl", "qplex", "mappo_giu", "mappo_gip"}  # tests/baselines/test_ptde.py
     assert used | others == ALGORITHMS.keys()
 
 

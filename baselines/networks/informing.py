@@ -28,19 +28,29 @@ def informing(information: Information, parameters: Mapping[str, Tensor], noise:
     return z
 
 
-def round_noise(
-    information: Information | None, task: Task, copies: int, streams: Sequence[Streams], like: Tensor
-) -> Noise:
-    """Of one round of whole episodes, drawn at once from each seed's "exploration" stream; nothing without information.
+def drawn_noise(information: Information, task: Task, copies: int, streams: Sequence[Streams], like: Tensor) -> Tensor:
+    """Of one round of whole episodes, from each seed's "exploration" stream: [S, E, T, N, Z].
 
     like: the device and dtype.
     """
-    if information is None:
-        return nothing(like, len(streams))
-    shape = (task.episode_limit, copies, task.agents, information.noise)
+    shape = (copies, task.episode_limit, task.agents, information.noise)
     drawn = [torch.randn(shape, generator=s["exploration"], dtype=like.dtype, device=like.device) for s in streams]
-    steps = iter(torch.stack(drawn, 1).unbind(0))
+    return torch.stack(drawn)
+
+
+def of_round(noise: Tensor) -> Noise:
+    """What `drawn_noise` gave, step after step."""
+    steps = iter(noise.unbind(2))
     return lambda copies, agents, size: next(steps)
+
+
+def round_noise(
+    information: Information | None, task: Task, copies: int, streams: Sequence[Streams], like: Tensor
+) -> Noise:
+    """`of_round` of `drawn_noise`; nothing is drawn without information."""
+    if information is None:
+        return lambda copies, agents, size: like.new_zeros(len(streams), copies, agents, size)
+    return of_round(drawn_noise(information, task, copies, streams, like))
 
 
 def evaluation_noise(streams: Sequence[Streams], like: Tensor) -> Noise:
@@ -52,8 +62,3 @@ def evaluation_noise(streams: Sequence[Streams], like: Tensor) -> Noise:
         return torch.stack([torch.randn(shape, generator=g, dtype=like.dtype, device=like.device) for g in generators])
 
     return draw
-
-
-def nothing(like: Tensor, seeds: int) -> Noise:
-    """Zeros: z is its mean."""
-    return lambda copies, agents, size: like.new_zeros(seeds, copies, agents, size)

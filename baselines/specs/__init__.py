@@ -19,6 +19,7 @@ from baselines.specs import (
     mkt_marl,
     ptde,
     ptde_distill,
+    ptde_mappo,
     qmix,
     qmix_multi,
     qplex,
@@ -39,6 +40,7 @@ from baselines.specs.masac import MASAC
 from baselines.specs.mkt_marl import MKTMARL
 from baselines.specs.ptde import GIP, GIU, Informed, Personal
 from baselines.specs.ptde_distill import PTDE
+from baselines.specs.ptde_mappo import MAPPOGIP, PersonalMAPPO
 from baselines.specs.qmix import QMIX, VDN, ValueDecomposition
 from baselines.specs.qmix_multi import MultiTask, MultiTaskQMIX, MultiTaskVDN
 from baselines.specs.qplex import QPLEX
@@ -61,6 +63,7 @@ METHODS = (
     cikd,
     ptde,
     ptde_distill,
+    ptde_mappo,
     csrl,
     qplex,
 )
@@ -77,6 +80,7 @@ __all__ = [
     "GIU",
     "MADDPG",
     "MAPPO",
+    "MAPPOGIP",
     "MASAC",
     "MKTMARL",
     "PTDE",
@@ -102,6 +106,7 @@ __all__ = [
     "MultiTaskQMIX",
     "MultiTaskVDN",
     "Personal",
+    "PersonalMAPPO",
     "SACExtra",
     "TaskSizes",
     "Unit",

@@ -108,5 +108,12 @@ class MAPPO(Hyperparameters):
 
 
 ALGORITHMS = {
-    "mappo": Algorithm(learner="baselines.mappo:mappo", version=1, hyperparameters=MAPPO, teacher=False, losses=LOSSES),
+    "mappo": Algorithm(
+        learner="baselines.mappo:mappo",
+        version=1,
+        hyperparameters=MAPPO,
+        teacher=False,
+        losses=LOSSES,
+        units=("episodes", "steps"),
+    ),
 }

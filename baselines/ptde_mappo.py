@@ -1,0 +1,42 @@
+"""PTDE on MAPPO (Chen et al. 2024, Sec. 4.4, Fig. 3(b)): GIU and GIP for its actors; no released code has it.
+
+| paper | here |
+|---|---|
+| Fig. 3(b): the actor reads h_i and z_i | `team.InformedNetwork` as `mappo.MAPPO`'s actor |
+| Sec. 3.1, 3.2: GIU, GIP | `ptde.module_of` |
+| the loss: MAPPO's | `mappo.policy_loss`, `mappo.value_loss` |
+
+z is a sample; an update sees the very samples that were played with, so that a round's first ratio of probabilities
+is 1. A policy is then one of z, too: the gradient reaches the module through each sample. Axes: see ptde.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from baselines import specs
+from baselines.learner import Task
+from baselines.mappo import MAPPO
+from baselines.networks.agents import input_size, state_size
+from baselines.networks.team import InformedNetwork, SharedNetwork
+from baselines.ptde import module_of
+from baselines.streams import Streams
+
+
+def stage_1(
+    tasks: Sequence[Task],
+    hyperparameters: specs.PersonalMAPPO,
+    streams: Sequence[Streams],
+    device: torch.device | str,
+    *,
+    dtype: torch.dtype = torch.float32,
+) -> MAPPO:
+    """The `Learner`: MAPPO on one task, whose actors read z."""
+    h, (task,) = hyperparameters, tasks
+    inputs = input_size(task, h.obs_agent_id, False)
+    actor = InformedNetwork(inputs, h.hidden_width, task.action_size, h.z_width, h.z_head)
+    critic = SharedNetwork(state_size(task) + task.agents, h.hidden_width, h.hidden_layers, 1, h.critic_use_rnn)
+    information = module_of(task, h, inputs)
+    return MAPPO(tasks, h, streams, device, actor=actor, critic=critic, information=information, dtype=dtype)
