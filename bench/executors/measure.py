@@ -29,7 +29,7 @@ from bench.store.checkpoints import read_progress
 from bench.suite import Suite
 
 PARTS = 10  # of the seconds asked for: checkpoints in between
-PATIENCE = 10.0  # times the seconds asked for, and so many at least, until a process is given up
+PATIENCE = 10.0  # times the seconds asked for, and so many at least, without a checkpoint or an update
 LEAST_PATIENCE_S = 300.0
 POLL_S = 0.5
 
@@ -199,24 +199,29 @@ class _Watch:
     def __init__(self, store: Store, job: Job, seconds: float):
         self._store, self._job, self._seconds = store, job, seconds
         self._on_cpu = job.device == CPU
-        self._last_s = time.monotonic() + max(PATIENCE * seconds, LEAST_PATIENCE_S)
+        self._patience_s, self._moved = max(PATIENCE * seconds, LEAST_PATIENCE_S), time.monotonic()
         self.begun: At | None = None
         self.now = START
 
     def is_enough(self) -> bool:
-        """Raises NotMeasured where it takes too long."""
+        """Raises NotMeasured where nothing moves, or no update comes."""
         progress = read_progress(self._store, self._job.runs[0].id)
         if progress is not None and progress["done"] > self.now.done:
             self.now = At(done=progress["done"], cpu_s=progress["cpu_s"], wall_s=progress["wall_s"])
+            self._moved = time.monotonic()
             if self.begun is None and any(w.updates for w in work(self._job.cell.settings, self.now.done)):
                 self.begun = self.now
         if self.begun is not None and self._took() >= self._seconds:
             return True
-        if time.monotonic() > self._last_s:
-            raise NotMeasured(
-                f"it is at {self.now.done} of {self._job.cell.whole} after {PATIENCE:g} times its seconds"
-            )
+        if time.monotonic() > self._moved + self._patience_s:
+            raise NotMeasured(f"nothing was done for {self._patience_s:.0f} s, at {self._so_far}")
+        if self.begun is None and self.now.cpu_s * len(self._job.runs) > self._patience_s:
+            raise NotMeasured(f"no update came within {self._patience_s:.0f} CPU seconds, at {self._so_far}")
         return False
+
+    @property
+    def _so_far(self) -> str:
+        return f"{self.now.done} of {self._job.cell.whole} {self._job.cell.unit}"
 
     def _took(self) -> float:
         assert self.begun is not None
