@@ -74,7 +74,7 @@ LOSSES: dict[Literal["mse", "ce", "kl"], Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-def annealed_alpha(start: float, end: float, annealing_episodes: float, episodes_done: int) -> float:
+def annealed_alpha(start: float, end: float, annealing_episodes: float, episodes_done: float) -> float:
     """Sec. 3.3: alpha falls linearly from start to end over `annealing_episodes` episodes and stays there.
 
     The paper does not state its step beta: the span is ours. episodes_done counts the round just played, so alpha is a

@@ -45,7 +45,8 @@ def built(store: Store, cell: Cell, run: Run) -> int:
 def test_every_published_method() -> None:
     """One seed of every cell of the particle tasks. What none of these uses comes below, but one.
 
-    Of that one no method runs: DVM's are built on it, and so is their policy. KnowRU's for adversaries is MADDPG's.
+    Of that one no method runs: DVM's are built on it, and so is their policy. KnowRU for a part of the agents, and on
+    MAAC, changes no policy.
     """
     store, used = Store(ROOT / "results"), set()
     for suite, reading in (("knowru", PRIMARY), ("mkt_marl", "first-edition"), ("dvm", PRIMARY)):
@@ -57,6 +58,7 @@ def test_every_published_method() -> None:
                 used.add(cell.settings["algorithm"]["name"])
     others = {"mappo", "vdn", "sac", "masac", "maddpg_epsilon_greedy", "knowru_adversaries", *ENSEMBLES}
     others |= {"giu", "gip", "ptde", "csrl", "qplex", "mappo_giu", "mappo_gip"}  # tests/baselines/test_ptde.py
+    others |= {"knowru_maac"}
     assert used | others == ALGORITHMS.keys()
 
 

@@ -6,6 +6,7 @@ Axes: S seed, N agent, P parameter tensor. Every parameter and gradient leads wi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -270,18 +271,30 @@ class TeamAdam:
     """
 
     def __init__(
-        self, parameters: Mapping[str, Tensor], lr: float, grad_clip: float, steps_as_tensors: bool | None = None
+        self,
+        parameters: Mapping[str, Tensor],
+        lr: float,
+        grad_clip: float | None,
+        steps_as_tensors: bool | None = None,
+        weight_decay: float = 0.0,
+        shares: Mapping[str, float] = MappingProxyType({}),
     ):
+        """shares: what gradients are multiplied by, before they are clipped. weight_decay: torch.optim.Adam's."""
         self.leaves = {name: p.detach().requires_grad_() for name, p in parameters.items()}
         self._moments = {moment: {n: torch.zeros_like(p) for n, p in parameters.items()} for moment in MOMENTS}
         self._steps = {name: StepCount(lr, p.device, steps_as_tensors) for name, p in parameters.items()}
-        self._grad_clip = grad_clip
+        self._grad_clip, self._weight_decay, self._shares = grad_clip, weight_decay, shares
 
     def step(self, loss: Tensor) -> None:
         """One step down `loss` [S]; no team appears in another's entry."""
         found = torch.autograd.grad(loss.sum(), list(self.leaves.values()), allow_unused=True)
         gradients = {n: g.contiguous() for n, g in zip(self.leaves, found, strict=True) if g is not None}
-        clip_by_global_norm(list(gradients.values()), self._grad_clip)
+        for name, share in self._shares.items():
+            gradients[name].mul_(share)
+        if self._grad_clip is not None:
+            clip_by_global_norm(list(gradients.values()), self._grad_clip)
+        if self._weight_decay:
+            gradients = {n: g.add_(self.leaves[n].detach(), alpha=self._weight_decay) for n, g in gradients.items()}
         means, squares = (self._moments[moment] for moment in MOMENTS)
         for name, gradient in gradients.items():
             adam_step(self.leaves[name], gradient, means[name], squares[name], *self._steps[name].advance())

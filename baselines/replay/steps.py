@@ -1,13 +1,14 @@
 """Replay of single steps, for learners that update at every environment step; episodes may end anywhere.
 
-Axes: S seed, T step of one environment copy, B batch, C transition that the ring holds, R = C + 1 row of the ring,
+Axes: S seed, T step, E environment copy, B batch, C transition that the ring holds, R = C + E row of the ring,
 L last observation. Behind them stand what the method's shapes say: obs [O] or [N, O], actions [A] or [N, A], rewards
 [] or [N], where N is the agent, O the observation entry and A the action entry.
 
-A row is one observation, with what was done there and what came of it. So the next observation is the next row, and
-stands once. An episode's last observation, after which nothing is done, is a row in a ring of its own. An int32 map
-says, for each transition, which row its next observation is. The rows of a million transitions thus need no room for
-episodes that may end, and the ring holds exactly the newest C transitions, however they end.
+A row is one observation, with what was done there and what came of it. So the next observation is the next row, of E
+copies that step in turn the row E on, and stands once. An episode's last observation, after which nothing is done, is a
+row in a ring of its own. An int32 map says, for each transition, which row its next observation is. The rows of a
+million transitions thus need no room for episodes that may end, and the ring holds exactly the newest C transitions,
+however they end.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ class Shapes:
 @dataclass(frozen=True)
 class Steps:
     """T steps in a row of one environment copy of every seed; whole episodes of several copies may be put in a row.
+
+    Of a replay of E copies: their first steps, then their second ones.
 
     obs, actions, rewards [S, T, ...] float. next_obs [S, T, ...] float: what was seen after the step, before a restart;
     where the episode goes on it is the next step's obs. terminated, truncated [S, T] bool: the episode ended in a
@@ -80,11 +83,14 @@ class StepReplay:
         streams: Sequence[Streams],
         device: torch.device | str,
         dtype: torch.dtype = torch.float32,
+        copies: int = 1,
     ):
+        """copies: E, whose steps are appended in turn."""
         if replay_size < 1:
             raise ValueError(f"replay_size: got {replay_size}; allowed: 1 transition or more")
+        self._copies = copies
         self._generators = [stream["replay"] for stream in streams]
-        self._capacity, self._ring, self._device = replay_size, replay_size + 1, torch.device(device)
+        self._capacity, self._ring, self._device = replay_size, replay_size + copies, torch.device(device)
         self._shapes = {"obs": shapes.obs, "actions": shapes.actions, "rewards": shapes.rewards, "terminated": ()}
         kinds = dict.fromkeys(self._shapes, dtype) | {"terminated": torch.bool}
         self._stored = {
@@ -123,7 +129,8 @@ class StepReplay:
             raise ValueError(f"seeds have {self._entries} transitions; allowed: equally many, restore the others first")
         rows = {name: getattr(steps, name) for name in self._shapes}
         ended = (steps.terminated | steps.truncated).cpu()
-        last = [torch.cat([own[e], own[-1:][~e[-1:]]]) for own, e in zip(steps.next_obs, ended, strict=True)]
+        newest = slice(-self._copies, None)
+        last = [torch.cat([own[e], own[newest][~e[newest]]]) for own, e in zip(steps.next_obs, ended, strict=True)]
         self._write(slice(None), rows, ended, last)
 
     def sample(self, batch_size: int) -> StepBatch:
@@ -157,11 +164,20 @@ class StepReplay:
         obs, actions = (self._stored[n].flatten(0, 1).index_select(0, row) for n in ("obs", "actions"))
         return obs.unflatten(0, index.shape), actions.unflatten(0, index.shape)
 
+    def kept(self, name: str, lane: int) -> Tensor:
+        """One thing of all transitions that are there, "rewards", say: [stored, ...], in no order."""
+        own, entries = self._stored[name][lane], self._entries[lane]
+        if entries <= self._capacity:
+            return own[:entries]
+        free = (entries + torch.arange(self._copies)) % self._ring  # rows of what was seen last
+        there = torch.ones(self._ring, dtype=torch.bool).index_fill_(0, free, False)
+        return own[there.to(self._device)]
+
     def rows(self, lane: int, start: int, stop: int) -> dict[str, Tensor]:
         """A seed's transitions start .. stop-1 in the order stored: copies without [S], and what came after them.
 
         "ended" [stop - start] bool: an episode ends there. "last": the observations after those that end, in order, and
-        after the newest, if it does not end.
+        after the newest, the newest of each copy, if it does not end.
         Raises ValueError where some of them are not there, overwritten or not yet stored.
         """
         entries = self._entries[lane]
@@ -174,7 +190,8 @@ class StepReplay:
         following = self._next[lane].index_select(0, row).long()
         ended = following >= self._ring
         last = self._last[lane].index_select(0, following[ended] - self._ring)
-        open_ = self._stored["obs"][lane].index_select(0, following[-1:][~ended[-1:]])
+        newest = slice(-self._copies, None)
+        open_ = self._stored["obs"][lane].index_select(0, following[newest][~ended[newest]])
         found = {name: x[lane].index_select(0, row) for name, x in self._stored.items()}
         return found | {"ended": ended, "last": torch.cat([last, open_])}
 
@@ -200,7 +217,7 @@ class StepReplay:
             some = min(count - done, self._ring - row)
             for name, x in rows.items():
                 self._stored[name][lanes, row : row + some] = x[:, done : done + some]
-            following = torch.arange(row + 1, row + some + 1, dtype=torch.int32, device=self._device)
+            following = torch.arange(row, row + some, dtype=torch.int32, device=self._device) + self._copies
             self._next[lanes, row : row + some] = following % self._ring
             done += some
         for lane, own_ended, own_last in zip(range(len(self._entries))[lanes], ended, last, strict=True):
@@ -208,13 +225,15 @@ class StepReplay:
             self._end(lane, at, own_ended, own_last)
 
     def _end(self, lane: int, at: int, ended: Tensor, last: Tensor) -> None:
-        """Store what was seen after the steps from `at` on that end an episode, and after the newest of all."""
+        """Store what was seen after the steps from `at` on that end an episode, and after each copy's newest."""
         entries, ends, free = self._entries[lane], self._ends[lane], self._free[lane]
         first = max(0, entries - self._capacity)
         while ends and ends[0][0] < first:
             free.append(ends.popleft()[1])
-        if not ended[-1]:
-            self._stored["obs"][lane, entries % self._ring] = last[-1]
+        open_ = (~ended[-self._copies :]).nonzero().flatten().tolist()
+        for place, own in zip(open_, last[len(last) - len(open_) :], strict=True):
+            newest = entries - min(self._copies, len(ended)) + place
+            self._stored["obs"][lane, (newest + self._copies) % self._ring] = own
         times = [at + step for step in ended.nonzero().flatten().tolist()]
         kept = [k for k, time in enumerate(times) if time >= first]
         if not kept:
@@ -241,7 +260,7 @@ class StepReplay:
             if x.shape != (allowed := (*ended.shape, *self._shapes[name])) or not ended.numel():
                 raise ValueError(f"{name}: got shape {tuple(x.shape)}; allowed: {allowed}, with a step at least")
         for own_ended, own_last in zip(ended, last, strict=True):
-            allowed = (int(own_ended.sum()) + (not own_ended[-1]), *self._shapes["obs"])
+            allowed = (int(own_ended.sum()) + int((~own_ended[-self._copies :]).sum()), *self._shapes["obs"])
             if own_last.shape != allowed:
                 raise ValueError(f"last observations: got shape {tuple(own_last.shape)}; allowed: {allowed}")
 

@@ -11,6 +11,8 @@ from baselines.specs import (
     dvm,
     ensemble_sac,
     knowru,
+    knowru_maac,
+    maac,
     maddpg,
     maddpg_epsilon_greedy,
     mappo,
@@ -32,6 +34,8 @@ from baselines.specs.dec_hdrqn import DecHDRQN
 from baselines.specs.dvm import DVM, DVMMADDPG, DVMMASAC
 from baselines.specs.ensemble_sac import EnsembleSAC, EnsembleSACExtra, SACExtra
 from baselines.specs.knowru import KnowRU, KnowRUAdversaries
+from baselines.specs.knowru_maac import KnowRUMAAC
+from baselines.specs.maac import MAAC
 from baselines.specs.maddpg import MADDPG, MADDPGInitialized
 from baselines.specs.maddpg_epsilon_greedy import EpsilonGreedyMADDPG
 from baselines.specs.mappo import MAPPO
@@ -66,6 +70,8 @@ METHODS = (
     ptde_mappo,
     csrl,
     qplex,
+    maac,
+    knowru_maac,
 )
 ALGORITHMS: dict[str, Algorithm] = {name: own for method in METHODS for name, own in method.ALGORITHMS.items()}
 
@@ -78,6 +84,7 @@ __all__ = [
     "DVMMASAC",
     "GIP",
     "GIU",
+    "MAAC",
     "MADDPG",
     "MAPPO",
     "MAPPOGIP",
@@ -100,6 +107,7 @@ __all__ = [
     "Informed",
     "KnowRU",
     "KnowRUAdversaries",
+    "KnowRUMAAC",
     "MADDPGInitialized",
     "MultiTask",
     "MultiTaskMAPPO",

@@ -12,7 +12,7 @@ from bench.envs import Assets, checked
 from bench.envs.assets import NO_ASSETS
 from bench.envs.mujoco import scripts as mujoco_scripts
 from bench.envs.mujoco.params import MujocoParams
-from bench.envs.particle import goal_scripts, scripts
+from bench.envs.particle import goal_scripts, scripts, treasure_scripts
 from bench.envs.particle.environment import ParticleParams
 from bench.envs.particle.opponents import load_opponent
 from bench.envs.particle.params import SimpleAdversaryParams
@@ -25,6 +25,7 @@ from bench.envs.smax.params import SmaxParams
 
 FIRST_SEED = 1_000_000  # apart from the seeds of runs, which count from 0
 NO_INFORMATION: Mapping[str, Script] = {
+    "fullobs_collect_treasure": treasure_scripts.treasure_still,
     "push_box": scripts.still,
     "simple_adversary": goal_scripts.adversary_no_information,
     "simple_push": goal_scripts.push_no_information,
@@ -33,6 +34,7 @@ NO_INFORMATION: Mapping[str, Script] = {
     "spread_corners": scripts.corners_no_information,
 }
 GOOD: Mapping[str, Script] = {
+    "fullobs_collect_treasure": treasure_scripts.treasure_good,
     "push_box": scripts.push_box_good,
     "simple_adversary": goal_scripts.adversary_good,
     "simple_push": goal_scripts.push_good,

@@ -24,6 +24,7 @@ from bench.envs.assets import NO_ASSETS, Assets, BackendMissing
 from bench.envs.mujoco.params import SIZES, AntParams, MujocoParams
 from bench.envs.params import Params
 from bench.envs.particle.params import (
+    CollectTreasureParams,
     PushBoxParams,
     SimpleAdversaryParams,
     SimplePushParams,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-OF_REWARDS = ("step_reward", "return_sum")  # metrics that every scenario may have
+OF_REWARDS = ("step_reward", "return", "return_sum")  # metrics that every scenario may have
 
 
 class Step(NamedTuple):
@@ -178,8 +179,9 @@ FAMILIES: Mapping[str, Family] = {
         layouts="bench.envs.particle.layouts",
         install="pip install torch",
         version=1,
-        metrics=("step_reward", "return_sum", "own_corner"),
+        metrics=("step_reward", "return", "return_sum", "own_corner"),
         scenarios={
+            "fullobs_collect_treasure": CollectTreasureParams,
             "push_box": PushBoxParams,
             "simple_adversary": SimpleAdversaryParams,
             "simple_push": SimplePushParams,

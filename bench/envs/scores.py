@@ -27,8 +27,9 @@ def episode_scores(
 ) -> Tensor:
     """Scores of whole episodes, rewards [S, E, T, N] -> [S, E] float64.
 
-    "step_reward": mean over steps and scored agents. "return_sum": sum over both, undiscounted. What the scenario's
-    outcome tells, by its name: the last word of each episode. mask [S, E, T]: the steps that were played; None: all.
+    "step_reward": mean over steps and scored agents. "return_sum": sum over both, undiscounted; "return": the same, of
+    a scored agent on average. What the scenario's outcome tells, by its name: the last word of each episode. mask
+    [S, E, T]: the steps that were played; None: all.
     Raises ValueError for another metric.
     """
     if metric in params.outcomes:
@@ -41,7 +42,8 @@ def episode_scores(
         return rewards[..., list(params.scored_agents)].flatten(2).contiguous().sum(-1) / played
     if metric == "step_reward":
         return rewards[..., list(params.scored_agents)].flatten(2).contiguous().mean(-1)
-    if metric == "return_sum":
-        return team_rewards(params, rewards).contiguous().sum(-1)
-    allowed = ", ".join(("step_reward", "return_sum", *params.outcomes))
+    if metric in ("return", "return_sum"):
+        total = team_rewards(params, rewards).contiguous().sum(-1)
+        return total if metric == "return_sum" else total / len(params.scored_agents)
+    allowed = ", ".join(("step_reward", "return", "return_sum", *params.outcomes))
     raise ValueError(f"metric: got {metric!r}; allowed: {allowed}")

@@ -379,6 +379,8 @@ class Evidence:
 
     def threshold(self, experiment: Experiment, measure: FirstReach, scenario: str, group: str | None = None) -> float:
         """The level that a time to threshold asks for, in the scenario's metric."""
+        if not isinstance(measure.level, str):
+            return measure.level
         level = self.values(experiment, measure.level, scenario, group).mean
         return level - self.margin(experiment, measure.below, level, scenario, group)
 

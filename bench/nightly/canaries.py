@@ -40,6 +40,7 @@ SHORTENED: Mapping[str, int] = {
     "epsilon_anneal_steps": 500,
     "distillation_iterations": 3,
     "matching_iterations": 3,
+    "updates_per_episode": 1,
 }
 # Relative, by point of training, for another platform class than the stored one: a difference in the last bit grows
 # with every update. Measured with every vector instruction held back: 5e-5 and 1e-2 at most (docs/nightly.md).

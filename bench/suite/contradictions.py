@@ -310,7 +310,7 @@ def _enlarged(suite: Suite, name: str, profile: Profile) -> Iterator[Problem]:
     for e in suite.experiment:
         counted = (e.own_budget(t, m).counted for t in e.training_sets for m in e.methods)
         for unit, own in filter(None, dict.fromkeys(counted)):
-            for asked in (getattr(change, unit) for change in profile.budget if change.unit == unit):
+            for asked in (getattr(change, unit) for change in profile.changes(e.id) if change.unit == unit):
                 if asked > own:
                     allowed = f'at most {own}, the budget of experiment "{e.id}": a profile is a reduction'
                     yield Problem(f"profile[{name}].budget.{unit}", str(asked), allowed, "make it smaller")
@@ -344,9 +344,10 @@ def _wrong_budgets(suite: Suite) -> Iterator[Problem]:
 
 def wrong_quantities(suite: Suite) -> Iterator[Problem]:
     """Comparisons that cannot be meant: of a thing with itself, of a curve the protocol or the method does not have."""
-    for m in suite.measure:
-        if isinstance(m, FirstReach) and isinstance(suite["measure", split(m.level)[2]], FirstReach):
-            yield Problem(f"measure[{m.id}].level", shown(m.level), "a level, not a time", "name another measure")
+    times = (own for own in suite.measure if isinstance(own, FirstReach))
+    for id_, level in ((own.id, level) for own in times for level in own.quantities):
+        if isinstance(suite["measure", split(level)[2]], FirstReach):
+            yield Problem(f"measure[{id_}].level", shown(level), "a level, not a time", "name another measure")
     for c in suite.claim:
         key, named = f"claim[{c.id}].test", quantities(c.test)
         if len({*named}) < len(named):
@@ -451,7 +452,7 @@ def _wrong_teachers(suite: Suite, e: Experiment, home: Experiment, student: str)
 
 def missing_scales(suite: Suite) -> Iterator[Problem]:
     """Scenarios without anchors although something that can be run has a share of their scale."""
-    below = {m.id for m in suite.measure if isinstance(m, FirstReach) and m.below.share_of_scale}
+    below = {m.id for m in suite.measure if isinstance(m, FirstReach) and m.below and m.below.share_of_scale}
     scaled, needed = [c for c in suite.claim if _scaled(c, below)], dict[str, str]()
     for e in suite.experiment:
         running = {s for t in e.training_sets if any(not suite.waits_for(e, m, t) for m in e.methods) for s in t.scored}

@@ -74,16 +74,27 @@ class FirstReach(Model):
     says: Says
     kind: Literal["first_reach"]
     series: Series
-    level: Quantity
-    """The quantity whose mean over seeds, less `below`, is to be reached."""
-    below: Margin
-    """How far below the level is enough."""
+    level: Quantity | float
+    """The quantity whose mean over seeds, less `below`, is to be reached; or a score that the paper names."""
+    below: Margin | None = None
+    """How far below the quantity is enough; a score that is named is to be reached whole."""
     smooth: Count
     """Points in the moving average."""
     hold: Count
     """Points in a row at or above the level."""
     after: Literal["start", "turn"] = "start"
     """Where it counts from; "turn": where the first phase ends."""
+
+    @model_validator(mode="after")
+    def _below_what(self) -> FirstReach:
+        if isinstance(self.level, str) is (self.below is None):
+            raise ValueError("below: with a quantity as level, and with it alone")
+        return self
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """What its level is read off, if it is no number."""
+        return (self.level,) if isinstance(self.level, str) else ()
 
 
 class RelativeTime(Model):

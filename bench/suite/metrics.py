@@ -11,7 +11,7 @@ from bench.envs import FAMILIES
 
 METRICS = {
     "step_reward": "an episode's reward averaged over its steps and agents",
-    "return": "an episode's undiscounted return",
+    "return": "an episode's undiscounted return, of an agent on average",
     "return_sum": "an episode's undiscounted return, summed over agents",
     "win_rate": "share of episodes won",
     "ndcg": "normalised discounted cumulative gain of the ranking",

@@ -295,7 +295,7 @@ class Experiment(Model):
         found = {counted[0]: counted[1]} | {key: getattr(recording, key) for key in RECORDING}
         first = self.own_budget(t, method).first_phase
         found |= {} if first is None else {"first_phase": first}
-        for change in profile.budget if profile else ():
+        for change in profile.changes(self.id) if profile else ():
             if change.unit in (counted[0], None):
                 found |= change.model_dump(exclude_none=True, exclude={"first_phase"} if first is None else None)
         return found
@@ -358,6 +358,13 @@ class Profile(Model):
     hyperparameters: dict[Name, Count] = Field(default_factory=dict)
     """Counts that it makes smaller in every method that states them: what no budget counts, such as iterations between
     two phases."""
+    of: dict[str, BudgetChange] = Field(default={}, exclude_if=lambda value: not value)
+    """By experiment, what changes there instead."""
+
+    def changes(self, experiment: str) -> tuple[BudgetChange, ...]:
+        """What changes in an experiment."""
+        return (self.of[experiment],) if experiment in self.of else self.budget
+
     too_short_for: Ids = ()
     """Measures whose window can hold no point under it: what needs them is not judged there."""
 

@@ -70,6 +70,7 @@ def _references(suite: Suite) -> Iterator[tuple[str, str, str]]:
         yield from _each(f"profile[{name}].too_short_for", "measure", profile.too_short_for)
         for id_, t in profile.substitute.training_sets.items() if profile.substitute else ():
             yield from _each(f"profile[{name}].substitute.training_sets.{id_}", "scenario", t.scored)
+        yield from _each(f"profile[{name}].of", "experiment", profile.of)
     yield from _table_references(suite)
     yield from _claim_references(suite)
     for r in suite.reading:
@@ -103,7 +104,9 @@ def _table_references(suite: Suite) -> Iterator[tuple[str, str, str]]:
 
 def _claim_references(suite: Suite) -> Iterator[tuple[str, str, str]]:
     named = [(f"claim[{c.id}].test", q) for c in suite.claim for q in quantities(c.test)]
-    named += [(f"measure[{m.id}].level", m.level) for m in suite.measure if isinstance(m, FirstReach)]
+    named += [
+        (f"measure[{m.id}].level", level) for m in suite.measure if isinstance(m, FirstReach) for level in m.quantities
+    ]
     relative = (m for m in suite.measure if isinstance(m, RelativeTime))
     named += [(f"measure[{m.id}].levels", level) for m in relative for level in m.levels]
     for key, quantity in named:

@@ -138,7 +138,7 @@ def _taken(suite: Suite) -> dict[tuple[str, str, str], None]:
     for quantity, e in asked:
         measure = suite["measure", split(quantity)[2]]
         levels = measure.levels if isinstance(measure, RelativeTime) else ()
-        for own in (quantity, *([measure.level] if isinstance(measure, FirstReach) else levels)):
+        for own in (quantity, *(measure.quantities if isinstance(measure, FirstReach) else levels)):
             place = suite.place(own, e)
             if isinstance(suite["measure", place[2]], Window):
                 taken[place] = None

@@ -151,7 +151,7 @@ def _read(suite: Suite, asked: Sequence[str]) -> Iterator[str]:
         yield quantity
         measure = suite["measure", split(quantity)[2]]
         if isinstance(measure, FirstReach):
-            yield measure.level
+            yield from measure.quantities
         if isinstance(measure, RelativeTime):
             yield from measure.levels
 

@@ -274,3 +274,25 @@ def test_a_file_of_the_log_holds_no_more_than_its_bytes() -> None:
     shapes = Shapes(obs=(376,), actions=(17,))
     assert replay(10, shapes=shapes).part_entries == 16 * 2**20 // (4 * 394 + 2)
     assert replay(10, shapes=Shapes(obs=(2**23,), actions=(1,))).part_entries == 1
+
+
+def test_copies_that_step_in_turn_have_their_own_next_observation():
+    """Three copies, a ring of ten transitions that wraps: what follows is the same copy's, or the end's, exactly."""
+    replay = StepReplay(Shapes((1,), (1,), (2,)), 10, [Streams(0)], "cpu", copies=3)
+    other = StepReplay(Shapes((1,), (1,), (2,)), 10, [Streams(0)], "cpu", copies=3)
+    kept, ends = [], {2: 0, 4: 2, 5: 1}  # at step t the episode of one copy ends
+    for t in range(7):
+        obs = torch.tensor([[100.0 * c + t] for c in range(3)])[None]
+        over = torch.tensor([[ends.get(t) == c for c in range(3)]])
+        after = torch.where(over.unsqueeze(-1), -obs - 1, obs + 1)
+        rewards = torch.cat([obs, -obs], -1)
+        replay.append(Steps(obs, obs, rewards, after, torch.zeros_like(over), over))
+        kept += [(obs[0, c].item(), after[0, c].item()) for c in range(3)]
+        there = kept[-10:]
+        batch = replay.batch(torch.arange(len(there))[None])
+        assert [*zip(batch.obs.flatten().tolist(), batch.next_obs.flatten().tolist(), strict=True)] == there
+        assert sorted(replay.kept("rewards", 0)[:, 0].tolist()) == sorted(first for first, _ in there)
+    for start in range(replay.first, replay.entries, 4):
+        other.restore(0, start, replay.rows(0, start, min(start + 4, replay.entries)))
+    whole = torch.arange(10)[None]
+    assert torch.equal(other.batch(whole).next_obs, replay.batch(whole).next_obs)

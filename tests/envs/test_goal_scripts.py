@@ -128,7 +128,7 @@ def test_only_the_adversaries_are_scored_where_they_alone_are():
 
 def test_an_unknown_metric_is_named():
     spread = SimpleSpreadParams(name="simple_spread", agents=1, dynamics="openai")
-    with pytest.raises(ValueError, match="metric: got 'win_rate'; allowed: step_reward, return_sum"):
+    with pytest.raises(ValueError, match="metric: got 'win_rate'; allowed: step_reward, return, return_sum"):
         episode_scores("win_rate", spread, torch.zeros(1, 1, 1, 1))
 
 

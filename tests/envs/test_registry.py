@@ -65,8 +65,8 @@ def test_every_family_carries_a_version(version: int):
         ({"agents": 6.0}, "agents\n.*valid integer"),
         ({"dynamics": "vmas"}, "dynamics\n.*'openai' or 'mpe2'"),
         ({"landmarks": 3}, "landmarks\n.*not permitted"),
-        ({"name": "simple_spreads"}, "key 'name': got 'simple_spreads'; allowed: push_box, simple_adversary, "),
-        ({"name": None}, "key 'name': got None; allowed: push_box, .*, simple_spread"),
+        ({"name": "simple_spreads"}, "key 'name': got 'simple_spreads'; allowed: fullobs_collect_treasure, push_box, "),
+        ({"name": None}, "key 'name': got None; allowed: fullobs_collect_treasure, .*, simple_spread"),
     ],
 )
 def test_bad_parameters_are_named(change: dict[str, Any], says: str):

@@ -15,6 +15,7 @@ import torch
 
 from bench.processes.starting import TRAINING
 from tests.conftest import ROOT
+from tests.perf.maac import MAACWork, NaiveMAAC
 from tests.perf.masac import MASACWork
 from tests.perf.measure import SuiteWork, TeamWork, milliseconds
 from tests.perf.naive import NaiveMADDPG
@@ -29,7 +30,7 @@ class Worker:
     """One process at work. allocator: whether it gets the settings that `bench run` starts its processes with.
 
     kind: "maddpg" or "knowru" (arguments of SuiteWork), "naive", "naive_own_batches", "qmix", "naive_qmix",
-    "naive_qmix_whole", "sac", "masac", "distilling", "sb3_sac" or "naive_sac".
+    "naive_qmix_whole", "sac", "masac", "maac", "naive_maac", "distilling", "sb3_sac" or "naive_sac".
     """
 
     def __init__(self, allocator: bool, **arguments: object):
@@ -88,6 +89,10 @@ def _parts(options: argparse.Namespace) -> dict[str, Callable[[], object]]:
         case "qmix":
             team = TeamWork(options.seeds, options.stored, options.device)
             return {"rollout": team.rollout, "update": team.update}
+        case "maac":
+            return {"update": MAACWork(options.seeds, options.device).update}
+        case "naive_maac":
+            return {"update": NaiveMAAC().update}
         case "sac":
             sac = SACWork(options.stored, options.members)
             return {"steps": sac.steps, "updates": sac.updates, "parts": sac.parts, "products": sac.products}

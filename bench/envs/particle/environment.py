@@ -19,8 +19,10 @@ from torch import Tensor
 
 from bench.envs import Assets, Params, Step
 from bench.envs.one import ACTION, check_finite
+from bench.envs.particle.collect_treasure import CollectTreasure
 from bench.envs.particle.opponents import OpponentWeights, load_opponent, make_opponent
 from bench.envs.particle.params import (
+    CollectTreasureParams,
     PushBoxParams,
     SimpleAdversaryParams,
     SimplePushParams,
@@ -44,8 +46,9 @@ ParticleParams = (
     | SimpleAdversaryParams
     | SpreadCornersParams
     | PushBoxParams
+    | CollectTreasureParams
 )
-Scenario = SimpleSpread | SpeakerListener | SimplePush | SimpleAdversary | SpreadCorners | PushBox
+Scenario = SimpleSpread | SpeakerListener | SimplePush | SimpleAdversary | SpreadCorners | PushBox | CollectTreasure
 
 
 class ParticleEnvironment:
@@ -83,7 +86,8 @@ class ParticleEnvironment:
         return self._now()[2]
 
     def set_state(self, state: State) -> Tensor:
-        """Go on from a copy of this state, on the environment's device, float64 (the goal int64); obs [S, E, N, O].
+        """Go on from a copy of this state, on the environment's device, float64 (goal, types, held int64): obs
+        [S, E, N, O]. Where a step draws, it does so from the generators that `reset` was given.
 
         Raises ValueError when the tensors' shapes do not belong together or to this scenario.
         """
@@ -194,8 +198,10 @@ class ParticleEnvironment:
         scenario = self._scenario
         if isinstance(scenario, PushBox):
             return scenario.moved(actions, state, view)
+        if isinstance(scenario, CollectTreasure):
+            return scenario.moved(actions, state, view, self._generators)
         force = scenario.force(actions, view)
-        positions, velocities = integrate(state.positions, state.velocities, force, self.params.dynamics)
+        positions, velocities = integrate(state.positions, state.velocities, force, scenario.dynamics)
         messages, clock = scenario.messages(actions), None if state.clock is None else state.clock + 1
         return State(positions, velocities, state.landmarks, state.goal, messages, clock)
 
@@ -235,4 +241,6 @@ def _scenario(params: Params, device: torch.device) -> Scenario:
             return SpreadCorners(params, device)
         case PushBoxParams():
             return PushBox(params, device)
+        case CollectTreasureParams():
+            return CollectTreasure(params, device)
     raise ValueError(f"params: got {params!r}; allowed: those of a particle scenario")

@@ -5,6 +5,8 @@ Simple spread: an observation of N agents has 6N entries: [velocity 2, position 
 their messages 2(N - 1)].
 Simple adversary, both sides ours: [landmarks 2L, other agents 2(N - 1)] of an adversary, and before them the goal 2 of
 a good agent. A team of M has M // 2 adversaries, and as many landmarks as good agents, as KnowRU's tasks IV to VI.
+Treasure collection: see collect_treasure.py. A team of M has M // 4 banks, and as many treasures as collectors, as
+KnowRU's tasks VII and VIII.
 """
 
 from __future__ import annotations
@@ -12,7 +14,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.envs import Params, layouts
-from bench.envs.particle.params import SimpleAdversaryParams, SimpleSpreadParams, SpeakerListenerParams
+from bench.envs.particle.params import (
+    CollectTreasureParams,
+    SimpleAdversaryParams,
+    SimpleSpreadParams,
+    SpeakerListenerParams,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +33,8 @@ def width(params: Params, agents: int, communication: bool = True) -> int:
         return 6 * agents if communication else 6 * agents - 2 * (agents - 1)
     if _both_sides(params, agents):
         return 2 * (agents - agents // 2) + 2 * agents
+    if isinstance(params, CollectTreasureParams) and agents != len(params.obs_sizes):
+        return _treasure_team(agents).obs_size
     return layouts.width(params, agents, communication or _silent(params))
 
 
@@ -38,6 +47,8 @@ def slots(params: Params, agents: int, communication: bool = True) -> tuple[int,
         return observation_slots(params.agents, agents)[: width(params, params.agents, communication)]
     if isinstance(params, SimpleAdversaryParams) and _both_sides(params, agents):
         return adversary_slots(params, agents)
+    if isinstance(params, CollectTreasureParams) and agents != len(params.obs_sizes):
+        return treasure_slots(params, agents)
     return layouts.slots(params, agents, communication or _silent(params))
 
 
@@ -71,6 +82,44 @@ def adversary_slots(params: SimpleAdversaryParams, layout_agents: int) -> tuple[
         )
 
     return tuple(row(kind == "agent") for kind in params.kinds)
+
+
+def _treasure_team(agents: int) -> CollectTreasureParams:
+    banks = max(1, agents // 4)
+    collectors = max(1, agents - banks)
+    return CollectTreasureParams(
+        name="fullobs_collect_treasure", collectors=collectors, banks=banks, treasures=collectors, dynamics="maac"
+    )
+
+
+def treasure_slots(params: CollectTreasureParams, layout_agents: int) -> tuple[tuple[int, ...], ...]:
+    """Where each agent's entries of treasure collection stand in the layout of a task with M = layout_agents agents.
+
+    The k-th nearest agent or treasure stays the k-th nearest, and the k-th bank the k-th bank. A bank's last entries,
+    which are padding, stand last. Raises ValueError where M's team has fewer of a kind.
+    """
+    team, own = _treasure_team(layout_agents), params
+    if own.collectors > team.collectors or own.banks > team.banks or own.treasures > team.treasures:
+        got = f"{own.collectors} collectors, {own.banks} banks and {own.treasures} treasures"
+        raise ValueError(f"layout_agents: got {layout_agents} for {got}; allowed: a team with as many of each")
+    others, goods = (min(own.visible, n) for n in (own.collectors + own.banks - 1, own.treasures))
+    wide, banks = min(own.visible, layout_agents - 1), range(own.banks)
+
+    def row(collector: bool) -> tuple[int, ...]:
+        carries = team.banks if collector else 0
+        agent, treasure = 4 + 2 * team.banks, 2 + team.banks  # entries of another agent, of a treasure
+        of_agent = (0, 1, 2, 3, *(4 + b for b in banks), *(4 + team.banks + b for b in banks))
+        first = 4 + carries
+        last = first + wide * agent
+        return (
+            *range(4),
+            *(4 + b for b in banks if collector),
+            *(first + k * agent + e for k in range(others) for e in of_agent),
+            *(last + k * treasure + e for k in range(goods) for e in (0, 1, *(2 + b for b in banks))),
+            *(team.obs_size - 1 - b for b in reversed(banks) if not collector),
+        )
+
+    return tuple(row(kind == "collector") for kind in params.kinds)
 
 
 def _silent(params: Params) -> bool:

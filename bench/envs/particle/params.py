@@ -161,6 +161,41 @@ class SimpleAdversaryParams(GoalParams):
         return tuple(i for i, kind in enumerate(self.kinds) if kind == sides.get(self.scored, kind))
 
 
+class CollectTreasureParams(Params):
+    """Cooperative treasure collection (Iqbal and Sha 2019): each treasure is to be taken to the bank of its type.
+
+    With B banks and N = collectors + B: collector O = 4 + B + (N - 1)(4 + 2B) + treasures (2 + B), bank B less; A = 5.
+    Of other agents, and of treasures, the 7 nearest are seen. dynamics: "maac" is MAAC's fork of
+    multiagent-particle-envs, which has masses and a top speed.
+    """
+
+    name: Literal["fullobs_collect_treasure"]
+    collectors: Count
+    banks: Count
+    treasures: Count
+    dynamics: Literal["maac"]
+
+    @property
+    def visible(self) -> int:
+        """How many others, and how many treasures, are seen at most."""
+        return 7
+
+    @property
+    def obs_sizes(self) -> tuple[int, ...]:
+        others = min(self.visible, self.collectors + self.banks - 1)
+        bank = 4 + others * (4 + 2 * self.banks) + min(self.visible, self.treasures) * (2 + self.banks)
+        return (bank + self.banks,) * self.collectors + (bank,) * self.banks
+
+    @property
+    def action_sizes(self) -> tuple[int, ...]:
+        return (5,) * (self.collectors + self.banks)
+
+    @property
+    def agent_names(self) -> tuple[str, ...]:
+        banks = tuple(f"bank_{i}" for i in range(self.banks))
+        return tuple(f"collector_{i}" for i in range(self.collectors)) + banks
+
+
 class DVMParams(Params, ABC):
     """What the domains of DVM (Wadhwania et al. 2019) share: what an agent does, [-1, 1]^2 or one of five pushes."""
 

@@ -32,7 +32,8 @@ class State:
     """Where everything is: positions and velocities [S, E, N, 2] of agents, landmarks [S, E, L, 2], all float64.
 
     goal: which landmark is it, int64 [S, E], in scenarios that have one. messages: what was said in the last step,
-    float64 [S, E, C], in scenarios where somebody speaks. clock: steps played, float64 [S, E], where agents see it.
+    float64 [S, E, C], in scenarios where somebody speaks. clock: steps played, float64 [S, E], where they matter.
+    types [S, E, L], held [S, E, N], int64: of treasures and of what is carried, see collect_treasure.py.
     """
 
     positions: Tensor
@@ -41,6 +42,8 @@ class State:
     goal: Tensor | None = None
     messages: Tensor | None = None
     clock: Tensor | None = None
+    types: Tensor | None = None
+    held: Tensor | None = None
 
     def on(self, device: torch.device, copy: bool = False) -> State:
         """The same state on a device, outside of any graph."""
@@ -48,10 +51,19 @@ class State:
         def moved(x: Tensor) -> Tensor:
             return x.detach().to(device, torch.float64, copy=copy)
 
-        goal = None if self.goal is None else self.goal.detach().to(device, torch.int64, copy=copy)
-        messages = None if self.messages is None else moved(self.messages)
-        clock = None if self.clock is None else moved(self.clock)
-        return State(moved(self.positions), moved(self.velocities), moved(self.landmarks), goal, messages, clock)
+        def moved_or_none(x: Tensor | None, whole: bool = False) -> Tensor | None:
+            return None if x is None else x.detach().to(device, torch.int64 if whole else torch.float64, copy=copy)
+
+        return State(
+            moved(self.positions),
+            moved(self.velocities),
+            moved(self.landmarks),
+            moved_or_none(self.goal, whole=True),
+            moved_or_none(self.messages),
+            moved_or_none(self.clock),
+            moved_or_none(self.types, whole=True),
+            moved_or_none(self.held, whole=True),
+        )
 
 
 def ordered_sum(x: Tensor, dim: int) -> Tensor:

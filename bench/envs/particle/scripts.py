@@ -108,7 +108,7 @@ def good(env: ParticleEnvironment) -> Tensor:
 def walk(env: ParticleEnvironment, targets: Tensor) -> Tensor:
     """Actions that bring each agent to rest at its target [S, E, N, 2], at full force until it can coast there."""
     positions, velocities = (x[..., -env.agents :, :] for x in (env.world.positions, env.world.velocities))
-    dynamics = env.params.dynamics
+    dynamics: Dynamics = "mpe2" if env.params.dynamics == "mpe2" else "openai"
     if env.params.continuous:
         return missing_pushes(targets, positions, velocities, dynamics).clamp(-1, 1)
     return soft_actions(push_towards(targets, positions, velocities, dynamics), dynamics)
