@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from bench import __version__
 from bench.commands.options import Json, cores, print_json
 from bench.commands.verbs import NOTHING_RUN
-from bench.envs import FAMILIES, Params, checked, versions
+from bench.envs import FAMILIES, Params, checked, installation, versions
 from bench.executors.nodes import this_node
 from bench.nightly.stored import CanaryFile, canary_path, read
 from bench.output.terminal import say
@@ -39,7 +39,8 @@ class Part:
 
     missing: what is not installed. others: versions that are not those declared. fails: why it does not work though all
     is installed; nothing where it does, or was not tried. tried: what was played, "" where nothing was. mend: what
-    brings what lacks. canaries: of a family, stored for this platform class.
+    brings what lacks. canaries: of a family, stored for this platform class. remarks: of a game, what is worth knowing, or
+    how to get it.
     """
 
     kind: str
@@ -51,6 +52,7 @@ class Part:
     tried: str = ""
     mend: str = ""
     canaries: int | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def works(self) -> bool:
@@ -112,8 +114,10 @@ def _families(wanted: Mapping[str, list[Requirement]], kept: CanaryFile | None) 
         there = dict(versions(name))
         missing = tuple(package for package in entry.packages if package not in there)
         others = _others(there, wanted.get(name, []))
-        mend = entry.install if missing or others else ""
-        yield Part("family", name, there, missing, others, mend=mend, canaries=of[name])
+        mend, game = entry.install if missing or others else "", installation(name)
+        more, remarks = (game.missing(), game.remarks()) if game else ((), ())
+        lacks = (*missing, *more)
+        yield Part("family", name, there, lacks, others, mend=mend, canaries=of[name], remarks=remarks)
 
 
 def _extras(wanted: Mapping[str, list[Requirement]]) -> Iterator[Part]:
@@ -183,7 +187,8 @@ def _lines(part: Part) -> list[str]:
         lacks = [f"missing: {', '.join(part.missing)}"] * bool(part.missing)
         lacks += [f"other versions: {', '.join(part.others)}"] * bool(part.others)
         lacks += [f"fails: {part.fails}"] * bool(part.fails)
-        return [f"{head} {'; '.join(lacks)}", *[f"       {part.mend}"] * bool(part.mend)]
+        more = [line for line in (part.mend, *part.remarks) if line]
+        return [f"{head} {'; '.join(lacks)}", *(f"       {line}" for line in more)]
     does = f"works, {part.tried} took a step" if part.tried else "installed"
     told = "" if part.canaries is None else f"; {part.canaries or 'no'} canaries for this class"
-    return [f"{head} {does}{': ' if versions else ''}{versions}{told}"]
+    return [f"{head} {does}{': ' if versions else ''}{versions}{told}", *(f"       {line}" for line in part.remarks)]

@@ -41,6 +41,7 @@ from bench.nightly import repeats
 from bench.output.terminal import Terminal, warn
 from bench.plan import COMMAND_LINE, Plan, Selection, selected, sharded
 from bench.plan.assets import missing_assets, missing_backends
+from bench.plan.present import playable
 from bench.report.looks import round_line, rounds_json
 from bench.report.machine import check_json, outcome_json
 from bench.report.terminal import RunProgress, outcome_line, waiting_lines
@@ -100,6 +101,11 @@ def run(
     before = Evidence(loaded, selection, store)
     say_not_counted(before.damaged)
     planned = sharded(before.plan, shard)
+    if executor == "local":
+        part, left_out = playable(planned)
+        planned = part if part.cells else planned  # where nothing is left, what is missing is an error
+        for family, count in left_out.items() if part.cells else ():
+            warn(f"{count} runs are left out: family {family} is not installed here; see: bench doctor {family}")
     at_once = _processes(jobs, device) if executor == "local" else jobs or 0
     options = Options(at_once, lanes, device, checkpoint_every, retry_failed)
     console = Terminal(stderr=True) if as_json else terminal()

@@ -34,6 +34,8 @@ from bench.envs.particle.params import (
 )
 from bench.envs.ranking.params import MSLRParams, PlantedParams
 from bench.envs.smax.params import MAPS, SmaxParams
+from bench.envs.starcraft.params import MAPS as STARCRAFT_MAPS
+from bench.envs.starcraft.params import StarcraftParams
 
 if TYPE_CHECKING:
     import torch
@@ -144,6 +146,22 @@ class Layouts(Protocol):
         ...
 
 
+class Installation(Protocol):
+    """What of a game is installed; a module's functions, torch-free to import."""
+
+    def missing(self) -> tuple[str, ...]:
+        """What is not there, a few words each."""
+        ...
+
+    def remarks(self) -> tuple[str, ...]:
+        """What is worth knowing of what is there, and how to get what is not."""
+        ...
+
+    def described(self, name: str) -> Mapping[str, str]:
+        """What of it decides the numbers of a scenario, by name: builds, hashes of files."""
+        ...
+
+
 @dataclass(frozen=True)
 class Family:
     """module, environment: what makes its environments, `environment(params, device, assets)`.
@@ -154,6 +172,7 @@ class Family:
     metrics: what its episodes can be scored in (`scores`): of rewards, or by an outcome where a scenario names it.
     packages: those whose version its numbers depend on; a run's record names them.
     python: the variable that names another interpreter, where the packages may be; its environments run in it.
+    installation: the module that knows what else it needs beside packages (`Installation`).
     single: each episode is an environment of its own, and no task asks a learner for other code than another does.
     process_bytes: memory of a process that all environments of a job share, about; 0: they have none (a copy's own
     process is its parameters' matter).
@@ -170,6 +189,7 @@ class Family:
     single: bool = False
     python: str = ""
     process_bytes: int = 0
+    installation: str = ""
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -220,6 +240,20 @@ FAMILIES: Mapping[str, Family] = {
         metrics=("ndcg", "step_reward", "return_sum"),
         scenarios={"mslr_web30k": MSLRParams, "planted": PlantedParams},
     ),
+    "starcraft": Family(
+        module="bench.envs.starcraft.environment",
+        environment="starcraft_environment",
+        install="in a Python environment of its own, which BENCH_STARCRAFT_PYTHON names: python -m venv STARCRAFT; "
+        "STARCRAFT/bin/pip install protobuf==3.20.3 'numpy<2' pysc2==4.0.0 s2clientprotocol pygame absl-py "
+        "'setuptools<70' wheel 'pydantic>=2.12'; STARCRAFT/bin/pip install --no-deps --no-build-isolation "
+        "git+https://github.com/oxwhirl/smac@d6aab33f76abc3849c50463a8592a84f59a5ef84",
+        version=1,
+        metrics=("step_reward", "return_sum", "win_rate"),
+        scenarios=dict.fromkeys(STARCRAFT_MAPS, StarcraftParams),
+        packages=("SMAC", "PySC2", "protobuf"),
+        python="BENCH_STARCRAFT_PYTHON",
+        installation="bench.envs.starcraft.installation",
+    ),
 }
 
 
@@ -254,10 +288,11 @@ def make(
     """
     entry = _family(family)
     params = params if isinstance(params, Params) else checked(family, params)
-    if entry.python and (mend := lacking(family)):
-        missing = ", ".join(name for name in entry.packages if name not in versions(family))
+    missing = ", ".join(name for name in entry.packages if name not in versions(family))
+    if entry.python and missing:
         where = f" in {python}" if (python := python_of(family)) else ""
-        raise BackendMissing(f"family {family!r} needs {missing}{where}; try: {mend}; then: bench doctor {family}")
+        mend = f"try: {entry.install}; then: bench doctor {family}"
+        raise BackendMissing(f"family {family!r} needs {missing}{where}; {mend}")
     try:
         module = importlib.import_module(entry.module)
     except ModuleNotFoundError as error:
@@ -272,12 +307,27 @@ def make(
 def lacking(family: str) -> str:
     """How to get what a family's environments need and is not installed; nothing where all is."""
     entry = _family(family)
-    return "" if versions(family).keys() == {*entry.packages} else entry.install
+    if versions(family).keys() != {*entry.packages}:
+        return entry.install
+    game = installation(family)
+    return "; ".join(game.remarks()) if game and game.missing() else ""
 
 
 def packages_of(family: str) -> dict[str, str]:
     """Versions of the packages that a family's numbers depend on; all of them are installed."""
     return dict(versions(family))
+
+
+def described(family: str, params: Params) -> Mapping[str, str]:
+    """What beside packages decides the numbers of a scenario: a game's build, its map's hash."""
+    game, name = installation(family), getattr(params, "name", "")
+    return game.described(name) if game else {}
+
+
+def installation(family: str) -> Installation | None:
+    """What knows of a family's game; None where it needs packages alone."""
+    module = _family(family).installation
+    return cast(Installation, importlib.import_module(module)) if module else None
 
 
 def versions(family: str) -> Mapping[str, str]:
@@ -303,8 +353,17 @@ def _versions_in(python: str, packages: tuple[str, ...]) -> Mapping[str, str]:
     """What an interpreter has of these packages; nothing where it does not run."""
     asked = (
         "import json, sys\nfrom importlib import metadata\n"
-        "there = {d.name: d.version for d in metadata.distributions()}\n"
-        "print(json.dumps({name: there[name] for name in sys.argv[1:] if name in there}))"
+        "from pathlib import Path\nimport subprocess\n"
+        "def version(d):\n"
+        "    at = json.loads(d.read_text('direct_url.json') or '{}')\n"
+        "    commit = at.get('vcs_info', {}).get('commit_id', '')\n"
+        "    folder = Path(at.get('url', '').removeprefix('file://'))\n"
+        "    if not commit and at and (folder / '.git').exists():\n"
+        "        asked = ['git', '-C', str(folder), 'rev-parse', 'HEAD']\n"
+        "        commit = subprocess.run(asked, capture_output=True, text=True).stdout.strip()\n"
+        "    return d.version + (f' ({commit})' if commit else '')\n"
+        "there = {d.name: d for d in metadata.distributions()}\n"
+        "print(json.dumps({name: version(there[name]) for name in sys.argv[1:] if name in there}))"
     )
     try:
         done = subprocess.run([python, "-P", "-c", asked, *packages], capture_output=True, timeout=60, check=True)

@@ -12,10 +12,10 @@ from typing import Any
 from bench.executors.dispatch import Options, Outcome
 from bench.executors.estimate import forecast
 from bench.executors.local import execute
-from bench.nightly.canaries import absent, without
 from bench.nightly.nights import seeds_of
 from bench.nightly.references import Evidence, fresh
 from bench.plan import Cell, Plan, Selection, make_plan
+from bench.plan.present import absent, without
 from bench.store import Record, Store
 from bench.suite import NIGHTLY, Suite
 

@@ -14,15 +14,16 @@ import os
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from baselines.specs import ALGORITHMS
-from bench.envs import FAMILIES, checked, lacking
+from bench.envs import FAMILIES, checked
 from bench.nightly.stored import Canary, CanaryFile, Drawn
 from bench.plan import Cell, Plan, Run, Scored, Selection, make_plan
+from bench.plan.present import absent, without
 from bench.processes.starting import command, training_environment
 from bench.store import Record, Store, numbers_hash
 from bench.suite import PRIMARY, Suite
@@ -89,7 +90,13 @@ def shortened(suite: Suite, reading: str) -> Plan:
     """All cells of a suite under a reading that can run here, so short that each learns for a few updates."""
     own = suite.under(reading)
     settings = [change for m in own.method if not m.waits_for for change in _shortening(own, m.id)]
-    return make_plan(own, Selection(seeds=SEEDS, settings=tuple(settings), reading=reading))
+    plan = make_plan(own, Selection(seeds=SEEDS, settings=tuple(settings), reading=reading))
+    return without(plan, {cell.key for cell in plan.cells if not _repeats(cell)})
+
+
+def _repeats(cell: Cell) -> bool:
+    """Whether its numbers can be told again to the last bit: no game's can that draws by itself."""
+    return all(checked(own.family, own.params).repeats for own in cell.scored)
 
 
 def _shortening(suite: Suite, method: str) -> Iterator[str]:
@@ -211,18 +218,6 @@ def drawn(suites: Iterable[Suite], report: Callable[[Ended], None] = lambda _: N
             for cell in plan.cells:
                 found[name_of(cell)] = _drawn(cell, [r for r in plan.runs if r.cell == cell.key], store, failed)
     return found
-
-
-def absent(plan: Plan, cell: Cell) -> str:
-    """How to get what a cell's environments, or its teachers', need and is not installed here; nothing where all is."""
-    own = (lacking(place.family) for place in cell.scored)
-    return next(filter(None, (*own, *(absent(plan, plan.cell(key)) for key in cell.teachers))), "")
-
-
-def without(plan: Plan, keys: Container[str]) -> Plan:
-    """The plan less these cells."""
-    cells = tuple(cell for cell in plan.cells if cell.key not in keys)
-    return plan.model_copy(update={"cells": cells, "runs": tuple(run for run in plan.runs if run.cell not in keys)})
 
 
 def compared(stored: CanaryFile, found: Mapping[str, Made], exact: bool, suites: Sequence[str]) -> Iterator[Outcome]:

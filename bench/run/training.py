@@ -16,7 +16,7 @@ from torch import Tensor
 
 from baselines.learner import Acting, Ensemble, Learner, Phased, Rollout, Steps, Valued
 from baselines.streams import Streams, generator
-from bench.envs import Environment, packages_of
+from bench.envs import Environment, described, packages_of
 from bench.envs.particle.corner_map import rising
 from bench.envs.particle.environment import ParticleEnvironment
 from bench.envs.particle.params import SpreadCornersParams
@@ -85,7 +85,7 @@ class Training:
         self.saved_at = time.monotonic()
         self.others: dict[str, str] = {}  # versions of the environments' packages, and of those a guest loads
         for place in self.places:
-            self.others |= packages_of(place.scored.family)
+            self.others |= {**packages_of(place.scored.family), **described(place.scored.family, place.params)}
         self.remarks: list[str] = []  # what was noticed of it
         self.clock = Clock([c.progress if c else {"wall_s": 0.0, "cpu_s": 0.0} for c in checkpoints])
         if checkpoints[0] is not None:

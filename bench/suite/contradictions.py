@@ -97,7 +97,8 @@ def _wrong_waiting(suite: Suite) -> Iterator[Problem]:
     Whether an experiment waits rightly cannot be told: what it asks of the harness beyond its parts is in no list.
     """
     for s in suite.scenario:
-        if s.waits_for and s.family in FAMILIES and s.params.get("name") in FAMILIES[s.family].scenarios:
+        known = s.family in FAMILIES and s.params.get("name") in FAMILIES[s.family].scenarios
+        if s.waits_for and known and not [*_wrong_params(s)]:
             mend = "remove waits_for, and give the environment's params"
             yield Problem(f"scenario[{s.id}].waits_for", shown(s.waits_for), "nothing: it can run", mend)
     for m in suite.method:
