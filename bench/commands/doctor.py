@@ -39,8 +39,7 @@ class Part:
 
     missing: what is not installed. others: versions that are not those declared. fails: why it does not work though all
     is installed; nothing where it does, or was not tried. tried: what was played, "" where nothing was. mend: what
-    brings what lacks. canaries: of a family, stored for this platform class. remarks: of a game, what is worth knowing, or
-    how to get it.
+    brings what lacks. canaries: of a family, stored for this platform class. remarks: what is worth knowing of a game.
     """
 
     kind: str
