@@ -99,7 +99,7 @@ def test_every_shipped_suite_is_sound() -> None:
         (
             'metric = "step_reward"',
             'metric = "ndcg"',
-            ["scenario[two].metric", '"ndcg"', '"step_reward", "return_sum"'],
+            ["scenario[two].metric", '"ndcg"', '"step_reward", "return", "return_sum"'],
         ),
         ('where = "Sec. 1"', 'where = ""', ["claim[better].where", "some text"]),
         ("schema = 2", "schema = 3", ["schema", "3"]),
