@@ -58,8 +58,8 @@ def test_every_published_method() -> None:
                 assert policy_size(cell.settings) == built(store, cell, run), cell.label
                 used.add(cell.settings["algorithm"]["name"])
     others = {"mappo", "vdn", "sac", "masac", "maddpg_epsilon_greedy", "knowru_adversaries", *ENSEMBLES}
-    others |= {"giu", "gip", "ptde", "csrl", "qplex", "mappo_giu", "mappo_gip"}  # tests/baselines/test_ptde.py
     others |= {"knowru_maac"}
+    others |= {"giu", "gip", "ptde", "csrl", "qplex", "mappo_giu", "mappo_gip", "ctds"}  # tests/baselines/test_ptde.py
     assert used | others == ALGORITHMS.keys()
 
 

@@ -7,6 +7,7 @@ what a run takes. Each file names its algorithms, with the version that enters e
 from baselines.specs import (
     cikd,
     csrl,
+    ctds,
     dec_hdrqn,
     dvm,
     ensemble_sac,
@@ -30,6 +31,7 @@ from baselines.specs import (
 from baselines.specs.base import UNITS, Algorithm, FirstPhase, Hyperparameters, TaskSizes, Unit, Work, later
 from baselines.specs.cikd import CIKD, Hardcopy
 from baselines.specs.csrl import CSRL
+from baselines.specs.ctds import CTDS
 from baselines.specs.dec_hdrqn import DecHDRQN
 from baselines.specs.dvm import DVM, DVMMADDPG, DVMMASAC
 from baselines.specs.ensemble_sac import EnsembleSAC, EnsembleSACExtra, SACExtra
@@ -72,6 +74,7 @@ METHODS = (
     qplex,
     maac,
     knowru_maac,
+    ctds,
 )
 ALGORITHMS: dict[str, Algorithm] = {name: own for method in METHODS for name, own in method.ALGORITHMS.items()}
 
@@ -79,6 +82,7 @@ __all__ = [
     "ALGORITHMS",
     "CIKD",
     "CSRL",
+    "CTDS",
     "DVM",
     "DVMMADDPG",
     "DVMMASAC",

@@ -5,12 +5,14 @@ Axes: S seed, B episode, T time step, N agent, A action.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from baselines import specs
 from baselines.learner import Teacher
-from baselines.mappo import MAPPO, log_policy, taken_log_policy
+from baselines.mappo import log_policy, taken_log_policy
 from baselines.networks.agents import agent_inputs
 from baselines.ptde_distill import Stage2
 from baselines.ptde_mappo import stage_1
@@ -22,7 +24,7 @@ SETTINGS = PPO | {"use_rnn": True, "update_passes": 2, "update_episodes": 8, "z_
 SETTINGS |= {"encoder_width": 8, "variance_floor": 0.01, "z_distribution": "gaussian", "z_execution": "sample"}
 
 
-def started(kind: str, *seeds: int) -> tuple[MAPPO, list[Streams]]:
+def started(kind: str, *seeds: int) -> tuple[Any, list[Streams]]:
     streams = [Streams(seed) for seed in seeds]
     h = specs.PersonalMAPPO.model_validate(SETTINGS | {"information": kind})
     return stage_1([a_task(state=6)], h, streams, "cpu"), streams
@@ -37,17 +39,17 @@ def test_the_first_ratio_is_one(kind) -> None:
     learner, streams = started(kind, 0)
     task = learner.tasks[0]
     act, kept = learner.exploring(0, 0), []
-    inform = act._inform  # type: ignore[attr-defined]
-    act._inform = lambda inputs, state: kept.append(inform(inputs, state)) or kept[-1]  # type: ignore[attr-defined]
-    learner.exploring = lambda *_: act  # type: ignore[method-assign]
+    inform = act._inform
+    act._inform = lambda inputs, state: kept.append(inform(inputs, state)) or kept[-1]
+    learner.exploring = lambda *_: act
     rollout = played(learner, task, streams, unseen(6))
     batch = learner._batch(0, rollout)
     inputs = agent_inputs(batch.obs[:, :, :-1])
-    z = learner._information.z(  # type: ignore[union-attr]
+    z = learner._information.z(
         {n.removeprefix("information."): p for n, p in learner._actor.items() if n.startswith("information.")},
         inputs,
         batch.state[:, :, :-1],
-        learner._z_noise,  # type: ignore[arg-type]
+        learner._z_noise,
     )
     torch.testing.assert_close(z, torch.cat(kept, 2), rtol=0, atol=1e-6)
 
@@ -57,7 +59,7 @@ def test_the_first_ratio_is_one(kind) -> None:
 
     same, own = of_update(), learner._z_noise
     assert torch.equal(same, of_update())
-    learner._z_noise = torch.randn_like(own)  # type: ignore[arg-type]
+    learner._z_noise = torch.randn_like(own)
     assert (of_update() - same).abs().max() > 1e-3
 
 
