@@ -11,8 +11,8 @@ action.
 | the student executes, the teacher explores | `CTDS.exploring`, `CTDS.greedy` |
 
 What the teacher sees is the agent's observation and the state. Both learn in every update, the student by an Adam of
-its own from the teacher's values as they are then. `role` says which of the two is evaluated, and nothing else: two runs of
-one seed with either role are the same run, looked at twice.
+its own from the teacher's values as they are then. `role` says which of the two is evaluated, and nothing else: two
+runs of one seed with either role are the same run, looked at twice.
 """
 
 from __future__ import annotations
