@@ -129,7 +129,7 @@ def test_a_suite_scores_it_by_what_its_outcome_names(corridor: None, tmp_path: P
         (
             'metric = "step_reward"',
             'metric = "arrived"',
-            ["scenario[two].metric", 'allowed  "step_reward", "return_sum"\n'],
+            ["scenario[two].metric", 'allowed  "step_reward", "return", "return_sum"\n'],
         ),
     ],
 )
