@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import tests.synthetic as synthetic
-from bench.evidence.measures import Evidence, NotRun
+from bench.evidence.measures import Evidence
 from bench.evidence.members import share, share_of_runs, surpassed
 from bench.evidence.readings import Score
+from bench.evidence.values import NotRun
 from bench.plan import Cell, Selection, make_plan
 from bench.report.members import timeline
 from bench.stats.bootstrap import bootstrap_band

@@ -8,9 +8,9 @@ import pytest
 
 from baselines.specs import ALGORITHMS
 from bench.suite import SuiteError, number
-from bench.suite.contradictions import kind_of
 from bench.suite.loading import parse
 from bench.suite.published import CELL, unit
+from bench.suite.settings import kind_of
 from bench.suite.shipped import usual
 from tests.conftest import TINY
 from tests.printed import table, text_with

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.compare.findings import Findings, Origin, OwnScore, Pair, family, over_scenarios, own_score
-from bench.evidence.measures import Evidence, NotRun
+from bench.evidence.measures import Evidence
+from bench.evidence.values import NotRun
 from bench.exchange.imported import Import, Imports, imports
 from bench.guests.places import Contest, Rivals, each_cell, rivals
 from bench.plan import COMMAND_LINE, Cell

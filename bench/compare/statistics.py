@@ -10,8 +10,9 @@ import numpy as np
 
 from bench.compare.findings import Difference, Findings, OwnScore, Pair, family, over_scenarios, own_score
 from bench.compare.imported import against_imports
-from bench.evidence.measures import Evidence, NotRun, Values
+from bench.evidence.measures import Evidence
 from bench.evidence.readings import one_number
+from bench.evidence.values import NotRun, Values
 from bench.guests.places import Contest, Entry, each_cell
 from bench.plan import Cell, scored
 from bench.stats.estimates import StatisticsError

@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.evidence import members
-from bench.evidence.readings import Floats, Score, joined, numbers, stacked, turn_of, without_members
+from bench.evidence.readings import Score, numbers, without_members
 from bench.evidence.standing import Standing, standing
-from bench.evidence.times import ratio, to_highest
+from bench.evidence.times import ratio, to_highest, when_reached
+from bench.evidence.values import NotRun, Values
 from bench.plan import Cell, Plan, Selection, cells_of, make_plan
 from bench.plan.sizes import policy_size
 from bench.stats import transfer
-from bench.stats.estimates import Estimate, StatisticsError, exact_estimate, mean_estimate
+from bench.stats.estimates import StatisticsError
 from bench.stats.looks import ONCE, Asked
-from bench.stats.pairs import Matched, matched
 from bench.store import Contents, Found, Record, Store, lost_teachers
 from bench.store.names import Names
 from bench.suite import (
@@ -48,53 +46,6 @@ from bench.suite import (
 
 RATE = "win_rate"  # the metric that is a share of episodes won
 FINAL = Final(id="final", says="the final evaluation", kind="final")
-
-
-class NotRun(Exception):
-    """A quantity for which there is no finished run."""
-
-
-@dataclass(frozen=True)
-class Values:
-    """A quantity of every seed that has a finished run. reached: whether a time was reached, or censored.
-
-    cells: those it was read off, several where it is averaged over scenarios that were trained apart. episodes: of each
-    seed's final evaluation, where the values are success rates of it. exact: computed from settings, not measured.
-    """
-
-    seeds: tuple[int, ...]
-    values: Floats  # [S]
-    reached: NDArray[np.bool_]  # [S]
-    cells: tuple[Cell, ...]
-    episodes: int | None = None
-    exact: bool = False
-
-    @property
-    def by_seed(self) -> dict[int, float]:
-        return dict(zip(self.seeds, self.values.tolist(), strict=True))
-
-    def against(self, other: Values) -> Matched:
-        """Both sides as they are compared: pairs of the seeds that finished on both, else independent."""
-        return matched(self.by_seed, other.by_seed)
-
-    def same_runs(self, other: Values) -> bool:
-        """Whether both were read off the same runs, seed by seed."""
-        return {c.key for c in self.cells} == {c.key for c in other.cells}
-
-    @cached_property
-    def estimate(self) -> Estimate:
-        """Of the mean over seeds. Raises StatisticsError."""
-        if self.exact:
-            return exact_estimate(float(self.values[0]), len(self.values))
-        return mean_estimate(self.values, episodes=self.episodes)
-
-    @cached_property
-    def mean(self) -> float:
-        return float(self.values.mean())
-
-    @cached_property
-    def times(self) -> transfer.Times:
-        return transfer.Times(self.values, self.reached)
 
 
 class Evidence:
@@ -435,19 +386,8 @@ class Evidence:
         scores: Iterable[Score],
     ) -> transfer.Times:
         """The time to threshold of each of these runs, by its own points. Raises NotRun, StatisticsError."""
-        own = tuple(scores)
-        curves = [*stacked(measure.series, own)]
         level = self.threshold(experiment, measure, scenario, group)
-        budget = self.budget(experiment, scenario, group)
-        begin = turn_of(own[0]) if measure.after == "turn" else 0
-
-        def times(x: Floats, y: Floats) -> transfer.Times:
-            if begin:
-                x, y = x[x > begin] - begin, y[:, x > begin]
-            smooth = transfer.moving_average(y, measure.smooth)
-            return transfer.time_to_threshold(x[measure.smooth - 1 :], smooth, level, measure.hold, budget - begin)
-
-        return joined(times(x, y) for x, y in curves)
+        return when_reached(measure, tuple(scores), level, self.budget(experiment, scenario, group))
 
 
 def _policy_size(cell: Cell) -> float:

@@ -1,12 +1,14 @@
-"""A time to threshold against a baseline's own. Axes: S seed."""
+"""When runs reach a level, and that time against a baseline's own. Axes: S seed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.evidence.readings import Floats, Score, joined, stacked, turn_of
+from bench.stats import transfer
 from bench.stats.estimates import StatisticsError
 from bench.suite import FirstReach, RelativeTime
 
@@ -38,3 +40,17 @@ def ratio(
     if not seeds:
         raise StatisticsError("no seed finished on both sides")
     return seeds, np.array([ours[s] / theirs[s] for s in seeds]), np.array([reached[s] for s in seeds], dtype=np.bool_)
+
+
+def when_reached(measure: FirstReach, scores: Sequence[Score], level: float, budget: int) -> transfer.Times:
+    """The time to threshold of each of these runs, by its own points; of a second phase, from the turn on."""
+    curves = [*stacked(measure.series, scores)]
+    begin = turn_of(scores[0]) if measure.after == "turn" else 0
+
+    def times(x: Floats, y: Floats) -> transfer.Times:
+        if begin:
+            x, y = x[x > begin] - begin, y[:, x > begin]
+        smooth = transfer.moving_average(y, measure.smooth)
+        return transfer.time_to_threshold(x[measure.smooth - 1 :], smooth, level, measure.hold, budget - begin)
+
+    return joined(times(x, y) for x, y in curves)

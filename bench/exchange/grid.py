@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.evidence.measures import Evidence, NotRun
+from bench.evidence.measures import Evidence
 from bench.evidence.readings import Score
+from bench.evidence.values import NotRun
 from bench.exchange import ExchangeError
 from bench.plan import COMMAND_LINE, Cell, selected
 from bench.suite import Scenario, Suite

@@ -26,8 +26,9 @@ from bench.suite import (
     TrainingSet,
     unit_of,
 )
-from bench.suite.contradictions import kind_of, wrong_budget, wrong_hyperparameters
+from bench.suite.contradictions import wrong_budget
 from bench.suite.explain import Problem, explain, listed, nearest, shown
+from bench.suite.settings import kind_of, wrong_hyperparameters
 
 COMMAND_LINE = "(command line)"  # what errors call a request that is in no file
 BUDGET = "budget"

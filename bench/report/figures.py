@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from bench.evidence.measures import Evidence, Floats, NotRun
+from bench.evidence.measures import Evidence
+from bench.evidence.readings import Floats
+from bench.evidence.values import NotRun
 from bench.stats.bootstrap import bootstrap_band
 from bench.stats.estimates import MINIMUM_SEEDS, StatisticsError
 from bench.stats.intervals import half_deviation_band, mean_band

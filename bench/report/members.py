@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.evidence.measures import Evidence, Floats, NotRun
+from bench.evidence.measures import Evidence
 from bench.evidence.members import count
-from bench.evidence.readings import Score
+from bench.evidence.readings import Floats, Score
+from bench.evidence.values import NotRun
 from bench.report.figures import COLOURS, new_figure, save
 from bench.store import file_name
 from bench.suite import Experiment, Place, Unit

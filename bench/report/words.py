@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
-from bench.report.numbers import classes, correlation, found, interval, level_of, number, typical_seed
+from bench.report.numbers import classes, correlation, found, interval, level_of, number, seeds_judged, typical_seed
 from bench.stats.rates import unseen
 from bench.suite import PRIMARY
 from bench.verdict import FORBIDDING, Code, Under, Verdict
@@ -199,7 +199,7 @@ def in_full(v: Verdict, suite: str, profile: str, reading: str, results: str) ->
     yield f"  question:   {MEANS.get(_kind(v), AGAINST_A_NUMBER).replace('90%', level_of(v))}"
     yield f"  verdict:    {v.verdict}: {sentence(v)}"
     if v.found is not None:
-        yield f"  found:      {found(v)}, {v.seeds} seeds"
+        yield f"  found:      {found(v)}, {'no run' if v.computed else f'{seeds_judged(v)} seeds'}"
     for name, text in facts(v):
         yield f"  {name + ':':<11} {text.removeprefix('margin ')}"
     for line in readings_lines(v):

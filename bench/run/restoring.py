@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -80,3 +81,13 @@ def _check_progress(progress: Mapping[str, Any], places: int) -> None:
     for key in ("curves", "losses"):
         if len(progress[key]) != places:
             raise ValueError(f"{key}: got {len(progress[key])} entries; allowed: {places}, one a scenario")
+
+
+def arrays_of(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    """Tensors as a checkpoint stores them."""
+    return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+
+
+def under(start: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays whose names start so, without it."""
+    return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}

@@ -7,28 +7,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from baselines.learner import Acting, Ensemble, Learner, Phased, Rollout, Steps, Valued
-from baselines.streams import Streams, generator
-from bench.envs import Environment, described, packages_of
-from bench.envs.particle.corner_map import rising
-from bench.envs.particle.environment import ParticleEnvironment
-from bench.envs.particle.params import SpreadCornersParams
+from baselines.learner import Ensemble, Learner, Phased, Rollout, Steps
+from baselines.streams import Streams
+from bench.envs import described, packages_of
 from bench.plan import Run, spans
 from bench.run.boundary import cache, first_phase, is_kept, name_of
 from bench.run.clock import Clock
 from bench.run.counting import Counts, alone
 from bench.run.curves import CurveLog, bounded
+from bench.run.evaluating import Evaluations, played_in
 from bench.run.job import Job, Write
-from bench.run.members import Play, Policy, compared, evaluation_curves, of_member, scores_of
-from bench.run.playing import Played, parts, play
-from bench.run.restoring import NotRestored, check, check_log, out_of_memory, reason
+from bench.run.members import compared
+from bench.run.restoring import NotRestored, arrays_of, check, check_log, out_of_memory, reason, under
 from bench.run.scoring import ended_score, played_scores
 from bench.run.stepping import Stepping
 from bench.run.tasks import Place, make_learner, make_teachers, places, teacher_refs
@@ -70,6 +66,7 @@ class Training:
         self.teachers = [teacher_refs(store, run) for run in runs]
         self.learner = self._own_learner() if learner is None else learner
         self.ensemble = self.learner if isinstance(self.learner, Ensemble) and not job.cell.guest else None
+        self.evaluations = Evaluations(runs, self.learner, self.ensemble)
         self.members: list[np.ndarray] = []  # scores of the final evaluation [M, S, E] in each place, of an ensemble
         self.logs = [[CurveLog() for _ in self.places] for _ in runs]  # [S][P]
         self.counts = Counts(job.cell, self.learner, len(runs))
@@ -135,14 +132,8 @@ class Training:
 
     def evaluated(self) -> list[np.ndarray]:
         """Scores of the final evaluation [P][S, E]: asked again, a policy that does not change gives the same."""
-        episodes = self.budget["final_evaluation_episodes"]
-        if self.ensemble is None:
-            return [self._evaluated(place, "final evaluation", episodes)["evaluation"] for place in self.places]
-        elected, ensemble = self.ensemble.elected().numpy(), self.ensemble
-        self.members = [
-            scores_of(ensemble, place.task, self._player(place), "final evaluation", episodes) for place in self.places
-        ]
-        return [of_member(own, elected) for own in self.members]
+        returns, self.members = self.evaluations.final(self.places, self.budget["final_evaluation_episodes"])
+        return returns
 
     def conclude(self, returns: Sequence[np.ndarray], policy: Mapping[str, Tensor]) -> None:
         """Hand the records over. returns [P][S, E]; policy: as the learner gives it, every tensor leading with [S]."""
@@ -150,7 +141,7 @@ class Training:
             own = [scores[lane] for scores in returns]
             self._watch(lane, all(map(bounded, own)))
             reason = "" if self.diverged[lane] is None else self.diverged_at(lane)
-            weights = packed_weights(_arrays({name: tensor[lane] for name, tensor in policy.items()}))
+            weights = packed_weights(arrays_of({name: tensor[lane] for name, tensor in policy.items()}))
             self._write(lane, own, weights, reason)
 
     def close(self) -> None:
@@ -210,29 +201,9 @@ class Training:
                 self.logs[lane][0].point(f"loss/{name}", self.counts.at(lane, 0, self.counts.done), np.array([loss]))
         self.turned = True
         for p, place in enumerate(self.places if self.in_order else ()):
-            for name, scores in self._turned(place).items():
-                for lane, (logs, own) in enumerate(zip(self.logs, scores, strict=True)):
-                    self._watch(lane, bounded(own))
-                    logs[p].point(name, self.counts.at(lane, p, self.counts.done), own)
+            found = self.evaluations.at_the_turn(place, self.budget["final_evaluation_episodes"])
+            self._add_points(p, self.counts.done, found)
         self.report({"event": "turned", "runs": [run.id for run in self.runs]})
-
-    def _turned(self, place: Place) -> dict[str, np.ndarray]:
-        """Scores [S, E] right after the turn, "turn", and what episodes tell beside, "turn/<outcome>".
-
-        Where there is a critic to ask and a map to make: "turn/gradient", see `corner_map.rising`.
-        """
-        policy, episodes = partial(self.learner.greedy, place.task), self.budget["final_evaluation_episodes"]
-        scores, outcome = self._greedily(place, policy, "evaluation at the turn", episodes)
-        told = {f"turn/{name}": own for name, own in outcome.items()}
-        if isinstance(self.learner, Valued) and isinstance(place.params, SpreadCornersParams):
-            told["turn/gradient"] = self._gradient(place, self.learner)
-        return {"turn": scores} | told
-
-    def _gradient(self, place: Place, learner: Valued) -> np.ndarray:
-        """[S, E], of Fig. 8 of DVM."""
-        environment = cast(ParticleEnvironment, place.environment)
-        generators = [generator(run.seed, "map at the turn") for run in self.runs]
-        return rising(environment, lambda obs: learner.values(place.task, obs), generators).cpu().numpy()
 
     def _due(self, key: str, before: int) -> int | None:
         """Where in the budget something has fallen due since it was so far; nothing where it has not."""
@@ -244,7 +215,7 @@ class Training:
         learner = self.learner
         generators, act = [stream["environment"] for stream in self.streams], learner.exploring(place.task, done)
         if learner.steps is None:
-            found = self._play(place.environment, place, generators, learner.copies, act, self.alone)
+            found = played_in(place, place.environment, generators, learner.copies, act, self.alone)
             played, scores = found.rollout, played_scores(place, found)
             lengths = np.full(len(self.runs), learner.copies * place.scored.episode_limit)
             steps = lengths if played.mask is None else played.mask.sum((1, 2)).cpu().numpy()
@@ -282,12 +253,13 @@ class Training:
             start, end = self.spans[p]
             if not (start < done <= end or done == start == 0):
                 continue
-            self._add_points(p, done, self._evaluated(place, "evaluation", self.budget["evaluation_episodes"]))
+            found = self.evaluations.curves(place, "evaluation", self.budget["evaluation_episodes"])
+            self._add_points(p, done, found)
 
     def _compare(self, ensemble: Ensemble) -> None:
         """An ensemble's members are compared, and may learn from one of them."""
         for p, place in enumerate(self.trained):
-            found = compared(ensemble, place.task, self._player(place), self.budget["evaluation_episodes"])
+            found = compared(ensemble, place.task, self.evaluations.player(place), self.budget["evaluation_episodes"])
             self._add_points(p, self.counts.done, found)
 
     def _add_points(self, p: int, done: int, curves: Mapping[str, np.ndarray]) -> None:
@@ -307,47 +279,6 @@ class Training:
         """The reason of a lane that diverged: where it was first seen, here if nowhere before, and what says so."""
         self._watch(lane, False)
         return f"diverged at {self.diverged[lane]}" + (f": {says}" if says else "")
-
-    def _evaluated(self, place: Place, purpose: str, episodes: int) -> dict[str, np.ndarray]:
-        """Episodes' scores [S, E] under the greedy policy, and of an ensemble's members, by the curve's name."""
-        play = self._player(place)
-        if self.ensemble is None:
-            return {"evaluation": play(partial(self.learner.greedy, place.task), purpose, episodes)}
-        scores = scores_of(self.ensemble, place.task, play, purpose, episodes)
-        return evaluation_curves(scores, self.ensemble.elected())
-
-    def _player(self, place: Place) -> Play:
-        """Plays whole episodes: scores [S, E]."""
-        return lambda policy, purpose, episodes: self._greedily(place, policy, purpose, episodes)[0]
-
-    def _greedily(
-        self, place: Place, policy: Policy, purpose: str, episodes: int
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Scores [S, E] of episodes under a policy that draws nothing, and what they tell beside, by name.
-
-        On a stream that only the seed and purpose decide.
-        """
-        generators = [generator(run.seed, purpose) for run in self.runs]
-        environment = place.environment if self.learner.steps is None else place.apart
-        scores, told = [], []
-        for some in parts(episodes, place.params.episodes_at_once):
-            played = self._play(environment, place, generators, some, policy(), short=True)
-            scores.append(played_scores(place, played))
-            told.append({name: own.double().cpu().numpy() for name, own in played.outcome.items()})
-        together = {name: np.concatenate([own[name] for own in told], axis=1) for name in told[0]}
-        return np.concatenate(scores, axis=1), together
-
-    def _play(
-        self,
-        environment: Environment,
-        place: Place,
-        generators: Sequence[torch.Generator],
-        copies: int,
-        act: Acting,
-        short: bool,
-    ) -> Played:
-        limit, ends_early = place.scored.episode_limit, place.params.ends_early
-        return play(environment, generators, copies, limit, act, ends_early, short)
 
     # ----------------------------------------------------------------------------- checkpoints and records
 
@@ -388,7 +319,7 @@ class Training:
                 ],
             }
             opened = {f"open/{p}/{n}": a for p, own_ in self.stepping.items() for n, a in own_.state(lane).items()}
-            save_checkpoint(store, name, {**_arrays({**own, **streams}), **opened}, progress)
+            save_checkpoint(store, name, {**arrays_of({**own, **streams}), **opened}, progress)
         return end
 
     def _replay_rows(self, lane: int, start: int, stop: int) -> dict[str, np.ndarray]:
@@ -396,7 +327,7 @@ class Training:
         rows: dict[str, Tensor] = {}
         for k, replay in enumerate(self.learner.replays):
             rows |= {f"{k}/{name}": tensor for name, tensor in replay.rows(lane, start, stop).items()}
-        return _arrays(rows)
+        return arrays_of(rows)
 
     def _restore(self, checkpoints: Sequence[Checkpoint]) -> None:
         check(checkpoints, self.learner.state(), len(self.places))
@@ -424,7 +355,7 @@ class Training:
                     replay.restore(lane, part.start, {n: torch.from_numpy(a) for n, a in own.items()})
         check_log(self.learner.replays, first["replay_stop"])
         for p, place in enumerate(self.trained):
-            states = [_under(f"open/{p}/", checkpoint.arrays) for checkpoint in checkpoints]
+            states = [under(f"open/{p}/", checkpoint.arrays) for checkpoint in checkpoints]
             if not any(states):  # nothing of it has been played in steps
                 continue
             if not place.params.repeats:  # `_explore` begins other episodes
@@ -465,12 +396,3 @@ class Training:
     def _lane_scores(self, lane: int, p: int, returns: np.ndarray) -> Scores:
         members = [own.tolist() for own in self.members[p][:, lane]] if self.members and len(returns) else ()
         return Scores.of(self.logs[lane][p].curves(), returns.tolist(), members)
-
-
-def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
-    return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
-
-
-def _under(start: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The arrays whose names start so, without it."""
-    return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}

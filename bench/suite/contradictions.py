@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -16,30 +15,22 @@ from bench.suite import (
     CurveMeasure,
     Experiment,
     FirstReach,
-    Method,
     Profile,
     Scenario,
-    Setting,
     Suite,
     TrainingSet,
     quantities,
     split,
     unit_of,
 )
-from bench.suite.explain import TOP, Problem, explain, listed, nearest, shown
+from bench.suite.casting import absent_methods, wrong_casts
+from bench.suite.explain import Problem, explain, listed, nearest, shown
 from bench.suite.looks import unlike_looks, wrong_looks
 from bench.suite.references import cycles, dangling, doubles
-from bench.suite.shipped import usual
+from bench.suite.settings import own_problems, refused_settings
 from bench.suite.tables import doubled_values, wrong_claims, wrong_tables
 from bench.suite.windows import wrong_windows
 
-KINDS = {
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "string": "text in quotes",
-    "null": "nothing",
-}
 SPLIT = "say in waits_for what is missing, or split it"
 _ABSENT = "correct the name, or say in waits_for what is missing"
 
@@ -57,8 +48,8 @@ def contradictions(suite: Suite, need_anchors: bool = True) -> list[Problem]:
         cycles,
         _wrong_settings,
         _wrong_waiting,
-        _wrong_casts,
-        _absent_methods,
+        wrong_casts,
+        absent_methods,
         _wrong_substitutes,
         wrong_tables,
     )
@@ -88,7 +79,7 @@ def _wrong_settings(suite: Suite) -> Iterator[Problem]:
             mend = f"{_ABSENT}{nearest(m.algorithm, ALGORITHMS)}"
             yield Problem(f"method[{m.id}].algorithm", shown(m.algorithm), listed(ALGORITHMS), mend)
         else:
-            yield from _own_problems(suite, m)
+            yield from own_problems(suite, m)
 
 
 def _wrong_waiting(suite: Suite) -> Iterator[Problem]:
@@ -102,7 +93,7 @@ def _wrong_waiting(suite: Suite) -> Iterator[Problem]:
             mend = "remove waits_for, and give the environment's params"
             yield Problem(f"scenario[{s.id}].waits_for", shown(s.waits_for), "nothing: it can run", mend)
     for m in suite.method:
-        if m.waits_for and m.algorithm in ALGORITHMS and not _refused_settings(suite, m):
+        if m.waits_for and m.algorithm in ALGORITHMS and not refused_settings(suite, m):
             mend = "remove waits_for; the algorithm takes its hyperparameters"
             yield Problem(f"method[{m.id}].waits_for", shown(m.waits_for), "nothing: it can run", mend)
     for e in suite.experiment:
@@ -116,11 +107,6 @@ def _wrong_waiting(suite: Suite) -> Iterator[Problem]:
                     uncounted.setdefault(problem, {})[m] = None
         for problem, methods in uncounted.items():
             yield replace(problem, allowed=f"{problem.allowed}, for {listed(methods)}")
-
-
-def _refused_settings(suite: Suite, m: Method) -> bool:
-    """Whether its algorithm, as it is here, does not take a method's settings."""
-    return any(wrong_hyperparameters(m.id, m.algorithm, suite.settings(m.id)))
 
 
 def _unfit(suite: Suite, e: Experiment, t: TrainingSet, ready: Sequence[str]) -> Iterator[Problem]:
@@ -196,20 +182,6 @@ def _uncounted(suite: Suite, e: Experiment, t: TrainingSet, m: str, mend: str) -
         yield Problem(f"experiment[{e.id}].recording_of.{m}", str(recording.record_every), allowed, "add it")
 
 
-def _own_problems(suite: Suite, method: Method) -> Iterator[Problem]:
-    """Problems of a method's settings, without those that it takes over from the method it extends."""
-    inherited: set[str] = set()
-    if method.extends and suite["method", method.extends].algorithm in ALGORITHMS:
-        parent = suite["method", method.extends]
-        inherited = {
-            p.key.rpartition(".")[2] for p in wrong_hyperparameters("", parent.algorithm, suite.settings(parent.id))
-        }
-    for problem in wrong_hyperparameters(method.id, method.algorithm, suite.settings(method.id)):
-        name = problem.key.rpartition(".")[2]
-        if name in method.hyperparameters or name not in inherited:
-            yield problem
-
-
 def _wrong_params(scenario: Scenario) -> Iterator[Problem]:
     key = f"scenario[{scenario.id}]"
     if scenario.family not in FAMILIES:
@@ -230,40 +202,6 @@ def _wrong_params(scenario: Scenario) -> Iterator[Problem]:
     metrics = metrics_of(scenario.family, params)
     if scenario.metric not in metrics:
         yield Problem(f"{key}.metric", shown(scenario.metric), listed(metrics), "name one that it is scored in")
-
-
-def wrong_hyperparameters(method_id: str, algorithm: str, settings: Mapping[str, Setting]) -> Iterator[Problem]:
-    """Problems of a method's resolved settings against its algorithm's names, types and ranges."""
-    model: type[Hyperparameters] = ALGORITHMS[algorithm].hyperparameters
-    values = {name: setting.value for name, setting in settings.items()}
-    try:
-        model.model_validate(values)
-    except ValidationError as error:
-        wrong = {str(own["loc"][0]) for own in error.errors() if own["loc"] and own["type"] != "misfit"}
-        for problem in explain(error, values, {"": list(model.model_fields)}):
-            key = f"method[{method_id}].hyperparameters.{problem.key}".removesuffix(f".{TOP}")
-            allowed, mend = problem.allowed, problem.mend
-            if problem.got == "nothing" and problem.key in model.model_fields:
-                allowed, known = kind_of(model, problem.key), usual(problem.key)
-                mend = f'add {problem.key} = {{ value = ..., source = "..." }}' + (f"; usual: {known}" if known else "")
-            elif problem.key in wrong & model.model_fields.keys():
-                allowed = kind_of(model, problem.key)
-            yield Problem(key, problem.got, allowed, mend)
-
-
-def kind_of(model: type[Hyperparameters], name: str) -> str:
-    """Type and range of a hyperparameter, in words."""
-    schema = model.model_json_schema()["properties"][name]
-    return " or ".join(map(_kind, schema.get("anyOf", [schema])))
-
-
-def _kind(schema: Mapping[str, Any]) -> str:
-    if words := schema.get("enum") or ([schema["const"]] if "const" in schema else None):
-        return f"one of {listed(words)}" if len(words) > 1 else shown(words[0])
-    ranges = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
-    ranges |= {"multipleOf": "a multiple of"}
-    bounds = [f"{words} {schema[key]:g}" for key, words in ranges.items() if key in schema]
-    return ", ".join([KINDS.get(schema.get("type", ""), "a value"), *bounds])
 
 
 def wrong_budget(
@@ -369,42 +307,6 @@ def wrong_quantities(suite: Suite) -> Iterator[Problem]:
                 yield Problem(f"measure[{measure}].series", shown(series), allowed, f'name one of "{method}"')
 
 
-def _wrong_casts(suite: Suite) -> Iterator[Problem]:
-    """Students without a teacher, and a baseline that is not run."""
-    for e in suite.experiment:
-        for key, names in (("budget_of", e.budget_of), ("recording_of", e.recording_of)):
-            for name in sorted({*names} - {*e.methods}):
-                mend = "add it to methods, or remove the key"
-                yield Problem(f"experiment[{e.id}].{key}", shown(name), listed(e.methods), mend)
-        yield from _idle_teachers(suite, e)
-        ready = [m for m in e.methods if not suite.waits_for(e, m)]
-        students = [m for m in ready if ALGORITHMS[suite["method", m].algorithm].teacher]
-        if e.teachers is not None:
-            home = suite["experiment", e.teachers.experiment]
-            yield from dict.fromkeys(p for student in students for p in _wrong_teachers(suite, e, home, student))
-        elif students:
-            mend = "add teachers = { experiment, method, pairing }"
-            yield Problem(f"experiment[{e.id}].teachers", "nothing", f"teachers for {listed(students)}", mend)
-        if e.baseline and e.baseline not in e.methods:
-            yield Problem(f"experiment[{e.id}].baseline", shown(e.baseline), listed(e.methods), "name one of them")
-
-
-def _idle_teachers(suite: Suite, e: Experiment) -> Iterator[Problem]:
-    """Teachers of whom nobody learns. A method whose algorithm is not here may be a student."""
-    known = {m: ALGORITHMS.get(suite["method", m].algorithm) for m in e.methods}
-    students = [m for m, algorithm in known.items() if algorithm is None or algorithm.teacher]
-    if e.teachers is None:
-        return
-    key = f"experiment[{e.id}].teachers"
-    if not students:
-        got, mend = f'"{e.teachers.method}", of whom no method here learns', "leave teachers out, or add a student"
-        yield Problem(key, got, "a method here that learns from teachers", mend)
-    for student, teacher in e.teachers.instead.items():
-        if student not in students:
-            got = f'"{teacher}" for "{student}", which learns from nobody'
-            yield Problem(f"{key}.instead", got, listed(students), "name a student, or leave it out")
-
-
 def _wrong_substitutes(suite: Suite) -> Iterator[Problem]:
     """A substitute that stands in for nothing, or training sets of it that cannot be trained."""
     for name, profile in suite.profile.items():
@@ -423,32 +325,8 @@ def _wrong_substitutes(suite: Suite) -> Iterator[Problem]:
             yield Problem(f"{key}.training_sets", listed(sorted(lost)), listed(sorted(sets)), mend)
         else:
             played = suite.on(name)
-            for look in (_wrong_settings, _wrong_waiting, _wrong_casts):
+            for look in (_wrong_settings, _wrong_waiting, wrong_casts):
                 yield from (replace(p, key=f"{key}: {p.key}") for p in look(played))
-
-
-def _absent_methods(suite: Suite) -> Iterator[Problem]:
-    """Claims about a method that is not run; teachers stand in their students' experiment."""
-    for c in suite.claim:
-        for e in (suite["experiment", id_] for id_ in c.experiments):
-            for home, method in sorted({suite.place(q, e)[:2] for q in quantities(c.test)}):
-                there = suite["experiment", home].methods
-                if method not in there:
-                    mend = f'add it to the methods of experiment "{home}", or correct the claim'
-                    yield Problem(f"claim[{c.id}].test", shown(method), listed(there), mend)
-
-
-def _wrong_teachers(suite: Suite, e: Experiment, home: Experiment, student: str) -> Iterator[Problem]:
-    """A teacher that its experiment, `home`, does not run, and tasks that no training set of it teaches."""
-    key = f"experiment[{e.id}].teachers"
-    for t in (t for t in e.training_sets if not suite.waits_for(e, student, t)):
-        if untaught := [s for s in t.scenarios if home.taught_on(s) is None]:
-            mend = f'add a training set of each of these alone to experiment "{home.id}"'
-            yield Problem(key, f"none on {listed(untaught)}", f"a teacher on each scenario of {shown(t.id)}", mend)
-        for _, _, teacher in suite.teaching(e, t, student)[:1]:
-            if teacher not in home.methods:
-                mend = f'add it to the methods of experiment "{home.id}", or name another teacher'
-                yield Problem(key, shown(teacher), listed(home.methods), mend)
 
 
 def missing_scales(suite: Suite) -> Iterator[Problem]:

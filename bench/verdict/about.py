@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.evidence.measures import Evidence, NotRun
+from bench.evidence.measures import Evidence
+from bench.evidence.values import NotRun
 from bench.plan import Cell, Note
 from bench.suite import Experiment, Place, PolicySize, split
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.evidence.measures import Evidence, NotRun, Values
+from bench.evidence.measures import Evidence
+from bench.evidence.values import NotRun, Values
 from bench.stats.aggregates import IQM, optimality_gap
 from bench.stats.bootstrap import improvement_intervals, stratified_intervals
 from bench.stats.estimates import StatisticsError

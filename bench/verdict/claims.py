@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from bench.evidence.measures import Evidence, NotRun
+from bench.evidence.measures import Evidence
+from bench.evidence.values import NotRun
 from bench.stats.decisions import Decision, conjunction, untested
 from bench.stats.estimates import StatisticsError
 from bench.stats.families import at_least

@@ -17,7 +17,8 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.evidence.measures import FINAL, Evidence, NotRun, Values
+from bench.evidence.measures import FINAL, Evidence
+from bench.evidence.values import NotRun, Values
 from bench.stats.estimates import MINIMUM_SEEDS
 from bench.suite import (
     BOUNDED,

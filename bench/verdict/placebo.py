@@ -14,8 +14,9 @@ from typing import Literal
 
 import numpy as np
 
-from bench.evidence.measures import Evidence, NotRun, Values
+from bench.evidence.measures import Evidence
 from bench.evidence.readings import Score, joined, one_number, stacked
+from bench.evidence.values import NotRun, Values
 from bench.stats import transfer
 from bench.stats.decisions import Decision, Outcome
 from bench.stats.estimates import StatisticsError

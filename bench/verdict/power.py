@@ -16,7 +16,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from bench.evidence.measures import Evidence, NotRun
+from bench.evidence.measures import Evidence
+from bench.evidence.values import NotRun
 from bench.plan import Resolver
 from bench.stats.decisions import Decision
 from bench.stats.estimates import MINIMUM_SEEDS, StatisticsError

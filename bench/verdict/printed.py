@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from bench.evidence.measures import Evidence, NotRun, Values
+from bench.evidence.measures import Evidence
+from bench.evidence.values import NotRun, Values
 from bench.stats import decisions
 from bench.stats.decisions import Decision
 from bench.stats.estimates import StatisticsError

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from bench.evidence.measures import Evidence, NotRun
+from bench.evidence.measures import Evidence
+from bench.evidence.values import NotRun
 from bench.plan.sides import one_run, read_alike
 from bench.stats.decisions import Decision
 from bench.stats.estimates import StatisticsError

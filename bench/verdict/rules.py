@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
-from bench.evidence.measures import Evidence, NotRun, Values
+from bench.evidence.measures import Evidence
+from bench.evidence.values import NotRun, Values
 from bench.stats import decisions, stated
 from bench.stats.decisions import Decision
 from bench.stats.estimates import StatisticsError

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bench.evidence.measures import Evidence, NotRun, Values
+from bench.evidence.measures import Evidence
+from bench.evidence.values import NotRun, Values
 from bench.stats import transfer
 from bench.stats.estimates import StatisticsError
 from bench.stats.intervals import Interval, difference_interval, paired_interval

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.evidence.measures import Evidence, NotRun
+from bench.evidence.measures import Evidence
+from bench.evidence.values import NotRun
 from bench.suite import Experiment, Untestable
 from bench.verdict.about import About
 from bench.verdict.claims import claim_about, judge_claim

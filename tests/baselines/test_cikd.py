@@ -16,16 +16,13 @@ from baselines import specs
 from baselines.cikd import (
     CIKD,
     Hardcopy,
-    critic_gradient,
     critic_loss,
     critics_of,
     others,
-    policy_gradient,
     policy_loss,
 )
 from baselines.ensemble_sac import EnsembleSAC, EnsembleSACExtra, SACExtra, mean_recent
 from baselines.learner import Ensemble, Seen, Shared
-from baselines.losses.gaussian import divergence, gaussian
 from baselines.sac import SAC
 from baselines.specs.ensemble_sac import minibatches, moments
 from tests.baselines.test_sac import ACTIONS, BATCH, OBS, SETTINGS, TASK, WARMUP, Play, reaching, same
@@ -183,42 +180,6 @@ def test_members_play_whole_episodes_equally_often() -> None:
     assert (abs(counts / counts.sum() - 1 / 3) < 0.06).all()
 
 
-# -------------------------------------------------------------------------------------------------- the losses
-
-
-def test_the_divergence_is_torch_s() -> None:
-    drawn = [
-        torch.randn(2, 3, 4, 32, generator=torch.Generator().manual_seed(i), dtype=torch.float64) for i in range(4)
-    ]
-    first, second = (torch.distributions.Normal(mean, log_std.exp()) for mean, log_std in (drawn[:2], drawn[2:]))
-    theirs = torch.distributions.kl_divergence(first, second).sum(-2)
-    assert torch.allclose(divergence(*drawn), theirs, rtol=1e-12, atol=1e-12)
-
-
-def test_gradients_are_autograd_s() -> None:
-    """Some log standard deviations lie beyond their bounds, and get none."""
-    heads, theirs = (3 * torch.randn(2, 2, 6, 32, dtype=torch.float64) for _ in (0, 1))
-    heads.requires_grad_()
-    teacher, student = gaussian(theirs, -2, 2), gaussian(heads, -2, 2)
-    (expected,) = torch.autograd.grad(policy_loss(teacher, student).sum(), heads)
-    assert (expected[:, :, 3:] == 0).any()
-    assert torch.allclose(policy_gradient(teacher, student, heads), expected, rtol=1e-12, atol=1e-14)
-    q, own = (torch.randn(2, 2, 2, 32, dtype=torch.float64) for _ in (0, 1))
-    own.requires_grad_()
-    (expected,) = torch.autograd.grad(critic_loss(q, own).sum(), own)
-    assert torch.allclose(critic_gradient(q, own), expected, rtol=1e-12, atol=1e-14)
-
-
-def test_the_gradient_is_zero_where_a_student_equals_its_teacher() -> None:
-    mean, log_std, q = (torch.randn(1, 2, n, 32, dtype=torch.float64) for n in (3, 3, 2))
-    student = [x.clone().requires_grad_() for x in (mean, log_std, q)]
-    loss = policy_loss((mean, log_std), (student[0], student[1])).sum() + critic_loss(q, student[2]).sum()
-    assert loss.item() == 0
-    assert all(not gradient.any() for gradient in torch.autograd.grad(loss, student))
-    mean[0, 0, 0, 0] += 1
-    assert policy_loss((mean, log_std), (student[0], student[1])).tolist()[0][0] > 0
-
-
 # ------------------------------------------------------------------------------------------------ a distillation
 
 
@@ -347,42 +308,6 @@ def test_after_hardcopy_parameters_and_moments_are_equal_and_targets_are_not() -
             alike = all(torch.equal(x[0], x[m]) for x in own for m in (1, 2))
             assert alike is (kind != "target"), name
         assert len({*state["temperature.log"][seed].tolist()}) == 3
-
-
-# ------------------------------------------------------------------------------------------------ additional updates
-
-
-@pytest.mark.parametrize(("method", "members"), [("extra", 1), ("ensemble extra", 3)])
-def test_additional_updates_are_as_many_as_those_of_a_distillation(method: str, members: int) -> None:
-    play = playing(method, 3).steps(FIRST)
-    seen = list[Tensor]()
-    honest = play.learner.replay.batch
-
-    def watched(index: Tensor) -> Any:
-        seen.append(index)
-        return honest(index)
-
-    play.learner.replay.batch = watched
-    play.steps(1)
-    epoch = minibatches(FIRST + 1, BATCH)
-    assert len(seen) == 1 + 2 * epoch
-    assert all(index.shape == (1, members * BATCH) for index in seen[1:])
-    first = torch.stack(seen[1 : 1 + epoch]).unflatten(-1, (members, BATCH))  # none comes twice in an epoch
-    for member in range(members):
-        assert len(first[:, :, member].unique()) == epoch * BATCH
-    step = play.learner.state()["adam_actor.step"][0].item()
-    assert step == FIRST + 2 - WARMUP + 2 * epoch
-
-
-def test_as_in_the_code_they_leave_the_critics_alone() -> None:
-    whole, code = (
-        playing("extra", 3, extra_updates=own).steps(FIRST + 1).learner.state()
-        for own in ("policy_and_critics", "policy_and_temperature")
-    )
-    plain = Play((3,), replay_size=200).steps(FIRST + 1).learner.state()
-    same({n: p for n, p in code.items() if "critic" in n}, {n: p for n, p in plain.items() if "critic" in n})
-    assert not torch.equal(code["actor.weight_0"], plain["actor.weight_0"])
-    assert not torch.equal(whole["critic.weight_0"], plain["critic.weight_0"])
 
 
 # ------------------------------------------------------------------------------------------------- lanes and stops

@@ -9,7 +9,8 @@ import pytest
 
 from bench.compare import Comparison, compared
 from bench.compare.report import comparison_json, comparison_lines
-from bench.evidence.measures import Evidence, Values
+from bench.evidence.measures import Evidence
+from bench.evidence.values import Values
 from bench.guests.places import entry, lacking, left_aside
 from bench.plan import Selection
 from bench.store import Store
