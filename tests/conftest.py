@@ -14,6 +14,8 @@ import pytest
 
 from baselines.specs import ALGORITHMS
 from bench.cli import main
+from bench.store import Record
+from bench.store import folder as store
 from bench.suite import Suite, loading
 from bench.suite.loading import load
 from bench.suite.shipped import folder
@@ -173,6 +175,7 @@ def pytest_configure() -> None:
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     loading.parse = parsed_once(loading.parse)
+    store.read_record = read_once(store.read_record)
 
 
 def parsed_once(parse: Callable[[bytes, str | Path, bool], Suite]) -> Callable[[bytes, str | Path, bool], Suite]:
@@ -187,6 +190,23 @@ def parsed_once(parse: Callable[[bytes, str | Path, bool], Suite]) -> Callable[[
             return parse(content, source, need_anchors)
         key = (content, str(source), need_anchors)
         return known[key] if key in known else known.setdefault(key, parse(content, source, need_anchors))
+
+    return remembered
+
+
+def read_once(read: Callable[[Path], Record]) -> Callable[[Path], Record]:
+    """Of the published records, which no test changes: a folder's contents have the same frozen record each time.
+
+    Whoever verifies them, or calls `read_record`, reads them anew.
+    """
+    known: dict[tuple[str, int, int], Record] = {}
+
+    def remembered(path: Path) -> Record:
+        if path.parent != ROOT / "results" / "records":
+            return read(path)
+        found = path.stat()
+        key = (path.name, found.st_mtime_ns, found.st_size)
+        return known[key] if key in known else known.setdefault(key, read(path))
 
     return remembered
 

@@ -27,7 +27,7 @@ from tests.coverage.shapes import EVERY, NORMAL, Shape
 from tests.coverage.verdicts import KINDS, MARGIN, Kind
 
 CODES = {"yes": 1, "no": -1, "undecided": 0}
-SAMPLES = 60
+SAMPLES = 30  # of each shape and number of seeds
 CORRECT: dict[Correction, Callable[[np.ndarray], np.ndarray]] = {
     "holm": vectorised.holm,
     "benjamini-hochberg": vectorised.benjamini_hochberg,
