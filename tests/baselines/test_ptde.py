@@ -399,3 +399,27 @@ def test_csrls_commander_is_gip_without_its_distribution() -> None:
         sizes = specs.TaskSizes(task.agents, task.obs_size, task.action_size, task.episode_limit)
         assert h.policy_size([sizes]) * len(seeds) == sum(p.numel() for p in learner.policy().values())
     assert_same(*found)
+
+
+@pytest.mark.parametrize("rounds", [2, 4])
+def test_stage_2_goes_on_as_if_it_had_not_stopped(rounds) -> None:
+    """Stopped while the team still plays its episodes, or among updates: the pairs are made again of the replay."""
+    team, task, _ = of_stage_1("gip", (0, 1))
+    teacher = Teacher(team.policy(), task.layout, lambda obs: obs, STAGE_1 | {"information": "gip"})
+    h, task = specs.PTDE.model_validate(STAGE_2 | {"distill_episodes": 150}), a_task(teacher=teacher)
+
+    def gone_on(learner: Stage2, streams: Sequence[Streams], first: int, last: int) -> None:
+        for _ in range(first, last):
+            learner.learn(0, played(learner, task, streams, unseen(5)) if learner.copies else None, 0)
+
+    streams, others = [Streams(0), Streams(1)], [Streams(0), Streams(1)]
+    learner, again = Stage2([task], h, streams, "cpu"), Stage2([task], h, others, "cpu")
+    gone_on(learner, streams, 0, rounds)
+    again.load_state(learner.state())
+    for i in range(2):
+        again.replays[0].restore(i, 0, learner.replays[0].rows(i, 0, learner.replays[0].entries))
+        others[i].load_state(streams[i].state())
+    gone_on(learner, streams, rounds, 7)
+    gone_on(again, others, rounds, 7)
+    assert learner.updates == 4
+    assert_same(again.state(), learner.state())
