@@ -118,6 +118,15 @@ def test_the_docs_verdicts_are_what_the_results_give(verdicts: dict[str, list[Ve
         assert three.verdict == "not_run"
 
 
+def test_the_docs_verdicts_on_adversaries_are_what_the_results_give(knowru: Suite) -> None:
+    text = (ROOT / "docs/knowru.md").read_text()
+    found = judge(evidence_of(knowru, only=("adversary/V",)), [knowru["experiment", "adversary/V"]])
+    assert len(found) == 12
+    for v in found:
+        holds, run = v.holds_in or (0, 0)
+        assert f"| {v.says.partition(' (')[0]} |{cells(v)} {holds} of {run} |" in text
+
+
 def test_the_docs_verdicts_on_variants_are_what_the_results_give(verdicts: dict[str, list[Verdict]]) -> None:
     text = (ROOT / "docs/knowru.md").read_text()
     for v in [v for id_ in ("spread/sensitivity", "spread/loss", "spread/alpha") for v in verdicts[id_]]:
@@ -324,3 +333,24 @@ def test_the_docs_scores_of_cikd_are_what_the_results_give() -> None:
         cases += int(students.sum())
         above += int((students & (after > before[teachers, np.arange(len(teachers))])).sum())
     assert f"In {above} of {cases} cases a student scored above its teacher" in text
+
+
+def test_the_docs_scores_of_dvm_are_what_the_results_give() -> None:
+    """Right after the turn and at the end, in phase II's start; DVM's lead over each control; the claims of Fig. 8."""
+    text = (ROOT / "docs/dvm.md").read_text()
+    evidence = evidence_of(load("dvm"), only=("spread/analysis",), seeds=tuple(range(5)))
+    experiment = evidence.suite["experiment", "spread/analysis"]
+    (group,) = experiment.training_sets
+    finals = {}
+    for method in experiment.methods:
+        cell = evidence.cell(experiment, method, "spread-2/discrete/phase-2", group.id)
+        own = [score.scores for score in evidence.scores(cell, "spread-2/discrete/phase-2").values()]
+        finals[method] = np.array([one.final for one in own], float)
+        turn = mean_interval(np.array([one.curves["turn"].mean[0] for one in own], float))
+        end = mean_interval(finals[method])
+        lead = paired_interval(finals["maddpg_dvm"], finals[method], 0.9) if method != "maddpg_dvm" else None
+        shown = f"{number(lead.estimate)}{interval(lead.low, lead.high)}" if lead else ""
+        both = " | ".join(f"{number(one.estimate)}{interval(one.low, one.high)}" for one in (turn, end))
+        assert f"| `{method}` | {both} | {shown} |" in text
+    for v in judge(evidence, [experiment]):
+        assert f"| {v.says.partition(' (')[0]} |{cells(v)}" in text
