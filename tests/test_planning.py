@@ -106,6 +106,13 @@ def test_what_was_measured_counts_from_where_it_begins(tiny: Suite, tmp_path: Pa
         stored(store)
 
 
+def test_steps_inside_an_episode_are_modelled_in_proportion() -> None:
+    """SAC updates at each step after the first thousand, and an episode has a thousand."""
+    settings = cell_of(make_plan(load("cikd"), Selection(only=("main",))), "vanilla_sac on mujoco/hopper").settings
+    at = {done: model_s(settings, done) for done in (2000, 2250, 3000)}
+    assert at[2250] - at[2000] == pytest.approx((at[3000] - at[2000]) / 4)
+
+
 def test_an_experiments_costs_and_all_with_shared_runs_once(tiny: Suite) -> None:
     """Two cells of three seeds in `target`, taught by `source`'s three runs, which count in both and in all once."""
     plan, second = make_plan(tiny, Selection()), 1.0

@@ -20,8 +20,16 @@ AGENT_STEP_S = 9e-6  # CPU seconds of one agent's environment step: policy, envi
 
 
 def model_s(settings: Mapping[str, Any], done: int | None = None) -> float:
-    """Modelled CPU seconds of one run of a cell, or of so much of its budget with the evaluations among it."""
+    """Modelled CPU seconds of one run of a cell, or of so much of its budget with the evaluations among it.
+
+    Work is counted in whole episodes. Inside one, where steps are counted, it lies on the line between its ends.
+    """
     budget, unit, whole = settings["budget"], unit_of(settings["budget"]), done is None
+    limit = max(s.episode_limit for s in scored(settings))
+    if unit == "steps" and done is not None and done % limit:
+        start = done - done % limit
+        before, after = model_s(settings, start), model_s(settings, start + limit)
+        return before + (after - before) * (done - start) / limit
     so_far = budget[unit] if done is None else done
     looked_at = (1 + so_far // budget["evaluate_every"]) * budget["evaluation_episodes"]
     looked_at += budget["final_evaluation_episodes"] if whole else 0
