@@ -41,21 +41,21 @@ def test_tables_stand_as_printed(evidence: Evidence) -> None:
     assert lines[start + 2 : start + 8] == [
         "step_reward in joint.",
         "",
-        "|  | student | base | single |",
-        "| --- | --- | --- | --- |",
-        "| two | -7.0±0.1 \\| -7 [-7.25, -6.75] \\| reproduced \\| yes "
-        "| -8.0±0.1 \\| -8 [-8.25, -7.75] \\| reproduced \\| yes "
-        "| -8.0±0.1 \\| -8 [-8.25, -7.75] \\| reproduced \\| yes |",
-        "| three | -7.0±0.1 \\| -6.8 [-7.05, -6.55] \\| reproduced \\| yes "
-        "| -8.0±0.1 \\| -8 [-8.25, -7.75] \\| reproduced \\| yes "
-        "| -8.0±0.1 \\| -8 [-8.25, -7.75] \\| reproduced \\| yes |",
+        "|  | student | compatible | base | compatible | single | compatible |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| two | -7.0±0.1 \\| -7 [-7.25, -6.75] \\| reproduced | yes "
+        "| -8.0±0.1 \\| -8 [-8.25, -7.75] \\| reproduced | yes "
+        "| -8.0±0.1 \\| -8 [-8.25, -7.75] \\| reproduced | yes |",
+        "| three | -7.0±0.1 \\| -6.8 [-7.05, -6.55] \\| reproduced | yes "
+        "| -8.0±0.1 \\| -8 [-8.25, -7.75] \\| reproduced | yes "
+        "| -8.0±0.1 \\| -8 [-8.25, -7.75] \\| reproduced | yes |",
     ]
     average = lines[lines.index("### Table 4") + 4 :]
-    assert average[0] == "|  | every |"
-    assert average[2] == "| student | -7.0±0.1 \\| -7 [-7.25, -6.75] \\| not_comparable \\| yes |"
+    assert average[0] == "|  | every | compatible |"
+    assert average[2] == "| student | -7.0±0.1 \\| -7 [-7.25, -6.75] \\| not_comparable | yes |"
     group = lines[lines.index("### Table 3, second group") + 2 :]
     assert group[0] == "step_reward in grouped, other."
-    assert group[2] == "|  | base (2M) |"
+    assert group[2] == "|  | base (2M) | compatible |"
 
 
 def test_an_open_value_says_how_many_seeds_would_decide(tmp_path: Path) -> None:

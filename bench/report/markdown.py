@@ -16,6 +16,8 @@ from bench.report.members import Timeline, timeline
 from bench.report.numbers import (
     METRICS,
     classes,
+    compatible,
+    compatible_known,
     effect,
     estimate,
     found,
@@ -119,9 +121,10 @@ def _verdicts(verdicts: Sequence[Verdict]) -> Iterator[str]:
         yield ""
         yield f"{markdown(line)}."
     yield ""
-    several = several_scenarios(verdicts)
-    head = ("claim", "in", *["scenario"] * several, "found [90% interval]", "verdict", "why", "seeds")
-    yield from table(head, (_verdict_row(v, several) for v in verdicts))
+    several, known = several_scenarios(verdicts), compatible_known(verdicts)
+    place = ("claim", "in", *["scenario"] * several)
+    head = (*place, "found [90% interval]", "verdict", "why", *["compatible"] * known, "seeds")
+    yield from table(head, (_verdict_row(v, several, known) for v in verdicts))
     yield ""
     yield "## What each verdict rests on"
     yield ""
@@ -129,9 +132,9 @@ def _verdicts(verdicts: Sequence[Verdict]) -> Iterator[str]:
     yield from table(head, (_basis_row(v, several) for v in verdicts if v.ran))
 
 
-def _verdict_row(v: Verdict, several: bool) -> tuple[str, ...]:
-    place = (v.says, v.experiment, *[v.scenario] * several)
-    return (*place, found(v), v.verdict, sentence(v), seeds_judged(v))
+def _verdict_row(v: Verdict, several: bool, known: bool) -> tuple[str, ...]:
+    place, likely = (v.says, v.experiment, *[v.scenario] * several), [compatible(v)] * known
+    return (*place, found(v), v.verdict, sentence(v), *likely, seeds_judged(v))
 
 
 def _basis_row(v: Verdict, several: bool) -> tuple[str, ...]:

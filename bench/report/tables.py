@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from bench.output.escaping import Marked, markdown
-from bench.report.numbers import compatible, ours, seeds_to_decide
+from bench.report.numbers import ours, seeds_to_decide
 from bench.report.papertables import Entry, PaperTable
 
 
@@ -22,7 +22,7 @@ def printed_tables(tables: Sequence[PaperTable]) -> Iterator[str]:
     yield "## The paper's tables"
     yield ""
     yield "Each cell: printed | ours [95% interval of the mean over seeds] | verdict, and the seeds of ours that would"
-    yield "decide where it is open | compatible: whether seeds like ours could have given what is printed."
+    yield "decide where it is open. Compatible: whether seeds like ours could have given what is printed."
     for own in tables:
         printed = own.table
         yield ""
@@ -30,12 +30,11 @@ def printed_tables(tables: Sequence[PaperTable]) -> Iterator[str]:
         yield ""
         yield f"{markdown(printed.metric)} in {printed.experiment}" + (f", {printed.group}." if printed.group else ".")
         yield ""
-        yield from table(["", *own.heads], ([row, *map(_cell, entries)] for row, entries in own.lines))
+        yield from table(*own.laid_out(_cell))
 
 
 def _cell(entry: Entry) -> str:
     decide, text = seeds_to_decide(entry.verdict), markdown(entry.printed.text)
     said = f"**{text}**" if entry.printed.bold else text
     rest = f"{ours(entry.verdict)} | {entry.verdict.verdict}" + (f", {decide}" if decide else "")
-    rest += f" | {compatible(entry.verdict)}" if compatible(entry.verdict) else ""
     return Marked(f"{said} \\| {markdown(rest)}")
