@@ -78,6 +78,15 @@ def test_one_method_alone_is_replaced_quantity_by_quantity(tmp_path: Path) -> No
     assert (fallen.verdict, fallen.placebo) == ("reproduced", None)  # the greater side is the stand-in itself
 
 
+@pytest.mark.parametrize(("low", "random"), [("-10.5", "yes"), ("-9.5", "no")])
+def test_the_random_scripts_score_is_exact(tmp_path: Path, low: str, random: str) -> None:
+    """It is -10, and the same for every seed: as a measured score it would decide nothing."""
+    suite = with_test(f'{{ kind = "between", quantity = "student:overall", low = "{low}", high = "0" }}')
+    v = verdict(suite, tmp_path, student=(-12.0, -6.0), base=(-9.0, -9.0))
+    assert v.placebo is not None
+    assert (v.verdict, v.placebo.untrained, v.placebo.random) == ("reproduced", "no", random)
+
+
 def test_a_time_to_threshold_of_a_flat_curve(tmp_path: Path) -> None:
     """The untrained student already stands at the level, the baseline reaches it late, or one seed of it does."""
     suite = with_test('{ kind = "ordering", greater = ["base:reach"], less = ["student:reach"] }')

@@ -105,7 +105,10 @@ def _untrained(evidence: Evidence, quantity: str) -> bool:
 
 
 def _stand_in(evidence: Evidence, experiment: Experiment, quantity: str, place: Place, who: StandIn) -> Values:
-    """The quantity, had the team stayed what the stand-in is. Raises NotRun where there is no such number."""
+    """The quantity, had the team stayed what the stand-in is. Raises NotRun where there is no such number.
+
+    The random script's score is one number, measured over many episodes: it counts as exact, with no spread over seeds.
+    """
     measure = evidence.suite["measure", split(quantity)[2]]
     if not isinstance(measure, Final | FirstReach | Window) or _of_losses(measure):
         raise NotRun(f"an untrained team has no {measure.id}")
@@ -119,8 +122,8 @@ def _stand_in(evidence: Evidence, experiment: Experiment, quantity: str, place: 
         flat = before.mean(axis=0)
     if isinstance(measure, FirstReach):
         times = _times(evidence, experiment, measure, place, scores[0], flat)
-        return Values(own.seeds, times.values, times.reached, own.cells)
-    return Values(own.seeds, flat, np.ones(len(flat), dtype=np.bool_), own.cells, own.episodes)
+        return Values(own.seeds, times.values, times.reached, own.cells, exact=who == "random")
+    return Values(own.seeds, flat, np.ones(len(flat), dtype=np.bool_), own.cells, own.episodes, exact=who == "random")
 
 
 def _of_losses(measure: Final | FirstReach | Window) -> bool:
