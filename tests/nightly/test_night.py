@@ -24,7 +24,7 @@ from bench.nightly.report import sparkline
 from bench.nightly.stored import Change, Reference, StoreError
 from bench.store import Store
 from bench.suite import Suite
-from tests.conftest import Bench
+from tests.conftest import ROOT, Bench
 from tests.nightly.conftest import NIGHT, made_up
 
 DAY = datetime.timedelta(days=1)
@@ -259,6 +259,15 @@ def test_a_verb_that_is_mistyped(bench_here: Bench, baseline: Path) -> None:
     assert 'did you mean "accept"?' in done.stderr
 
 
+def waiting(folder: Path) -> Path:
+    """PTDE's suite, all of whose experiments wait for something."""
+    text = (ROOT / "suites" / "ptde.toml").read_text()
+    text = re.sub(r'\n(waits_for = "MSLR-WEB30K|too_short_for = ).*', "", text)
+    path = folder / "waiting.toml"
+    path.write_text(re.sub(r"(\[\[experiment\]\]\nid = .*\n)", r'\1waits_for = "a test"\n', text))
+    return path
+
+
 def test_nothing_ran_is_no_success(
     bench_here: Bench, nightly_file: Path, baseline: Path, tmp_path: Path, no_canaries: None
 ) -> None:
@@ -270,7 +279,7 @@ def test_nothing_ran_is_no_success(
     assert re.search(r"about \d+ s; --budget \d+m would do\n", done.stdout)
     done = bench_here("nightly", nightly_file, "--baseline", baseline, "--canary-only")
     assert done.returncode == 4
-    done = bench_here("nightly", "ptde", "--baseline", baseline, "--results", tmp_path / "runs")
+    done = bench_here("nightly", waiting(tmp_path), "--baseline", baseline, "--results", tmp_path / "runs")
     assert done.returncode == 4
     assert "nothing ran: no cell of profile nightly can run here" in done.stdout
 
@@ -291,8 +300,8 @@ def test_bad_options_are_refused(bench_here: Bench, baseline: Path, arguments: t
     assert key in done.stderr
 
 
-def test_a_suite_that_cannot_run_here_has_no_canary(bench_here: Bench, baseline: Path) -> None:
-    done = bench_here("nightly", "ptde", "--baseline", baseline, "--canary-only")
+def test_a_suite_that_cannot_run_here_has_no_canary(bench_here: Bench, baseline: Path, tmp_path: Path) -> None:
+    done = bench_here("nightly", waiting(tmp_path), "--baseline", baseline, "--canary-only")
     assert (done.returncode, "nothing ran: no canary of these suites can run here" in done.stdout) == (4, True)
 
 
