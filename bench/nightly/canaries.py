@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from baselines.specs import ALGORITHMS
+from baselines.specs import ALGORITHMS, Unit
 from bench.envs import FAMILIES, checked
 from bench.nightly.stored import Canary, CanaryFile, Drawn
 from bench.plan import Cell, Plan, Run, Scored, Selection, make_plan
@@ -99,6 +99,14 @@ def _repeats(cell: Cell) -> bool:
     return all(checked(own.family, own.params).repeats for own in cell.scored)
 
 
+def _counted_by(suite: Suite, method: str) -> Unit:
+    """What a method's budgets count in a suite: of several, and without any, what its algorithm names first."""
+    own = (e.own_budget(t, method) for e in suite.experiment if method in e.methods for t in e.training_sets)
+    counted = {budget.counted[0] for budget in own if budget.counted}
+    units = ALGORITHMS[suite["method", method].algorithm].units
+    return next((unit for unit in units if unit in counted), units[0])
+
+
 def _shortening(suite: Suite, method: str) -> Iterator[str]:
     """`--set` entries under which a method learns within a few episodes."""
     values = {name: s.value for name, s in suite.settings(method).items()}
@@ -106,8 +114,11 @@ def _shortening(suite: Suite, method: str) -> Iterator[str]:
         if isinstance(value := values.get(name), int) and value > most:
             yield f"{method}.{name}={most}"
     algorithm = ALGORITHMS[suite["method", method].algorithm]
-    model, unit = algorithm.hyperparameters.model_validate(values), algorithm.units[0]
+    model, unit = algorithm.hyperparameters.model_validate(values), _counted_by(suite, method)
     least, looked_at = (POINT_STEPS, 1) if unit == "steps" else (POINT_EPISODES, EPISODES_LOOKED_AT)
+    if unit == "steps" and not model.plays_steps:  # a point covers a round of the longest game
+        sets = [t for e in suite.experiment if method in e.methods for t in e.training_sets]
+        least = max(least, *(model.round_episodes * suite["scenario", s].steps for t in sets for s in t.scenarios))
     point = -(-least // model.round_of(unit)) * model.round_of(unit)
     budget = {
         unit: POINTS * point,
