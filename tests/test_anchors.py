@@ -54,7 +54,8 @@ def test_bench_anchors_prints_them(bench_here: Bench) -> None:
     done = bench_here("anchors", "knowru", "--seeds", "3", "--episodes", "5")
     assert done.returncode == 0, done.stderr
     ids = [line.partition(":")[0] for line in done.stdout.splitlines()]
-    assert ids == ["spread/I", "spread/II", "spread/III", "adversary/IV", "adversary/V", "adversary/VI"]
+    treasure = ["treasure/VII", "treasure/VIII"]
+    assert ids == ["spread/I", "spread/II", "spread/III", "adversary/IV", "adversary/V", "adversary/VI", *treasure]
     assert "adversary/IV/good: not measured: both sides learn" in done.stderr
 
 

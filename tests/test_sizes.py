@@ -147,4 +147,4 @@ def test_checkpoints_take_what_the_plan_says(tmp_path: Path, monkeypatch: pytest
                 cell.label
             )  # biases and curves are not counted; shared networks once a task
             used.add(cell.settings["algorithm"]["name"])
-    assert used == {"maddpg", "qmix", "qmix_multi", "vdn_multi", "mappo_multi"}
+    assert used == {"maac", "maddpg", "qmix", "qmix_multi", "vdn_multi", "mappo_multi"}

@@ -303,7 +303,7 @@ def altered(*path: str | int, **keys: Any) -> str:
         (altered("scenario", 0, waits_for="x"), ["scenario[two].waits_for", '"x"', "nothing: it can run"]),
         (altered("method", 0, waits_for="x"), ["method[base].waits_for", '"x"', "nothing: it can run"]),
         (altered("method", 0, algorithm="maddpgs"), ["method[base].algorithm", "or say in waits_for what is missing"]),
-        (altered("scenario", 0, family="starcraft"), ["scenario[two].family", "or say in waits_for what is missing"]),
+        (altered("scenario", 0, family="football"), ["scenario[two].family", "or say in waits_for what is missing"]),
         (
             altered("scenario", 0, "params", name="simple_tag"),
             ["scenario[two].params.name", '"simple_tag"', "or say in waits_for what is missing"],
@@ -347,11 +347,11 @@ def test_what_waits_need_not_be_known() -> None:
     text = text_with(
         method=[{"id": "later", "where": "Sec. 5", "says": "x", "algorithm": "mappo", "waits_for": "MAPPO"}],
         scenario=[
-            {"id": "map", "where": "Sec. 5", "says": "x", "family": "starcraft", "params": {"name": "8m"}}
-            | {"episode_limit": 120, "metric": "win_rate", "waits_for": "StarCraft"}
+            {"id": "map", "where": "Sec. 5", "says": "x", "family": "football", "params": {"name": "3_vs_2"}}
+            | {"episode_limit": 150, "metric": "win_rate", "waits_for": "the engine"}
         ],
     )
-    assert parse(text.encode(), "good.toml").entries("scenario")[-1].waits_for == "StarCraft"
+    assert parse(text.encode(), "good.toml").entries("scenario")[-1].waits_for == "the engine"
 
 
 # ------------------------------------------------------------------------------------------------ units

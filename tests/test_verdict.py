@@ -347,10 +347,12 @@ def test_every_claim_of_the_shipped_suite_can_be_judged(knowru: Suite, tmp_path:
     fill(store, plan, lambda cell, seed: [-30 + 0.02 * p + SPREAD[seed] * (p % 3) for p in range(250)])
     found = judge(Evidence(knowru, selection, store), knowru.experiment)
     testable = [c for c in knowru.claim if c.test.kind != "untestable"]
-    assert len(found) == sum(len(c.experiments) for c in testable) == 63
-    assert not [v.id for v in found if v.reason.startswith("undefined")]
+    assert len(found) == sum(len(c.experiments) for c in testable) == 64
+    never = {"treasure/maac-time", "treasure/knowru-time", "treasure/earlier", "treasure/fewer-episodes"}
+    assert {v.id for v in found if v.reason.startswith("undefined")} == never  # such curves do not come to 150
     waiting = {e.id for e in knowru.experiment if all(knowru.waits_for(e, m) for m in e.methods)}
-    assert {v.experiment for v in found if v.verdict == "not_run"} == waiting
+    lacking = [v for v in found if v.verdict == "not_run" and "bench audit" not in v.reason]
+    assert {v.experiment for v in lacking} == waiting
 
 
 def test_a_claim_says_where_one_side_alone_was_tuned(tmp_path: Path) -> None:

@@ -88,7 +88,8 @@ class RemoteLearner:
         episodes, calls = self._episodes, itertools.count()
 
         def act(seen: Seen) -> Tensor:
-            _, answer = self._ask({"ask": "act"}, {part.name: getattr(seen, part.name) for part in fields(seen)})
+            parts = {part.name: getattr(seen, part.name) for part in fields(seen)}
+            _, answer = self._ask({"ask": "act"}, {name: own for name, own in parts.items() if own is not None})
             if list(answer) != ["actions"]:
                 foul(f"act: got {_listed(answer)}; allowed: actions")
             doing = "an evaluation" if policy == "greedy" else "training"

@@ -53,7 +53,7 @@ def test_a_reader_that_goes_away() -> None:
 
 def test_help_shows_every_word(bench_here: Bench) -> None:
     verbs = " ".join(bench_here("--help").stdout.split())
-    assert "scripted policies, for a suite file's [scenario.anchors]." in verbs
-    assert "Check every hash of a results folder; exit code 1 where something fails." in verbs
+    assert "measure a scenario's scale with scripted policies" in verbs
+    assert "check papers against their own tables and their authors' code" in verbs
     assert "[scenario.anchors]" in bench_here("anchors", "--help").stdout
     assert "[METHOD.][budget.]KEY=VALUE" in bench_here("run", "--help").stdout

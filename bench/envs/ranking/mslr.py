@@ -63,7 +63,7 @@ def judged(file: BinaryIO, params: MSLRParams) -> Judged:
 
     Raises ValueError where it has other sizes than the scenario.
     """
-    with np.load(file, allow_pickle=False) as kept:
+    with np.load(file) as kept:
         features, relevance = kept["features"], kept["relevance"].astype(np.int64)
     wanted = (params.queries, params.documents, MSLR_FEATURES)
     if features.shape != wanted:
