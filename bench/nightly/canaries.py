@@ -104,7 +104,7 @@ def _counted_by(suite: Suite, method: str) -> Unit:
     own = (e.own_budget(t, method) for e in suite.experiment if method in e.methods for t in e.training_sets)
     counted = {budget.counted[0] for budget in own if budget.counted}
     units = ALGORITHMS[suite["method", method].algorithm].units
-    return next((unit for unit in units if unit in counted), units[0])
+    return cast(Unit, next((unit for unit in units if unit in counted), units[0]))
 
 
 def _shortening(suite: Suite, method: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ import torch
 
 import bench.envs.particle.environment as environments
 import bench.envs.scores
+import bench.run.evaluating
 import bench.run.playing
 import bench.run.scoring
 import bench.run.training
@@ -29,9 +30,13 @@ class Honest(Twin):
 class PatchesScores(Twin):
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        bench.run.training.played_scores = lambda place, played: np.full(played.rollout.rewards.shape[:2], SCORE)
-        bench.run.scoring.episode_scores = bench.run.training.played_scores
-        bench.envs.scores.episode_scores = bench.run.training.played_scores
+
+        def made_up(place, played):
+            return np.full(played.rollout.rewards.shape[:2], SCORE)
+
+        bench.run.evaluating.played_scores = bench.run.training.played_scores = made_up
+        bench.run.scoring.episode_scores = bench.run.evaluating.played_scores
+        bench.envs.scores.episode_scores = bench.run.evaluating.played_scores
 
 
 class PatchesPlay(Twin):
@@ -44,7 +49,7 @@ class PatchesPlay(Twin):
             played.rollout.rewards.fill_(SCORE)
             return played
 
-        bench.run.playing.play = bench.run.training.play = play
+        bench.run.playing.play = bench.run.evaluating.play = play
 
 
 class PatchesRecords(Twin):
