@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,9 @@ WORKER = command("bench.executors.worker")
 
 class Mother:
     """A context: the process that forks is started when the first worker is asked for, and ended here."""
+
+    def __init__(self) -> None:
+        self._one_at_a_time = threading.Lock()  # a command may start workers from several threads
 
     def __enter__(self) -> Mother:
         return self
@@ -47,6 +51,10 @@ class Mother:
     def start(self, arguments: list[str], *, env: Mapping[str, str], stderr: IO[str], **_: Any) -> Forked:
         """As `subprocess.Popen` starts a worker for `executors.local`."""
         assert arguments == WORKER
+        with self._one_at_a_time:
+            return self._start(env, stderr)
+
+    def _start(self, env: Mapping[str, str], stderr: IO[str]) -> Forked:
         if "_forks" in vars(self) and self._forks[0].poll() is not None:  # what ended it is another test's business
             self._forks[1].close()
             del vars(self)["_forks"]
