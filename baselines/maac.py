@@ -21,6 +21,7 @@ Departs from the code: an action is the best after Gumbel noise, not torch's mul
 probabilities. Observations are padded to the longest, so a bank's first layers are drawn as wide as a collector's.
 The replay forgets the oldest transition first; the code moves a whole block.
 KnowRU's code (b0c9817) has all this but both clippings ("none").
+The numbers of the equations and sections above are from memory, and were not checked against the paper.
 """
 
 from __future__ import annotations
