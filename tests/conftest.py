@@ -171,7 +171,11 @@ says = "a sign"
 
 
 def pytest_configure() -> None:
-    """Byte code is written, whatever the machine's habit: dozens of processes of a session load the same modules."""
+    """One thread, before torch is loaded: with two, sums come out otherwise than in a worker.
+
+    Byte code is written, whatever the machine's habit: dozens of processes of a session load the same modules.
+    """
+    os.environ["OMP_NUM_THREADS"] = "1"
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     loading.parse = parsed_once(loading.parse)

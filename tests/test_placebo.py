@@ -42,7 +42,7 @@ def test_a_student_that_is_better_only_than_a_fall_says_nothing(tiny: Suite, tmp
     assert v.verdict == "also_untrained"
     assert v.placebo is not None
     assert (v.placebo.untrained, v.placebo.random) == ("yes", "no")  # a random policy reaches -10
-    assert sentence(v) == "it holds, and a team that has learned nothing passes as well"
+    assert sentence(v) == "it holds, and a team that has learned nothing passes as well (an untrained team)"
     assert "untrained team passes, random script fails" in details(v)
 
 
@@ -78,13 +78,14 @@ def test_one_method_alone_is_replaced_quantity_by_quantity(tmp_path: Path) -> No
     assert (fallen.verdict, fallen.placebo) == ("reproduced", None)  # the greater side is the stand-in itself
 
 
-@pytest.mark.parametrize(("low", "random"), [("-10.5", "yes"), ("-9.5", "no")])
-def test_the_random_scripts_score_is_exact(tmp_path: Path, low: str, random: str) -> None:
-    """It is -10, and the same for every seed: as a measured score it would decide nothing."""
+@pytest.mark.parametrize(("low", "random", "word"), [("-10.5", "yes", "also_untrained"), ("-9.5", "no", "reproduced")])
+def test_the_random_script_counts_and_its_score_is_exact(tmp_path: Path, low: str, random: str, word: str) -> None:
+    """It is -10, and the same for every seed: as a measured score it would decide nothing. Untrained ones fail."""
     suite = with_test(f'{{ kind = "between", quantity = "student:overall", low = "{low}", high = "0" }}')
     v = verdict(suite, tmp_path, student=(-12.0, -6.0), base=(-9.0, -9.0))
     assert v.placebo is not None
-    assert (v.verdict, v.placebo.untrained, v.placebo.random) == ("reproduced", "no", random)
+    assert (v.verdict, v.placebo.untrained, v.placebo.random) == (word, "no", random)
+    assert ("passes as well (the random script)" in sentence(v)) == (random == "yes")
 
 
 def test_a_time_to_threshold_of_a_flat_curve(tmp_path: Path) -> None:

@@ -119,7 +119,8 @@ def test_the_precedence_of_words_is_one_order(tiny: Suite, tmp_path: Path) -> No
     found = [word(v, None)]
     v = replace(v, deviations=())
     found += [word(v, None), word(v, replace(yes, undefined=True)), word(v, yes)]
-    v = replace(v, placebo=Placebo("undecided", "yes"))
+    assert word(replace(v, placebo=Placebo("no", "yes")), yes) == "also_untrained"
+    v = replace(v, placebo=Placebo("undecided", "no"))
     found.append(word(v, yes))
     assert (*found,) == PRECEDENCE
     assert word(v, replace(yes, depends=False)) == "reproduced"

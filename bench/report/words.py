@@ -90,7 +90,8 @@ def _sentence(v: Verdict) -> str:
     if v.verdict in ("not_run", "undefined"):
         return _shortly(v.reason.removeprefix("undefined: "))
     if v.verdict == "also_untrained":
-        return "it holds, and a team that has learned nothing passes as well"
+        who = "the random script" if v.placebo is not None and v.placebo.untrained != "yes" else "an untrained team"
+        return f"it holds, and a team that has learned nothing passes as well ({who})"
     if v.verdict == "depends_on_reading" and v.turned:
         return f"the answer turns with {listed_shortly(v.turned)}"
     if v.verdict == "depends_on_reading":

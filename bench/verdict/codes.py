@@ -48,8 +48,8 @@ class Placebo:
 
     @property
     def passes(self) -> bool:
-        """Whether the untrained team does; the random script only where there is no number of an untrained team."""
-        return (self.random if self.untrained is None else self.untrained) == "yes"
+        """Whether either does: both have learned nothing."""
+        return "yes" in (self.untrained, self.random)
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ class Verdict:
     nothing was tested. headline: a claim of the abstract or the conclusion. ours: of a printed value, what we got, with
     its 95% interval. paired: whether seeds were compared one by one; r: their correlation. margin: the one judged by.
     typical: of an ordering, how often the seed of the one side is the better. compatible: whether seeds like ours could
-    have given what is printed, as in `Decision`. tags: a few words each. placebo: what an untrained team, or else the
-    random script, does in the method's place. computed: it uses no run's score. clearly: an ordering by the margin at
+    have given what is printed, as in `Decision`. tags: a few words each. placebo: what an untrained team and
+    the random script do in the method's place. computed: it uses no run's score. clearly: an ordering by the margin at
     least. direction: of what is not comparable and was run. readings: of a claim, the primary one and each that changes
     what it is judged by. seeds: that it rests on. declared: how many there are to be, at the look if there are looks.
     look: where seeds are added look by look, the one judged at; p is that of the look.
