@@ -15,7 +15,7 @@ from bench.executors import proposal as proposals
 from bench.executors.costs import Machines, costs
 from bench.executors.estimate import START_S, Forecast, forecast, peak_bytes
 from bench.executors.measure import one_a_method
-from bench.executors.model import model_s
+from bench.executors.model import model_s, updated
 from bench.executors.paces import At, Measured, Pace, Paces, keep, kind, pace_of, stored
 from bench.executors.proposal import Proposal, proposal
 from bench.plan import Cell, Plan, Resolver, Selection, make_plan
@@ -107,10 +107,11 @@ def test_what_was_measured_counts_from_where_it_begins(tiny: Suite, tmp_path: Pa
 
 
 def test_steps_inside_an_episode_are_modelled_in_proportion() -> None:
-    """SAC updates at each step after the first thousand, and an episode has a thousand."""
+    """SAC updates at each step after the first ten thousand, and an episode has a thousand."""
     settings = cell_of(make_plan(load("cikd"), Selection(only=("main",))), "vanilla_sac on mujoco/hopper").settings
     at = {done: model_s(settings, done) for done in (2000, 2250, 3000)}
     assert at[2250] - at[2000] == pytest.approx((at[3000] - at[2000]) / 4)
+    assert [updated(settings, done) for done in (9999, 10_999)] == [False, True]  # the first one is at 10,000
 
 
 def test_an_experiments_costs_and_all_with_shared_runs_once(tiny: Suite) -> None:

@@ -176,6 +176,7 @@ class Family:
     single: each episode is an environment of its own, and no task asks a learner for other code than another does.
     process_bytes: memory of a process that all environments of a job share, about; 0: they have none (a copy's own
     process is its parameters' matter).
+    agent_step_s: CPU seconds of one agent's step, about: policy, environment, storing.
     """
 
     module: str
@@ -189,6 +190,7 @@ class Family:
     single: bool = False
     python: str = ""
     process_bytes: int = 0
+    agent_step_s: float = 9e-6  # of the particle tasks, fitted with the model's other rates
     installation: str = ""
 
 
@@ -219,6 +221,7 @@ FAMILIES: Mapping[str, Family] = {
         scenarios={name: AntParams if name == "Ant-v4" else MujocoParams for name in SIZES},
         packages=("gymnasium", "mujoco"),
         single=True,
+        agent_step_s=240e-6,  # HalfCheetah-v4 in evaluations, an Intel Xeon, 2026-12-01; Ant and Humanoid take longer
     ),
     "smax": Family(
         module="bench.envs.smax.environment",

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from baselines.specs import ALGORITHMS
 from bench.executors.dispatch import Options
 from bench.executors.local import LocalWorkers, execute
+from bench.executors.model import updated
 from bench.executors.paces import CPU, START, At, Measured, kind
 from bench.executors.results import unpacked
 from bench.plan import Cell, Plan, Selection, make_plan
-from bench.plan.sizes import work
 from bench.run.job import Job
 from bench.store import Store
 from bench.store.checkpoints import read_progress
@@ -209,7 +209,7 @@ class _Watch:
         if progress is not None and progress["done"] > self.now.done:
             self.now = At(done=progress["done"], cpu_s=progress["cpu_s"], wall_s=progress["wall_s"])
             self._moved = time.monotonic()
-            if self.begun is None and any(w.updates for w in work(self._job.cell.settings, self.now.done)):
+            if self.begun is None and updated(self._job.cell.settings, self.now.done):
                 self.begun = self.now
         if self.begun is not None and self._took() >= self._seconds:
             return True

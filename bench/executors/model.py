@@ -1,5 +1,6 @@
 """What a run costs, counted: the operations of its updates, the samples that pass its networks there, and its steps of
-the environment, each at a constant rate. One rule for all methods (`baselines.specs.base.Work`).
+the environment, each at a constant rate; a step's is its family's. One rule for all methods
+(`baselines.specs.base.Work`).
 """
 
 from __future__ import annotations
@@ -7,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.envs import checked
+from bench.envs import FAMILIES, checked
 from bench.plan import scored, spans
 from bench.plan.sizes import episodes_of, work
 from bench.suite import unit_of
@@ -16,7 +17,6 @@ from bench.suite import unit_of
 # is within a factor of 1.6 of the model (tests/test_estimate.py holds it to 2).
 RATE = 7.2e10  # operations per CPU second
 SAMPLE_S = 1.0e-7  # CPU seconds of a sample that passes a network in an update: activations, losses, calls
-AGENT_STEP_S = 9e-6  # CPU seconds of one agent's environment step: policy, environment, storing
 
 
 def model_s(settings: Mapping[str, Any], done: int | None = None) -> float:
@@ -25,18 +25,31 @@ def model_s(settings: Mapping[str, Any], done: int | None = None) -> float:
     Work is counted in whole episodes. Inside one, where steps are counted, it lies on the line between its ends.
     """
     budget, unit, whole = settings["budget"], unit_of(settings["budget"]), done is None
-    limit = max(s.episode_limit for s in scored(settings))
-    if unit == "steps" and done is not None and done % limit:
-        start = done - done % limit
+    if done is not None and (start := _episodes_ended(settings, done)) < done:
+        limit = _longest(settings)
         before, after = model_s(settings, start), model_s(settings, start + limit)
         return before + (after - before) * (done - start) / limit
     so_far = budget[unit] if done is None else done
     looked_at = (1 + so_far // budget["evaluate_every"]) * budget["evaluation_episodes"]
     looked_at += budget["final_evaluation_episodes"] if whole else 0
-    steps = 0
+    playing = 0.0
     for s, (start, end) in zip(scored(settings), spans(settings), strict=True):
-        agents = len(checked(s.family, s.params).obs_sizes)
+        team_step_s = len(checked(s.family, s.params).obs_sizes) * FAMILIES[s.family].agent_step_s
         trained = 0 if unit == "updates" else episodes_of(settings, s, max(0, min(so_far, end) - start))
-        steps += (trained * s.trained + looked_at) * s.episode_limit * agents
+        playing += (trained * s.trained + looked_at) * s.episode_limit * team_step_s
     updates = sum(w.operations / RATE + w.samples * SAMPLE_S for w in work(settings, done))
-    return updates + steps * AGENT_STEP_S
+    return updates + playing
+
+
+def updated(settings: Mapping[str, Any], done: int) -> bool:
+    """Whether an update lies in the episodes that have ended by then; of one that is under way nobody knows."""
+    return any(w.updates for w in work(settings, _episodes_ended(settings, done)))
+
+
+def _episodes_ended(settings: Mapping[str, Any], done: int) -> int:
+    """In the budget's unit, of the longest episodes. What is not counted in steps is whole as it is."""
+    return done - done % _longest(settings) if unit_of(settings["budget"]) == "steps" else done
+
+
+def _longest(settings: Mapping[str, Any]) -> int:
+    return max(s.episode_limit for s in scored(settings))
