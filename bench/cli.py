@@ -17,6 +17,7 @@ import typer
 from bench import __version__
 from bench.commands.verbs import AllVerbs
 from bench.output.terminal import any_encoding, say
+from bench.output.waiting import Waiting
 
 # Objects made until Python looks for garbage in cycles, of which there is next to none here: with its own numbers that
 # took a fifth of `bench check` on 20,000 records.
@@ -45,7 +46,8 @@ def main() -> None:
     gc.set_threshold(*COLLECTION)
     any_encoding()
     try:
-        app()
+        with Waiting(sys.stderr, "working"):
+            app()
     except Exception as error:
         from bench.commands.failing import told  # loads what knows the errors, which help and version do without
 

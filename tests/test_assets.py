@@ -155,10 +155,9 @@ def test_ls_says_what_is_here_and_where_to_get_the_rest(listed: Path, bench_here
     rows = {row["id"]: row for row in json.loads(bench_here("asset", "ls", "--json").stdout)}
     assert rows["tables"]["here"] is None
     assert f"got SHA-256 {sha256(b'another')}" in rows["tables"]["problem"]
-    cells = [[cell.strip() for cell in line.split("│")] for line in bench_here("asset", "ls").stdout.splitlines()]
-    here = {cell[1]: cell[3] for cell in cells if len(cell) == 6 and cell[1]}
-    assert here["theirs"] == "no"
-    assert here["tables"].startswith("no:")
+    text = " ".join(bench_here("asset", "ls").stdout.split())  # stacked: no path of a problem is broken
+    assert "id theirs kind opponent here no where" in text
+    assert "id tables kind data set here no: " in text
 
 
 def test_a_missing_one_is_said_with_where_to_get_it_and_the_command(

@@ -9,6 +9,7 @@ import typer
 
 from bench.commands.options import Json, print_json, terminal
 from bench.commands.verbs import Verbs
+from bench.output.tables import print_table
 from bench.output.terminal import say
 from bench.plan import COMMAND_LINE
 from bench.report.assets import assets_table, taken_lines
@@ -57,7 +58,7 @@ def ls(folder: Folder = None, as_json: Json = False) -> None:
     if as_json:
         print_json(found)
     else:
-        terminal().print(assets_table(found))
+        print_table(terminal(), assets_table(found))
 
 
 def _folder(given: Path | None) -> Path:

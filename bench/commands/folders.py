@@ -11,7 +11,9 @@ from bench.commands.options import RESULTS, Json, Results, cores, print_json, te
 from bench.commands.verbs import NOT_SOUND, NOTHING_RUN, RUNS_FAILED
 from bench.exchange.imported import imports
 from bench.nightly import rerun as reruns
+from bench.output.tables import print_table
 from bench.output.terminal import say, warn
+from bench.output.waiting import doing
 from bench.report.folders import (
     difference_json,
     difference_lines,
@@ -43,9 +45,11 @@ def verify(
     With --rerun also where a run that is trained again has other numbers than its record, on a platform class whose
     canaries are stored; exit code 4 where none could be trained again.
     """
+    doing("checking hashes")
     elsewhere = imports(results)
     store = Store(results)
     found = verified(store, len(elsewhere.sound), elsewhere.damaged, of_shipped())
+    doing("training runs again" if rerun else "comparing")
     again = reruns.rerun(store, rerun, baseline or results, jobs or cores(), lambda _: None) if rerun else None
     if as_json:
         print_json(verified_json(results, found) | ({"rerun": reruns.as_json(again)} if again else {}))
@@ -74,7 +78,7 @@ def diff(
     if as_json:
         print_json(difference_json(found))
         return
-    terminal().print(difference_table(found))
+    print_table(terminal(), difference_table(found))
     say(*difference_lines(found))
 
 

@@ -31,7 +31,9 @@ from bench.commands.options import (
 from bench.commands.writing import Force, write_out
 from bench.evidence.measures import Evidence
 from bench.guests.entrants import entrants
+from bench.output.tables import print_table
 from bench.output.terminal import put, say, warn
+from bench.output.waiting import doing
 from bench.plan import COMMAND_LINE, selected
 from bench.report.boards import REFERENCE, boards
 from bench.report.machine import check_json
@@ -44,7 +46,6 @@ from bench.report.terminal import (
     counts_line,
     deviation_lines,
     family_lines,
-    print_table,
     transfer_table,
     verdict_table,
 )
@@ -165,9 +166,12 @@ def workers(evidence: Evidence) -> Iterator[Executor | None]:
 def judged(evidence: Evidence, pool: Executor | None = None) -> Judged:
     """All that there is to say about the results; pool: where resampling is done, else here."""
     experiments = selected(evidence.suite, evidence.selection.only)
+    doing("reading records")
     resampling = [begin(evidence, e, pool) for e in experiments]
     metrics = [metric for e in experiments for metric in transfer_metrics(evidence, e)]
+    doing("judging claims under all their readings")
     verdicts = judge(evidence, experiments)
+    doing("resampling")
     return verdicts, metrics, [a for finish in resampling for a in finish()]
 
 
@@ -212,6 +216,7 @@ def judged_report(evidence: Evidence, pool: Executor | None = None) -> tuple[Pat
     try:
         with drawn(evidence, experiments, folder, pool):
             found = judged(evidence, pool)
+            doing("drawing figures")
             draw_specifications(suite.id, found[0], folder, pool)
             return write_report(evidence, experiments, *found, folder), found
     except OSError as error:

@@ -33,13 +33,14 @@ from bench.executors.estimate import Forecast, forecast, peak_bytes, stored_byte
 from bench.executors.measure import Measuring, measure, one_a_method
 from bench.executors.paces import CPU, Paces, keep, published_in, stored
 from bench.executors.proposal import proposal
+from bench.output.tables import print_table
 from bench.output.terminal import say, warn
 from bench.plan import COMMAND_LINE, Plan, Resolver, selected, sharded
 from bench.report.chances import power_json, power_lines, power_table
 from bench.report.costs import costs_json, costs_lines, costs_table
 from bench.report.machine import plan_json
 from bench.report.proposal import proposal_json, proposal_lines, proposal_table
-from bench.report.terminal import duration, plan_table, print_table, standing_line, waiting_lines
+from bench.report.terminal import duration, plan_table, standing_line, waiting_lines
 from bench.store import Store
 from bench.store.provenance import processor
 from bench.suite import PRIMARY, SuiteError
@@ -104,7 +105,7 @@ def plan(
             print_json(proposal_json(found, evidence))
             return
         if found.chosen:
-            terminal().print(proposal_table(found))
+            print_table(terminal(), proposal_table(found))
         say(*proposal_lines(found, evidence, results))
         return
     _show_plan(evidence, planned, expected, machines, as_json)
@@ -168,13 +169,13 @@ def _show_plan(evidence: Evidence, planned: Plan, expected: Forecast, machines: 
         return
     console = terminal()
     if planned.cells:
-        console.print(plan_table(planned, now, expected))
+        print_table(console, plan_table(planned, now, expected))
         basis = ", ".join(sorted({c.basis for c in expected.cells.values()}))
         left = f"about {duration(expected.wall_s)} left with {machines.workers} process(es)"
         say(f"{standing_line(planned, now)}; {left}")
         sizes = f"about {memory / 2**20:,.0f} MiB of memory and {disk / 2**20:,.0f} MiB of checkpoints at most"
         say(f"(time from: {basis}), {sizes}")
-    console.print(costs_table(found, machines))
+    print_table(console, costs_table(found, machines))
     say(*costs_lines(found, planned, expected.cells, evidence.store.root))
     for line in waiting_lines(planned):
         say(line)

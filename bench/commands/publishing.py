@@ -12,6 +12,7 @@ from bench.commands.options import RESULTS, Json, Results, print_json
 from bench.commands.verbs import BAD_USAGE, NOTHING_RUN
 from bench.exchange.imported import imports
 from bench.output.terminal import say, warn
+from bench.output.waiting import doing
 from bench.plan import COMMAND_LINE
 from bench.site.archive import Archive
 from bench.site.build import build
@@ -37,12 +38,14 @@ def leaderboard(
     except SiteError as error:
         warn(error)
         raise typer.Exit(BAD_USAGE) from error
+    doing("reading records")
     archive = Archive(results, suites)
     for problem in (*archive.damaged, *imports(results).damaged.values()):
         warn(f"not counted: {problem}")
     if not archive.size:  # a site that is there is worth more than one of nothing
         warn(f"nothing was run: no record in {results}; no site was written")
         raise typer.Exit(NOTHING_RUN)
+    doing("building the site")
     try:
         manifest = build(suites, archive, out)
     except SiteError as error:

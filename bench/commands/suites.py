@@ -11,6 +11,7 @@ from bench.audit import audit as audited
 from bench.commands.options import Json, Reading, SuiteName, print_json, read_as, terminal
 from bench.commands.verbs import ASKED_TO_FAIL, BAD_USAGE
 from bench.envs import AssetMissing, BackendMissing, checked
+from bench.output.tables import print_table
 from bench.output.terminal import put, say, warn
 from bench.plan import COMMAND_LINE
 from bench.plan.sides import compares_itself
@@ -40,7 +41,7 @@ def ls(
     if as_json:
         print_json(rows)
     else:
-        terminal().print(listing_table(kind, rows))
+        print_table(terminal(), listing_table(kind, rows))
 
 
 def audit(
@@ -64,7 +65,7 @@ def audit(
     elif markdown:
         put(audit_markdown(audits))
     else:
-        terminal().print(audit_table(findings, everything))
+        print_table(terminal(), audit_table(findings, everything))
         say(audit_counts(findings))
     if any(f.holds in (fail_on or ()) for f in findings):
         raise typer.Exit(ASKED_TO_FAIL)

@@ -13,6 +13,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from bench.output.escaping import line
+from bench.output.waiting import about_to_print
 
 READER_GONE = 141  # as a shell says of a program that writes to a pipe nobody reads
 
@@ -51,6 +52,10 @@ class Terminal(Console):
         # Highlighting would cut a text into pieces, and what is a command only as a whole would be seen by nobody.
         super().__init__(markup=False, emoji=False, highlight=False, **options)
 
+    def print(self, *objects: Any, **options: Any) -> None:
+        about_to_print()
+        super().print(*objects, **options)
+
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=_lines(segment.text))
@@ -70,6 +75,7 @@ def _write(stream: TextIO, lines: Iterable[object]) -> None:
 
 
 def _print(stream: TextIO, text: str) -> None:
+    about_to_print()
     try:
         stream.write(text)
         stream.flush()

@@ -15,7 +15,7 @@ from bench.evidence.standing import Standing
 from bench.executors.dispatch import Outcome
 from bench.executors.estimate import Forecast, Progress
 from bench.output.escaping import line, visible
-from bench.output.terminal import coloured, say
+from bench.output.terminal import coloured
 from bench.plan import Plan
 from bench.report.numbers import (
     METRICS,
@@ -33,7 +33,6 @@ from bench.report.numbers import (
 from bench.report.words import sentence
 from bench.verdict import Aggregate, TransferMetric, Verdict, counts, families
 
-LONG = 500  # rows of a table that is still laid out in boxes
 STYLE = {
     "reproduced": "green",
     "exceeds": "green",
@@ -45,17 +44,6 @@ STYLE = {
     "not_comparable": "cyan",
     "not_run": "dim",
 }
-
-
-def print_table(console: Console, table: Table) -> None:
-    """A table as it is; a very long one as a line for each row, which takes rich minutes to lay out."""
-    if table.row_count <= LONG:
-        console.print(table)
-        return
-    say(f"{table.title}: {table.row_count} rows")
-    say(" | ".join(str(column.header) for column in table.columns))
-    for row in zip(*(column.cells for column in table.columns), strict=True):
-        say(" | ".join(str(cell).replace("\n", ": ") for cell in row))
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> Table:

@@ -1,0 +1,37 @@
+"""Tables that fit, or are stacked: no word breaks at 80 columns."""
+
+from __future__ import annotations
+
+import io
+
+from rich.table import Table
+
+from bench.output.tables import narrowest, print_table
+from bench.output.terminal import Terminal, coloured
+
+WORDS = ("robustness", "preregistration", "reproducibility", "undistilled_teachers", "0123456789abcdef")
+
+
+def shown(columns: int, width: int) -> str:
+    """A table of so many columns, in which each word must be found whole."""
+    table = Table(title="a table")
+    for k in range(columns):
+        table.add_column(f"heading_{k}", overflow="fold")
+    table.add_row(*(WORDS[k % len(WORDS)] for k in range(columns - 2)), coloured("word", "green", "\na sentence"), "")
+    console = Terminal(width=width, file=io.StringIO())
+    print_table(console, table)
+    assert (narrowest(console, table) <= width) == ("│" in console.file.getvalue())
+    return console.file.getvalue()
+
+
+def test_a_table_that_fits_is_a_table() -> None:
+    assert all(word in shown(4, 80) for word in WORDS[:2])
+    assert len(set(map(len, shown(4, 80).splitlines()[1:]))) == 1
+
+
+def test_one_that_would_break_words_has_a_line_for_each_thing() -> None:
+    lines = [line.rstrip() for line in shown(8, 80).splitlines()]
+    assert lines[:2] == ["a table", ""]
+    assert [line.split()[0] for line in lines if line.startswith("heading")] == [f"heading_{k}" for k in range(7)]
+    assert all(any(line.endswith(word) for line in lines) for word in (*WORDS, "word", "a sentence"))
+    assert max(map(len, lines)) <= 80
