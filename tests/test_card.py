@@ -31,14 +31,14 @@ def texts(svg: bytes) -> str:
 
 
 def test_a_claim_s_card(bench_here: Bench, tmp_path: Path) -> None:
-    done = bench_here("card", "knowru", "better-throughout", "--results", ROOT / "results", "--out", "mine")
+    done = bench_here("card", "knowru", "fewer-episodes", "--results", ROOT / "results", "--out", "mine")
     assert done.returncode == 0, done.stderr
     paths = [tmp_path / line for line in done.stdout.splitlines()]
     assert len(paths) == 4  # two experiments: tasks II and III, where the second has no run
     (png, *_), (svg, *_) = ([p for p in paths if p.suffix == form] for form in (".png", ".svg"))
     assert size(png.read_bytes()) == (1200, 630)
     shown = texts(svg.read_bytes())
-    for words in ("over the whole of training KnowRU", "reproduced", "re-implementation", "bench show knowru:better"):
+    for words in ("needs fewer episodes than MADDPG", "reproduced", "re-implementation", "bench show knowru:fewer"):
         assert words in shown
     refused = bench_here("card", "knowru", "no-such", "--results", ROOT / "results")
     assert refused.returncode == 2
