@@ -1,11 +1,13 @@
 """What is published: the sdist and the wheel, and `bench` installed from that wheel with each Python that is here.
 
-Slow, for torch comes along: `tox run -e package`.
+Slow, for torch comes along: `tox run -e package`. BENCH_PYTHONS names interpreters beside those that are found by name,
+between colons.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -20,10 +22,20 @@ from bench import __version__
 from bench.suite.shipped import available
 from tests.conftest import ROOT
 
-PYTHONS = [f"python3.{minor}" for minor in range(11, 16)]
 PARTS = {"bench", "baselines", "suites", "docs", "examples"}
 FILES = {"README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "constraints.txt", "pyproject.toml", "PKG-INFO"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def pythons() -> list[str]:
+    """Those that start: a name may stand on the path for one that is not here."""
+    named = [f"python3.{minor}" for minor in range(11, 16)]
+    asked = [path for path in os.environ.get("BENCH_PYTHONS", "").split(os.pathsep) if path]
+    return [*filter(starts, named), *asked]
+
+
+def starts(python: str) -> bool:
+    return bool(shutil.which(python)) and not subprocess.run([python, "--version"], capture_output=True).returncode
 
 
 def called(*command: str | Path, cwd: Path) -> str:
@@ -73,7 +85,7 @@ def test_the_wheel_has_suites_types_and_pages(dist: Path) -> None:
     assert only(dist, "*.whl").stat().st_size < 3 * 2**20
 
 
-@pytest.mark.parametrize("python", [name for name in PYTHONS if shutil.which(name)])
+@pytest.mark.parametrize("python", pythons())
 def test_it_works_from_the_wheel_alone(dist: Path, python: str, tmp_path: Path) -> None:
     """In an empty folder, with nothing of the checkout: suites, a suite of one's own, a run and its verdicts."""
     called(python, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
