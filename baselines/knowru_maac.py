@@ -4,13 +4,15 @@ Axes: S seed, N agent, B batch, O observation entry, A action entry. Logits are 
 
 | paper | here |
 |---|---|
-| eq. 9, and Sec. 4.5's other losses | `knowru.LOSSES` |
+| eq. 9 | `knowru.mse` |
+| Sec. 4.5's other losses | `knowru.kl`, `knowru.cross_entropy` |
 | eq. 10, with MAAC's loss in the place of L_Q | `knowru.combined_loss` |
 | Sec. 3.3, Algorithm 1: alpha | `knowru.annealed_alpha` |
 | end of Sec. 3.3: the losses' orders of magnitude | `knowru.magnitude_scale` |
-| Sec. 3.3: the observation at hand, read by teacher and student | `MAACReuse`, `reuse_at` = "policy" |
+| Sec. 3.3: the observation at hand, read by teacher and student | `MAACReuse` |
 
-Collector i learns from collector i mod 4 of task VII, banks from its only bank: `pairing.partners`. A teacher
+The observation at hand is read where `reuse_at` is "policy". Collector i learns from collector i mod 4 of task VII,
+banks from its only bank: `pairing.partners`. A teacher
 normalises what it reads by the student's batch, as the released code does, whose teachers stay in training mode.
 
 The released code (KnowRU-MARL/KnowRU b0c9817, MAAC-distillation/algorithms/attention_sac.py:161-195) is `reuse_at` =
@@ -31,7 +33,7 @@ from baselines.kernels.nn import ACTIVATIONS, actor_logits, entry_slots
 from baselines.knowru import LOSSES, annealed_alpha, combined_loss, magnitude_scale
 from baselines.learner import Task
 from baselines.losses.pairing import paired
-from baselines.maac import MAAC
+from baselines.maac import MAAC, PolicyBatch
 from baselines.maddpg import only
 from baselines.streams import Streams
 from baselines.teachers import alike, teacher_of, teacher_pairs
@@ -57,17 +59,12 @@ class MAACReuse:
         return {"alpha": annealed_alpha(h.alpha_start, h.alpha_end, h.anneal_fraction * self._episodes, episodes_done)}
 
     def __call__(
-        self,
-        loss: Tensor,
-        obs: Tensor,
-        logits: Tensor,
-        after: Tensor,
-        target: Tensor,
-        coefficients: Mapping[str, Tensor],
+        self, loss: Tensor, batch: PolicyBatch, coefficients: Mapping[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """`maac.PolicyObjective`, with `loss` in the place of L_Q."""
         h = self._h
-        read, student = (obs, logits) if h.reuse_at == "policy" else (after, target)
+        at_hand = h.reuse_at == "policy"
+        read, student = (batch.obs, batch.logits) if at_hand else (batch.next_obs, batch.target_logits)
         with torch.no_grad():
             taught = actor_logits(self._weights, read, self._slots, ACTIVATIONS[h.activation])
         reuse = LOSSES[h.reuse_loss](taught, student)

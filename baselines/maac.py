@@ -5,10 +5,10 @@ samples as columns (see kernels/nn.py).
 
 | paper | here | its code |
 |---|---|---|
-| eq. 5 and 6: the critic, with attention over other agents | `attention.action_values` | utils/critics.py |
-| eq. 7: the critics' targets and loss | `soft_targets`, `critic_loss` | algorithms/attention_sac.py, `update_critic` |
-| eq. 8: the policies' gradient, with eq. 9's counterfactual baseline | `policy_loss`, `expected` | `update_policies` |
-| Sec. 3.2: parameters that agents share | `attention.SHARED` | utils/critics.py, `scale_shared_grads` |
+| the critic, with attention over other agents | `attention.action_values` | utils/critics.py |
+| the critics' targets and joint loss | `soft_targets`, `critic_loss` | algorithms/attention_sac.py, `update_critic` |
+| the policies' gradient, and the counterfactual baseline in it | `policy_loss`, `expected` | `update_policies` |
+| parameters that agents share | `attention.initial_critic` | utils/critics.py, `scale_shared_grads` |
 
 With the code: the entropy in a target is that of the action that was sampled, and not discounted. A policy's loss has a
 penalty on logits, the critic's one on attention logits, summed over heads. Gradients of what all agents share are
@@ -21,13 +21,14 @@ Departs from the code: an action is the best after Gumbel noise, not torch's mul
 probabilities. Observations are padded to the longest, so a bank's first layers are drawn as wide as a collector's.
 The replay forgets the oldest transition first; the code moves a whole block.
 KnowRU's code (b0c9817) has all this but both clippings ("none").
-The numbers of the equations and sections above are from memory, and were not checked against the paper.
+The paper was not at hand: its parts stand here by name, as its code has them. Gao et al. 2021 print its critic as eq. 4
+and 5.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -53,12 +54,12 @@ LEAST_DEVIATION = 1e-8  # of rewards that are all alike; the code divides by zer
 
 
 def soft_targets(q_next: Tensor, log_pi: Tensor, rewards: Tensor, gamma: float, reward_scale: float) -> Tensor:
-    """Eq. 7's y = r + gamma Q'(o', a') - log pi(a' | o') / reward_scale, all [S, N, B]: with the code, undiscounted."""
+    """y = r + gamma Q'(o', a') - log pi(a' | o') / reward_scale, all [S, N, B]; as the code, entropy undiscounted."""
     return rewards + gamma * q_next - log_pi / reward_scale
 
 
 def critic_loss(q: Tensor, targets: Tensor, attention: Tensor, penalty: float) -> Tensor:
-    """Eq. 7: squared errors, means over the batch and summed over agents, [S, N, B] x2 -> [S].
+    """The joint loss: squared errors, means over the batch and summed over agents, [S, N, B] x2 -> [S].
 
     attention [S, K, B, N, N]: logits, of which the code adds the mean square over others and batch, summed over heads
     and agents.
@@ -69,16 +70,16 @@ def critic_loss(q: Tensor, targets: Tensor, attention: Tensor, penalty: float) -
 
 
 def policy_loss(log_pi: Tensor, advantage: Tensor, logits: Tensor, reward_scale: float, penalty: float) -> Tensor:
-    """Eq. 8: mean of log pi (log pi / reward_scale - advantage), the bracket a constant, and the penalty: [S, N].
+    """Mean of log pi (log pi / reward_scale - advantage), the bracket a constant, and the penalty: [S, N].
 
-    log_pi, advantage [S, N, B], logits [S, N, A, B].
+    Its gradient is that of the policies. log_pi, advantage [S, N, B], logits [S, N, A, B].
     """
     weight = (log_pi / reward_scale - advantage).detach()
     return (log_pi * weight).mean(-1) + penalty * logits.square().mean((-2, -1))
 
 
 def expected(values: Tensor, log_probabilities: Tensor) -> Tensor:
-    """Eq. 9's baseline: the mean of values over the policy's actions, [S, N, A, B] x2 -> [S, N, B].
+    """The counterfactual baseline: the mean of values over the policy's actions, [S, N, A, B] x2 -> [S, N, B].
 
     Summed action by action, so that no order depends on a seed's place.
     """
@@ -98,6 +99,19 @@ def chosen(index: Tensor, actions: int) -> Tensor:
     return torch.zeros(*index.shape[:2], actions, index.shape[-1], device=index.device).scatter_(2, index, 1)
 
 
+@dataclass(frozen=True)
+class PolicyBatch:
+    """What the policies read and made of it. obs, next_obs [S, N, O, B], normalised; logits [S, N, A, B].
+
+    target_logits: of the target policies on next_obs, before the targets moved; without gradient.
+    """
+
+    obs: Tensor
+    logits: Tensor
+    next_obs: Tensor
+    target_logits: Tensor
+
+
 class PolicyObjective(Protocol):
     """What a method makes of the policies' loss."""
 
@@ -106,18 +120,11 @@ class PolicyObjective(Protocol):
         ...
 
     def __call__(
-        self,
-        loss: Tensor,
-        obs: Tensor,
-        logits: Tensor,
-        after: Tensor,
-        target: Tensor,
-        coefficients: Mapping[str, Tensor],
+        self, loss: Tensor, batch: PolicyBatch, coefficients: Mapping[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """What the policies minimise, and further terms to report, all [S, N].
 
-        loss [S, N]: MAAC's own. obs [S, N, O, B], normalised, and logits [S, N, A, B]; after, target: the next
-        observations, and what the target policies made of them, before they moved. coefficients: 0-d.
+        loss [S, N]: MAAC's own. coefficients: 0-d.
         """
         ...
 
@@ -285,9 +292,9 @@ class MAAC:
         return {"critic": loss_critic.detach(), **losses, "attention": size_of}
 
     def _policy_step(
-        self, obs: Tensor, noise: Tensor, after: Tensor, target: Tensor, coefficients: Mapping[str, Tensor]
+        self, obs: Tensor, noise: Tensor, next_obs: Tensor, target_logits: Tensor, coefficients: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:
-        """One step of all policies; losses [S]. For the arguments see `PolicyObjective`."""
+        """One step of all policies; losses [S]. noise [S, N, A, B]; for the others see `PolicyBatch`."""
         h = self.hyperparameters
         logits = self._actors.logits(self._actor_adam.leaves[0], obs)
         log_all = logits.log_softmax(2)
@@ -300,7 +307,7 @@ class MAAC:
             entropy = -expected(log_all, log_all)
         loss, terms = policy_loss(log_pi, advantage, logits, h.reward_scale, h.logit_penalty), {}
         if self._objective is not None:
-            loss, terms = self._objective(loss, obs, logits, after, target, coefficients)
+            loss, terms = self._objective(loss, PolicyBatch(obs, logits, next_obs, target_logits), coefficients)
         self._actor_adam.step(0, loss)
         losses = {"actor": loss, "q": q.mean(-1), "entropy": entropy.mean(-1), **terms}
         return {name: own.detach().mean(-1) for name, own in losses.items()}

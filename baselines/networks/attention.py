@@ -1,4 +1,4 @@
-"""MAAC's critic (Iqbal and Sha 2019, eq. 5 and 6): each agent's value with attention over the other agents.
+"""MAAC's critic (Iqbal and Sha 2019; eq. 4 and 5 of Gao et al. 2021): values with attention over the other agents.
 
 Axes: S seed, N agent, B batch, O observation entry, A action entry, H hidden unit, K head, D = H / K entry of a head.
 Samples are columns, as in kernels/nn.py. Parameters by dotted name, those of agents leading with [S, N], those that all

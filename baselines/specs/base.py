@@ -17,6 +17,8 @@ Count = Annotated[int, Field(ge=1, le=10**12)]
 Layers = Annotated[int, Field(ge=1, le=100)]
 Width = Annotated[int, Field(ge=1, le=2**14)]  # units of a layer
 Batch = Annotated[int, Field(ge=1, le=10**6)]  # what is learned from, or played, at once
+BatchOfFours = Annotated[int, Field(ge=4, le=10**6, multiple_of=4)]  # transitions; kernels/nn.py, WHOLE_COLUMNS
+BatchOfRegisters = Annotated[int, Field(ge=32, le=10**6, multiple_of=32)]  # kernels/layers.py, WHOLE_REGISTERS
 Actions = Literal["discrete", "continuous"]
 Unit = Literal["episodes", "steps", "updates"]  # what a run counts by: episodes and environment steps are of each task
 UNITS: tuple[Unit, ...] = ("episodes", "steps", "updates")

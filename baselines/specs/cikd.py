@@ -6,8 +6,8 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from baselines.specs.base import Algorithm, Batch, Network, Positive, TaskSizes, Work, later, misfit
-from baselines.specs.ensemble_sac import Blocks, EnsembleSAC, minibatches
+from baselines.specs.base import Algorithm, Batch, BatchOfRegisters, Network, Positive, TaskSizes, Work, later, misfit
+from baselines.specs.ensemble_sac import EnsembleSAC, minibatches
 from baselines.specs.sac import LOSSES
 
 
@@ -21,7 +21,7 @@ class CIKD(EnsembleSAC):
     critic_inputs: Literal["replay"]  # the states and actions that were stored
     distill_epochs: Batch  # over the pool, in each distillation
     distill_pool: Literal["replay"]  # all of it
-    distill_batch_size: Blocks  # transitions
+    distill_batch_size: BatchOfRegisters  # transitions
     distill_batches: Literal["consecutive"]  # stretches of the replay in a random order, not shuffled inside
     distill_optimizer: Literal["fresh_adam"]  # each network's own, for each distillation
     distill_lr: Positive  # its step size

@@ -9,8 +9,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from baselines.specs.base import Algorithm, FirstPhase, Fraction, Hyperparameters, Network, Positive, TaskSizes, Work
-from baselines.specs.maddpg_epsilon_greedy import LOSSES, BatchSize, EpsilonGreedyMADDPG
+from baselines.specs.base import (
+    Algorithm,
+    BatchOfFours,
+    FirstPhase,
+    Fraction,
+    Hyperparameters,
+    Network,
+    Positive,
+    TaskSizes,
+    Work,
+)
+from baselines.specs.maddpg_epsilon_greedy import LOSSES, EpsilonGreedyMADDPG
 from baselines.specs.masac import LOSSES as MASAC_LOSSES
 from baselines.specs.masac import MASAC
 
@@ -27,7 +37,7 @@ class DVM(Hyperparameters, ABC):
     matching_loss: Literal["mse"]
     permutations: Literal["all", "random"]  # orders of agents that they are matched in: every one, or one drawn a batch
     distilled_start: Literal["fresh"]
-    distillation_batch_size: BatchSize
+    distillation_batch_size: BatchOfFours  # transitions
     distillation_lr: Positive  # Adam's step size, of policy and critics
     distillation_grad_clip: Positive  # largest norm of all gradients of a network
     copied: Literal["none", "policy", "critic", "both"]  # what every agent becomes a copy of

@@ -8,11 +8,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from baselines.specs.base import Algorithm, Batch, Count, Network, TaskSizes, Width, Work, misfit
+from baselines.specs.base import Algorithm, Batch, BatchOfRegisters, Count, Network, TaskSizes, Width, Work, misfit
 from baselines.specs.sac import LOSSES, SAC
 
 Members = Annotated[int, Field(ge=2, le=100)]
-Blocks = Annotated[int, Field(ge=32, le=10**6, multiple_of=32)]  # transitions; by 32s: losses/gaussian.py
 
 
 def minibatches(transitions: int, batch_size: int) -> int:
@@ -78,7 +77,7 @@ class SACExtra(SAC):
     extra_first: Count  # the first round is one step after so many
     extra_epochs: Batch  # over the pool, in each round
     extra_pool: Literal["replay"]  # all of it
-    extra_batch_size: Blocks  # transitions of an additional update
+    extra_batch_size: BatchOfRegisters  # transitions of an additional update
     extra_updates: Literal["policy_and_critics", "policy_and_temperature"]  # what learns: all, or what the code has
 
     @model_validator(mode="after")

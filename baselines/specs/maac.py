@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from baselines.specs.base import (
     Algorithm,
     Batch,
+    BatchOfRegisters,
     Count,
     Fraction,
     Hyperparameters,
@@ -47,7 +48,7 @@ class MAAC(Hyperparameters):
     tau: Fraction  # target rate: target <- (1 - tau) target + tau online, after every update
     reward_scale: Positive  # its inverse weighs the entropy
     reward_standardisation: bool  # of each agent, over what the replay holds
-    batch_size: Annotated[int, Field(ge=32, le=10**6, multiple_of=32)]  # transitions; by 32s: kernels/layers.py
+    batch_size: BatchOfRegisters  # transitions
     replay_size: Count  # transitions
     rollout_threads: Batch  # environments that are played side by side
     critic_weight_decay: Annotated[float, Field(ge=0)]  # Adam's, added to the gradient

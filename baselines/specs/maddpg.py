@@ -10,6 +10,7 @@ from pydantic import Field
 from baselines.specs.base import (
     Algorithm,
     Batch,
+    BatchOfFours,
     Count,
     Fraction,
     Hyperparameters,
@@ -36,7 +37,7 @@ class MADDPG(Hyperparameters):
     lr: Positive  # Adam's step size, actor and critic
     gamma: Fraction  # discount
     tau: Fraction  # target rate: target <- (1 - tau) target + tau online, after every update
-    batch_size: Annotated[int, Field(ge=4, le=10**6, multiple_of=4)]  # transitions; by fours: kernels/nn.py says why
+    batch_size: BatchOfFours  # transitions
     replay_size: Count  # transitions
     warmup_transitions: Annotated[int, Field(ge=0)]  # no update before so many transitions are stored
     update_episodes: Batch  # episodes between two updates; they run as parallel copies

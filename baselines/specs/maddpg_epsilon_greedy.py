@@ -10,6 +10,7 @@ from pydantic import Field
 from baselines.specs.base import (
     Algorithm,
     Batch,
+    BatchOfFours,
     Count,
     Fraction,
     Hyperparameters,
@@ -23,7 +24,6 @@ from baselines.specs.base import (
 )
 
 LOSSES = ("critic", "actor", "q")
-BatchSize = Annotated[int, Field(ge=4, le=10**6, multiple_of=4)]  # transitions; by fours: kernels/nn.py says why
 
 
 class EpsilonGreedyMADDPG(Hyperparameters):
@@ -38,7 +38,7 @@ class EpsilonGreedyMADDPG(Hyperparameters):
     lr: Positive  # Adam's step size, actor and critic
     gamma: Fraction  # discount
     tau: Fraction  # target rate: target <- (1 - tau) target + tau online, after every update
-    batch_size: BatchSize  # one batch for each agent
+    batch_size: BatchOfFours  # transitions; one batch for each agent
     batches: Literal["own"]
     replay_size: Count  # transitions
     warmup_transitions: Annotated[int, Field(ge=0)]  # no update before so many are stored

@@ -11,6 +11,7 @@ from baselines.specs.base import (
     Actions,
     Algorithm,
     Batch,
+    BatchOfRegisters,
     Count,
     Fraction,
     Hyperparameters,
@@ -25,7 +26,6 @@ from baselines.specs.base import (
 )
 
 LOSSES = ("critic", "value", "actor", "q", "entropy")
-BatchSize = Annotated[int, Field(ge=32, le=10**6, multiple_of=32)]  # transitions; by 32s: losses/gaussian.py says why
 
 
 class MASAC(Hyperparameters):
@@ -46,7 +46,7 @@ class MASAC(Hyperparameters):
     value_function: Literal[True]  # V beside Q, with the target network
     target_observations: Literal["next", "current"]  # what V is asked about in Q's target; "current": the code's slip
     others_actions: Literal["replay"]  # what the others do where an agent's action is drawn anew
-    batch_size: BatchSize  # one batch for each agent
+    batch_size: BatchOfRegisters  # transitions; one batch for each agent
     batches: Literal["own"]
     replay_size: Count  # transitions
     warmup_transitions: Annotated[int, Field(ge=0)]  # no update before so many are stored

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from baselines.specs.base import (
     Actions,
     Algorithm,
+    BatchOfRegisters,
     Count,
     Fraction,
     Hyperparameters,
@@ -41,7 +42,7 @@ class SAC(Hyperparameters):
     lr: Positive  # Adam's step size: policy, critics and temperature
     gamma: Fraction  # discount
     tau: Fraction  # target rate: target <- (1 - tau) target + tau online, after every update
-    batch_size: Annotated[int, Field(ge=32, le=10**6, multiple_of=32)]  # transitions; by 32s: losses/gaussian.py
+    batch_size: BatchOfRegisters  # transitions
     replay_size: Count  # transitions
     update_steps: Count  # environment steps between two updates
     warmup_transitions: Count  # no update before so many are stored; until then actions are uniformly random

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2] / "baselines"
 FILES = {path.stem: path for path in sorted(ROOT.rglob("*.py")) if path.parent.name != "specs"}
 METHODS = ["knowru", "maddpg", "maddpg_epsilon_greedy", "dvm", "qmix", "qmix_multi", "mkt_marl", "dec_hdrqn", "sac"]
 METHODS += ["ensemble_sac", "cikd", "masac", "ptde", "ptde_distill", "ptde_mappo", "csrl", "qplex", "ctds"]
+METHODS += ["maac", "knowru_maac"]
 
 
 @cache
