@@ -28,10 +28,29 @@ def half_a_canary() -> Plan:
         return canary_plan(load("mkt_marl"))
 
 
-PLAN = half_a_canary()
-CELLS = [cell for cell in PLAN.cells if cell.experiment in ("teachers", "table2")]
+TREASURE = ("rollout_threads=2", "batch_size=32", "replay_size=150")
+
+
+def treasure() -> Plan:
+    """MAAC and KnowRU on it, whose rounds are steps of open episodes: 200 rounds of two environments, four updates."""
+    changes = tuple(f"{method}.{change}" for method in ("maac", "knowru_maac") for change in TREASURE)
+    budget = ("budget.episodes=4", "budget.record_every=2", "budget.evaluate_every=4")
+    looks = ("budget.evaluation_episodes=1", "budget.final_evaluation_episodes=1")
+    return make_plan(
+        load("knowru"), Selection(only=("treasure/VIII",), seeds=(0, 1), settings=(*budget, *looks, *changes))
+    )
+
+
+def joined(first: Plan, second: Plan) -> Plan:
+    return first.model_copy(update={"cells": first.cells + second.cells, "runs": first.runs + second.runs})
+
+
+PLAN = joined(half_a_canary(), treasure())
+CELLS = [cell for cell in PLAN.cells if cell.experiment in ("teachers", "table2", "treasure/VII")]
+CELLS += [cell for cell in PLAN.cells if cell.method == "knowru_maac"]
 STOPS = (1, 9, 6, 5)  # rounds until the next stop, 21 of 24; updates begin after about ten
 STOPS_OF_TEN = (1, 1, 1)  # of 4, where a round is ten episodes, each with updates
+STOPS_OF_STEPS = (30, 60, 37, 50)  # of 200; an update in each fifty, an episode's end after a hundred
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +84,9 @@ def hash_of(store: Store, run: str) -> str:
     return numbers_hash(record)
 
 
-# qmix_multi's learner with another mixer; on one task, QMIX against an opponent is here
+# qmix_multi's learner with another mixer; on one task, QMIX against an opponent is here; MAAC is in KnowRU on it
 IN_SLOW = ("vdn_multi on mpe", "qmix_teacher on mpe/push", "qmix_teacher on mpe/speaker_listener")
+IN_SLOW += ("maac on treasure/VII",)
 
 
 def cells(in_slow: bool) -> pytest.MarkDecorator:
@@ -85,7 +105,8 @@ def same_after_stops(cell: Cell, whole: Store, tmp_path: Path) -> None:
     for teacher in {teacher for run in job(cell, 0, 1).runs for teacher in run.teachers}:
         for path in (Store.record_path, Store.weights_path):
             path(store, teacher).write_bytes(path(whole, teacher).read_bytes())
-    stops = STOPS_OF_TEN if cell.method == "mappo_multi" else STOPS
+    of_steps = {"maac": STOPS_OF_STEPS, "knowru_maac": STOPS_OF_STEPS}
+    stops = of_steps.get(cell.method, STOPS_OF_TEN if cell.method == "mappo_multi" else STOPS)
     for rounds, company in zip(stops, ((0, 1), (0,), (1,), (0, 1))[: len(stops)], strict=True):
         for seeds in (company, tuple({0, 1} - set(company))):
             if seeds:

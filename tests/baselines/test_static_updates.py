@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 from baselines.kernels import optim
 from baselines.knowru import knowru
+from baselines.maac import MAAC
 from baselines.maddpg import MADDPG
 from baselines.mappo import mappo
 from baselines.masac import MASAC
@@ -20,7 +21,7 @@ from baselines.mkt_marl import mkt_marl
 from baselines.qmix import qmix
 from baselines.sac import SAC
 from tests import distilled
-from tests.baselines import test_masac
+from tests.baselines import test_knowru_maac, test_maac, test_masac
 from tests.baselines.conftest import Run
 from tests.baselines.test_sac import WARMUP, Play
 from tests.teams import distilling, ppo, single, started, taught, toy_task
@@ -163,6 +164,15 @@ def test_sac_s(updates: Spy) -> None:
     found = updates(SAC)
     play.steps(WARMUP + 3)
     the_same([("all", operations, given) for _, operations, given in found[1:]])
+
+
+@pytest.mark.parametrize("is_taught", [False, True])
+def test_maac_s(is_taught: bool, updates: Spy) -> None:
+    found = updates(MAAC)
+    seeds = (0, 1)
+    own = test_knowru_maac.start(seeds, test_knowru_maac.taught(seeds)) if is_taught else test_maac.maac(seeds)
+    own.play(25)
+    the_same([("all", operations, given) for _, operations, given in found], scheduled=is_taught)
 
 
 def test_masac_s(updates: Spy) -> None:
