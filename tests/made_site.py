@@ -11,11 +11,18 @@ from bench.guests.places import entry
 from bench.plan import Selection, make_plan
 from bench.site.archive import Archive
 from bench.site.build import build
+from bench.site.settings import Settings
 from bench.store import Store
 from bench.suite import Suite
 from tests.several import BETTER, SPREAD, SUBSTITUTE, TURN, claim, suite_of
 from tests.synthetic import fill
 
+SETTINGS = Settings(
+    repository="https://example.org/a/b",
+    issues="https://example.org/a/b/issues",
+    address="https://site.example.org",
+    pictures=False,
+)
 HOSTILE = "<img src=x onerror=\"document.title='taken'\">"
 NEW = "lab:New<b>"
 BREAKING = "</script><script>document.title='taken'</script>"
@@ -39,7 +46,7 @@ WORSE = BETTER.replace("student", "x").replace("base", "student").replace("x", "
 ON_TWO = 'scenarios = ["two"]\n'
 CLAIMS = (  # not comparable, for one task is a substitute; reproduced; not reproduced; reproduced
     claim(BETTER),
-    claim(BETTER, ON_TWO).replace('id = "c"', 'id = "c/two"'),
+    claim(BETTER, ON_TWO + "headline = true\n").replace('id = "c"', 'id = "c/two"'),
     claim(WORSE, ON_TWO).replace('id = "c"', 'id = "c/worse"'),
     claim(BETTER.replace("final", "early"), ON_TWO).replace('id = "c"', 'id = "c/early"'),
 )
@@ -131,11 +138,11 @@ def record_elsewhere(suite: Suite, folder: Path) -> None:
 
 
 def made_site(results: Path, out: Path) -> Path:
-    """Both suites, the first under a reduced profile too."""
+    """Both suites, the first under a reduced profile too. Without pictures, which take longest."""
     suites = [made_suite(), hostile_suite()]
     for suite in suites:
         record_all(suite, results)
     record_all(suites[0], results, "half")
     record_elsewhere(suites[0], results)
-    build(suites, Archive(results), out)
+    build(suites, Archive(results), out, SETTINGS)
     return out

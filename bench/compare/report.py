@@ -69,6 +69,7 @@ def comparison_json(evidence: Evidence, found: Comparison) -> dict[str, Any]:
     entrants = ("imported", "transfer", "retention", "costs", "failures", "tuned_on")
     return {
         "method": method.model_dump(mode="json"),
+        "implementation": "guest",
         "suite": evidence.suite.id,
         "suite_version": evidence.suite.version,
         "bench": bench.__version__,
@@ -86,6 +87,7 @@ def imported_json(evidence: Evidence, found: ImportedComparison) -> dict[str, An
     about = own.model_dump(mode="json", include={"source", "protocol", "refused"})
     return {
         "method": {"imported": own.name, "name": found.entered.method, **about},
+        "implementation": "imported",
         "suite": evidence.suite.id,
         "suite_version": evidence.suite.version,
         "bench": bench.__version__,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from bench import __version__
 from bench.output.escaping import visible
 from bench.report.figures import COLOURS, new_figure
+from bench.report.forest import Placed, placed
 from bench.report.numbers import found, level_of, number, seeds_judged
 from bench.report.words import in_readings, sentence
 from bench.suite import Suite
@@ -40,8 +41,9 @@ def claim_card(suite: Suite, verdict: Verdict, command: str) -> Figure:
     figure.text(0.05, top - 0.03, word, fontsize=15, weight="bold", color=_hue(verdict))
     for line, text in enumerate(textwrap.wrap(sentence(verdict, readings=False), 100)[:2]):
         figure.text(0.05, top - 0.09 - 0.048 * line, text, fontsize=9.5, color=INK)
-    if _has_interval(verdict):
-        _interval(figure.add_axes((0.08, 0.27, 0.84, 0.12)), [verdict])
+    if verdict.found is not None and verdict.interval is not None:
+        own = Placed(verdict.found or 0.0, *verdict.interval)
+        _interval(figure.add_axes((0.08, 0.27, 0.84, 0.12)), [(own, _hue(verdict))], verdict.margin)
         facts = f"found, with {level_of(verdict)} interval: {found(verdict)}"
         if verdict.printed is not None:
             facts += f"; printed: {number(verdict.printed)}"
@@ -58,12 +60,13 @@ def suite_card(suite: Suite, verdicts: Sequence[Verdict], command: str) -> Figur
     figure = _paper(suite, f"{suite.paper.authors.split(',')[0]} et al. {suite.paper.year}")
     for line, text in enumerate(textwrap.wrap(visible(suite.paper.title), WIDEST)[:2]):
         figure.text(0.05, 0.82 - 0.075 * line, text, fontsize=15, weight="bold", color=INK)
-    shown = sorted((v for v in verdicts if _has_interval(v)), key=lambda v: not v.headline)[:MOST]
+    known = ((v, placed(suite, v)) for v in sorted(verdicts, key=lambda v: not v.headline))
+    shown = [(v, own) for v, own in known if own is not None][:MOST]
     if shown:
         axes = figure.add_axes((0.51, 0.29, 0.29, 0.39))
-        _interval(axes, shown)
+        _interval(axes, [(own, _hue(v)) for v, own in shown], 1.0)
         in_rows = {"fontsize": 7.5, "va": "center", "transform": axes.get_yaxis_transform()}  # x in shares of the axes
-        for row, verdict in enumerate(shown):
+        for row, (verdict, _) in enumerate(shown):
             label = textwrap.shorten(visible(verdict.says), 60, placeholder=" ...")
             axes.text(-0.03, row, label, color=INK, ha="right", **in_rows)
             axes.text(1.03, row, verdict.verdict.replace("_", " "), color=_hue(verdict), **in_rows)
@@ -88,28 +91,15 @@ def _foot(figure: Figure, facts: str, command: str) -> None:
     figure.text(0.95, 0.91, f"marl-distill-bench {__version__}", fontsize=10, color=FAINT, ha="right")
 
 
-def _has_interval(verdict: Verdict) -> bool:
-    return verdict.found is not None and verdict.interval is not None
-
-
-def _interval(axes: Axes, verdicts: Sequence[Verdict]) -> None:
-    """Rows of found and its interval; the band is the margin about 0.
-
-    Several share an axis, each in units of its own margin.
-    """
-    several = len(verdicts) > 1
-    for row, verdict in enumerate(verdicts):
-        assert verdict.found is not None
-        assert verdict.interval is not None
-        unit = (verdict.margin or 1.0) if several else 1.0
-        low, high = (end / unit for end in verdict.interval)
-        axes.plot([low, high], [row, row], color=_hue(verdict), linewidth=3, solid_capstyle="butt")
-        axes.plot(verdict.found / unit, row, "o", color=_hue(verdict), markersize=7)
-    margin = 1.0 if several else verdicts[0].margin
+def _interval(axes: Axes, rows: Sequence[tuple[Placed, str]], margin: float | None) -> None:
+    """Rows of what was found with its interval, each in a colour; the band is the margin about 0."""
+    for row, (own, hue) in enumerate(rows):
+        axes.plot([own.low, own.high], [row, row], color=hue, linewidth=3, solid_capstyle="butt")
+        axes.plot(own.at, row, "o", color=hue, markersize=7)
     if margin:
         axes.axvspan(-margin, margin, color="#d0d7de", alpha=0.5, linewidth=0)
     axes.axvline(0, color=FAINT, linewidth=0.8)
-    axes.set_ylim(len(verdicts) - 0.4, -0.6)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_yticks([])
     axes.tick_params(labelsize=8, colors=FAINT)
     for side in ("left", "right", "top"):

@@ -191,14 +191,28 @@ def save(figure: Figure, path: Path) -> Path:
     return path
 
 
-def written(figure: Figure, form: str) -> bytes:
-    """SVG or PNG, without a date or random ids. The first time settles where everything stands."""
+def written(figure: Figure, form: str, letters: bool = False, colours: int | None = None) -> bytes:
+    """SVG or PNG, without a date or random ids. The first time settles where everything stands.
+
+    letters: in an SVG text stays text, in the reader's fonts, which takes a third of the bytes. colours: of a PNG, so
+    many at most.
+    """
     import matplotlib as mpl
 
     if figure.get_layout_engine() is not None:
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
     found = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "marl-distill-bench"}):
+    with mpl.rc_context({"svg.hashsalt": "marl-distill-bench", "svg.fonttype": "none" if letters else "path"}):
         figure.savefig(found, format=form, dpi=150, metadata={"Date": None} if form == "svg" else {"Software": None})
-    return found.getvalue()
+    return found.getvalue() if colours is None else _fewer(found, colours)
+
+
+def _fewer(png: io.BytesIO, colours: int) -> bytes:
+    """The picture with a palette."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    with Image.open(png) as picture:
+        picture.convert("RGB").quantize(colours, method=Image.Quantize.MEDIANCUT).save(out, "PNG", optimize=True)
+    return out.getvalue()

@@ -79,7 +79,7 @@ class Specification:
             save(figure, path)
 
     def svg(self) -> bytes:
-        return written(self._figure(), "svg")
+        return written(self._figure(), "svg", letters=True)
 
     def _figure(self) -> Figure:
         figure = new_figure(*self.size)

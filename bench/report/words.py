@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from bench.report.numbers import classes, correlation, found, interval, level_of, number, seeds_judged, typical_seed
 from bench.stats.rates import unseen
 from bench.suite import PRIMARY
-from bench.verdict import FORBIDDING, Code, Under, Verdict
+from bench.verdict import FORBIDDING, Code, Implementation, Under, Verdict
 
 DIRECTIONS = {
     "same_direction": "the runs point the claimed way",
@@ -43,6 +43,11 @@ SAYS: dict[str, tuple[str, str, str]] = {
         "they are neither shown to be the same within {m} nor apart by more",
     ),
     "between": ("it lies between the bounds", "it lies outside the bounds", "it is shown neither inside nor outside"),
+}
+IMPLEMENTATIONS: dict[Implementation, str] = {
+    "ours": "ours, a re-implementation, not the authors' code",
+    "guest": "guest, a method from elsewhere that was run here",
+    "imported": "imported, made elsewhere and not run here",
 }
 PLACE: dict[Code, int] = {"reproduced": 0, "exceeds": 0, "not_reproduced": 1, "inconclusive": 2}
 MEANS = {
@@ -172,6 +177,7 @@ def facts(v: Verdict) -> Iterator[tuple[str, str]]:
         yield "compatible", f"seeds like ours {could} have given what is printed (95% prediction interval)"
     if v.tags:
         yield "tags", ", ".join(v.tags)
+    yield "code", IMPLEMENTATIONS[v.implementation]
 
 
 def _look(v: Verdict) -> str:

@@ -9,23 +9,29 @@ from bench import __version__
 from bench.audit import audit
 from bench.evidence.measures import Evidence
 from bench.plan import Selection
+from bench.report.figures import written
 from bench.report.tabular import FORMATS
 from bench.site import names
 from bench.site.archive import Archive
+from bench.site.changes import QUIET, News, turned
 from bench.site.documents import documents
+from bench.site.overview import overview
 from bench.site.render import SITE_VERSION, Renderer, static_files
 from bench.site.replacing import replaced, seal
-from bench.site.suites import REFERENCE, SuitePage, overview, suite_page
+from bench.site.settings import NOWHERE, Settings
+from bench.site.suites import REFERENCE, SuitePage, suite_page
 from bench.store import sha256
 from bench.suite import Suite
 
 
-def build(suites: Sequence[Suite], archive: Archive, out: Path) -> dict[str, str]:
+def build(
+    suites: Sequence[Suite], archive: Archive, out: Path, settings: Settings = NOWHERE, news: News = QUIET
+) -> dict[str, str]:
     """Build the site of these suites; its manifest. Raises SiteError, OSError."""
     with replaced(out) as building:
         pages = [page for suite in suites for page in _pages(suite, archive)]
         written = {}
-        for address, content in _files(pages):
+        for address, content in _files(pages, settings, news):
             path = building / address
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
@@ -52,26 +58,38 @@ def _pages(suite: Suite, archive: Archive) -> Iterator[SuitePage]:
             yield suite_page(evidence, findings)
 
 
-def _files(pages: Sequence[SuitePage]) -> Iterator[tuple[str, bytes]]:
+def _files(pages: Sequence[SuitePage], settings: Settings, news: News) -> Iterator[tuple[str, bytes]]:
     """Every file but the manifest: address and content."""
-    render = Renderer(pages)
+    render = Renderer(pages, settings)
     yield "index.html", render.overview(overview(pages)).encode()
-    written: set[str] = set()
+    first = [page for page in pages if not page.reduced]
+    yield "claims.html", render.claims(first).encode()
+    yield "changes.html", render.changes(news, [*turned(news.before, first)] if news.before else []).encode()
+    done: set[str] = set()
     for page in pages:
         suite = page.suite
         others = [p for p in pages if p.suite.id == suite.id and p is not page]
         yield names.suite_page(suite.id, page.profile), render.suite(page, others).encode()
-        for form, written_as in FORMATS.items():
-            yield names.tables_file(suite.id, page.profile, form), written_as(page.all_tables).encode()
+        for form in page.forms:
+            yield names.tables_file(suite.id, page.profile, form), FORMATS[form](page.all_tables).encode()
         for (claim, experiment), figure in page.specifications.items():
             yield names.readings_figure(suite.id, page.profile, claim, experiment), figure.svg()
-        for cell in page.cells:
+        if settings.pictures:
+            yield names.card(suite.id, page.profile), written(page.card(), "png", colours=64)
+        for chart in page.joint:
+            anchor = names.joint_anchor(chart.name)
+            yield names.joint_file(suite.id, page.profile, chart.name, "js"), chart.seeds(anchor)
+            if settings.pictures:
+                yield names.joint_file(suite.id, page.profile, chart.name, "png"), chart.picture(suite.id)
+        for cell in page.ran:
             address = names.cell_page(suite.id, cell.cell.key)
-            if address not in written:  # a cell that two profiles share has one page
-                written.add(address)
+            if address not in done:  # a cell that two profiles share has one page
+                done.add(address)
                 yield address, render.cell(page, cell).encode()
         if not page.reduced:
             yield names.audit_page(suite.id), render.audit(page).encode()
+            for method in suite.method:
+                yield names.method_page(suite.id, method.id), render.method([page, *others], method).encode()
             yield names.badge(suite.id), render.badge(page).encode()
     for document in documents():
         yield f"{document.name}.html", render.document(document).encode()
@@ -85,5 +103,5 @@ def _manifest(pages: Sequence[SuitePage], archive: Archive) -> dict:
         "bench": __version__,
         "suites": {page.suite.id: page.suite.version for page in pages},
         "records": archive.size,
-        "pages": sum(1 + len(page.cells) for page in pages),
+        "pages": sum(1 + len(page.ran) for page in pages),
     }

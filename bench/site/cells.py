@@ -60,6 +60,10 @@ class CellPage:
     verdicts: tuple[Verdict, ...]
 
     @property
+    def ran(self) -> bool:
+        return bool(self.finished or self.failed)
+
+    @property
     def state(self) -> str:
         parts = [f"{len(self.finished)} of {len(self.cell.seeds)} seeds finished"]
         parts += [f"{len(self.failed)} failed"] if self.failed else []
@@ -107,7 +111,7 @@ def cell_page(
         failed=failed,
         missing=tuple(s for s in cell.seeds if s not in records),
         protocol=tuple(_protocol(evidence, cell)),
-        hyperparameters=tuple(_hyperparameters(suite.settings(cell.method), cell)),
+        hyperparameters=tuple(hyperparameters(suite.settings(cell.method), cell.settings["hyperparameters"])),
         notes=cell.notes,
         verdicts=tuple(dict.fromkeys(v for name in names for v in verdicts.get(name, ()))),
     )
@@ -178,7 +182,8 @@ def _protocol(evidence: Evidence, cell: Cell) -> Iterable[Row]:
     yield Row("algorithm", f"{algorithm['name']}, version {algorithm['version']}", "", "")
 
 
-def _hyperparameters(settings: Mapping[str, Setting], cell: Cell) -> Iterable[Row]:
-    for name, value in sorted(cell.settings["hyperparameters"].items()):
+def hyperparameters(settings: Mapping[str, Setting], values: Mapping[str, object]) -> Iterable[Row]:
+    """values: by name."""
+    for name, value in sorted(values.items()):
         said = settings[name]
         yield Row(name, f"{value:,}" if type(value) is int else str(value), said.kind, said.source)

@@ -20,7 +20,8 @@ from bench.suite import Scenario, Unit
 
 Floats = NDArray[np.float64]
 LEVEL = 0.95
-DIGITS = 5  # significant ones: more than any screen shows
+DIGITS = 4  # significant ones: more than any screen shows
+MOST_POINTS = 100  # of a curve: more than any screen shows, too
 MOST_PLACES = 22  # the highest power of ten that a float holds exactly
 
 
@@ -34,9 +35,9 @@ def panel(scenario: Scenario, scores: Mapping[int, Scores], unit: Unit) -> dict[
         "scenario": scenario.id,
         "metric": scenario.metric.replace("_", " "),
         "unit": unit,
-        "levels": _levels(scenario),
+        "levels": levels(scenario),
         "series": [
-            _series(name, {s: own.curves[name] for s, own in scores.items() if name in own.curves}, unit)
+            series(name, {s: own.curves[name] for s, own in scores.items() if name in own.curves}, unit)
             for name in names
         ],
     }
@@ -47,25 +48,33 @@ def _order(name: str) -> tuple[int, str]:
     return (first.index(name) if name in first else len(first), name)
 
 
-def _levels(scenario: Scenario) -> dict[str, float]:
+def levels(scenario: Scenario) -> dict[str, float]:
     if scenario.anchors is None:
         return {}
     return {name: getattr(scenario.anchors, name) for name in ("random", "no_information", "good")}
 
 
-def _series(name: str, curves: Mapping[int, Curve], unit: Unit) -> dict[str, Any]:
-    """One curve of every seed; a seed has gaps at points that only others have, and so has the mean."""
+def series(name: str, curves: Mapping[int, Curve], unit: Unit) -> dict[str, Any]:
+    """One curve of every seed; a seed has gaps at points that only others have, and so has the mean.
+
+    Of more than MOST_POINTS points every so many are kept, the first and the last among them. Of losses the seeds are
+    left out where there is a mean: records have them. n: how many seeds.
+    """
     at = next(iter(curves.values())).at(unit)
     if any(curve.at(unit) != at for curve in curves.values()):
         at = tuple(sorted({point for curve in curves.values() for point in curve.at(unit)}))
+    kept = np.unique(np.linspace(0, len(at) - 1, min(len(at), MOST_POINTS)).round().astype(int))
+    at = tuple(at[place] for place in kept)
     values = np.array([_on(at, curve, unit) for curve in curves.values()])  # [S, P]
-    series: dict[str, Any] = {"name": name, "at": at, "seeds": [*curves], "values": _rows(values)}
+    found: dict[str, Any] = {"name": name, "at": at, "seeds": [*curves], "values": _rows(values), "n": len(curves)}
+    if len(curves) > 1 and name.startswith("loss/"):
+        found |= {"seeds": [], "values": []}
     if len(curves) > 1:
-        series["mean"] = _row(values.mean(axis=0))
+        found["mean"] = _row(values.mean(axis=0))
     if len(curves) >= MINIMUM_SEEDS:
         half = _quantile(len(curves)) * values.std(axis=0, ddof=1) / np.sqrt(len(curves))
-        series |= {"low": _row(values.mean(axis=0) - half), "high": _row(values.mean(axis=0) + half)}
-    return series
+        found |= {"low": _row(values.mean(axis=0) - half), "high": _row(values.mean(axis=0) + half)}
+    return found
 
 
 def _on(points: tuple[int, ...], curve: Curve, unit: Unit) -> Floats:

@@ -14,6 +14,8 @@ DOCUMENTS = {
     "statistics": "Error rates, simulated",
     "suite-files": "Suite files",
     "leaderboard": "This site, and how to submit",
+    "revisions": "What changed in the suites",
+    "changelog": "Changelog",
 }
 
 
@@ -30,12 +32,15 @@ def folder() -> Path:
     return inside if inside.is_dir() else Path(__file__).parent.parent.parent / "docs"
 
 
+def _path(name: str) -> Path:
+    """In a checkout the changelog lies beside docs/."""
+    inside = folder() / f"{name}.md"
+    return folder().parent / "CHANGELOG.md" if name == "changelog" and not inside.is_file() else inside
+
+
 def documents() -> list[Document]:
     """Every document that the site has a page for."""
-    return [
-        Document(name, title, html((folder() / f"{name}.md").read_text(encoding="utf-8")))
-        for name, title in DOCUMENTS.items()
-    ]
+    return [Document(name, title, html(_path(name).read_text(encoding="utf-8"))) for name, title in DOCUMENTS.items()]
 
 
 def html(markdown: str) -> str:

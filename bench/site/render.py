@@ -27,13 +27,18 @@ from bench.report.numbers import (
     seeds_to_decide,
 )
 from bench.report.readings import LEGEND
-from bench.report.words import across_readings, details, in_readings, sentence
+from bench.report.words import IMPLEMENTATIONS, across_readings, details, in_readings, sentence
 from bench.site import badges, names
-from bench.site.cells import CellPage, charts
+from bench.site.cells import CellPage, charts, hyperparameters
+from bench.site.changes import News, Turned
 from bench.site.documents import DOCUMENTS, Document
-from bench.site.suites import Overview, SuitePage, cpu_seconds, tally, versions
+from bench.site.overview import Overview
+from bench.site.settings import Settings, paper_links
+from bench.site.suites import SuitePage, cpu_seconds, tally, versions
 from bench.stats.intervals import Interval
-from bench.verdict import CODES
+from bench.suite import Method
+from bench.suite.shipped import available
+from bench.verdict import CODES, Verdict
 
 SITE_VERSION = 2  # of the site's addresses and of site.json
 SYMBOLS = {
@@ -58,7 +63,7 @@ STATIC = Path(__file__).parent / "static"
 class Renderer:
     """All templates with what every page shows: the suites, their versions, and the documents."""
 
-    def __init__(self, pages: Sequence[SuitePage]):
+    def __init__(self, pages: Sequence[SuitePage], settings: Settings):
         self.env = Environment(
             loader=PackageLoader("bench.site"),
             autoescape=True,
@@ -87,6 +92,13 @@ class Renderer:
             "in_readings": in_readings,
             "across_readings": across_readings,
             "legend": LEGEND,
+            "owners": lambda method: {page.suite.id for page in pages if method in {m.id for m in page.suite.method}},
+            "methods": {(page.suite.id, m.id) for page in pages for m in page.suite.method},
+            "paper_links": paper_links,
+            "shipped": available(),
+            "in_its_readings": in_its_readings,
+            "settings": settings,
+            "implementations": IMPLEMENTATIONS,
             "compatible": compatible,
             "compatible_known": compatible_known,
             "seeds_judged": seeds_judged,
@@ -101,7 +113,30 @@ class Renderer:
 
     def suite(self, page: SuitePage, others: Sequence[SuitePage]) -> str:
         """others: the same suite under other profiles."""
-        return self._page("suite.html", "../", page=page, others=others, paged={c.cell.key for c in page.cells})
+        return self._page("suite.html", "../", page=page, others=others, paged={c.cell.key for c in page.ran})
+
+    def claims(self, pages: Sequence[SuitePage]) -> str:
+        """pages: of every suite under the reference profile."""
+        return self._page("claims.html", "", pages=pages)
+
+    def method(self, pages: Sequence[SuitePage], method: Method) -> str:
+        """pages: of the method's suite, the one of the reference profile first."""
+        first = pages[0]
+        cells = [(page, cell) for page in pages for cell in page.cells if cell.cell.method == method.id]
+        shown = [(page, cell) for page, cell in cells if cell.ran or page is first]
+        settings = first.suite.settings(method.id)
+        return self._page(
+            "method.html",
+            "../../",
+            page=first,
+            own=method,
+            cells=list({cell.cell.key: (page, cell) for page, cell in reversed(shown)}.values())[::-1],
+            verdicts=[v for v in first.claims if v.method == method.id],
+            rows=[*hyperparameters(settings, {name: own.value for name, own in method.hyperparameters.items()})],
+        )
+
+    def changes(self, news: News, turned: Sequence[Turned]) -> str:
+        return self._page("changes.html", "", news=news, turned=turned)
 
     def cell(self, page: SuitePage, cell: CellPage) -> str:
         return self._page("cell.html", "../../", page=page, own=cell, charts={"panels": charts(page.suite, cell)})
@@ -119,6 +154,14 @@ class Renderer:
 
     def _page(self, template: str, root: str, **values: Any) -> str:
         return self.env.get_template(template).render(root=root, **values)
+
+
+def in_its_readings(v: Verdict) -> str:
+    """A word to choose claims by: what becomes of it in the readings that were run."""
+    if v.holds_in is None or v.holds_in[1] < 2:
+        return "one_alone"
+    outcomes = {one.outcome for one in v.readings if one.outcome is not None}
+    return "holds_in_all" if outcomes == {"yes"} else "fails_in_all" if outcomes == {"no"} else "mixed"
 
 
 def mean(value: Interval | None) -> str:

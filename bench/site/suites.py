@@ -1,25 +1,32 @@
-"""What the page of a suite says under one profile, and the overview of all suites."""
+"""What the page of a suite says under one profile, or under another reading."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bench.audit import HOLDS, Finding
 from bench.evidence.measures import Evidence
 from bench.guests.entrants import entrants
 from bench.plan import Note, Waiting
-from bench.report.boards import APART, REFERENCE, Board, Row, boards, main_board, needs
+from bench.report.boards import APART, REFERENCE, Board, boards, main_board, needs
+from bench.report.card import suite_card
+from bench.report.finding import finding
 from bench.report.papertables import PaperTable, paper_tables
 from bench.report.specification import Specification, specifications
 from bench.report.tabular import Tables
 from bench.report.terminal import family_lines
 from bench.site.cells import CellPage, Finishing, cell_page, finishing, homes_of
 from bench.site.elsewhere import Entrant, ImportedScore, compared_entrants, imported_scores
+from bench.site.joint import Joint, joint_charts
 from bench.store import Record
-from bench.suite import PRIMARY, Claim, Suite, Untestable
+from bench.suite import PRIMARY, Claim, Printed, Suite, Untestable
 from bench.verdict import CODES, TransferMetric, Verdict, counts, judge, transfer_metrics
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -47,10 +54,66 @@ class SuitePage:
     failures: tuple[str, ...]
     findings: tuple[Finding, ...]
     specifications: Mapping[tuple[str, str], Specification]  # by claim and experiment
+    joint: tuple[Joint, ...]
 
     @property
     def claims(self) -> tuple[Verdict, ...]:
         return tuple(v for v in self.verdicts if v.kind != "published")
+
+    @property
+    def judged(self) -> tuple[Verdict, ...]:
+        """Claims of which anything was run."""
+        return tuple(v for v in self.claims if v.ran)
+
+    @property
+    def unjudged(self) -> tuple[Verdict, ...]:
+        return tuple(v for v in self.claims if not v.ran)
+
+    @property
+    def finding(self) -> tuple[str, str, str]:
+        """What became of it, in three sentences."""
+        return finding(self.claims, self.runs, self.asked, directions=self.reduced)
+
+    def score_cell(self, value: Printed) -> str | None:
+        """The key of the cell that a printed value is compared with; None where there is none, or several."""
+        home = (value.experiment, value.method)
+        found = {
+            own.cell.key
+            for own in self.cells
+            if home in own.homes and value.scenario in own.cell.scenarios
+            if value.group in (None, own.cell.training_set)
+        }
+        return found.pop() if len(found) == 1 else None
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """As which the tables can be downloaded; JSON and Markdown, the largest, at the papers' own budgets alone."""
+        return ("csv", "latex") if self.reduced else ("csv", "json", "latex", "md")
+
+    def card(self) -> Figure:
+        """A picture of 1200 x 630 for link previews."""
+        reading = (
+            f" --reading {self.profile.removeprefix('reading-')}" if self.reading else f" --profile {self.profile}"
+        )
+        return suite_card(self.suite, self.claims, f"bench check {self.suite.id}{reading}")
+
+    @property
+    def judged_tables(self) -> tuple[PaperTable, ...]:
+        """Those of which anything was run."""
+        return tuple(own for own in self.tables if _judged(own))
+
+    @property
+    def unjudged_tables(self) -> tuple[PaperTable, ...]:
+        return tuple(own for own in self.tables if not _judged(own))
+
+    @property
+    def ran(self) -> tuple[CellPage, ...]:
+        """Cells with a run, which have pages."""
+        return tuple(own for own in self.cells if own.ran)
+
+    @property
+    def planned(self) -> tuple[CellPage, ...]:
+        return tuple(own for own in self.cells if not own.ran)
 
     @property
     def compared(self) -> tuple[Verdict, ...]:
@@ -109,47 +172,8 @@ class SuitePage:
         return len(self.findings) - self.audited["not_checkable"] - self.audited["conflict"]
 
 
-@dataclass(frozen=True)
-class Column:
-    """A suite in a table of the overview. board: None where nothing of this kind is declared."""
-
-    page: SuitePage
-    board: Board | None
-
-    def row(self, method: str) -> Row | None:
-        return next((r for r in self.board.rows if r.method == method), None) if self.board else None
-
-    def elsewhere(self, method: str) -> str:
-        """Why a method of the suite has no row here: its other boards have it, or nothing; nothing of any other."""
-        apart = self.board is not None and self.board.kind != "reference"
-        if apart or not any(method in e.methods for e in self.page.suite.experiment):
-            return ""
-        ran = {r.method for board in self.page.boards for r in board.rows if any(final.seeds for final in r.finals)}
-        return "on another board" if method in ran else "not run"
-
-
-@dataclass(frozen=True)
-class Overview:
-    """One row a method, one column a suite; what stands apart in tables of its own."""
-
-    pages: tuple[SuitePage, ...]
-    reference: tuple[Column, ...]
-    substitutes: tuple[Column, ...]
-    reduced: tuple[Column, ...]
-
-    @staticmethod
-    def methods(columns: Sequence[Column]) -> list[str]:
-        """Every method of these columns, those with a number first; at the papers' budgets all that the suites have."""
-        rows = [row for column in columns for row in (column.board.rows if column.board else ())]
-        ran = {row.method for row in rows if any(final.seeds for final in row.finals)}
-        reference = [column for column in columns if column.board is None or column.board.kind == "reference"]
-        declared = [m for column in reference for e in column.page.suite.experiment for m in e.methods]
-        return sorted(dict.fromkeys([*(row.method for row in rows), *declared]), key=lambda m: m not in ran)
-
-    @staticmethod
-    def outside(columns: Sequence[Column], method: str) -> bool:
-        """Whether a method of these columns is from elsewhere."""
-        return any(row.outside for column in columns if (row := column.row(method)) is not None)
+def _judged(table: PaperTable) -> bool:
+    return any(entry.verdict.ran for entries in table.entries for entry in entries)
 
 
 def suite_page(evidence: Evidence, findings: Sequence[Finding]) -> SuitePage:
@@ -178,6 +202,7 @@ def suite_page(evidence: Evidence, findings: Sequence[Finding]) -> SuitePage:
         failures=tuple(evidence.failures),
         findings=tuple(findings),
         specifications=specifications(suite.id, verdicts),
+        joint=tuple(joint_charts(evidence, entered)),
     )
 
 
@@ -187,18 +212,6 @@ def _cells(evidence: Evidence, verdicts: Sequence[Verdict]) -> list[CellPage]:
     for verdict in verdicts:
         about.setdefault((verdict.experiment, verdict.method), []).append(verdict)
     return [cell_page(evidence, cell, homes.get(cell.key, []), about) for cell in evidence.plan.cells]
-
-
-def overview(pages: Sequence[SuitePage]) -> Overview:
-    """pages: of every suite under the reference profile, and under reduced ones that have runs."""
-    full = [page for page in pages if not page.reduced]
-    apart = [page for page in full if (board := page.main.get(APART)) and board.finished]
-    return Overview(
-        pages=tuple(full),
-        reference=tuple(Column(page, page.main.get("reference")) for page in full),
-        substitutes=tuple(Column(page, page.main[APART]) for page in apart),
-        reduced=tuple(Column(page, page.main["reduced"]) for page in pages if page.reduced and page.main),
-    )
 
 
 def cpu_seconds(page: CellPage) -> float | None:

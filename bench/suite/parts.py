@@ -43,6 +43,7 @@ from bench.suite.metrics import Metric
 from bench.suite.seeds import Looks, Runs, Schedule, Seeds, fixed_or_looks, scheduled
 from bench.suite.tuning import Tuning
 
+Repository = Annotated[str, Field(pattern=r"^[\w-][\w.-]*/[\w-][\w.-]*(@[0-9a-f]{7,40})?$")]
 Steps = Annotated[int, Field(ge=1, le=10**6)]  # of an episode
 
 
@@ -54,6 +55,12 @@ class Paper(Model):
     """As printed."""
     year: Annotated[int, Field(ge=1900, le=2999)]
     """Of publication."""
+    doi: Annotated[Text, Field(pattern=r"^10\.\d{4,9}/[\w.()/;:-]+$")] | None = None
+    """Of the text that the suite is written from, e.g. `10.1109/TG.2023.3316697`."""
+    arxiv: Annotated[Text, Field(pattern=r"^\d{4}\.\d{4,5}(v\d+)?$")] | None = None
+    """Its number on arXiv, e.g. `2103.14891`."""
+    code: Annotated[tuple[Repository, ...], Field(max_length=MOST, strict=False)] = ()
+    """What its authors have released on GitHub, as `OWNER/NAME` or `OWNER/NAME@COMMIT`."""
 
 
 class Anchors(Model):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bench.evidence.measures import Evidence
 from bench.suite import Experiment, Untestable
+from bench.verdict.about import Implementation
 from bench.verdict.aggregates import Aggregate, aggregates
 from bench.verdict.claims import judge_claim
 from bench.verdict.codes import CODES, FORBIDDING, Code, Under, Verdict, counts
@@ -21,6 +22,7 @@ __all__ = [
     "Aggregate",
     "Code",
     "Family",
+    "Implementation",
     "Look",
     "Planned",
     "TransferMetric",

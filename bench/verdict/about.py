@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from bench.evidence.measures import Evidence
 from bench.evidence.values import NotRun
 from bench.plan import Cell, Note
 from bench.suite import Experiment, Place, PolicySize, split
 
+# Whose code gave the numbers: this project's re-implementation, a method from elsewhere that was run here, or a file.
+Implementation = Literal["ours", "guest", "imported"]
 OF_PLAY = ("substitute", "shared", "reduced")  # classes of deviations that a network's size does not depend on
 
 
@@ -36,6 +39,11 @@ class About:
             return tuple(note for note in every if note.class_ not in OF_PLAY)
         own = {note.id for note in every if note.class_ != "shared"}
         return tuple(note for note in every if note.class_ != "shared" or note.id not in own)
+
+    @property
+    def implementation(self) -> Implementation:
+        """A suite's own methods are all re-implementations of ours."""
+        return "guest" if any(cell.guest for cell in self.cells) else "ours"
 
     def seeds(self, evidence: Evidence) -> int:
         """The finished seeds of the cell with the fewest."""

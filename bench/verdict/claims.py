@@ -81,6 +81,7 @@ def judge_claim(evidence: Evidence, claim: Claim, experiment: Experiment, planne
         printed=_printed(claim),
         seeds=on.seeds(evidence),
         deviations=on.notes,
+        implementation=on.implementation,
         headline=claim.headline,
         clearly=isinstance(test, Ordering) and test.clearly,
         tags=question.tags,

@@ -12,6 +12,7 @@ from bench.stats.decisions import Decision, Outcome, untested
 from bench.stats.intervals import Interval
 from bench.stats.typical import Typical
 from bench.suite import PRIMARY
+from bench.verdict.about import Implementation
 from bench.verdict.looks import Look
 
 Code = Literal[
@@ -84,7 +85,7 @@ class Verdict:
     the random script do in the method's place. computed: it uses no run's score. clearly: an ordering by the margin at
     least. direction: of what is not comparable and was run. readings: of a claim, the primary one and each that changes
     what it is judged by. seeds: that it rests on. declared: how many there are to be, at the look if there are looks.
-    look: where seeds are added look by look, the one judged at; p is that of the look.
+    look: where seeds are added look by look, the one judged at; p is that of the look. implementation: whose code.
     """
 
     id: str
@@ -119,6 +120,7 @@ class Verdict:
     look: Look | None = None
     declared: int = 0
     readings: tuple[Under, ...] = ()
+    implementation: Implementation = "ours"
 
     @property
     def ran(self) -> bool:

@@ -44,7 +44,7 @@ def judge_printed(evidence: Evidence, value: Printed, planned: Planned | None = 
     question = planned.question(experiment, on)
     evidence = question.evidence
     verdict = replace(verdict, seeds=on.seeds(evidence), declared=question.declared, deviations=on.notes)
-    verdict = replace(verdict, tags=question.tags, look=question.look)
+    verdict = replace(verdict, tags=question.tags, look=question.look, implementation=on.implementation)
     try:
         if too_early := question.undecided(on):
             verdict = with_decision(verdict, too_early)

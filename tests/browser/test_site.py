@@ -12,7 +12,10 @@ import pytest
 
 from tests.made_site import HOSTILE
 
-PAGES = ("index.html", "suites/tiny.html", "suites/tiny.half.html", "audits/tiny.html", "verdicts.html", "CELL")
+PAGES = (
+    *("index.html", "claims.html", "changes.html", "suites/tiny.html", "suites/tiny.half.html"),
+    *("audits/tiny.html", "verdicts.html", "methods/tiny/student.html", "CELL"),
+)
 
 
 def cell_of(site: Path, label: str = "student on all", profile: str = "profile full") -> str:
@@ -86,6 +89,50 @@ def test_filter_by_verdict(reader) -> None:
     select.send_keys("also untrained")
     assert {row.get_attribute("data-code") for row in reader.all(f"{own} tbody tr:not([hidden])")} == {"also_untrained"}
     assert reader.one(f"{own} .tools [role=status]").text == "2 of 4 rows"
+
+
+def test_a_view_is_kept_in_the_address(reader) -> None:
+    """A choice is a step that Back undoes; who opens the address sees the same rows."""
+    table = "#claims-table"
+    reader.open("claims.html")
+    rows = len(reader.all(f"{table} tbody tr"))
+    reader.one(".tools select option[value=not_comparable]").click()
+    assert reader.driver.current_url.endswith("#claims-table.code=not_comparable")
+    shown = reader.column(table, 0)
+    assert 0 < len(shown) < rows
+    reader.one(".tools input").send_keys("so it")
+    address = reader.driver.current_url
+    assert address.endswith("#claims-table.words=so+it&claims-table.code=not_comparable")
+    reader.driver.back()
+    assert len(reader.column(table, 0)) == rows
+    reader.open("index.html")
+    reader.driver.get(address)
+    assert reader.column(table, 0) == shown
+    assert reader.one(".tools input").get_attribute("value") == "so it"
+
+
+def test_joint_curves_hide_methods_and_bring_seeds(reader) -> None:
+    reader.open("suites/tiny.html")
+    box = reader.one("#joint-joint-two")
+    reader.script("arguments[0].scrollIntoView()", box)
+    until(reader, lambda: box.find_elements("css selector", "canvas"))
+    drawn = "return document.querySelector('#joint-joint-two canvas').toDataURL()"
+    plot = reader.one("#joint-joint-two .plot")
+    assert plot.get_attribute("aria-label") == f"evaluation on two: base, student, {NEW.replace(' from', ' (from')})"
+    whole = reader.script(drawn)
+    reader.one("#joint-joint-two input.seeds").click()
+    until(reader, lambda: reader.script(drawn) != whole)
+    seeds = reader.script(drawn)
+    reader.one("#joint-joint-two .methods input").click()
+    assert reader.script(drawn) != seeds
+    reader.one("#joint-joint-two .plot").send_keys("\ue011")  # Home
+    assert reader.one("#joint-joint-two .readout").text.startswith("episode 8; student -2.9")
+
+
+def until(reader, there) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(reader.driver, 20).until(lambda _: there())
 
 
 def test_a_claim_is_said_once_however_rows_are_ordered(reader) -> None:
@@ -193,6 +240,25 @@ def test_axe_finds_no_serious_violation(reader, site: Path, page: str, theme: st
     assert len(found["passes"]) > 10  # it looked
     grave = [v for v in found["violations"] if v["impact"] in ("serious", "critical")]
     assert [(v["id"], v["nodes"][0]["html"]) for v in grave] == []
+
+
+@pytest.mark.parametrize("page", ["index.html", "claims.html", "suites/tiny.html"])
+def test_a_phone_has_cards_in_place_of_wide_tables(reader, page: str) -> None:
+    """At 390 px nothing of a table lies beyond the edge, and each cell says its column."""
+    reader.open(page, width=390)
+    assert reader.script("return innerWidth") == 390
+    wide = """
+        return [...document.querySelectorAll('.scroll td, .scroll tbody th')].filter(
+            (cell) => cell.checkVisibility() && cell.getBoundingClientRect().right > 390).length;
+    """
+    assert reader.script(wide) == 0
+    row = "table.cards tbody tr:not([hidden])"
+    assert reader.one(row).value_of_css_property("display") == "block"
+    label = f"return getComputedStyle(document.querySelector('{row} td[data-label]:not(.plotted)'), '::before').content"
+    assert "attr" in reader.script(label) or len(reader.script(label)) > 2
+    assert reader.one(row).get_attribute("role") == "row"
+    reader.open(page, width=1280)
+    assert reader.one(row).value_of_css_property("display") == "table-row"
 
 
 def test_a_long_badge_stays_on_a_phone(reader) -> None:

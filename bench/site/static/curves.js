@@ -80,7 +80,7 @@
       const ends = series.low ? ` [${written(series.low[index])}, ${written(series.high[index])}]` : "";
       parts.push(`mean ${written(series.mean[index])}${ends}`);
     }
-    parts.push(`seeds ${series.values.map((own) => written(own[index])).join(", ")}`);
+    if (series.values.length) parts.push(`seeds ${series.values.map((own) => written(own[index])).join(", ")}`);
     return parts.join("; ");
   }
 
@@ -128,7 +128,7 @@
     /* A box for each seed, so that any can be looked at alone. */
     boxes() {
       const legend = document.createElement("legend");
-      legend.textContent = "Seeds shown";
+      legend.textContent = this.series.seeds.length ? "Seeds shown" : "";
       this.choices.replaceChildren(legend);
       this.series.seeds.forEach((seed, index) => {
         const box = document.createElement("input");
@@ -150,7 +150,7 @@
         if (u.cursor.idx !== null && u.cursor.idx !== undefined) this.readout.textContent = said(this.series, this.panel.unit, u.cursor.idx);
       };
       this.chart = new uPlot(options(this.panel, this.series, more, width, onCursor), data, this.plot);
-      this.plot.setAttribute("aria-label", `Learning curves on ${this.panel.scenario}: ${this.series.name} of ${this.series.seeds.length} seeds`);
+      this.plot.setAttribute("aria-label", `Learning curves on ${this.panel.scenario}: ${this.series.name} of ${this.series.n} seeds`);
       this.readout.textContent = said(this.series, this.panel.unit, this.series.at.length - 1);
     }
 
@@ -169,7 +169,9 @@
     }
   }
 
-  const { panels } = JSON.parse(document.getElementById("curve-data").textContent);
+  window.curves = { colour, written, levels, AXES, HEIGHT }; // for joint.js
+  const carried = document.getElementById("curve-data");
+  const { panels } = carried ? JSON.parse(carried.textContent) : { panels: [] };
   for (const panel of panels) if (panel.series.length) shown.push(new Chart(panel, document.getElementById("charts")));
   window.addEventListener("resize", () => shown.forEach((chart) => chart.resize()));
   document.addEventListener("theme", () => shown.forEach((chart) => chart.draw()));

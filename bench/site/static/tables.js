@@ -40,6 +40,27 @@
     }
   }
 
+  /* On a phone a row is a card, whose cells say their column. To a screen reader such a table is none: so roles are named. */
+  function cards(table) {
+    const labels = [...table.tHead.rows[0].cells].map((head) => {
+      const own = head.cloneNode(true);
+      own.querySelectorAll(".fine").forEach((more) => more.remove());
+      return own.textContent.replace(/\s+/g, " ").trim();
+    });
+    table.classList.add("cards");
+    table.setAttribute("role", "table");
+    for (const part of [table.tHead, ...table.tBodies, table.tFoot].filter(Boolean)) {
+      part.setAttribute("role", "rowgroup");
+      for (const row of part.rows) {
+        row.setAttribute("role", "row");
+        for (const cell of row.cells) {
+          cell.setAttribute("role", cell.tagName === "TD" ? "cell" : cell.scope === "row" ? "rowheader" : "columnheader");
+          if (part !== table.tHead && cell.cellIndex) cell.dataset.label = labels[cell.cellIndex];
+        }
+      }
+    }
+  }
+
   function sortable(table) {
     if (table.tBodies[0].rows.length < 2) return;
     for (const header of table.tHead.rows[0].cells) {
@@ -64,26 +85,53 @@
     return label;
   }
 
-  function codes(table) {
-    const found = [...table.tBodies[0].rows].flatMap((row) => (row.dataset.code ?? "").split(" "));
-    return [...new Set(found)].filter(Boolean).sort();
+  /* What a row can be chosen by: `data-facets="code=Verdict;suite=Paper"`, each a data attribute of rows, words apart. */
+  function facets(table) {
+    const named = (table.dataset.facets ?? "code=Verdict").split(";").map((text) => text.split("="));
+    const rows = [...table.tBodies[0].rows];
+    return named.flatMap(([key, label]) => {
+      const found = [...new Set(rows.flatMap((row) => (row.dataset[key] ?? "").split(" ")))].filter(Boolean).sort();
+      return found.length > 1 ? [{ key, label, found }] : [];
+    });
   }
 
-  function filterable(table) {
+  /* The address holds every table's choices behind its #: `claims-table.code=reproduced&claims-table.words=maddpg`. */
+  function stated() {
+    const text = location.hash.slice(1);
+    return new URLSearchParams(text.includes("=") ? text : "");
+  }
+
+  function state(id, choices, typed) {
+    const now = stated();
+    for (const key of [...now.keys()].filter((key) => key.startsWith(`${id}.`))) now.delete(key);
+    for (const [key, value] of Object.entries(choices)) if (value) now.set(`${id}.${key}`, value);
+    const hash = `#${now}`;
+    if (hash === location.hash || (hash === "#" && !location.hash)) return;
+    if (typed) history.replaceState(null, "", hash); // or every letter would be a step back
+    else history.pushState(null, "", hash);
+  }
+
+  const filters = [];
+
+  function filterable(table, index) {
     const rows = [...table.tBodies[0].rows];
     if (rows.length < FEWEST) return;
+    const id = table.id || `table-${index}`;
     const tools = document.createElement("div");
     tools.className = "tools";
+    tools.setAttribute("role", "search");
+    tools.setAttribute("aria-label", `rows of ${table.closest(".scroll")?.getAttribute("aria-label") ?? "the table"}`);
     const words = document.createElement("input");
     words.type = "search";
     words.autocomplete = "off";
     tools.append(labelled(`Filter by ${table.dataset.filter}`, words));
-    const chosen = document.createElement("select");
-    const known = codes(table);
-    if (known.length > 1) {
-      chosen.append(new Option("all", ""));
-      for (const code of known) chosen.append(new Option(code.replaceAll("_", " "), code));
-      tools.append(labelled("Verdict", chosen));
+    const controls = { words };
+    for (const { key, label, found } of facets(table)) {
+      const chosen = document.createElement("select");
+      chosen.append(new Option("all", ""), ...found.map((value) => new Option(value.replaceAll("_", " "), value)));
+      chosen.addEventListener("change", () => told(false));
+      controls[key] = chosen;
+      tools.append(labelled(label, chosen));
     }
     const count = document.createElement("span");
     count.setAttribute("role", "status");
@@ -94,22 +142,45 @@
       let shown = 0;
       for (const row of rows) {
         const text = row.textContent.toLowerCase();
-        const own = (row.dataset.code ?? "").split(" ");
-        row.hidden = !asked.every((word) => text.includes(word)) || (chosen.value !== "" && !own.includes(chosen.value));
+        const fits = Object.entries(controls).every(([key, { value }]) => key === "words" || !value || (row.dataset[key] ?? "").split(" ").includes(value));
+        row.hidden = !fits || !asked.every((word) => text.includes(word));
         shown += !row.hidden;
       }
       once(table);
       count.textContent = shown === rows.length ? `${rows.length} rows` : `${shown} of ${rows.length} rows`;
     }
 
-    words.addEventListener("input", apply);
-    chosen.addEventListener("change", apply);
-    apply();
+    function told(typed) {
+      apply();
+      state(id, Object.fromEntries(Object.entries(controls).map(([key, { value }]) => [key, value])), typed);
+    }
+
+    /* From the address; whether it says anything of this table. */
+    function read() {
+      const now = stated();
+      for (const [key, control] of Object.entries(controls)) control.value = now.get(`${id}.${key}`) ?? "";
+      apply();
+      return [...now.keys()].some((key) => key.startsWith(`${id}.`));
+    }
+
+    words.addEventListener("input", () => told(true));
     (table.closest(".scroll") ?? table).before(tools);
+    filters.push({ read, tools });
   }
 
-  for (const table of document.querySelectorAll("table[data-table]")) {
-    sortable(table);
-    filterable(table);
+  function readAll() {
+    const named = filters.filter(({ read }) => read());
+    return named[0]?.tools;
   }
+
+  document.querySelectorAll(".scroll > table").forEach((table) => table.tHead && cards(table));
+  document.querySelectorAll("table[data-table]").forEach((table, index) => {
+    sortable(table);
+    filterable(table, index);
+  });
+  window.addEventListener("popstate", readAll);
+  window.addEventListener("hashchange", readAll);
+  const first = readAll();
+  first?.closest("details")?.setAttribute("open", "");
+  first?.scrollIntoView();
 })();
