@@ -43,10 +43,11 @@ columns = ["base", "student"]
 "odd" = "-5 -"
 """
 WORSE = BETTER.replace("student", "x").replace("base", "student").replace("x", "base")
-ON_TWO = 'scenarios = ["two"]\n'
+HEADLINE = "headline = true\n"
+ON_TWO = HEADLINE + 'scenarios = ["two"]\n'
 CLAIMS = (  # not comparable, for one task is a substitute; reproduced; not reproduced; reproduced
-    claim(BETTER),
-    claim(BETTER, ON_TWO + "headline = true\n").replace('id = "c"', 'id = "c/two"'),
+    claim(BETTER, HEADLINE),
+    claim(BETTER, ON_TWO).replace('id = "c"', 'id = "c/two"'),
     claim(WORSE, ON_TWO).replace('id = "c"', 'id = "c/worse"'),
     claim(BETTER.replace("final", "early"), ON_TWO).replace('id = "c"', 'id = "c/early"'),
 )

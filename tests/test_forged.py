@@ -246,7 +246,7 @@ def test_what_is_no_file_is_named(filled: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [("check", "{}"), ("report", "{}"), ("leaderboard", "--suite", "{}"), ("plan", "{}")]
+    "command", [("check", "{}"), ("report", "{}"), ("leaderboard", "--no-pictures", "--suite", "{}"), ("plan", "{}")]
 )
 def test_one_bad_file_stops_nothing(
     filled: Store, tiny_file: Path, bench_here: Bench, command: tuple[str, ...]

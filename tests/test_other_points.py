@@ -103,7 +103,7 @@ def test_commands(bench_here: Bench, tiny_file: Path, store: Store, tmp_path: Pa
     where, out = ("--results", store.root), tmp_path / "out"
     commands = {
         "check": ("check", tiny_file, *where, "--json"),
-        "leaderboard": ("leaderboard", "--suite", tiny_file, *where, "--out", out),
+        "leaderboard": ("leaderboard", "--suite", tiny_file, *where, "--out", out, "--no-pictures"),
     }
     export = ("export", verb, "--suite", tiny_file, "--only", "source", *where, "--out", out)
     done = bench_here(*commands.get(verb, export))

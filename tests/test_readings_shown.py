@@ -16,6 +16,7 @@ from bench.report.specification import Specification, specification
 from bench.report.words import across_readings
 from bench.site.archive import Archive
 from bench.site.build import build
+from bench.site.settings import Settings
 from bench.store import Store
 from bench.suite import PRIMARY, Suite
 from bench.verdict import Under, Verdict, judge
@@ -183,14 +184,15 @@ def site(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     wide, *others = suite.reading
     suite = suite.model_copy(update={"reading": (wide.model_copy(update={"says": HOSTILE}), *others)})
     out = tmp_path_factory.mktemp("shown") / "site"
-    build([suite], Archive(results), out)
+    build([suite], Archive(results), out, Settings(pictures=False))
     return out
 
 
-def test_a_suite_opens_with_its_robust_claims(site: Path) -> None:
+def test_robust_claims_stand_before_the_curves_that_show_it(site: Path) -> None:
     source = (site / "suites/tiny.html").read_text()
-    assert source.index('id="robust"') < source.index('id="verdicts"') < source.index('id="readings"')
-    robust = source[source.index('id="robust"') : source.index('id="verdicts"')]
+    assert source.index('id="finding"') < source.index('id="robust"') < source.index('id="readings"')
+    assert "in every reading of the paper that was run, 1 holds and 1 fails" in source
+    robust = source[source.index('id="robust"') : source.index('id="readings"')]
     hold, fail = robust.split("Fail in every one")
     assert "the student is ahead early on" in hold
     assert "the student is behind early on" in fail

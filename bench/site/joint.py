@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench.evidence.measures import Evidence
 from bench.evidence.values import NotRun
 from bench.guests.places import Entry
+from bench.output.escaping import visible
 from bench.plan import Cell
 from bench.report.boards import labels
 from bench.report.figures import COLOURS, new_figure, written
@@ -100,8 +101,10 @@ class Joint:
                     va="bottom",
                     transform=axes.get_yaxis_transform(),
                 )
-            axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
-        title = f"{suite}: {self.experiment}, {self.place}; means over seeds, 95% intervals"
+            legend = axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
+            for text in legend.get_texts():
+                text.set_parse_math(False)
+        title = visible(f"{suite}: {self.experiment}, {self.place}; means over seeds, 95% intervals")
         figure.text(0.09, 1 - 0.3 / (0.5 + PANEL * len(self.curves)), title, fontsize=10, parse_math=False)
         return written(figure, "png", colours=64)
 
@@ -170,4 +173,4 @@ def _draw(axes: Axes, line: Line, style: str, colour: str) -> None:
     at = list(line.own["at"])
     if "low" in own:
         axes.fill_between(at, own["low"], own["high"], color=colour, alpha=0.18, linewidth=0)
-    axes.plot(at, own["mean"], style, color=colour, linewidth=1.6, label=f"{line.method} ({line.own['n']})")
+    axes.plot(at, own["mean"], style, color=colour, linewidth=1.6, label=visible(f"{line.method} ({line.own['n']})"))

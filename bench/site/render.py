@@ -40,7 +40,7 @@ from bench.suite import Method
 from bench.suite.shipped import available
 from bench.verdict import CODES, Verdict
 
-SITE_VERSION = 2  # of the site's addresses and of site.json
+SITE_VERSION = 3  # of the site's addresses and of site.json
 SYMBOLS = {
     "reproduced": "✓",
     "exceeds": "▲",

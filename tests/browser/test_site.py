@@ -118,7 +118,7 @@ def test_joint_curves_hide_methods_and_bring_seeds(reader) -> None:
     until(reader, lambda: box.find_elements("css selector", "canvas"))
     drawn = "return document.querySelector('#joint-joint-two canvas').toDataURL()"
     plot = reader.one("#joint-joint-two .plot")
-    assert plot.get_attribute("aria-label") == f"evaluation on two: base, student, {NEW.replace(' from', ' (from')})"
+    assert plot.get_attribute("aria-label") == "evaluation on two: base, student, lab:New<b> (from elsewhere)"
     whole = reader.script(drawn)
     reader.one("#joint-joint-two input.seeds").click()
     until(reader, lambda: reader.script(drawn) != whole)
@@ -126,7 +126,7 @@ def test_joint_curves_hide_methods_and_bring_seeds(reader) -> None:
     reader.one("#joint-joint-two .methods input").click()
     assert reader.script(drawn) != seeds
     reader.one("#joint-joint-two .plot").send_keys("\ue011")  # Home
-    assert reader.one("#joint-joint-two .readout").text.startswith("episode 8; student -2.9")
+    assert reader.one("#joint-joint-two .readout").text.startswith("episode 2; student -3 [")
 
 
 def until(reader, there) -> None:

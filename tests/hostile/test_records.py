@@ -121,7 +121,7 @@ def test_one_bad_record_stops_no_command(filled: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("bench.site.documents.html", cache(documents.html))
     runs, suite = filled / "changed", filled / "tiny.toml"
     options = {
-        "leaderboard": ["--suite", suite, "--results", runs, "--out", filled / "site"],
+        "leaderboard": ["--suite", suite, "--results", runs, "--out", filled / "site", "--no-pictures"],
         "verify": [runs],
     }.get(verb, [suite, "--results", runs])
 

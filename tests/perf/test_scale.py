@@ -57,7 +57,11 @@ def measured(*arguments: str) -> Cost:
 
 
 def command(verb: str, suite: Path) -> Cost:
-    named = ["--suite", str(suite), "--out", str(suite.parent / "site")] if verb == "leaderboard" else [str(suite)]
+    named = (
+        ["--suite", str(suite), "--out", str(suite.parent / "site"), "--no-pictures"]
+        if verb == "leaderboard"
+        else [str(suite)]
+    )
     return measured("-m", "bench", verb, *named, "--results", str(suite.parent / "runs"))
 
 

@@ -23,7 +23,7 @@ def results(tiny: Suite, tmp_path: Path) -> Path:
 
 
 def test_a_site(bench_here: Bench, tiny_file: Path, results: Path, tmp_path: Path) -> None:
-    options = ("leaderboard", "--suite", tiny_file, "--results", results, "--out", tmp_path / "site")
+    options = ("leaderboard", "--suite", tiny_file, "--results", results, "--out", tmp_path / "site", "--no-pictures")
     done = bench_here(*options)
     assert (done.returncode, done.stdout) == (0, f"site: {tmp_path / 'site' / 'index.html'}\n")
     shown = json.loads(bench_here(*options, "--json").stdout)
@@ -31,11 +31,33 @@ def test_a_site(bench_here: Bench, tiny_file: Path, results: Path, tmp_path: Pat
     assert shown["records"] == len(list((results / "records").iterdir()))
 
 
+def test_a_site_has_pictures_and_addresses_that_are_named(
+    bench_here: Bench, tiny_file: Path, results: Path, tmp_path: Path
+) -> None:
+    options = ("leaderboard", "--suite", tiny_file, "--results", results, "--out", tmp_path / "site")
+    named = ("--repository", "https://example.org/a/", "--address", "https://site.example.org/")
+    assert bench_here(*options, *named).returncode == 0
+    for picture in (tmp_path / "site/cards/tiny.png", next((tmp_path / "site/curves/tiny").glob("*.png"))):
+        assert picture.read_bytes().startswith(b"\x89PNG")
+    page = (tmp_path / "site/suites/tiny.html").read_text()
+    assert 'og:image" content="https://site.example.org/cards/tiny.png"' in page
+    assert 'href="https://example.org/a/issues/new?template=result.yml"' in page
+    refused = bench_here(*options, "--address", "site.example.org")
+    assert refused.returncode == 2
+    assert "--address" in refused.stderr
+    refused = bench_here(*options, "--no-pictures", "--since", tmp_path)
+    assert refused.returncode == 2
+    assert "name the folder of one with --since" in refused.stderr
+
+
 def test_nothing_is_lost_to_a_mistyped_folder(
     bench_here: Bench, tiny_file: Path, results: Path, tmp_path: Path
 ) -> None:
     site = tmp_path / "site"
-    assert bench_here("leaderboard", "--suite", tiny_file, "--results", results, "--out", site).returncode == 0
+    assert (
+        bench_here("leaderboard", "--suite", tiny_file, "--results", results, "--out", site, "--no-pictures").returncode
+        == 0
+    )
     before = {path: path.read_bytes() for path in site.rglob("*") if path.is_file()}
     done = bench_here("leaderboard", "--suite", tiny_file, "--results", tmp_path / "nowhere", "--out", site)
     assert done.returncode == 4
@@ -46,7 +68,8 @@ def test_nothing_is_lost_to_a_mistyped_folder(
 def test_a_damaged_import_is_named(bench_here: Bench, tiny_file: Path, results: Path, tmp_path: Path) -> None:
     (results / "imported").mkdir()
     (results / "imported" / "theirs.json").write_text("{")
-    done = bench_here("leaderboard", "--suite", tiny_file, "--results", results, "--out", tmp_path / "site")
+    options = ("--suite", tiny_file, "--results", results, "--out", tmp_path / "site", "--no-pictures")
+    done = bench_here("leaderboard", *options)
     assert done.returncode == 0
     assert f"not counted: {results / 'imported' / 'theirs.json'}: not a whole JSON file" in done.stderr
 

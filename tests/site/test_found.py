@@ -84,7 +84,7 @@ def test_the_first_page_opens_with_what_was_found(site: Path) -> None:
     opening = source[: source.index('id="suites"')]
     row = re.search(r'<tr data-code="(\w+)">\s*<th scope="row" class="says"><a href="(.*?)">so it is</a>', opening)
     assert row is not None
-    assert row[1] == "also_untrained"
+    assert row[1] == "not_comparable"
     page, anchor = row[2].split("#")
     assert f'id="{anchor}"' in (site / page).read_text()
     assert re.search(r"\d\S* \[\d\S*, \d\S*\]</td>", opening)  # the plot's text alternative
