@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -23,7 +24,7 @@ from tests.conftest import ROOT
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
-def command(suite: Path, results: Path, *options: str) -> list[str]:
+def command(suite: Path | str, results: Path, *options: str) -> list[str]:
     """`bench run` with two workers that write a checkpoint five times a second."""
     own = ["--results", str(results), "--jobs", "2", "--checkpoint-every", "0.2", "--json"]
     return [sys.executable, "-m", "bench", "run", str(suite), *own, *options]
@@ -62,6 +63,15 @@ def recorded(folder: Path) -> dict[str, str]:
     return hashes
 
 
+def checkpointed(results: Path | None) -> int:
+    """When a checkpoint was written last, in nanoseconds; 0: never."""
+    newest = 0
+    for path in results.glob("checkpoints/*.safetensors") if results else ():
+        with contextlib.suppress(FileNotFoundError):  # its run has ended meanwhile
+            newest = max(newest, path.stat().st_mtime_ns)
+    return newest
+
+
 @dataclass
 class Killer:
     """Starts a command again and again and kills it, or one of its workers, at seeded random moments."""
@@ -77,11 +87,14 @@ class Killer:
     def total(self) -> int:
         return sum(self.kills.values())
 
-    def run(self, arguments: list[str], most: int) -> None:
-        """Until the command ends with nothing left to do; no more kills after `most` in all."""
+    def run(self, arguments: list[str], most: int, results: Path | None = None) -> None:
+        """Until the command ends with nothing left to do; no more kills after `most` in all.
+
+        results: its folder, where a kill waits for a checkpoint since the last one; then each falls into training.
+        """
         while True:
             process = start(arguments)
-            while self.total < most and self._still_running(process, self.random.uniform(0, self.longest_s)):
+            while self.total < most and self._still_running(process, self.random.uniform(0, self.longest_s), results):
                 self._kill(process)
             _, errors = process.communicate(timeout=600)
             assert "Traceback" not in errors, errors
@@ -89,7 +102,10 @@ class Killer:
             if process.returncode == 0:
                 return
 
-    def _still_running(self, process: subprocess.Popen[str], seconds: float) -> bool:
+    def _still_running(self, process: subprocess.Popen[str], seconds: float, results: Path | None) -> bool:
+        before = checkpointed(results)
+        while results is not None and process.poll() is None and checkpointed(results) == before:
+            time.sleep(0.005)
         deadline = time.monotonic() + seconds
         while process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.005)

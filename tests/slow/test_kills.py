@@ -10,10 +10,19 @@ import torch
 
 from bench.plan import Plan, Selection, make_plan
 from bench.suite import Suite
+from bench.suite.loading import load
 from tests.crash import Killer, command, outcome, recorded, start, uninterrupted
 
 LONGER = ("budget.episodes=1200", "budget.record_every=100", "budget.evaluate_every=300")
 OPTIONS = ("--seeds", "2", *(word for change in LONGER for word in ("--set", change)))
+# MAAC and KnowRU on it: a round is one step of twelve open episodes, an update comes every eight or nine of them.
+TREASURE = ("budget.episodes=36", "budget.record_every=12", "budget.evaluate_every=36")
+TREASURE += ("budget.evaluation_episodes=2", "budget.final_evaluation_episodes=2")
+TREASURE += tuple(
+    f"{method}.{key}"
+    for method in ("maac", "knowru_maac")
+    for key in ("updates_per_episode=2", "batch_size=64", "replay_size=2000")
+)
 
 
 @pytest.fixture
@@ -38,6 +47,20 @@ def test_a_hundred_kills(tiny_file: Path, plan: Plan, expected: dict[str, str], 
     assert killer.total == 100
     assert min(killer.kills.values()) > 10
     print(f"{killer.kills} in {folders} folder(s)")
+
+
+def test_kills_inside_treasure_episodes(tmp_path: Path) -> None:
+    """Of MAAC, as teacher and as baseline, and of KnowRU on it. A kill comes after a checkpoint; the replay wraps."""
+    torch.set_num_threads(1)
+    plan = make_plan(load("knowru"), Selection(only=("treasure/VIII",), seeds=(0,), settings=TREASURE))
+    assert {plan.cell(run.cell).method for run in plan.runs} == {"maac", "knowru_maac"}
+    expected = uninterrupted(plan, tmp_path / "whole")
+    options = ("--only", "treasure/VIII", "--seeds", "1", *(word for change in TREASURE for word in ("--set", change)))
+    killer, results = Killer(seed=20261201, longest_s=0.5), tmp_path / "killed"
+    killer.run(command("knowru", results, *options), most=5, results=results)
+    assert killer.total >= 3, "it ended before it was killed three times"
+    assert recorded(results) == expected
+    print(killer.kills)
 
 
 def test_two_commands_at_once_on_one_folder(
