@@ -125,11 +125,12 @@ def test_the_docs_verdicts_are_what_the_results_give(verdicts: dict[str, list[Ve
 
 def test_the_docs_verdicts_on_adversaries_are_what_the_results_give(knowru: Suite) -> None:
     text = (ROOT / "docs/knowru.md").read_text()
-    found = judge(evidence_of(knowru, only=("adversary/V",)), [knowru["experiment", "adversary/V"]])
-    assert len(found) == 12
-    for v in found:
-        holds, run = v.holds_in or (0, 0)
-        assert f"| {v.says.partition(' (')[0]} |{cells(v)} {holds} of {run} |" in text
+    tasks = ("adversary/V", "adversary/VI")
+    found = [judge(evidence_of(knowru, only=(id_,)), [knowru["experiment", id_]]) for id_ in tasks]
+    assert [len(own) for own in found] == [12, 12]
+    for both in zip(*found, strict=True):
+        columns = "".join(f"{cells(v)} {holds} of {run} |" for v in both for holds, run in [v.holds_in or (0, 0)])
+        assert f"| {both[0].says.partition(' (')[0]} |{columns}" in text
 
 
 def test_the_docs_verdicts_on_variants_are_what_the_results_give(verdicts: dict[str, list[Verdict]]) -> None:
