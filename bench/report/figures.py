@@ -214,5 +214,6 @@ def _fewer(png: io.BytesIO, colours: int) -> bytes:
 
     out = io.BytesIO()
     with Image.open(png) as picture:
-        picture.convert("RGB").quantize(colours, method=Image.Quantize.MEDIANCUT).save(out, "PNG", optimize=True)
+        own = picture.convert("RGB").quantize(colours, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        own.save(out, "PNG", optimize=True)
     return out.getvalue()

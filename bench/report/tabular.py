@@ -122,8 +122,8 @@ def csv_text(shown: Tables) -> str:
 
 def json_text(shown: Tables) -> str:
     """The same rows, with numbers as numbers."""
-    body = {"bench": __version__, "rows": [*_rows(shown)]}
-    return json.dumps(body, indent=1, allow_nan=False) + "\n"
+    rows = ",\n".join(json.dumps(row, allow_nan=False) for row in _rows(shown))
+    return f'{{"bench": {json.dumps(__version__)}, "rows": [\n{rows}\n]}}\n'
 
 
 FORMATS: Mapping[str, Callable[[Tables], str]] = {

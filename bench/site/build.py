@@ -74,8 +74,8 @@ def _files(pages: Sequence[SuitePage], settings: Settings, news: News) -> Iterat
             yield names.tables_file(suite.id, page.profile, form), FORMATS[form](page.all_tables).encode()
         for (claim, experiment), figure in page.specifications.items():
             yield names.readings_figure(suite.id, page.profile, claim, experiment), figure.svg()
-        if settings.pictures:
-            yield names.card(suite.id, page.profile), written(page.card(), "png", colours=64)
+        if settings.pictures and not page.reduced:
+            yield names.card(suite.id, page.profile), written(page.card(), "png", colours=128)
         for chart in page.joint:
             anchor = names.joint_anchor(chart.name)
             yield names.joint_file(suite.id, page.profile, chart.name, "js"), chart.seeds(anchor)

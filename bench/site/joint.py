@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 NAMES = ("evaluation", "training")  # the first that any method has is shown first
 LINES = ("-", "--", ":")  # once the colours are used up
 SEEDS = ("seeds", "values")  # what a page asks for when a reader does
-WIDTH, PANEL = 7.0, 2.8  # inches: a picture, a panel of it
+LONGEST = 26  # letters of a name in a legend
+WIDTH, PANEL = 6.0, 2.4  # inches: a picture, a panel of it
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Joint:
         height = PANEL / (0.5 + PANEL * len(self.curves))
         for row, (name, lines) in enumerate(self.curves.items()):
             low = (len(self.curves) - row - 1) * height
-            axes = figure.add_axes((0.09, low + 0.17 * height, 0.66, 0.78 * height))
+            axes = figure.add_axes((0.09, low + 0.17 * height, 0.57, 0.78 * height))
             axes.set_xlabel(f"training {self.unit}", fontsize=9)
             axes.set_ylabel(f"{self.metric} ({name})", fontsize=9)
             axes.tick_params(labelsize=8)
@@ -101,12 +102,12 @@ class Joint:
                     va="bottom",
                     transform=axes.get_yaxis_transform(),
                 )
-            legend = axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
+            legend = axes.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1.01, 1))
             for text in legend.get_texts():
                 text.set_parse_math(False)
         title = visible(f"{suite}: {self.experiment}, {self.place}; means over seeds, 95% intervals")
         figure.text(0.09, 1 - 0.3 / (0.5 + PANEL * len(self.curves)), title, fontsize=10, parse_math=False)
-        return written(figure, "png", colours=64)
+        return written(figure, "png", colours=128)
 
 
 def joint_charts(evidence: Evidence, entered: Sequence[Entry]) -> Iterator[Joint]:
@@ -157,6 +158,12 @@ def _line(evidence: Evidence, method: str, cell: Cell, scenario: str, name: str,
     return Line(method, cell.key, series(name, found, unit)) if found else None
 
 
+def _label(line: Line) -> str:
+    """With how many seeds; a picture has room for so much."""
+    name = visible(line.method)
+    return f"{name if len(name) <= LONGEST else name[: LONGEST - 1] + '…'} ({line.own['n']})"
+
+
 def _mean(line: Line) -> dict[str, Any]:
     """Of a single seed its own curve."""
     own = line.own
@@ -173,4 +180,4 @@ def _draw(axes: Axes, line: Line, style: str, colour: str) -> None:
     at = list(line.own["at"])
     if "low" in own:
         axes.fill_between(at, own["low"], own["high"], color=colour, alpha=0.18, linewidth=0)
-    axes.plot(at, own["mean"], style, color=colour, linewidth=1.6, label=visible(f"{line.method} ({line.own['n']})"))
+    axes.plot(at, own["mean"], style, color=colour, linewidth=1.6, label=_label(line))
