@@ -82,7 +82,7 @@ class Task:
     state_size: X. common_reward: every agent is given the team's reward. alone: its episodes end early and every seed
     trains alone, so that a batch may be cut to its longest episode (`EpisodeBatch.trimmed`). continuous: actions are
     A numbers in [-1, 1] each; those that are not available to an agent count for nothing. kinds: of each agent, e.g.
-    "adversary"; none: all are alike.
+    "adversary"; none: all are alike. replay_bytes: that a replay of its whole episodes may take of a seed; 0: no bound.
     """
 
     agents: int
@@ -97,6 +97,7 @@ class Task:
     alone: bool = False
     continuous: bool = False
     kinds: tuple[str, ...] = ()
+    replay_bytes: int = 0
 
     @property
     def sizes(self) -> tuple[int, int, int, int]:
@@ -137,7 +138,8 @@ class Steps:
     Episodes may end inside; the next one then begins with the next step. obs, after [S, E, T, N, O]: what was seen
     before and after a step, `after` before another episode began. avail_actions [S, E, T, N, A] bool, actions
     [S, E, T, N, A], rewards [S, E, T, N]. first, terminated, truncated [S, E, T] bool: an episode began with the step;
-    it ended in a terminal state; a limit ended it, so that the value of what is seen after it counts.
+    it ended in a terminal state; a limit ended it, so that the value of what is seen after it counts. state,
+    state_after [S, E, T, X]: as obs and after; None: all agents' observations in a row.
     """
 
     obs: Tensor
@@ -148,6 +150,8 @@ class Steps:
     first: Tensor
     terminated: Tensor
     truncated: Tensor
+    state: Tensor | None = None
+    state_after: Tensor | None = None
 
 
 def alike(tasks: Sequence[Task]) -> Task:

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from baselines.learner import Rollout, Task
+from baselines.replay.ragged import SEEN, RaggedRows, ReplayFull
 from baselines.streams import Streams
 
 PART_EPISODES = 256  # in a file of the replay log
+PART_BYTES = 64 * 2**20  # there at most, where episodes differ in length: what is written costs memory three times over
 
 
 @dataclass(frozen=True)
@@ -66,8 +71,10 @@ def last_actions(actions: Tensor) -> Tensor:
 class WholeEpisodes:
     """For each seed a ring of `replay_size` episodes, no more than the task's budget.
 
-    Observations, states and rewards are stored in `dtype`, actions as int16. Storage is allocated whole and left
-    unwritten, so that the system hands out its pages only as episodes fill them.
+    Observations, states and rewards are stored in `dtype`, actions as int16. Where episodes are as long as the limit,
+    storage is allocated whole and left unwritten, so that the system hands out its pages only as episodes fill them.
+    Where they may end before it (rounds have a mask), only steps that were played are stored: `ragged.RaggedRows`.
+    A batch is the same to the last bit. Raises ReplayFull where the task's `replay_bytes` would not do.
     """
 
     def __init__(
@@ -82,6 +89,7 @@ class WholeEpisodes:
         self._capacity = min(replay_size, task.episodes)
         self._device, self._dtype = device, dtype
         self._stored: dict[str, Tensor] = {}  # by name [S, C, ...]; a state only where it is not the observations
+        self._ragged: list[RaggedRows] = []  # of each seed, where episodes differ in length; else `_stored`
         self._episodes = [0 for _ in streams]
 
     @property
@@ -102,7 +110,14 @@ class WholeEpisodes:
     @property
     def part_entries(self) -> int:
         """Episodes in a file of the log."""
-        return PART_EPISODES
+        if not self._ragged:
+            return PART_EPISODES
+        return max(1, min(PART_EPISODES, PART_BYTES // (self._ragged[0].row_bytes * (self._task.episode_limit + 1))))
+
+    @property
+    def bytes(self) -> int:
+        """What is held, of all seeds; of episodes that are as long as the limit: allocated, written or not."""
+        return sum(x.nbytes for x in self._stored.values()) + sum(own.bytes for own in self._ragged)
 
     def append(self, rollout: Rollout) -> None:
         """Store a round: E episodes of every seed."""
@@ -128,22 +143,39 @@ class WholeEpisodes:
         if min(self.episodes, self._capacity) < batch_size:
             raise ValueError(f"a batch of {batch_size} episodes needs as many stored, got {self.episodes}")
         drawn = []
-        for lane, (episodes, generator) in enumerate(zip(self._episodes, self._generators, strict=True)):
+        for episodes, generator in zip(self._episodes, self._generators, strict=True):
             stored = min(episodes, self._capacity)
-            place = torch.randperm(stored, generator=generator, device=self._device)[:batch_size]
-            drawn.append(place + lane * self._capacity)
-        found = self._batch(torch.cat(drawn), (len(drawn), batch_size))
+            drawn.append(torch.randperm(stored, generator=generator, device=self._device)[:batch_size])
+        if self._ragged:
+            return self._ragged_batch([own.cpu().numpy() for own in drawn], cut=self._task.alone)
+        index = torch.cat([own + lane * self._capacity for lane, own in enumerate(drawn)])
+        found = self._batch(index, (len(drawn), batch_size))
         return found.trimmed() if self._task.alone else found
 
     def whole(self) -> EpisodeBatch:
         """All episodes that are stored, equally many of each seed, in the order of the ring; as long as the limit."""
         stored = min(self.episodes, self._capacity)
+        if self._ragged:
+            return self._ragged_batch([np.arange(stored)] * len(self._episodes), cut=False)
         index = [torch.arange(stored, device=self._device) + i * self._capacity for i in range(len(self._episodes))]
         return self._batch(torch.cat(index), (len(index), stored))
 
     def _batch(self, index: Tensor, shape: tuple[int, int]) -> EpisodeBatch:
         """The episodes at these places, of all seeds one after another."""
-        batch = {n: x.flatten(0, 1).index_select(0, index).unflatten(0, shape) for n, x in self._stored.items()}
+        return self._as_batch(
+            {n: x.flatten(0, 1).index_select(0, index).unflatten(0, shape) for n, x in self._stored.items()}
+        )
+
+    def _ragged_batch(self, places: Sequence[NDArray[np.int64]], cut: bool) -> EpisodeBatch:
+        """The episodes at these places of each seed. cut: to the longest of them all, else as long as the limit."""
+        lanes = list(zip(self._ragged, places, strict=True))
+        longest = max(int(rows.lengths(own).max(initial=0)) for rows, own in lanes)
+        found = [rows.episodes(own, longest if cut else self._task.episode_limit) for rows, own in lanes]
+        return self._as_batch({name: torch.stack([own[name] for own in found]) for name in found[0]})
+
+    @staticmethod
+    def _as_batch(batch: Mapping[str, Tensor]) -> EpisodeBatch:
+        """Of what is stored, [S, B, ...] each."""
         return EpisodeBatch(
             obs=batch["obs"],
             state=batch["state"] if "state" in batch else batch["obs"].flatten(-2),
@@ -157,6 +189,7 @@ class WholeEpisodes:
     def rows(self, lane: int, start: int, stop: int) -> dict[str, Tensor]:
         """A seed's episodes start .. stop-1 in the order stored, as they are stored: copies without [S].
 
+        Of episodes that differ in length, what `RaggedRows.packed` gives.
         Raises ValueError where some of them are not there, overwritten or not yet stored.
         """
         episodes = self._episodes[lane]
@@ -165,6 +198,8 @@ class WholeEpisodes:
                 f"episodes {start} to {stop} of seed lane {lane} are not all stored: "
                 f"{episodes} were appended and the last {self._capacity} are kept"
             )
+        if self._ragged:
+            return self._ragged[lane].packed(np.arange(start, stop) % self._capacity)
         place = torch.arange(start, stop, device=self._device) % self._capacity
         return {name: x[lane].index_select(0, place) for name, x in self._stored.items()}
 
@@ -177,10 +212,19 @@ class WholeEpisodes:
         if self._episodes[lane] not in (0, start):
             raise ValueError(f"seed lane {lane}: got episodes from {start} on; allowed: from {self._episodes[lane]} on")
         self._episodes[lane] = start
-        self._write(slice(lane, lane + 1), {name: x.unsqueeze(0) for name, x in rows.items()})
+        if "lengths" in rows:
+            self._unpack(lane, rows)
+        else:  # of whole episodes; a checkpoint from before has those that end early so, with their mask
+            self._write(slice(lane, lane + 1), {name: x.unsqueeze(0) for name, x in rows.items()})
 
     def _write(self, lanes: slice, rows: Mapping[str, Tensor]) -> None:
         """Store rows [S, E, ...] of lanes that are equally far, as many at once as fit before the ring's end."""
+        if "mask" in rows:
+            for lane, own in zip(range(len(self._episodes))[lanes], range(len(rows["mask"])), strict=True):
+                lengths = rows["mask"][own].sum(-1).tolist()
+                kept = {name: x[own] for name, x in rows.items() if name != "mask"}
+                self._put(lane, lengths, [{n: x[e] for n, x in kept.items()} for e in range(len(lengths))])
+            return
         if not self._stored:
             self._stored = {name: self._empty(name, x) for name, x in rows.items()}
         at = self._episodes[lanes][0]
@@ -193,9 +237,40 @@ class WholeEpisodes:
             done += some
         self._episodes[lanes] = [at + count] * len(self._episodes[lanes])
 
+    def _unpack(self, lane: int, rows: Mapping[str, Tensor]) -> None:
+        """Store what `RaggedRows.packed` gave."""
+        lengths = rows["lengths"].tolist()
+        ends, kept = np.cumsum(lengths), {name: x for name, x in rows.items() if name != "lengths"}
+        episodes = []
+        for e, (length, end) in enumerate(zip(lengths, ends.tolist(), strict=True)):
+            seen, done = slice(end - length + e, end + e + 1), slice(end - length, end)
+            episodes.append({name: x[seen if name in SEEN else done] for name, x in kept.items()})
+        self._put(lane, lengths, episodes)
+
+    def _put(self, lane: int, lengths: Sequence[int], episodes: Sequence[Mapping[str, Tensor]]) -> None:
+        """Append episodes of so many steps to one seed's ring; longer ones are cut. Raises ReplayFull."""
+        if not self._ragged and episodes:
+            shapes = {name: tuple(x.shape[1:]) for name, x in episodes[0].items()}
+            kinds = {name: self._kind(name) for name in shapes}
+            size = self._capacity, self._task.episode_limit, shapes, kinds, self._device, self._task.replay_bytes
+            self._ragged = [RaggedRows(*size) for _ in self._episodes]
+        for length, own in zip(lengths, episodes, strict=True):
+            self._ragged[lane].put(self._episodes[lane] % self._capacity, length, own)
+            self._episodes[lane] += 1
+
+    def _kind(self, name: str) -> torch.dtype:
+        kinds = {"actions": torch.int16, "avail_actions": torch.bool, "terminated": torch.bool}
+        return kinds.get(name, self._dtype)
+
     def _empty(self, name: str, rows: Tensor) -> Tensor:
-        kinds = {"actions": torch.int16, "avail_actions": torch.bool, "terminated": torch.bool, "mask": torch.bool}
         shape = (len(self._episodes), self._capacity, *rows.shape[2:])
+        taken = self._kind(name).itemsize * prod(shape[1:])
+        if self._task.replay_bytes and taken > self._task.replay_bytes:
+            raise ReplayFull(
+                f"replay: got {taken / 2**30:.2f} GiB of {name} for {self._capacity:,} episodes; allowed: "
+                f"{self._task.replay_bytes / 2**30:.2f} GiB for a task of a seed; raise --replay-memory, or give the "
+                "method a smaller replay_size"
+            )
         # a run in inference mode hands over rounds; what is stored must still be read in training
         with torch.inference_mode(False):
-            return torch.empty(shape, dtype=kinds.get(name, self._dtype), device=self._device)
+            return torch.empty(shape, dtype=self._kind(name), device=self._device)

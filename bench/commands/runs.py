@@ -64,6 +64,9 @@ def run(
     lanes: Annotated[int, typer.Option(min=0, help="seeds trained together in a process; 0: split evenly")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N")] = "cpu",
     checkpoint_every: Annotated[float, typer.Option(min=0, help="seconds between checkpoints")] = 30.0,
+    replay_memory: Annotated[
+        float, typer.Option(min=0, help="GiB that a task's replay of episodes may take of a seed; 0: no bound")
+    ] = 0.0,
     shard: Shard = "",
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="make runs that failed again")] = False,
     executor: Annotated[str, typer.Option(help="what trains: local, ray, slurm")] = "local",
@@ -107,7 +110,8 @@ def run(
         for family, count in left_out.items() if part.cells else ():
             warn(f"{count} runs are left out: family {family} is not installed here; see: bench doctor {family}")
     at_once = _processes(jobs, device) if executor == "local" else jobs or 0
-    options = Options(at_once, lanes, device, checkpoint_every, retry_failed)
+    replay_bytes = int(replay_memory * 2**30)
+    options = Options(at_once, lanes, device, checkpoint_every, retry_failed, replay_bytes=replay_bytes)
     console = Terminal(stderr=True) if as_json else terminal()
     if planned.waiting and not planned.cells:
         warn(*waiting_lines(planned))

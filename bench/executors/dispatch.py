@@ -43,6 +43,7 @@ class Options:
     checkpoint_s: float = 30.0
     retry_failed: bool = False  # make runs again whose record says that they failed
     limits: Limits = field(default_factory=Limits)  # of each run of a method from elsewhere
+    replay_bytes: int = 0  # see `Job`
 
 
 @dataclass
@@ -243,6 +244,7 @@ class Dispatcher:
             device=self.options.device,
             checkpoint_s=self.options.checkpoint_s,
             limits=self.options.limits,
+            replay_bytes=self.options.replay_bytes,
             here=str(Path.cwd()),
         )
         ids = [run.id for run in shard]

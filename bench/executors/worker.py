@@ -61,6 +61,9 @@ def main() -> int:
     except (StoreError, BackendMissing) as error:
         report({"event": "error", "reason": str(error)})
         return 1
+    except MemoryError as error:  # of a bound, too, which says so: the checkpoint stays for a run with more
+        report({"event": "error", "reason": str(error) or "out of memory"})
+        return 1
     except SystemExit as end:
         report({"event": "error", "reason": ended(end)})
         return 1

@@ -34,6 +34,7 @@ class Job(BaseModel):
     device: str = "cpu"
     checkpoint_s: float = 30.0  # seconds between checkpoints
     limits: Limits = Limits()  # of a method from elsewhere
+    replay_bytes: int = 0  # that a task's replay of whole episodes may take of a seed; 0: no bound
     here: str = ""  # the folder that bench was called from, where such a method is looked for; else the current one
 
     def record(

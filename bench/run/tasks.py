@@ -58,9 +58,17 @@ def places(cell: Cell, device: torch.device) -> list[Place]:
 
 
 def make_learner(
-    cell: Cell, playing: Sequence[Place], teachers: Sequence[Teacher], streams: list[Streams], device: torch.device
+    cell: Cell,
+    playing: Sequence[Place],
+    teachers: Sequence[Teacher],
+    streams: list[Streams],
+    device: torch.device,
+    replay_bytes: int = 0,
 ) -> Learner:
-    """The cell's method on the tasks that it is trained on. teachers: one for each, or none."""
+    """The cell's method on the tasks that it is trained on. teachers: one for each, or none.
+
+    replay_bytes: see `Task`.
+    """
     name, hyperparameters = cell.settings["algorithm"]["name"], cell.settings["hyperparameters"]
     if not cell.guest:  # a learner from elsewhere gets its hyperparameters as a table
         algorithm = ALGORITHMS[name]
@@ -80,6 +88,7 @@ def make_learner(
             alone=alone(cell),
             continuous=place.params.continuous,
             kinds=place.params.kinds,
+            replay_bytes=replay_bytes,
         )
         for i, place in enumerate(trained)
     ]

@@ -158,7 +158,8 @@ class Training:
 
     def _own_learner(self) -> Learner:
         teachers = make_teachers(self.store, self.job.cell, self.trained, self.teachers, self.device)
-        return make_learner(self.job.cell, self.places, teachers, self.streams, self.device)
+        bound = self.job.replay_bytes
+        return make_learner(self.job.cell, self.places, teachers, self.streams, self.device, bound)
 
     def _round(self) -> None:
         """One round of every task, updates when due, and the curve points that fall due."""

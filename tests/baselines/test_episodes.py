@@ -12,7 +12,9 @@ import torch
 from torch.nn.functional import one_hot
 
 from baselines.learner import Rollout, Task
+from baselines.replay import ragged
 from baselines.replay.episodes import EpisodeBatch, WholeEpisodes, ends, played, team_rewards
+from baselines.replay.ragged import ReplayFull
 from baselines.streams import Streams
 from tests.teams import toy_task
 
@@ -184,3 +186,96 @@ def test_batches_of_a_seed_that_trains_alone_are_cut():
         log = replay(seeds=(0,), task=replace(toy_task(), alone=alone))
         log.append(replace(rollout, mask=mask))
         assert log.sample(4).actions.shape[2] == steps
+
+
+def lengths_of(rollout: Rollout, lengths: list[list[int]]) -> Rollout:
+    """The same, with episodes that ended after so many steps [S][E], as `bench.run.playing.play` hands them over."""
+    last = torch.tensor(lengths)
+    steps = torch.arange(T).expand(*last.shape, T)
+    mask, seen = steps < last.unsqueeze(-1), torch.arange(T + 1).expand(*last.shape, T + 1).minimum(last.unsqueeze(-1))
+
+    def stays(x: torch.Tensor) -> torch.Tensor:
+        place = seen.view(*seen.shape, *[1] * (x.dim() - 3)).expand(*seen.shape, *x.shape[3:])
+        return x.gather(2, place)
+
+    assert rollout.state is not None
+    return Rollout(
+        obs=stays(rollout.obs + 0.01 * torch.arange(T + 1).view(-1, 1, 1)),
+        actions=rollout.actions * mask[..., None, None],
+        rewards=rollout.rewards * mask[..., None],
+        terminated=(steps == last.unsqueeze(-1) - 1) & (last < T).unsqueeze(-1),
+        avail_actions=stays(rollout.avail_actions),
+        state=stays(rollout.state),
+        mask=mask,
+    )
+
+
+def padded(rollouts: list[Rollout]) -> EpisodeBatch:
+    """All of them, as they were handed over."""
+    one = {n: torch.cat([getattr(r, n) for r in rollouts], 1) for n in Rollout.__dataclass_fields__}
+    actions, rewards = one.pop("actions").argmax(-1), one.pop("rewards").sum(-1)
+    return EpisodeBatch(actions=actions, rewards=rewards, **one)
+
+
+def same(one: EpisodeBatch, other: EpisodeBatch) -> bool:
+    return all(torch.equal(getattr(one, n), getattr(other, n)) for n in EpisodeBatch.__dataclass_fields__)
+
+
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize("block_bytes", [1, 2**25])
+def test_episodes_that_end_early_are_stored_without_what_follows(monkeypatch, alone, block_bytes):
+    """Rounds of many lengths, the ring wrapped: batches are what whole episodes would give, in one block or in many."""
+    monkeypatch.setattr(ragged, "BLOCK_BYTES", block_bytes)
+    log, seeds = replay(task=replace(toy_task(), alone=alone)), 2
+    rounds, g = [], torch.Generator().manual_seed(5)
+    for first in range(0, 12, 3):
+        lengths = torch.randint(1, T + 1 if first else 3, (seeds, 3), generator=g).tolist()
+        rounds.append(lengths_of(numbered(first, 3, state=True), lengths))
+        log.append(rounds[-1])
+    given = padded(rounds)
+    ring = [7, 8, 9, 10, 11, 5, 6]
+    assert same(log.whole(), EpisodeBatch(**{n: x[:, ring] for n, x in vars(given).items()}))
+    again = replay(task=replace(toy_task(), alone=alone))
+    for lane in (1, 0):
+        for start, stop in ((5, 6), (6, 12)):
+            again.restore(lane, start, log.rows(lane, start, stop))
+    assert same(again.whole(), log.whole())
+    assert len(log.rows(0, 5, 12)["rewards"]) == int(given.mask[0, 5:].sum())
+    for _ in range(5):
+        batch = log.sample(4)
+        number = (batch.obs[:, :, 0, 0, 0] - 1000 * torch.arange(seeds).unsqueeze(-1)).round().long()
+        drawn = EpisodeBatch(
+            **{n: torch.stack([x[s, number[s]] for s in range(seeds)]) for n, x in vars(given).items()}
+        )
+        assert same(batch, drawn.trimmed() if alone else drawn)
+        assert same(again.sample(4), batch)
+
+
+def test_a_checkpoint_from_before_holds_whole_episodes():
+    log = replay()
+    rollout = lengths_of(numbered(0, 4, state=True), [[1, 2, 3, 5], [5, 4, 2, 1]])
+    log.append(rollout)
+    before = vars(padded([rollout]))
+    for lane in range(2):
+        fresh = replay()
+        for own in range(2):
+            fresh.restore(own, 0, {n: x[own] for n, x in before.items()})
+        assert all(torch.equal(x, fresh.rows(lane, 0, 4)[n]) for n, x in log.rows(lane, 0, 4).items())
+
+
+def test_short_episodes_take_the_room_of_their_steps(monkeypatch):
+    """Rows of an episode that was overwritten are taken again: 200 episodes of up to 4 rows, 7 at a time."""
+    monkeypatch.setattr(ragged, "BLOCK_BYTES", 1)  # a block of T + 1 rows
+    log = replay(seeds=(0,))
+    for first in range(200):
+        log.append(lengths_of(numbered(first, 1, seeds=1, state=True), [[1 + first % 3]]))
+    assert log.bytes <= (7 * 4 // (T + 1) + 1) * (T + 1) * log._ragged[0].row_bytes
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_a_replay_that_would_take_too_much_is_an_error(monkeypatch, early):
+    monkeypatch.setattr(ragged, "BLOCK_BYTES", 1)
+    log = replay(size=100, seeds=(0,), task=replace(toy_task(episodes=100), replay_bytes=1000))
+    rounds = [numbered(first, 1, seeds=1, state=True) for first in range(100)]
+    with pytest.raises(ReplayFull, match=r"^replay: got .*; allowed: 0.00 GiB .* raise --replay-memory, or give"):
+        any(log.append(lengths_of(own, [[2]]) if early else own) for own in rounds)
