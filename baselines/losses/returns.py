@@ -82,6 +82,31 @@ def generalised_advantages(
     return torch.stack(advantages[::-1], 2).masked_fill(~mask, 0)
 
 
+@torch.no_grad()
+def open_advantages(
+    rewards: Tensor,
+    values: Tensor,
+    following: Tensor,
+    terminated: Tensor,
+    ended: Tensor,
+    gamma: float,
+    gae_lambda: float,
+) -> Tensor:
+    """GAE [S, B, T, N] of T steps in which episodes may end anywhere, and the last of which may be open.
+
+    rewards, terminated, ended [S, B, T]: the team's; terminated: nothing counts after the step; ended: another episode
+    begins with the next one. values, following [S, B, T, N]: of what is seen before and after each step.
+    A_t = r_t + gamma V'_t - V_t + gamma lambda A_t+1, without V'_t where nothing counts, without A_t+1 across an end.
+    """
+    over, cut = terminated.unsqueeze(-1), ended.unsqueeze(-1)
+    deltas = rewards.unsqueeze(-1) + gamma * following.masked_fill(over, 0) - values
+    advantages, later = [], torch.zeros_like(deltas[:, :, -1])
+    for t in reversed(range(rewards.shape[2])):
+        later = deltas[:, :, t] + gamma * gae_lambda * later.masked_fill(cut[:, :, t], 0)
+        advantages.append(later)
+    return torch.stack(advantages[::-1], 2)
+
+
 @dataclass(frozen=True)
 class RewardMoments:
     """Running mean and variance of a task's rewards, of each seed alone: three tensors [S], float64."""

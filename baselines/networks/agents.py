@@ -94,6 +94,32 @@ def recurrent_q(
     EPyMARL's `RNNAgent` with `use_rnn=True` (4bcbb1c), PyMARL2's likewise. Only the hidden state's product waits for
     the step before; all others take the whole sequence at once.
     """
+    lines = inputs.shape[1] * inputs.shape[3]
+    states = _gru_states(agent, inputs, hidden)
+    x = torch.stack(states, 2).flatten(2)
+    if z is not None:
+        x = mlp(own, x).relu() if (own := part(agent, "own")) else x
+        x = torch.cat([x, columns(pad(z.transpose(1, 2).flatten(2, 3), (0, 0, 0, -lines % WHOLE_REGISTERS)))], 1)
+    return _out(agent, x, inputs), rows(states[-1], (inputs.shape[1], inputs.shape[3]))
+
+
+def recurrent_states(
+    agent: Mapping[str, Tensor], inputs: Tensor, hidden: Tensor | None = None, first: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """As `recurrent_q` of sequences in which episodes may begin anywhere; the hidden state after every step.
+
+    first [S, B, T] bool: an episode begins with the step, from a hidden state of zeros; None: none does.
+    -> [S, B, T, N, A], hidden [S, B, T, N, H].
+    """
+    states = torch.stack(_gru_states(agent, inputs, hidden, first), 2)  # [S, H, T, M]
+    own = states[..., : inputs.shape[1] * inputs.shape[3]].unflatten(-1, (inputs.shape[1], inputs.shape[3]))
+    return _out(agent, states.flatten(2), inputs), own.permute(0, 3, 2, 4, 1)
+
+
+def _gru_states(
+    agent: Mapping[str, Tensor], inputs: Tensor, hidden: Tensor | None, first: Tensor | None = None
+) -> list[Tensor]:
+    """What the GRU holds after each step, [S, H, M] each: a column for each (B, N), filled up."""
     seeds, batch, time, agents, _ = inputs.shape
     lines = batch * agents
     by_step = inputs.transpose(1, 2).flatten(2, 3)  # [S, T, B*N, I]
@@ -103,17 +129,22 @@ def recurrent_q(
     gates = linear(gru["weight_ih"], gru["bias_ih"], x).unflatten(-1, (time, -1))
     width = gru["weight_hh"].shape[-1]
     h = columns(inputs.new_zeros(seeds, lines, width) if hidden is None else hidden)
+    begins = None
+    if first is not None:
+        begins = pad(first.repeat_interleave(agents, 1), (0, 0, 0, h.shape[-1] - lines)).unsqueeze(1)  # [S, 1, M, T]
     states = []
     for t in range(time):
+        h = h if begins is None else h.masked_fill(begins[..., t], 0)
         h = gru_cell(gates[:, :, t], linear(gru["weight_hh"], gru["bias_hh"], h), h)
         states.append(h)
-    x = torch.stack(states, 2).flatten(2)
-    if z is not None:
-        x = mlp(own, x).relu() if (own := part(agent, "own")) else x
-        x = torch.cat([x, columns(pad(z.transpose(1, 2).flatten(2, 3), (0, 0, 0, -lines % WHOLE_REGISTERS)))], 1)
-    q = mlp(part(agent, "out"), x).unflatten(-1, (time, -1))[..., :lines]
-    q = q.unflatten(-1, (batch, agents)).permute(0, 3, 2, 4, 1)
-    return q, rows(h, (batch, agents))
+    return states
+
+
+def _out(agent: Mapping[str, Tensor], x: Tensor, inputs: Tensor) -> Tensor:
+    """The last layers: [S, ..., T M] -> [S, B, T, N, A]."""
+    _, batch, time, agents, _ = inputs.shape
+    q = mlp(part(agent, "out"), x).unflatten(-1, (time, -1))[..., : batch * agents]
+    return q.unflatten(-1, (batch, agents)).permute(0, 3, 2, 4, 1)
 
 
 def lstm_q(

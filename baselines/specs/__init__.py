@@ -18,6 +18,7 @@ from baselines.specs import (
     maddpg_epsilon_greedy,
     mappo,
     mappo_multi,
+    mappo_steps,
     masac,
     mkt_marl,
     ptde,
@@ -42,6 +43,7 @@ from baselines.specs.maddpg import MADDPG, MADDPGInitialized
 from baselines.specs.maddpg_epsilon_greedy import EpsilonGreedyMADDPG
 from baselines.specs.mappo import MAPPO
 from baselines.specs.mappo_multi import MultiTaskMAPPO
+from baselines.specs.mappo_steps import StepsMAPPO
 from baselines.specs.masac import MASAC
 from baselines.specs.mkt_marl import MKTMARL
 from baselines.specs.ptde import GIP, GIU, Informed, Personal
@@ -60,6 +62,7 @@ METHODS = (
     mkt_marl,
     mappo,
     mappo_multi,
+    mappo_steps,
     dec_hdrqn,
     sac,
     maddpg_epsilon_greedy,
@@ -120,6 +123,7 @@ __all__ = [
     "Personal",
     "PersonalMAPPO",
     "SACExtra",
+    "StepsMAPPO",
     "TaskSizes",
     "Unit",
     "ValueDecomposition",

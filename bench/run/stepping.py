@@ -55,9 +55,10 @@ class Stepping:
         kept: list[tuple[Tensor, ...]] = []
         ended: list[list[Ended]] = [[] for _ in self._rewards]
         for _ in range(steps):
-            obs, avail, first = self._obs, self._avail, self._first
-            actions = act(Seen(obs, avail, first))
+            obs, avail, first, state = self._obs, self._avail, self._first, self._state
+            actions = act(Seen(obs, avail, first, state))
             given = self._environment.step(actions)
+            after = self._environment.global_state()
             terminated, truncated, rewards = given.terminated.cpu(), given.truncated.cpu(), given.rewards.cpu()
             by_itself = terminated | truncated
             for lane, row in enumerate(self._rewards):
@@ -67,7 +68,8 @@ class Stepping:
                         truncated[lane, copy] = True
                     elif by_itself[lane, copy] and not self._ends_early:
                         raise EnvironmentFailed(ENDED_EARLY, lane)
-            kept.append((obs, avail, actions, given.rewards, given.obs.float(), first, terminated, truncated))
+            row = (obs, avail, actions, given.rewards, given.obs.float(), first, terminated, truncated)
+            kept.append(row if state is None or after is None else (*row, state, after.float()))
             over = terminated | truncated
             for lane, copy in over.nonzero().tolist():
                 outcome = {name: float(own[lane, copy]) for name, own in given.outcome.items()}
@@ -75,7 +77,8 @@ class Stepping:
                 self._rewards[lane][copy] = []
             self._see(self._environment.restart(over) if bool(over.any()) else given.obs)
             self._first = over
-        names = ("obs", "avail_actions", "actions", "rewards", "after", "first", "terminated", "truncated")
+        names = ["obs", "avail_actions", "actions", "rewards", "after", "first", "terminated", "truncated"]
+        names += ["state", "state_after"] * (len(kept[0]) > len(names))
         return Steps(**{n: torch.stack(x, 2) for n, x in zip(names, zip(*kept, strict=True), strict=True)}), ended
 
     def state(self, lane: int) -> dict[str, NDArray[Any]]:
@@ -114,3 +117,5 @@ class Stepping:
 
     def _see(self, obs: Tensor) -> None:
         self._obs, self._avail = obs.float(), self._environment.avail_actions()
+        state = self._environment.global_state()
+        self._state = None if state is None else state.float()
