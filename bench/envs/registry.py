@@ -161,6 +161,10 @@ class Installation(Protocol):
         """What of it decides the numbers of a scenario, by name: builds, hashes of files."""
         ...
 
+    def deviates(self, told: Mapping[str, str]) -> str:
+        """In what a game is another than papers used, by what a record tells; nothing where it is one of them."""
+        ...
+
 
 @dataclass(frozen=True)
 class Family:
@@ -170,7 +174,7 @@ class Family:
 
     install: the command that brings the backend. scenarios: the parameters of each scenario, by its name.
     metrics: what its episodes can be scored in (`scores`): of rewards, or by an outcome where a scenario names it.
-    packages: those whose version its numbers depend on; a run's record names them.
+    packages: those whose version its numbers depend on; a run's record names them, and others, where they are there.
     python: the variable that names another interpreter, where the packages may be; its environments run in it.
     installation: the module that knows what else it needs beside packages (`Installation`).
     single: each episode is an environment of its own, and no task asks a learner for other code than another does.
@@ -187,6 +191,7 @@ class Family:
     scenarios: Mapping[str, type[Params]]
     layouts: str = "bench.envs.layouts"
     packages: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
     single: bool = False
     python: str = ""
     process_bytes: int = 0
@@ -254,6 +259,7 @@ FAMILIES: Mapping[str, Family] = {
         metrics=("step_reward", "return_sum", "win_rate"),
         scenarios=dict.fromkeys(STARCRAFT_MAPS, StarcraftParams),
         packages=("SMAC", "PySC2", "protobuf"),
+        others=("SMACv2",),
         python="BENCH_STARCRAFT_PYTHON",
         installation="bench.envs.starcraft.installation",
     ),
@@ -317,14 +323,23 @@ def lacking(family: str) -> str:
 
 
 def packages_of(family: str) -> dict[str, str]:
-    """Versions of the packages that a family's numbers depend on; all of them are installed."""
-    return dict(versions(family))
+    """Versions of the packages that a family's numbers depend on, all of them installed, and of others of its."""
+    return {**versions(family), **_installed(family, _family(family).others)}
 
 
 def described(family: str, params: Params) -> Mapping[str, str]:
     """What beside packages decides the numbers of a scenario: a game's build, its map's hash."""
     game, name = installation(family), getattr(params, "name", "")
     return game.described(name) if game else {}
+
+
+def deviates(family: str, told: Mapping[str, str]) -> str:
+    """In what the game of a record is another than papers used; nothing where it is one of them, or there is no game.
+
+    told: versions by name, as a record has them.
+    """
+    game = installation(family)
+    return game.deviates(told) if game else ""
 
 
 def installation(family: str) -> Installation | None:
@@ -335,7 +350,12 @@ def installation(family: str) -> Installation | None:
 
 def versions(family: str) -> Mapping[str, str]:
     """Of those of a family's packages that are installed, where its environments run."""
-    packages = _family(family).packages
+    return _installed(family, _family(family).packages)
+
+
+def _installed(family: str, packages: tuple[str, ...]) -> Mapping[str, str]:
+    if not packages:
+        return {}
     if python := python_of(family):
         return _versions_in(python, packages)
     found = {}

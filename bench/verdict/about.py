@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from bench.envs import FAMILIES, deviates
 from bench.evidence.measures import Evidence
 from bench.evidence.values import NotRun
 from bench.plan import Cell, Note
@@ -21,11 +22,13 @@ OF_PLAY = ("substitute", "shared", "reduced")  # classes of deviations that a ne
 class About:
     """parts: cell and scenario; a cell that is read in several scenarios stands there as often.
 
-    of_play: whether anything is read that was played for, rather than the size of networks alone.
+    of_play: whether anything is read that was played for, rather than the size of networks alone. games: deviations of
+    the games in which runs were played, as their records tell.
     """
 
     parts: tuple[tuple[Cell, str], ...]
     of_play: bool = True
+    games: tuple[Note, ...] = ()
 
     @property
     def cells(self) -> list[Cell]:
@@ -38,7 +41,7 @@ class About:
         if not self.of_play:
             return tuple(note for note in every if note.class_ not in OF_PLAY)
         own = {note.id for note in every if note.class_ != "shared"}
-        return tuple(note for note in every if note.class_ != "shared" or note.id not in own)
+        return (*(note for note in every if note.class_ != "shared" or note.id not in own), *self.games)
 
     @property
     def implementation(self) -> Implementation:
@@ -62,4 +65,17 @@ def about(
                 found = evidence.parts(experiment, quantity, place)
                 parts |= {(cell.key, scenario): (cell, scenario) for cell, scenario in found}
     sizes = {measure.id for measure in evidence.suite.measure if isinstance(measure, PolicySize)}
-    return About(tuple(parts.values()), of_play=not named or any(split(q)[2] not in sizes for q in named))
+    of_play = not named or any(split(q)[2] not in sizes for q in named)
+    return About(tuple(parts.values()), of_play, games_of(evidence, [cell for cell, _ in parts.values()]))
+
+
+def games_of(evidence: Evidence, cells: Iterable[Cell]) -> tuple[Note, ...]:
+    """A deviation for each game that papers did not use, in which a finished run of these cells was played."""
+    found: dict[str, None] = {}
+    for cell in {cell.key: cell for cell in cells}.values():
+        families = {own.family for own in cell.scored}
+        if not any(FAMILIES[family].installation for family in families):
+            continue
+        for record in evidence.finished(cell).values():
+            found |= dict.fromkeys(filter(None, (deviates(f, record.provenance.packages) for f in families)))
+    return tuple(Note(id="game-build", class_="changed", says=says) for says in found)

@@ -6,7 +6,8 @@ What the stand-in does is what smac does: tests/starcraft/test_package.py holds 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from types import SimpleNamespace
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pytest
@@ -18,6 +19,11 @@ from bench.envs.one import EnvironmentFailed
 from bench.envs.starcraft import installation
 from bench.envs.starcraft.one import StarcraftOne
 from bench.envs.starcraft.params import MAPS, StarcraftParams
+from bench.evidence.measures import Evidence
+from bench.plan import Cell, Note, Selection, make_plan
+from bench.suite.loading import load
+from bench.verdict.about import games_of
+from bench.verdict.codes import forbids
 
 PARAMS = StarcraftParams(name="3m")
 STOP = [1, 1, 1]
@@ -184,3 +190,20 @@ def test_a_build_that_papers_used_is_told_from_others(tmp_path: Path) -> None:
     }
     (tmp_path / "game" / "Versions" / "Base90000").mkdir()
     assert installation.remarks()[0] == "build 90000: not one that papers used (69232, 4.6.2, 75689, 4.10)"
+
+
+def test_runs_in_a_build_that_papers_did_not_use_allow_no_verdict() -> None:
+    """By what their records tell; others' runs tell of no game."""
+    cells = make_plan(load("mkt_marl"), Selection(only=("teachers",))).cells
+    battles, particles = (next(c for c in cells if c.scored[0].family == f) for f in ("starcraft", "particle"))
+
+    def notes(cell: Cell, *builds: str) -> tuple[Note, ...]:
+        records = {
+            s: SimpleNamespace(provenance=SimpleNamespace(packages={"StarCraft II": b})) for s, b in enumerate(builds)
+        }
+        return games_of(cast(Evidence, SimpleNamespace(finished=lambda _: records)), [cell])
+
+    assert notes(battles, "75689", "69232") == notes(particles, "90000") == ()
+    (note,) = notes(battles, "75689", "90000", "90000")
+    assert (note.id, note.says.partition(",")[0]) == ("game-build", "StarCraft II's build is 90000")
+    assert forbids([note])

@@ -15,6 +15,7 @@ USUAL_HOME = Path.home() / "StarCraftII"  # where pysc2 looks without it, on Lin
 # Builds that papers' win rates were reached with: SMAC's own, and PyMARL2's. They give different rates.
 BUILDS = {69232: "4.6.2", 75689: "4.10"}
 FOLDER = "SMAC_Maps"
+GAME_NAME = "StarCraft II"  # what a record calls it
 GET_GAME = (
     "get it from https://github.com/Blizzard/s2client-proto#downloads (Linux packages, 4.10; its licence is yours to "
     f"accept) and: export {GAME}=/path/to/StarCraftII"
@@ -70,10 +71,17 @@ def remarks() -> tuple[str, ...]:
 
 def described(name: str) -> Mapping[str, str]:
     """What of the game decides a record's numbers: its build, and the map's file by its hash."""
-    found = {"StarCraft II": str(build())}
+    found = {GAME_NAME: str(build())}
     if (path := map_file(name)) is not None:
         found[f"map {name}"] = f"sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
     return found
+
+
+def deviates(told: Mapping[str, str]) -> str:
+    """Why a record's game is another than papers used, by its build; nothing where it is one of them."""
+    if (own := told.get(GAME_NAME, "none")) in map(str, BUILDS):
+        return ""
+    return f"StarCraft II's build is {own}, not one that papers used ({_known()}); win rates depend on it"
 
 
 def _known() -> str:
