@@ -176,6 +176,7 @@ def pytest_configure() -> None:
     Byte code is written, whatever the machine's habit: dozens of processes of a session load the same modules.
     """
     os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ.pop("COLUMNS", None)  # pytest's workers and tox set it: what bench prints would be as narrow
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     loading.parse = parsed_once(loading.parse)

@@ -81,7 +81,7 @@ def test_check_prints_one_row_a_claim(bench_here: Bench, tiny_file: Path, result
         "id", "kind", "where", "experiment", "scenario", "method", "says", "printed", "found", "interval", "verdict",
         "reason", "seeds", "seeds_to_decide", "deviations", "ours", "p", "p_against", "headline", "paired", "r",
         "margin", "typical", "compatible", "tags", "placebo", "computed", "clearly", "direction", "look", "declared",
-        "readings", "sentence", "holds_in", "turned", "difference",
+        "readings", "implementation", "sentence", "holds_in", "turned", "difference",
     ]  # fmt: skip
     assert (row["sentence"], row["difference"]) == ("the order is shown", row["found"])
     assert row["placebo"] == {"untrained": "no", "random": "no"}

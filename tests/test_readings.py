@@ -90,7 +90,9 @@ def test_a_decided_answer_that_an_analysis_turns(tmp_path: Path) -> None:
     assert outcomes(verdict) == {"primary": "yes", "wide": None, "code": None, "early": "yes", "late": "no"}
     assert (verdict.holds_in, verdict.turned, verdict.robust) == ((2, 3), ("late",), None)
     assert verdict.verdict == "depends_on_reading"
-    assert sentence(verdict) == "the answer turns with late; holds in 2 of 3 readings, 2 not run"
+    assert (
+        sentence(verdict) == "it holds in the primary reading; it turns with late; holds in 2 of 3 readings, 2 not run"
+    )
 
 
 def test_an_open_answer_that_others_decide_against_each_other(tmp_path: Path) -> None:

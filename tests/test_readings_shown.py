@@ -157,7 +157,7 @@ def test_a_report_has_a_curve_for_each_claim(results: Path) -> None:
     path, (verdicts, *_) = judged_report(Evidence(read_suite(), Selection(only=("target",)), Store(results)))
     text = path.read_text()
     (better,) = [v for v in verdicts if v.id == "better"]
-    assert "| the answer turns with late; holds in 3 of 4 readings, 1 not run |" in text
+    assert "| it holds in the primary reading; it turns with late; holds in 3 of 4 readings, 1 not run |" in text
     assert f"\n{across_readings(better)}.\n" in text
     assert "what turns it: late; readings share seeds and runs, so this is no probability." in text
     assert "Hold in every reading that was run, two at least: ahead (target)." in text

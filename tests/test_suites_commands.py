@@ -137,7 +137,7 @@ def test_ls_shows_dashes_units_and_what_waits(bench_here: Bench, printed_file: P
     assert (experiments["tabled"]["status"], experiments["target"]["status"]) == ("waits", "ready")
     assert experiments["tabled"]["waiting"] == dict.fromkeys(("base", "init", "student"), "a machine")
     claims = {row["id"]: row["status"] for row in rows_of(bench_here, "claims", printed_file)}
-    assert claims == {"better": "ready", "ahead": "waits", "level": "waits", "nice": "waits"}
+    assert claims == {"better": "ready", "ahead": "waits", "level": "waits", "nice": "untestable"}
     settings = {row["id"]: row["hyperparameters"] for row in rows_of(bench_here, "methods", printed_file)}
     assert settings["student"]["lr"] == {"value": 0.01, "source": "a", "kind": "stated"}  # taken over
 

@@ -43,7 +43,7 @@ def card(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Draw a claim and its verdict, or a suite's headline claims, as a picture of 1200 x 630 to share: SVG and PNG.
+    """Draw a claim and its verdict, or a suite's claims, headlines first, as a picture of 1200 x 630: SVG and PNG.
 
     A claim that several experiments are about has a picture for each.
     """

@@ -44,8 +44,8 @@ Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
 def terminal() -> Terminal:
-    """As wide as the terminal; where there is none, wide enough for a table."""
-    return Terminal() if sys.stdout.isatty() else Terminal(width=160)
+    """As wide as the terminal, or as $COLUMNS says; where there is neither, wide enough for a table."""
+    return Terminal() if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal() else Terminal(width=160)
 
 
 def print_json(value: Any) -> None:
@@ -145,5 +145,6 @@ def evidence_of(
 def require_results(evidence: Evidence, results: Path) -> None:
     """Exit 4 where nothing was measured: a check of nothing must not look like one that passed."""
     if not any(evidence.finished(cell) for cell in evidence.plan.cells):
-        warn(f"nothing was run: no finished run of this selection in {results}")
+        other = "; --results names another folder" if results == RESULTS else ""
+        warn(f"nothing was run: no finished run of this selection in {results}{other}")
         raise typer.Exit(NOTHING_RUN)

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console, RenderableType
 from rich.measure import Measurement
 from rich.padding import Padding
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from bench.output.terminal import say
 
 LONG = 500  # rows of a table that is still laid out in boxes
 ANY_WIDTH = 10_000
+EDGES = 3  # of a column: a blank on each side, and a line
 
 
 def print_table(console: Console, table: Table) -> None:
@@ -24,18 +25,34 @@ def print_table(console: Console, table: Table) -> None:
         say(f"{table.title}: {table.row_count} rows")
         for row in ([column.header for column in table.columns], *_rows(table)):
             say(" | ".join(str(cell).replace("\n", ": ") for cell in row))
-    elif narrowest(console, table) <= console.width:
+        return
+    ranges = [_range(console, column) for column in table.columns]
+    room = console.width - sum(r.minimum + EDGES for r in ranges) - 1
+    if room >= 0:
+        _share(table, ranges, room)
         console.print(table)
-    else:
-        if table.title:
-            console.print(f"{table.title}\n", markup=False)
-        for row in _rows(table):
-            console.print(_stacked(table, row))
+        return
+    if table.title:
+        console.print(f"{table.title}\n", markup=False)
+    for row in _rows(table):
+        console.print(_stacked(table, row))
 
 
-def narrowest(console: Console, table: Table) -> int:
-    """The least width at which no word of a table breaks."""
-    return Measurement.get(console, console.options.update(max_width=ANY_WIDTH), table).minimum
+def _range(console: Console, column: Column) -> Measurement:
+    """The longest word of a column, and its longest line."""
+    anything = console.options.update(max_width=ANY_WIDTH)
+    found = [Measurement.get(console, anything, cell) for cell in (column.header, *column.cells)]
+    return Measurement(max(one.minimum for one in found), max(one.maximum for one in found))
+
+
+def _share(table: Table, ranges: Sequence[Measurement], room: int) -> None:
+    """Each column has its longest word, and a share of the rest by what it has to wrap. Left alone, rich takes all that
+    is missing from the widest columns, words or not.
+    """
+    wanted = sum(r.maximum - r.minimum for r in ranges)
+    if wanted > room:
+        for column, r in zip(table.columns, ranges, strict=True):
+            column.width = r.minimum + (r.maximum - r.minimum) * room // wanted
 
 
 def _rows(table: Table) -> Iterator[tuple[RenderableType, ...]]:

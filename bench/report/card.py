@@ -1,4 +1,4 @@
-"""A picture of 1200 x 630 to share: one claim and what became of it, or a suite's headline claims.
+"""A picture of 1200 x 630 to share: one claim and what became of it, or a suite's claims, headlines first.
 
 On white, in whichever theme it is shown. Colour never stands alone: the word of a verdict stands beside it.
 """
@@ -67,7 +67,8 @@ def suite_card(suite: Suite, verdicts: Sequence[Verdict], command: str) -> Figur
         _interval(axes, [(own, _hue(v)) for v, own in shown], 1.0)
         in_rows = {"fontsize": 7.5, "va": "center", "transform": axes.get_yaxis_transform()}  # x in shares of the axes
         for row, (verdict, _) in enumerate(shown):
-            label = textwrap.shorten(visible(verdict.says), 60, placeholder=" ...")
+            says = f"{verdict.experiment}: {verdict.says.partition(' (')[0]}"
+            label = textwrap.shorten(visible(says), 64, placeholder=" ...")
             axes.text(-0.03, row, label, color=INK, ha="right", **in_rows)
             axes.text(1.03, row, verdict.verdict.replace("_", " "), color=_hue(verdict), **in_rows)
         axes.set_xlabel("found, with its interval, in margins; grey: within the margin", fontsize=7.5, color=FAINT)

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from bench.suite import Experiment, Printed, Reading, Seeds, Setting, Suite, SuiteError, quantities
+from bench.suite import Claim, Experiment, Printed, Reading, Seeds, Setting, Suite, SuiteError, Untestable, quantities
 from bench.suite.warnings import warnings
 
 Row = dict[str, Any]
@@ -76,7 +76,7 @@ def claim_rows(suite: Suite) -> list[Row]:
         {"suite": suite.id, "id": c.id, "where": c.where, "says": c.says, "experiments": list(c.experiments)}
         | {"scenarios": list(c.scenarios) if c.scenarios else None, "over": c.over, "protocol": c.protocol}
         | {"margin": c.margin.model_dump(exclude_none=True) if c.margin else None, "headline": c.headline}
-        | {"test": c.test.model_dump(mode="json", by_alias=True), "status": _status(_claim_waits(suite, c.id))}
+        | {"test": c.test.model_dump(mode="json", by_alias=True), "status": _claim_status(suite, c)}
         for c in suite.claim
     ]
 
@@ -134,6 +134,10 @@ def ready(suite: Suite, experiment: Experiment) -> bool:
 
 def _status(waits_for: str | None) -> str:
     return "waits" if waits_for else "ready"
+
+
+def _claim_status(suite: Suite, claim: Claim) -> str:
+    return "untestable" if isinstance(claim.test, Untestable) else _status(_claim_waits(suite, claim.id))
 
 
 def _settings(settings: Mapping[str, Setting]) -> Row:

@@ -109,7 +109,7 @@ def counts_line(verdicts: Sequence[Verdict]) -> str:
 def family_lines(verdicts: Sequence[Verdict]) -> list[str]:
     """What stands after correction for how many questions were asked."""
     return [
-        f"{f.tested} {f.name} tested; after {f.correction} at 5%: "
+        f"{f.tested} of {f.of} {f.name} tested; after {f.correction} at 5%: "
         f"{f.reproduced} reproduced and {f.not_reproduced} not_reproduced stand"
         for f in families(verdicts)
     ]

@@ -24,6 +24,13 @@ PRINTED = (
     "it is off what is printed by more than {m}",
     "it is neither shown to be what is printed nor off it by more than {m}",
 )
+PRIMARILY = {
+    "yes": "it holds",
+    "no": "it fails",
+    "undecided": "it is open",
+    "undefined": "it is undefined",
+    None: "not run",
+}
 SAYS: dict[str, tuple[str, str, str]] = {
     "ordering": ORDER,
     "mean_ordering": ORDER,
@@ -51,7 +58,7 @@ IMPLEMENTATIONS: dict[Implementation, str] = {
 }
 PLACE: dict[Code, int] = {"reproduced": 0, "exceeds": 0, "not_reproduced": 1, "inconclusive": 2}
 MEANS = {
-    "ordering": "Is the mean of the one above the mean of the other? Decided where the 90% interval omits 0.",
+    "ordering": "Is the mean of what should be greater above the other mean? Decided where the 90% interval omits 0.",
     "mean_ordering": "Is the mean over the one set above that over the other? Decided where the 90% interval omits 0.",
     "clearly": "Is the one better by more than the margin? Decided where the 90% interval is on one side of it.",
     "not_greater": "Is the one better by the margin or more? Decided where the 90% interval is on one side of it.",
@@ -98,7 +105,7 @@ def _sentence(v: Verdict) -> str:
         who = "the random script" if v.placebo is not None and v.placebo.untrained != "yes" else "an untrained team"
         return f"it holds, and a team that has learned nothing passes as well ({who})"
     if v.verdict == "depends_on_reading" and v.turned:
-        return f"the answer turns with {listed_shortly(v.turned)}"
+        return f"{PRIMARILY[v.readings[0].outcome]} in the primary reading; it turns with {listed_shortly(v.turned)}"
     if v.verdict == "depends_on_reading":
         return "the answer depends on how the paper's spread is read"
     margin = "the margin" if v.margin is None else f"the margin of {number(v.margin)}"

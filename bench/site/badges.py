@@ -12,6 +12,7 @@ FILL = {
     "reproduced": "#00695c",
     "not_reproduced": "#a63603",
     "inconclusive": "#6b5300",
+    "also_untrained": "#5b4a78",
     "not_run": "#57606a",
 }
 
@@ -36,14 +37,16 @@ class Part:
 
 
 def parts(suite: str, version: int, counts: Mapping[str, int]) -> list[Part]:
-    """The suite, then how many claims were reproduced, were not, are open and are not judged; words where none was."""
+    """The suite, then how many claims were reproduced, were not, are open, say nothing, are not judged."""
     done, failed = counts["reproduced"] + counts["exceeds"], counts["not_reproduced"]
     texts = [(f"{suite} v{version}", "name")]
     open_ = counts["inconclusive"] + counts["depends_on_reading"]
     if done + failed + open_:
         texts += [(f"✓ {done} reproduced", "reproduced"), (f"✗ {failed} not", "not_reproduced")]
         texts += [(f"? {open_} open", "inconclusive")] if open_ else []
-        unjudged = sum(counts[code] for code in ("not_run", "not_comparable", "undefined", "also_untrained"))
+        empty = counts["also_untrained"]
+        texts += [(f"○ {empty} also untrained", "also_untrained")] if empty else []
+        unjudged = sum(counts[code] for code in ("not_run", "not_comparable", "undefined"))
         texts += [(f"– {unjudged} not judged", "not_run")] if unjudged else []
     else:
         texts.append(("not run" if not counts["not_comparable"] else "not comparable", "not_run"))

@@ -15,10 +15,11 @@ Correct = Callable[[Sequence[float]], tuple[float, ...]]
 
 @dataclass(frozen=True)
 class Family:
-    """Verdicts that are read together. tested: how many had anything to test; the rest is what still stands."""
+    """Verdicts that are read together. of: how many; tested: with anything to test; the rest is what still stands."""
 
     name: str
     correction: str
+    of: int
     tested: int
     reproduced: int
     not_reproduced: int
@@ -35,23 +36,24 @@ def families(verdicts: Sequence[Verdict]) -> list[Family]:
     asked = [v for v in verdicts if v.verdict not in NO_QUESTION and not v.computed]
     values = [v for v in asked if v.kind == "published"]
     headlines = [v for v in asked if v.headline]
+    printed, named = sum(v.kind == "published" for v in verdicts), sum(v.headline for v in verdicts)
     found = [
-        _family("printed values", "Benjamini-Hochberg", benjamini_hochberg, values),
-        _family("headline claims", "Holm", holm, headlines),
+        _family("printed values", "Benjamini-Hochberg", benjamini_hochberg, printed, values),
+        _family("headline claims", "Holm", holm, named, headlines),
     ]
     return [family for family in found if family.tested]
 
 
-def _family(name: str, correction: str, correct: Correct, verdicts: Sequence[Verdict]) -> Family:
+def _family(name: str, correction: str, correct: Correct, of: int, verdicts: Sequence[Verdict]) -> Family:
     tested = [
         (v, _overall(v, v.p), _overall(v, v.p_against)) for v in verdicts if v.p is not None and v.p_against is not None
     ]
     if not tested:
-        return Family(name, correction, 0, 0, 0)
+        return Family(name, correction, of, 0, 0, 0)
     for_, against = correct([p for _, p, _ in tested]), correct([p for _, _, p in tested])
     kept = [v.verdict for (v, _, _), p in zip(tested, for_, strict=True) if p < ERROR]
     refuted = [v.verdict for (v, _, _), p in zip(tested, against, strict=True) if p < ERROR]
-    return Family(name, correction, len(tested), kept.count("reproduced"), refuted.count("not_reproduced"))
+    return Family(name, correction, of, len(tested), kept.count("reproduced"), refuted.count("not_reproduced"))
 
 
 def _overall(verdict: Verdict, p: float) -> float:
