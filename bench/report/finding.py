@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from bench.verdict import Verdict
+from bench.verdict.codes import COMPUTED
 
 # What is said of so many claims, by their word; in this order.
 WORDS: Mapping[str, tuple[str, str]] = {
@@ -18,6 +19,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "undefined": ("is undefined", "are undefined"),
     "not_comparable": ("cannot be compared", "cannot be compared"),
     "not_run": ("has not been run", "have not been run"),
+    COMPUTED: ("is computed without a run", "are computed without a run"),
 }
 DIRECTIONS: Mapping[str, tuple[str, str]] = {
     "same_direction": ("points the claimed way", "point the claimed way"),
@@ -42,23 +44,28 @@ def finding(claims: Sequence[Verdict], runs: int, asked: int, directions: bool) 
 def _headlines(claims: Sequence[Verdict]) -> str:
     if not claims:
         return "No claim of its abstract or conclusion can be judged on runs."
-    if not any(v.ran for v in claims):
+    if not any(v.ran and not v.computed for v in claims):
         return f"Of its {_number(len(claims), 'headline claim')}, none has been judged yet."
     if len(claims) == 1:
-        return f"Its one headline claim {WORDS[claims[0].verdict][0]}."
-    return f"{_of(len(claims), 'headline claim')}, {_listed(Counter(v.verdict for v in claims), WORDS)}."
+        return f"Its one headline claim {WORDS[_word(claims[0])][0]}."
+    return f"{_of(len(claims), 'headline claim')}, {_listed(Counter(map(_word, claims)), WORDS)}."
 
 
 def _all(claims: Sequence[Verdict]) -> str:
     if not claims:
         return "It has no claim to judge."
-    told = f"Of all its {_number(len(claims), 'claim')}, {_listed(Counter(v.verdict for v in claims), WORDS)}"
+    told = f"Of all its {_number(len(claims), 'claim')}, {_listed(Counter(map(_word, claims)), WORDS)}"
     same = [v.robust for v in claims if v.robust is not None]
     if not same:
         return f"{told}."
     counted = ((same.count("yes"), ("holds", "hold")), (same.count("no"), ("fails", "fail")))
     parts = [f"{n} {words[n > 1]}" for n, words in counted if n]
     return f"{told}; in every reading of the paper that was run, {' and '.join(parts)}."
+
+
+def _word(verdict: Verdict) -> str:
+    """What needs no run is counted apart, whatever its word."""
+    return COMPUTED if verdict.computed else verdict.verdict
 
 
 def _basis(runs: int, asked: int) -> str:

@@ -129,6 +129,12 @@ def test_joint_curves_hide_methods_and_bring_seeds(reader) -> None:
     assert reader.one("#joint-joint-two .readout").text.startswith("episode 2; student -3 [")
 
 
+def test_all_curves_are_printed(reader) -> None:
+    reader.open("suites/tiny.html")
+    reader.script("window.dispatchEvent(new Event('beforeprint'))")
+    assert len(reader.all(".joint canvas")) == len(reader.all(".joint")) > 3
+
+
 def until(reader, there) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 

@@ -141,13 +141,15 @@
     own.draw();
   };
 
-  /* A chart is drawn when it is first seen: a paper has many. */
-  const seen = new IntersectionObserver((entries) => {
-    for (const { target } of entries.filter((entry) => entry.isIntersecting && !charts.has(entry.target.id))) {
-      charts.set(target.id, new Joint(target, JSON.parse(target.querySelector("script").textContent)));
-    }
-  }, { rootMargin: "200px" });
-  document.querySelectorAll(".joint").forEach((box) => seen.observe(box));
+  function show(box) {
+    if (!charts.has(box.id)) charts.set(box.id, new Joint(box, JSON.parse(box.querySelector("script").textContent)));
+  }
+
+  /* A chart is drawn when it is first seen, or all are printed: a paper has many. */
+  const boxes = document.querySelectorAll(".joint");
+  const seen = new IntersectionObserver((entries) => entries.filter((own) => own.isIntersecting).forEach((own) => show(own.target)), { rootMargin: "200px" });
+  boxes.forEach((box) => seen.observe(box));
+  window.addEventListener("beforeprint", () => boxes.forEach(show));
   window.addEventListener("resize", () => charts.forEach((own) => own.chart.setSize({ width: own.width(), height: HEIGHT })));
   document.addEventListener("theme", () => charts.forEach((own) => own.draw()));
 })();

@@ -72,7 +72,7 @@
         button.setAttribute("aria-label", `sort by ${link.textContent.trim()}`);
         link.after(button);
       } else {
-        button.append(header.firstChild);
+        button.append(...[...header.childNodes].filter((part) => !part.classList?.contains("fine")));
         header.prepend(button);
       }
       button.addEventListener("click", () => sort(table, header));
