@@ -69,8 +69,8 @@ def test_three_sentences() -> None:
     claims.append(verdict(readings=(Under("primary", "", "", "yes"), Under("other", "", "", "yes"))))
     assert finding(claims, 30, 1200, directions=False) == (
         "Of its 2 headline claims, 1 is reproduced and 1 is not reproduced.",
-        "Of all its 6 claims, 2 are reproduced, 1 is not reproduced, 2 have not been run and 1 is computed without a run"
-        "; in every reading of the paper that was run, 1 holds.",
+        "Of all its 6 claims, 2 are reproduced, 1 is not reproduced, 2 have not been run and 1 is computed without "
+        "a run; in every reading of the paper that was run, 1 holds.",
         "This rests on 30 of 1,200 planned runs of our re-implementation, not of the authors' code.",
     )
     only = finding([verdict("inconclusive", headline=True)], 0, 5, directions=False)
