@@ -88,3 +88,22 @@ def test_to_import_it_loads_next_to_nothing() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["1", "False"]
+
+
+def test_a_selection_may_be_as_the_commands_have_it() -> None:
+    """One experiment as a word, seeds as a count or a list."""
+    for seeds in (2, "0,1", "0-1", [1, 0]):
+        own = bench.read("knowru", ROOT / "results", only=PART, seeds=seeds)
+        assert (
+            own.evidence.selection
+            == bench.read("knowru", ROOT / "results", only=[PART], seeds=[0, 1]).evidence.selection
+        )
+    with pytest.raises(SuiteError, match="a count N >= 1"):
+        bench.read("knowru", ROOT / "results", seeds="none")
+
+
+def test_a_wrong_series_is_refused_and_nothing_finished_is_said(study: bench.Study) -> None:
+    with pytest.raises(SuiteError, match='got "trainin".* "training"'):
+        study.curves("trainin")
+    with pytest.warns(UserWarning, match="no run of this selection is finished"):
+        bench.read("knowru", ROOT / "results", only=PART, profile="smoke")

@@ -5,6 +5,7 @@ Tables are pandas', in long form: a row a run, or a row a point of a run's curve
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from bench.evidence.measures import Evidence
 from bench.exchange.grid import Row, finished_rows
-from bench.plan import COMMAND_LINE, Selection, refused, selected
+from bench.plan import Selection, refused, selected
+from bench.plan.seeds import seed_list
 from bench.report.figures import learning_curves
 from bench.store import Store
 from bench.suite import PRIMARY, Suite, SuiteError
-from bench.suite.explain import Problem, shown
+from bench.suite.explain import Problem, listed, nearest, shown
 from bench.suite.loading import load
 from bench.suite.shipped import available
 from bench.verdict import Verdict, judge
@@ -29,6 +31,7 @@ RUNS = ("experiment", "training_set", "method", "seed", "run", "finished")
 PLACE = ("experiment", "training_set", "method", "scenario", "seed", "run")
 SCORES = (*PLACE, "metric", "score", "episodes")
 CURVES = (*PLACE, "unit", "at", "mean")
+IN_PYTHON = "(bench.read)"  # what errors call a request that is in no file
 
 
 @dataclass(frozen=True)
@@ -66,12 +69,19 @@ class Study:
         """A curve of every finished run that has it: a row a point. Columns: CURVES.
 
         name: "training", "evaluation", "loss/NAME" and so on. at: how much of the run's budget was spent, in `unit`.
-        A point without a value, such as a loss before the first update, has none.
+        A point without a value, such as a loss before the first update, has none. Raises SuiteError for a name that no
+        finished run has.
         """
-        return _frame([*self._points(name)], CURVES)
+        rows = [*finished_rows(self.evidence)]
+        known = sorted({own for row in rows for own in row.score.scores.curves})
+        if rows and name not in known:
+            raise SuiteError(
+                IN_PYTHON, [Problem("name", shown(name), listed(known), f"name one{nearest(name, known)}")]
+            )
+        return _frame([*self._points(rows, name)], CURVES)
 
-    def _points(self, name: str) -> Iterator[tuple[Any, ...]]:
-        for row in finished_rows(self.evidence):
+    def _points(self, rows: Iterable[Row], name: str) -> Iterator[tuple[Any, ...]]:
+        for row in rows:
             if curve := row.score.scores.curves.get(name):
                 unit = row.score.unit
                 for at, mean in zip(curve.at(unit), curve.mean, strict=True):
@@ -109,26 +119,33 @@ def read(
     results: str | Path = "runs",
     *,
     profile: str = "full",
-    only: Iterable[str] = (),
-    seeds: Iterable[int] | None = None,
+    only: str | Iterable[str] = (),
+    seeds: int | str | Iterable[int] | None = None,
     reading: str = PRIMARY,
 ) -> Study:
     """A suite's name or file, and a results folder.
 
-    only: ids of experiments; all where none is named. seeds: None for those that the profile has. Raises SuiteError for
-    a bad suite file or a selection that the suite does not have, with what is allowed, and StoreError for a folder that
-    cannot be read.
+    only: an experiment's id, or several; all where none is named. seeds: 5 for the first five, "0,3,7-9", or numbers;
+    None for those that the profile has. Raises SuiteError for a bad suite file or a selection that the suite does not
+    have, with what is allowed, and StoreError for a folder that cannot be read. Warns where no run of the selection is
+    finished.
     """
     if not Path(results).is_dir():
         problem = Problem("results", shown(str(results)), "a folder that `bench run` has written", "name it")
-        raise SuiteError(COMMAND_LINE, [problem])
+        raise SuiteError(IN_PYTHON, [problem])
     loaded = load(str(suite))
     if reading != PRIMARY and reading not in loaded.readings:
         raise refused("reading", reading, [PRIMARY, *loaded.readings])
     chosen = Selection(
-        profile=profile, only=tuple(only), seeds=None if seeds is None else tuple(sorted({*seeds})), reading=reading
+        profile=profile,
+        only=(only,) if isinstance(only, str) else tuple(only),
+        seeds=seed_list(str(seeds)) if isinstance(seeds, int | str) else seeds and tuple(sorted({*seeds})),
+        reading=reading,
     )
-    return Study(Evidence(loaded.under(reading), chosen, Store(results)))
+    evidence = Evidence(loaded.under(reading), chosen, Store(results))
+    if not any(evidence.finished(cell) for cell in evidence.plan.cells):
+        warnings.warn(f"no run of this selection is finished in {results}, profile {profile}", stacklevel=2)
+    return Study(evidence)
 
 
 def _place(row: Row) -> tuple[Any, ...]:

@@ -15,12 +15,11 @@ import typer
 from bench.commands.verbs import NOTHING_RUN
 from bench.output.terminal import Terminal, put, warn
 from bench.plan import COMMAND_LINE, Selection, refused
+from bench.plan.seeds import seed_list
 from bench.store import Store
 from bench.suite import PRIMARY, Suite, SuiteError
-from bench.suite.base import LARGEST_COUNT
 from bench.suite.explain import Problem, shown
 from bench.suite.loading import load
-from bench.suite.seeds import MOST_SEEDS
 
 if TYPE_CHECKING:
     from bench.evidence.measures import Evidence
@@ -99,31 +98,6 @@ def seconds_in(text: str, option: str) -> float:
         problem = Problem(option, shown(text), "a time above 0 in s, m or h", f"e.g. {option} 60m")
         raise SuiteError(COMMAND_LINE, [problem])
     return float(found[1]) * SECONDS[found[2]]
-
-
-def seed_list(text: str) -> tuple[int, ...] | None:
-    """`5` -> 0...4; `0,3,7-9` -> those; `7,` -> 7 alone; nothing -> None."""
-    if not text:
-        return None
-    try:
-        if text.isdecimal():
-            ranges = [range(int(text))]
-        else:
-            ends = [part.partition("-") for part in text.split(",") if part.strip()]
-            ranges = [range(int(low), int(high if dash else low) + 1) for low, dash, high in ends]
-        seeds = sorted({s for r in ranges for s in r}) if sum(map(len, ranges)) <= MOST_SEEDS else ()
-        seeds = seeds if not seeds or seeds[-1] <= LARGEST_COUNT else ()
-    except (ValueError, OverflowError):
-        seeds = ()
-    if not seeds:
-        problem = Problem(
-            "--seeds",
-            shown(text),
-            f"a count N >= 1, or a list such as 0,3,7-9, of at most {MOST_SEEDS}, each below 2**53",
-            "e.g. --seeds 5",
-        )
-        raise SuiteError(COMMAND_LINE, [problem])
-    return tuple(seeds)
 
 
 def evidence_of(
