@@ -103,7 +103,7 @@ def test_a_selection_may_be_as_the_commands_have_it() -> None:
 
 
 def test_a_wrong_series_is_refused_and_nothing_finished_is_said(study: bench.Study) -> None:
-    with pytest.raises(SuiteError, match='got "trainin".* "training"'):
+    with pytest.raises(SuiteError, match=r'got      "trainin"\s+allowed .*"training"'):
         study.curves("trainin")
     with pytest.warns(UserWarning, match="no run of this selection is finished"):
         bench.read("knowru", ROOT / "results", only=PART, profile="smoke")
