@@ -44,7 +44,12 @@ def test_validate(bench: Bench, bench_here: Bench, tiny_file: Path) -> None:
     assert done.returncode == 2
     sound, bad = json.loads(done.stdout)
     assert sound["problems"] == []
-    problem = {"key": "paper.year", "got": '"2026"', "allowed": "a valid integer", "mend": "correct the value"}
+    problem = {
+        "key": "paper.year",
+        "got": '"2026"',
+        "allowed": "a whole number, without quotes",
+        "mend": "correct the value",
+    }
     assert bad["problems"] == [problem]
     assert "1 problem(s)" in bench_here("validate", tiny_file).stdout
     assert bench("--version").stdout.startswith("marl-distill-bench 0.")

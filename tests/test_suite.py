@@ -51,7 +51,7 @@ def test_every_shipped_suite_is_sound() -> None:
         ("version = 1", "version = 1\ncolour = 3", ["colour", 'unknown key "colour"', '"schema", "version"']),
         ('says = "two agents"', 'says = "two agents"\nfamly = "x"', ["scenario[two].famly", 'did you mean "family"']),
         ("lr = { value", "lr = { valeu", ["method[base].hyperparameters.lr.valeu"]),
-        ("episode_limit = 5", 'episode_limit = "five"', ["scenario[two].episode_limit", '"five"', "integer"]),
+        ("episode_limit = 5", 'episode_limit = "five"', ["scenario[two].episode_limit", '"five"', "whole number"]),
         ("episode_limit = 5", "", ["scenario[two].episode_limit", "nothing", "add the key"]),
         (
             "episodes = 16",

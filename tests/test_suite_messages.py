@@ -43,6 +43,9 @@ def refused(text: str) -> str:
         (ONE_SET, '[{ id = "two" }]', ["training_sets[two].scenarios", 'the key "scenarios" with a value']),
         (LR, LR.replace("0.01", '"fast"'), ["hyperparameters.lr", 'got      "fast"', "allowed  a number, above 0"]),
         (ONE_SET, '[{ id = "a b", scenarios = ["two"] }]', ["training_sets[a b].id", "parts of letters, digits, '_'"]),
+        ('kind = "window"', 'kind = "windw"', ["].kind", 'got      "windw"', 'did you mean "window"?']),
+        ("version = 1", 'version = "one"', ["version", "allowed  a whole number, without quotes"]),
+        ('title = "Tiny"', 'title = "Tiny', ["(file)", "close the quote"]),
         (ONE_SET, "[]", ["experiment[source].training_sets", "a longer list"]),
         (
             'methods = ["base"]\n',

@@ -22,6 +22,7 @@ FIXES = {
 
 
 TOP = "(top level)"
+QUOTE = "'"
 SHOWN = 50  # problems of one file
 MOST_PROBLEMS = 1000  # that are looked at: to word a hundred thousand takes minutes, and nobody reads them
 
@@ -32,6 +33,7 @@ PLAIN = {  # what the library says in words of its own
     "tuple_type": "a list",
     "too_short": "a longer list",
     "string_type": "text in quotes",
+    "int_type": "a whole number, without quotes",
     "string_too_short": "some text",
 }
 
@@ -165,8 +167,11 @@ def _problem(
     if kind == "misfit":  # its parts are said by the model itself: baselines/specs/base.py
         named = f"{key}.{context['key']}".removeprefix(f"{TOP}.") if context["key"] else key
         return Problem(named, context["got"], context["allowed"], context["mend"])
-    if kind in ("literal_error", "union_tag_invalid") and isinstance(error["input"], str):
-        mend += nearest(error["input"], [word.strip("' ") for word in allowed.replace(" or ", ", ").split(",")])
+    if kind == "union_tag_invalid":  # the table is told by one of its keys
+        key, got = f"{key}.{context['discriminator'].strip(QUOTE)}", shown(context["tag"])
+    if kind == "union_tag_invalid" or (kind == "literal_error" and isinstance(error["input"], str)):
+        words = [word.strip(f"{QUOTE} ") for word in allowed.replace(" or ", ", ").split(",")]
+        mend += nearest(context.get("tag", error["input"]), words)
     if kind in ("model_type", "model_attributes_type") and context.get("class_name") in forms:
         wanted = forms[context["class_name"]]
         if isinstance(error["input"], int | float | str):

@@ -71,7 +71,8 @@ def load(name: str, need_anchors: bool = True) -> Suite:
     if name.endswith(".toml"):
         got = "a folder" if os.path.isdir(path) else "no regular file" if os.path.exists(path) else "no such file"
         raise SuiteError(name, [Problem("(file)", got, "a suite file", "correct the path")])
-    mend = f"name one of them, or a path ending in .toml{nearest(name, available())}"
+    here = f'; did you mean "{name}.toml", which is in this folder?' if os.path.isfile(f"{name}.toml") else ""
+    mend = f"name one of them, or a path ending in .toml{here or nearest(name, available())}"
     raise SuiteError(name, [Problem("suite", shown(name), listed(available()), mend)])
 
 
@@ -84,7 +85,11 @@ def parse(content: bytes, source: str | Path, need_anchors: bool = True) -> Suit
         got = f"byte {content[error.start]:#04x} at offset {error.start}, in line {line}"
         raise SuiteError(source, [Problem("(file)", got, "UTF-8 text", "save the file as UTF-8")]) from None
     except tomllib.TOMLDecodeError as error:
-        raise SuiteError(source, [Problem("(file)", str(error), "TOML 1.0", "correct that line")]) from None
+        open_ = str(error).startswith(r"Illegal character '\n'")
+        mend = (
+            "close the quote; a text of several lines has three of them at each end" if open_ else "correct that line"
+        )
+        raise SuiteError(source, [Problem("(file)", str(error), "TOML 1.0", mend)]) from None
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets nested as deep
         raise SuiteError(
             source, [Problem("(file)", str(error), "numbers and nesting of sane size", "cut it")]
