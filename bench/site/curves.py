@@ -58,7 +58,7 @@ def series(name: str, curves: Mapping[int, Curve], unit: Unit) -> dict[str, Any]
     """One curve of every seed; a seed has gaps at points that only others have, and so has the mean.
 
     Of more than MOST_POINTS points every so many are kept, the first and the last among them. Of losses the mean
-    alone is kept where there is one: records have the rest. n: how many seeds.
+    alone is kept where there is one: records have the rest. n: how many seeds. half: of the interval about the mean.
     """
     at = next(iter(curves.values())).at(unit)
     if any(curve.at(unit) != at for curve in curves.values()):
@@ -73,7 +73,7 @@ def series(name: str, curves: Mapping[int, Curve], unit: Unit) -> dict[str, Any]
         found["mean"] = _row(values.mean(axis=0))
     if len(curves) >= MINIMUM_SEEDS and not name.startswith("loss/"):
         half = _quantile(len(curves)) * values.std(axis=0, ddof=1) / np.sqrt(len(curves))
-        found |= {"low": _row(values.mean(axis=0) - half), "high": _row(values.mean(axis=0) + half)}
+        found["half"] = _row(half)
     return found
 
 

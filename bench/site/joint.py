@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from bench.evidence.measures import Evidence
 from bench.evidence.values import NotRun
 from bench.guests.places import Entry
@@ -64,14 +66,14 @@ class Joint:
 
     def shown(self) -> dict[str, Any]:
         """What a page draws at once: means and intervals."""
-        curves = {name: [_mean(line) for line in lines] for name, lines in self.curves.items()}
+        curves = {name: [_shown(line, lines[0]) for line in lines] for name, lines in self.curves.items()}
         about = {"title": str(self.place), "metric": self.metric, "unit": self.unit, "levels": dict(self.levels)}
         return about | {"methods": self.methods, "curves": curves}
 
     def seeds(self, name: str) -> bytes:
         """A script that hands every seed to the chart of this name."""
         own = {
-            curve: {line.method: {"at": line.own["at"]} | {key: line.own[key] for key in SEEDS} for line in lines}
+            curve: {line.method: {key: line.own[key] for key in SEEDS} for line in lines}
             for curve, lines in self.curves.items()
         }
         return f"jointSeeds({json.dumps(name)}, {json.dumps(own, separators=(',', ':'))});\n".encode()
@@ -164,20 +166,21 @@ def _label(line: Line) -> str:
     return f"{name if len(name) <= LONGEST else name[: LONGEST - 1] + '…'} ({line.own['n']})"
 
 
-def _mean(line: Line) -> dict[str, Any]:
-    """Of a single seed its own curve."""
+def _shown(line: Line, first: Line) -> dict[str, Any]:
+    """Of a single seed its own curve. Where its points lie is said where the first line's do not lie there."""
     own = line.own
-    ends = {key: own[key] for key in ("low", "high") if key in own}
-    return {"method": line.method, "n": own["n"], "at": own["at"], "mean": own.get("mean", own["values"][0])} | ends
+    found = {"method": line.method, "n": own["n"], "mean": _mean(own)}
+    found |= {} if line is not first and own["at"] == first.own["at"] else {"at": own["at"]}
+    return found | ({"half": own["half"]} if "half" in own else {})
+
+
+def _mean(own: Mapping[str, Any]) -> list[float | None]:
+    return own.get("mean") or own["values"][0]
 
 
 def _draw(axes: Axes, line: Line, style: str, colour: str) -> None:
-    own = {
-        key: [float("nan") if v is None else v for v in value]
-        for key, value in _mean(line).items()
-        if isinstance(value, list)
-    }
-    at = list(line.own["at"])
-    if "low" in own:
-        axes.fill_between(at, own["low"], own["high"], color=colour, alpha=0.18, linewidth=0)
-    axes.plot(at, own["mean"], style, color=colour, linewidth=1.6, label=_label(line))
+    at, mean = line.own["at"], np.array(_mean(line.own), dtype=float)
+    if "half" in line.own:
+        half = np.array(line.own["half"], dtype=float)
+        axes.fill_between(at, mean - half, mean + half, color=colour, alpha=0.18, linewidth=0)
+    axes.plot(at, mean, style, color=colour, linewidth=1.6, label=_label(line))

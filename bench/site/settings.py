@@ -53,6 +53,9 @@ def paper_links(paper: Paper) -> Iterator[tuple[str, str]]:
 
 def declared() -> dict[str, str]:
     """The project's own addresses, by their names in lower case, as the installed package declares them."""
-    lines = metadata.metadata(PACKAGE).get_all("Project-URL") or []
+    try:
+        lines = metadata.metadata(PACKAGE).get_all("Project-URL") or []
+    except metadata.PackageNotFoundError:  # a checkout that was never installed
+        return {}
     pairs = (line.partition(", ")[::2] for line in lines)
     return {name.strip().lower(): url.strip().rstrip("/") for name, url in pairs}

@@ -31,12 +31,12 @@ def test_a_seed_with_other_points_has_gaps() -> None:
     assert found["at"] == (2, 4, 6)
     assert found["values"] == [[1.0, 2.0, None], [None, 5.0, 7.0]]
     assert found["mean"] == [None, 3.5, None]
-    assert "low" not in found  # two seeds have no interval
+    assert "half" not in found  # two seeds have no interval
 
 
 def test_the_interval_is_student_s() -> None:
     found = series("training", {s: curve((2,), (v,)) for s, v in enumerate((1.0, 2.0, 3.0))}, "episodes")
-    assert (found["mean"], found["low"], found["high"]) == ([2.0], [-0.4841], [4.484])
+    assert (found["mean"], found["half"]) == ([2.0], [2.484])
 
 
 def test_a_long_curve_keeps_its_ends() -> None:

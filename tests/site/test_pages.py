@@ -163,7 +163,7 @@ def test_a_cell_has_curves_of_every_seed_and_the_command(site: Path) -> None:
     assert (series["name"], series["seeds"], series["at"][:2]) == ("training", [0, 1, 2], [2, 4])
     assert series["values"][0][:2] == [-2.9, -2.89]
     assert series["mean"][0] == -3.0
-    assert series["low"][0] == pytest.approx(-3 - 4.302653 * 0.1 / 3**0.5, abs=1e-3)
+    assert series["half"][0] == pytest.approx(4.302653 * 0.1 / 3**0.5, abs=1e-4)
     assert "bench run tiny --only joint --seeds 0,1,2" in own.text
     assert "alpha_start 0.5 stated a" in own.text
     assert "made up" in own.text  # the hardware

@@ -14,6 +14,13 @@
     return value === null || value === undefined ? "–" : Number(value.toPrecision(4)).toLocaleString("en");
   }
 
+  /* A mean's interval from half its width, which is all that a page carries. */
+  function ends(own) {
+    if (!own.half || own.low) return own;
+    const away = (sign) => own.mean.map((mean, i) => (mean === null || own.half[i] === null ? null : mean + sign * own.half[i]));
+    return Object.assign(own, { low: away(-1), high: away(1) });
+  }
+
   /* Columns as uPlot wants them: x, the seeds, then mean, low and high where there are such. */
   function columns(series) {
     const more = ["mean", "low", "high"].filter((name) => series[name]);
@@ -169,9 +176,10 @@
     }
   }
 
-  window.curves = { colour, written, levels, AXES, HEIGHT }; // for joint.js
+  window.curves = { colour, written, levels, ends, AXES, HEIGHT }; // for joint.js
   const carried = document.getElementById("curve-data");
   const { panels } = carried ? JSON.parse(carried.textContent) : { panels: [] };
+  panels.forEach((panel) => panel.series.forEach(ends));
   for (const panel of panels) if (panel.series.length) shown.push(new Chart(panel, document.getElementById("charts")));
   window.addEventListener("resize", () => shown.forEach((chart) => chart.resize()));
   document.addEventListener("theme", () => shown.forEach((chart) => chart.draw()));

@@ -1,7 +1,7 @@
 /* All methods of an experiment on one axis: means with their intervals; seeds come from a file of their own when asked for. */
 "use strict";
 (() => {
-  const { colour, written, levels, AXES, HEIGHT } = window.curves;
+  const { colour, written, levels, ends, AXES, HEIGHT } = window.curves;
   const COLOURS = 8; // --m0 to --m7
   const DASHES = [[], [8, 4], [2, 3]]; // once the colours are used up
   const charts = new Map();
@@ -17,6 +17,12 @@
     constructor(box, data) {
       this.box = box;
       this.data = data;
+      for (const lines of Object.values(data.curves)) {
+        for (const line of lines) {
+          line.at ??= lines[0].at; // said once where it is the same
+          ends(line);
+        }
+      }
       this.name = Object.keys(data.curves)[0];
       this.hidden = new Set();
       this.plot = element("div", { class: "plot", tabindex: "0", role: "group", "aria-roledescription": "chart" });
@@ -76,7 +82,7 @@
         const look = this.look(line.method);
         const own = this.withSeeds && this.seeds?.[this.name]?.[line.method];
         if (own?.values.length) {
-          tables.push([own.at, ...own.values]);
+          tables.push([line.at, ...own.values]);
           series.push(...own.seeds.map(() => ({ ...look, width: 0.7, alpha: 0.55 })));
         }
         tables.push(line.low ? [line.at, line.mean, line.low, line.high] : [line.at, line.mean]);
