@@ -13,6 +13,7 @@ from torch.nn.functional import one_hot
 
 from bench.envs import BackendMissing, checked, lacking, make
 from bench.envs.one import Diverged
+from bench.envs.pettingzoo_view import BattleParallelEnv
 from bench.envs.smax import child
 from bench.envs.smax import environment as smax
 from bench.envs.smax.params import MAPS, SmaxParams, teams
@@ -157,3 +158,30 @@ def test_the_good_script_shoots_then_chases() -> None:
     assert closest(torch.Generator(), obs, avail).tolist() == [[NORTH, 6, EAST]]
     avail[0, 2, :4] = False  # dead
     assert closest(torch.Generator(), obs, avail)[0, 2] == STOP
+
+
+@pytest.mark.filterwarnings("ignore:The old environment creation API:DeprecationWarning")
+def test_its_pettingzoo_view(environment: smax.SmaxEnvironment) -> None:
+    """PettingZoo's own checks; masks, state and outcome; what an agent cannot do is refused."""
+    from pettingzoo.test import parallel_api_test  # warns as it is imported: only in here
+
+    view = BattleParallelEnv(PARAMS, environment, 2)
+    parallel_api_test(view, num_cycles=20)
+    lengths = set()
+    for seed in range(8):
+        obs, _ = view.reset(seed=seed)
+        drawn = int(torch.randint(2**31 - 1, (), generator=streams(seed)[0]))
+        assert obs["agent_0"]["observation"][0] == drawn % 7
+        assert obs["agent_2"]["action_mask"].tolist() == [1] * (A - 1) + [0]
+        ended, cut, infos = {}, {}, {}
+        while view.agents:
+            _, rewards, ended, cut, infos = view.step(dict.fromkeys(view.agents, STOP))
+            assert rewards == dict.fromkeys(view.possible_agents, 12.0)
+        steps = int(view.state()[0]) - 10
+        assert (ended["agent_0"], cut["agent_0"]) == (steps == 1 + drawn % 3, steps == 2)
+        assert infos["agent_1"]["win_rate"] == (ended["agent_0"] and drawn % 2 == 0)
+        lengths.add(steps)
+    assert lengths == {1, 2}
+    view.reset(seed=0)
+    with pytest.raises(ValueError, match=r"allowed: an integer for each agent, of agent_1 one of \[0, 1, 2, 3"):
+        view.step({"agent_0": STOP, "agent_1": A - 1, "agent_2": STOP})
