@@ -58,29 +58,54 @@ def claim_card(suite: Suite, verdict: Verdict, command: str) -> Figure:
 def suite_card(suite: Suite, verdicts: Sequence[Verdict], command: str) -> Figure:
     """The headline claims first, those that were run, each with its interval in margins, so that they share an axis."""
     figure = _paper(suite, f"{suite.paper.authors.split(',')[0]} et al. {suite.paper.year}")
-    for line, text in enumerate(textwrap.wrap(visible(suite.paper.title), WIDEST)[:2]):
-        figure.text(0.05, 0.82 - 0.075 * line, text, fontsize=15, weight="bold", color=INK)
+    _heading(figure, suite.paper.title)
     known = ((v, placed(suite, v)) for v in sorted(verdicts, key=lambda v: not v.headline))
-    shown = [(v, own) for v, own in known if own is not None][:MOST]
-    if shown:
-        axes = figure.add_axes((0.51, 0.29, 0.29, 0.39))
-        _interval(axes, [(own, _hue(v)) for v, own in shown], 1.0)
-        in_rows = {"fontsize": 7.5, "va": "center", "transform": axes.get_yaxis_transform()}  # x in shares of the axes
-        for row, (verdict, _) in enumerate(shown):
-            says = f"{verdict.experiment}: {verdict.says.partition(' (')[0]}"
-            label = textwrap.shorten(visible(says), 64, placeholder=" ...")
-            axes.text(-0.03, row, label, color=INK, ha="right", **in_rows)
-            axes.text(1.03, row, verdict.verdict.replace("_", " "), color=_hue(verdict), **in_rows)
-        axes.set_xlabel("found, with its interval, in margins; grey: within the margin", fontsize=7.5, color=FAINT)
-    tally = ", ".join(f"{n} {word.replace('_', ' ')}" for word, n in counts(verdicts).items() if n)
-    _foot(figure, f"{tally}; {OURS}", command)
+    _claims(figure, [(v.experiment, v, own) for v, own in known if own is not None])
+    _foot(figure, f"{_tally(verdicts)}; {OURS}", command)
     return figure
 
 
+def papers_card(shown: Sequence[tuple[Suite, Verdict, Placed]], verdicts: Sequence[Verdict], command: str) -> Figure:
+    """Claims of several papers. shown: in their order; verdicts: on all claims, to be counted."""
+    figure = _blank("knowledge distillation in multi-agent reinforcement learning")
+    _heading(figure, "Does the published result hold when it is run again, and how sure are we?")
+    _claims(figure, [(suite.id, v, own) for suite, v, own in shown])
+    _foot(figure, f"{_tally(verdicts)}; {OURS}", command)
+    return figure
+
+
+def _heading(figure: Figure, title: str) -> None:
+    for line, text in enumerate(textwrap.wrap(visible(title), WIDEST)[:2]):
+        figure.text(0.05, 0.82 - 0.075 * line, text, fontsize=15, weight="bold", color=INK)
+
+
+def _claims(figure: Figure, shown: Sequence[tuple[str, Verdict, Placed]]) -> None:
+    """As many as there is room for, each after a word of where it is from."""
+    shown = shown[:MOST]
+    if not shown:
+        return
+    axes = figure.add_axes((0.51, 0.29, 0.29, 0.39))
+    _interval(axes, [(own, _hue(v)) for _, v, own in shown], 1.0)
+    in_rows = {"fontsize": 7.5, "va": "center", "transform": axes.get_yaxis_transform()}  # x in shares of the axes
+    for row, (where, verdict, _) in enumerate(shown):
+        label = textwrap.shorten(visible(f"{where}: {verdict.says.partition(' (')[0]}"), 64, placeholder=" ...")
+        axes.text(-0.03, row, label, color=INK, ha="right", **in_rows)
+        axes.text(1.03, row, verdict.verdict.replace("_", " "), color=_hue(verdict), **in_rows)
+    axes.set_xlabel("found, with its interval, in margins; grey: within the margin", fontsize=7.5, color=FAINT)
+
+
+def _tally(verdicts: Sequence[Verdict]) -> str:
+    return ", ".join(f"{n} {word.replace('_', ' ')}" for word, n in counts(verdicts).items() if n)
+
+
 def _paper(suite: Suite, place: str) -> Figure:
+    return _blank(f"{suite.id}  ·  {place}")
+
+
+def _blank(top: str) -> Figure:
     figure = new_figure(WIDTH, HEIGHT)
     figure.set_layout_engine("none")
-    figure.text(0.05, 0.91, visible(f"{suite.id}  ·  {place}"), fontsize=10, color=FAINT)
+    figure.text(0.05, 0.91, visible(top), fontsize=10, color=FAINT)
     return figure
 
 

@@ -61,7 +61,10 @@ def _pages(suite: Suite, archive: Archive) -> Iterator[SuitePage]:
 def _files(pages: Sequence[SuitePage], settings: Settings, news: News) -> Iterator[tuple[str, bytes]]:
     """Every file but the manifest: address and content."""
     render = Renderer(pages, settings)
-    yield "index.html", render.overview(overview(pages)).encode()
+    front = overview(pages)
+    yield "index.html", render.overview(front).encode()
+    if settings.pictures:
+        yield names.FRONT_CARD, written(front.card(), "png", colours=128)
     first = [page for page in pages if not page.reduced]
     yield "claims.html", render.claims(first).encode()
     yield "changes.html", render.changes(news, [*turned(news.before, first)] if news.before else []).encode()

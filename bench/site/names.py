@@ -30,6 +30,9 @@ def badge(suite: str) -> str:
     return f"badges/{file_name(suite)}.svg"
 
 
+FRONT_CARD = "card.png"  # of the first page
+
+
 def card(suite: str, profile: str) -> str:
     return f"cards/{suite_page(suite, profile).removeprefix('suites/').removesuffix('html')}png"
 

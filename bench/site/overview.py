@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bench.report.boards import APART, Board, Row
+from bench.report.card import papers_card
 from bench.site.found import Coverage, Forest, Newest, coverage, forest, newest
 from bench.site.suites import SuitePage
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,18 @@ class Overview:
     reference: tuple[Column, ...]
     substitutes: tuple[Column, ...]
     reduced: tuple[Column, ...]
+
+    def card(self) -> Figure:
+        """A picture of 1200 x 630 for link previews."""
+        shown = [(row.page.suite, row.verdict, row.own) for row in self.forest.rows if row.own is not None]
+        return papers_card(shown, [v for page in self.pages for v in page.claims], "bench leaderboard")
+
+    @property
+    def finding(self) -> str:
+        """In a sentence, for link previews."""
+        runs = sum(part.page.runs for own in self.coverage for part in own.parts[:1])
+        judged = sum(own.judged for own in self.coverage)
+        return f"{judged} claims of {len(self.pages)} papers judged on {runs:,} runs at the papers' own budgets."
 
     @staticmethod
     def methods(columns: Sequence[Column]) -> list[str]:

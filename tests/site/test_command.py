@@ -37,8 +37,13 @@ def test_a_site_has_pictures_and_addresses_that_are_named(
     options = ("leaderboard", "--suite", tiny_file, "--results", results, "--out", tmp_path / "site")
     named = ("--repository", "https://example.org/a/", "--address", "https://site.example.org/")
     assert bench_here(*options, *named).returncode == 0
-    for picture in (tmp_path / "site/cards/tiny.png", next((tmp_path / "site/curves/tiny").glob("*.png"))):
+    for picture in (
+        tmp_path / "site/card.png",
+        tmp_path / "site/cards/tiny.png",
+        next((tmp_path / "site/curves/tiny").glob("*.png")),
+    ):
         assert picture.read_bytes().startswith(b"\x89PNG")
+    assert 'og:image" content="https://site.example.org/card.png"' in (tmp_path / "site/index.html").read_text()
     page = (tmp_path / "site/suites/tiny.html").read_text()
     assert 'og:image" content="https://site.example.org/cards/tiny.png"' in page
     assert 'href="https://example.org/a/issues/new?template=result.yml"' in page
