@@ -50,6 +50,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     running = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    running.set_script_timeout(120)  # s; axe looks at every element, on a slow machine too
     yield running
     running.quit()
 
