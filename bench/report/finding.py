@@ -15,7 +15,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "not_reproduced": ("is not reproduced", "are not reproduced"),
     "inconclusive": ("is open", "are open"),
     "depends_on_reading": ("depends on how the paper is read", "depend on how the paper is read"),
-    "also_untrained": ("is passed by an untrained team as well", "are passed by an untrained team as well"),
+    "also_untrained": ("is passed by a team that has learned nothing", "are passed by a team that has learned nothing"),
     "undefined": ("is undefined", "are undefined"),
     "not_comparable": ("cannot be compared", "cannot be compared"),
     "not_run": ("has not been run", "have not been run"),
