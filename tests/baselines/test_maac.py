@@ -319,9 +319,8 @@ def test_greedy_is_the_likeliest_action_by_running_means():
     assert torch.equal(own.eval()(padded).argmax(-1), actions[1, :, 2].argmax(-1))
 
 
-@pytest.mark.parametrize("sign", [1.0, -1.0])
-def test_a_small_task_is_learned_and_not_with_a_flipped_sign(sign: float):
-    """Each is rewarded for naming what it sees: .33 by chance, above .9 learned, below .2 with the reward flipped."""
+def test_a_small_task_is_learned():
+    """Each is rewarded for naming what it sees: .33 by chance, above .9 learned; test_maac_treasure.py flips a sign."""
     task = Task(2, 3, 3, LIMIT, 60, Layout(3, (0, 1, 2)))
     sizes = {"batch_size": 128, "replay_size": 4000, "rollout_threads": 8, "tau": 0.05, "gamma": 0.0}
     learner = maac((0, 1), task=task, actor_lr=0.01, critic_lr=0.01, **sizes).learner
@@ -331,9 +330,9 @@ def test_a_small_task_is_learned_and_not_with_a_flipped_sign(sign: float):
     for step in range(400):
         obs = draws[step]
         actions = learner.exploring(0, step * 8)(Seen(obs, avail, no[..., 0]))
-        rewards = sign * (obs * actions).sum(-1)
+        rewards = (obs * actions).sum(-1)
         parts = (obs, avail, actions, rewards, draws[step + 1], no[..., 0], no[..., 0], ~no[..., 0])
         learner.learn(0, Played(*(x.unsqueeze(2) for x in parts)), (step + 1) * 8)
     seen = torch.eye(3).view(1, 3, 1, 3).expand(2, 3, 2, 3)
     named = (learner.greedy(0)(Seen(seen, avail, no)) * seen).sum(-1).mean((1, 2))
-    assert (named > 0.9).all() if sign > 0 else (named < 0.2).all()
+    assert (named > 0.9).all()
