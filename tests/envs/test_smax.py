@@ -50,6 +50,7 @@ class Battles:
         obs[:, :, 0], obs[:, :, 1], state[:, 0] = self.seeds[:, None] % 7, self.steps[:, None], 10 + self.steps
         avail = np.ones((len(self.seeds), N, A), bool)
         avail[:, :, -1] = False
+        avail[self.steps > self.seeds % 3 + 1, :, :STOP] = False  # a battle that is over goes on, and they die in it
         return [obs, state, avail]
 
 
@@ -145,6 +146,15 @@ def test_an_action_that_is_not_there_is_refused(environment: smax.SmaxEnvironmen
         environment.step(wrong[:, :, :2])
     with pytest.raises(Diverged, match="gave agent 0 an action whose entry 0 is nan"):
         environment.step(stop(1, 1) * torch.nan)
+
+
+def test_in_a_battle_that_is_over_what_is_not_there_is_another_action(environment: smax.SmaxEnvironment) -> None:
+    """Policies see what was open to them when it ended, and it goes on until all of its company are over."""
+    play(environment, streams(1, 2), 4, 5, lambda seen: one_hot(torch.zeros(2, 4, N, dtype=torch.int64), A), True)
+    environment.restart(torch.ones(2, 4, dtype=torch.bool))
+    wrong = one_hot(torch.full((2, 4, N), A - 1), A).float()
+    with pytest.raises(ValueError, match="agent 0: got"):
+        environment.step(wrong)
 
 
 def test_the_good_script_shoots_then_chases() -> None:

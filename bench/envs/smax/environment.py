@@ -146,6 +146,7 @@ class SmaxEnvironment:
         if not generators or copies < 1:
             raise ValueError(f"reset: got {len(generators)} generators and {copies} copies; allowed: 1 or more of each")
         self._generators, self._shape = list(generators), (len(generators), copies)
+        self._over = np.ones(self._shape, bool)
         return self.restart(torch.ones(self._shape, dtype=torch.bool))
 
     def restart(self, over: Tensor) -> Tensor:
@@ -153,6 +154,7 @@ class SmaxEnvironment:
         seeds = np.zeros(self._shape, np.int64)
         for lane, copy in over.nonzero().tolist():
             seeds[lane, copy] = int(torch.randint(HIGHEST_SEED, (), generator=self._generators[lane]))
+            self._over[lane, copy] = False
         return self._see(*self._field.begin(seeds.flatten().tolist(), over.flatten().tolist()))
 
     def avail_actions(self) -> Tensor:
@@ -166,7 +168,8 @@ class SmaxEnvironment:
     def step(self, actions: Tensor) -> Step:
         """Actions [S, E, N, A], one-hot. Raises ValueError where one is not available; Diverged for what is not finite.
 
-        A battle that is over goes on in some way until it is started again.
+        A battle that is over goes on in some way until it is started again. Whoever plays does not look at it any more,
+        so an action that is not available there stands for the first that is.
         """
         expected = (*self._shape, self.agents, self.action_size)
         if tuple(actions.shape) != expected:
@@ -177,6 +180,7 @@ class SmaxEnvironment:
         seen = self._see(obs, state, avail)
         check_finite(rewards.reshape(*self._shape, 1), REWARD)
         ended = self._tensor(over)
+        self._over |= over.reshape(self._shape)
         given_rewards = self._tensor(rewards).double().unsqueeze(-1).expand(-1, -1, self.agents)
         return Step(seen, given_rewards, ended, torch.zeros_like(ended), {"win_rate": self._tensor(won).double()})
 
@@ -188,6 +192,7 @@ class SmaxEnvironment:
     def resume(self, generators: Sequence[torch.Generator], states: Sequence[Mapping[str, NDArray[Any]]]) -> Tensor:
         """See `Environment.resume`."""
         self._generators, self._shape = list(generators), (len(generators), len(states[0]["leaf_0"]))
+        self._over = np.zeros(self._shape, bool)
         leaves = [np.concatenate([state[name] for state in states]) for name in states[0]]
         return self._see(*self._field.restore(self._shape[0] * self._shape[1], leaves))
 
@@ -205,17 +210,17 @@ class SmaxEnvironment:
         return torch.from_numpy(array.copy()).unflatten(0, self._shape).to(self._device)
 
     def _chosen(self, given: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Each agent's action, by number, [S, E, N] of [S, E, N, A]; the rows of a battle that is over may be empty.
-
-        For an agent without an action there it is stop, which every unit has, dead ones too.
-        """
+        """Each agent's action, by number, [S, E, N] of [S, E, N, A]."""
         check_finite(given, ACTION)
-        numbers, sums = given.argmax(-1), given.sum(-1)
-        allowed = np.take_along_axis(self._avail.cpu().numpy(), numbers[..., None], -1)[..., 0]
+        numbers, sums, avail = given.argmax(-1), given.sum(-1), self._avail.cpu().numpy()
+        allowed = np.take_along_axis(avail, numbers[..., None], -1)[..., 0]
         one_hot = (np.take_along_axis(given, numbers[..., None], -1)[..., 0] == 1) & (sums == 1)
-        if (wrong := ~(one_hot & allowed)).any():
-            lane, copy, agent = np.argwhere(wrong)[0]
-            there = np.flatnonzero(self._avail[lane, copy, agent].cpu().numpy()).tolist()
+        wrong = ~(one_hot & allowed)
+        unseen = wrong & self._over[..., None]
+        numbers = np.where(unseen, avail.argmax(-1), numbers)
+        if (wrong & ~unseen).any():
+            lane, copy, agent = np.argwhere(wrong & ~unseen)[0]
+            there = np.flatnonzero(avail[lane, copy, agent]).tolist()
             raise ValueError(
                 f"actions: agent {agent}: got {given[lane, copy, agent].tolist()}; allowed: one-hot, one of {there}"
             )
