@@ -77,7 +77,12 @@ def doctor(
         problem = Problem("FAMILY", shown(family), listed(names), f"name one of them{nearest(family, names)}")
         raise SuiteError(COMMAND_LINE, [problem])
     parts = [_tried(part) if family else part for part in parts if part.name == family or not family]
-    found = _machine(platform.name, f"{len(kept.canaries)} stored for this class" if kept else f"none: no {path}")
+    found = _machine(
+        platform.name,
+        f"{len(kept.canaries)} stored for this class"
+        if kept
+        else f'none: no {path}; bench nightly refresh-canary --reason "..." makes them',
+    )
     if as_json:
         print_json({"machine": found, "parts": [dataclasses.asdict(one) | {"works": one.works} for one in parts]})
     else:

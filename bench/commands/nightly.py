@@ -54,7 +54,9 @@ Reason = Annotated[str, typer.Option(help="why; kept in the file")]
 @app.command("check")
 def check_(
     suites: Suites = None,
-    budget: Annotated[str, typer.Option(help="time for the night, e.g. 90s, 60m, 2h")] = "60m",
+    budget: Annotated[
+        str, typer.Option(help="time for the night's cells, e.g. 90s, 60m, 2h; canaries run in full")
+    ] = "60m",
     baseline: Baseline = BASELINE,
     results: Fresh = RESULTS,
     canary_only: Annotated[
