@@ -44,6 +44,8 @@ def test_a_new_suite_has_its_name_and_no_contradiction(bench_here: Bench, tmp_pa
         (("suite", "A b"), "small letters"),
         (("method", "1st"), "small letters"),
         (("method", "x", "--in", "nowhere"), "a folder"),
+        (("method", "random"), "a name that no other module has"),
+        (("method", "numpy"), "a module numpy is installed"),
         (("suite", "knowru"), "no shipped suite's id"),
         (("suite", "there"), "no file there.toml"),
     ],

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markdown import Markdown
 
 from bench.commands.options import (
     RESULTS,
@@ -29,15 +28,17 @@ from bench.commands.runs import train
 from bench.commands.verbs import INTERRUPTED, NOTHING_RUN, RUNS_FAILED
 from bench.compare import compared, imported_comparison
 from bench.compare.findings import Findings
-from bench.compare.imported import PREFIX, entered
+from bench.compare.imported import PREFIX, entered, worth_running
 from bench.compare.report import comparison_json, comparison_lines, imported_json, imported_lines, write_comparison
 from bench.evidence.measures import Evidence
 from bench.executors.dispatch import Options
 from bench.guests.method import Guest, MethodRefused, target_of
 from bench.guests.places import Entry, Rivals, entry, lacking, left_aside
 from bench.guests.process import describe
+from bench.output.tables import print_markdown
 from bench.output.terminal import Terminal, warn
 from bench.plan import COMMAND_LINE
+from bench.report.numbers import counted
 from bench.report.terminal import outcome_line, waiting_lines
 from bench.run.job import Limits
 from bench.store import Store, StoreError, file_name, sha256
@@ -131,7 +132,7 @@ def _compare_imported(evidence: Evidence, method: str, named: Sequence[str], sai
     found, name = imported_comparison(evidence, there), there.own.label(there.method)
     lines, body = imported_lines(evidence, found), imported_json(evidence, found)
     _show(found, name, [*lines], body, _folder(evidence, name, sha256(name.encode())), said)
-    _say_missing(evidence, there.rivals, said.suite, "")
+    _say_missing(evidence, worth_running(evidence, there), said.suite, "")
 
 
 def _refuse_runs(method: str, options: Mapping[str, bool]) -> None:
@@ -164,7 +165,7 @@ def _show(found: Findings, name: str, lines: Sequence[str], body: dict[str, Any]
     if said.as_json:
         print_json(body | {"written": str(path)})
     else:
-        said.console.print(Markdown("\n".join(lines)))
+        print_markdown(said.console, lines)
         said.console.print(f"written: {path}", markup=False, soft_wrap=True)
 
 
@@ -192,4 +193,4 @@ def _say_missing(evidence: Evidence, places: Sequence[Rivals], suite: str, more:
         options = f"--profile {selection.profile} --only {lack.experiment} --seeds {seeds}"
         options += f" --reading {selection.reading}" if selection.reading != PRIMARY else ""
         command = f"bench run {suite} {options} --results {evidence.store.root}"
-        warn(f"missing: {where}, {len(lack.seeds)} seeds; {command}{more}")
+        warn(f"missing: {where}, {counted(len(lack.seeds), 'seed')}; {command}{more}")

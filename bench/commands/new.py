@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -43,9 +45,19 @@ def suite_(name: Name, folder: Folder = Path()) -> None:
 @app.command("method")
 def method_(name: Name, folder: Folder = Path()) -> None:
     """Write NAME.py: a method of random actions that `bench compare` enters in a suite."""
+    if NAME.fullmatch(name) and (why := _taken(name)):
+        problem = Problem("NAME", shown(name), "a name that no other module has", f"choose another one: {why}")
+        raise SuiteError(COMMAND_LINE, [problem])
     path = _written(folder / f"{name}.py", (STARTERS / "method.py").read_text("utf-8"))
     smoke = "--suite knowru --profile smoke --only spread/II --against maddpg --run-baselines"
     _tell(path, *([f"cd {folder}"] if folder != Path() else []), f"bench compare {name}:train {smoke}")
+
+
+def _taken(name: str) -> str:
+    """What a module of this name would be mixed up with; nothing where the name is free."""
+    if name in sys.stdlib_module_names:
+        return f"Python has a module {name}"
+    return f"a module {name} is installed" if find_spec(name) else ""
 
 
 def _written(path: Path, text: str) -> Path:

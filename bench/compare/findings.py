@@ -10,7 +10,7 @@ count, and a remark tells where they are not those that the suite declares.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.evidence.measures import Evidence
+from bench.guests.places import Rivals
+from bench.plan import Cell
 from bench.stats import decisions
 from bench.stats.aggregates import IQM, optimality_gap
 from bench.stats.bootstrap import Band, Draws, improvement_interval, profile_band, stratified_interval
@@ -72,7 +74,7 @@ class Pair:
 
     episodes: of each seed, where the scores are success rates. origin: of the side that is imported. incomparable: why
     the two are no scores of one kind; then nothing is tested. remarks: what stands beside what is found. question: how
-    it is asked, where seeds are added look by look.
+    it is asked, where seeds are added look by look. untrained: the methods of the two that were never updated.
     """
 
     experiment: str
@@ -87,6 +89,7 @@ class Pair:
     remarks: tuple[str, ...] = ()
     question: Question | None = None
     imported: Literal["ours", "theirs"] | None = None
+    untrained: tuple[str, ...] = ()
 
     @property
     def look(self) -> Look | None:
@@ -127,6 +130,7 @@ class Difference:
     origin: Origin | None = None
     incomparable: str = ""
     look: Look | None = None
+    untrained: tuple[str, ...] = ()
 
     @property
     def finding(self) -> str:
@@ -154,12 +158,16 @@ class Over:
 
 @dataclass(frozen=True)
 class Findings:
-    """lacking: comparisons that could not be made, and why."""
+    """lacking: comparisons that could not be made, and why. untrained: methods that were never updated. shortened: what
+    the profile leaves of the budgets, where that is not all.
+    """
 
     scores: tuple[OwnScore, ...]
     differences: tuple[Difference, ...]
     over: tuple[Over, ...]
     lacking: tuple[str, ...]
+    untrained: tuple[str, ...]
+    shortened: tuple[str, ...]
 
 
 def own_score(suite: Suite, experiment: str, place: Place, finals: Sequence[float], asked: int) -> OwnScore:
@@ -176,6 +184,28 @@ def normalised(scenario: Scenario, scores: Sequence[float]) -> Floats | None:
     if scenario.anchors is None:
         return None
     return (np.array(scores) - scenario.anchors.random) / (scenario.anchors.good - scenario.anchors.random)
+
+
+def untrained(evidence: Evidence, cells: Mapping[str, Cell]) -> tuple[str, ...]:
+    """Those of the methods, by name, whose finished runs had no update within their budget."""
+    return tuple(name for name, cell in cells.items() if _learns(cell) and _no_update(evidence, cell))
+
+
+def _learns(cell: Cell) -> bool:
+    """Whether a method tells its first update: a training function does not."""
+    return not cell.guest or cell.settings["algorithm"].get("kind") == "learner"
+
+
+def _no_update(evidence: Evidence, cell: Cell) -> bool:
+    records = evidence.finished(cell).values()
+    return bool(records) and all(record.numbers.first_update is None for record in records)
+
+
+def shortened(evidence: Evidence, places: Sequence[Rivals]) -> tuple[str, ...]:
+    """What the profile leaves of a budget, a line each: such runs give no verdicts."""
+    cells = (evidence.cell(p.experiment, m, p.training_set.scored[0], p.group) for p in places for m in p.against)
+    notes = (note for cell in cells for note in cell.notes)
+    return tuple(dict.fromkeys(note.says for note in notes if note.id == "profile"))
 
 
 def family(suite: Suite, pairs: Sequence[Pair]) -> tuple[Difference, ...]:
@@ -201,9 +231,13 @@ def _difference(suite: Suite, pair: Pair) -> Difference:
         asked = pair.look.asked if pair.look else ONCE
         decision = decisions.ordering(both.a, both.b, both.paired, margin, pair.episodes, asked)
         decision = replace(decision, tags=(*decision.tags, *pair.remarks))
+    if pair.untrained and not pair.incomparable:
+        tags = tuple(tag for tag in decision.tags if tag != decisions.MEAN_AND_SEED)
+        teams = f"{' and '.join(pair.untrained)}: an untrained team"
+        decision = replace(decision, typical=None, seeds_to_decide=None, tags=(teams, *tags))
     sides = mean_interval(ours), mean_interval(theirs)
     where = pair.experiment, str(pair.place), pair.against
-    return Difference(*where, *sides, decision, pair.origin, pair.incomparable, pair.look)
+    return Difference(*where, *sides, decision, pair.origin, pair.incomparable, pair.look, pair.untrained)
 
 
 def over_scenarios(evidence: Evidence, pairs: Sequence[Pair], lost: list[str]) -> list[Over]:
@@ -211,12 +245,15 @@ def over_scenarios(evidence: Evidence, pairs: Sequence[Pair], lost: list[str]) -
     found = []
     for against in dict.fromkeys(pair.against for pair in pairs):
         tasks: dict[tuple[str, str], Pair] = {}
-        comparable = [pair for pair in pairs if pair.against == against and not pair.incomparable]
+        own = [pair for pair in pairs if pair.against == against]
+        comparable = [pair for pair in own if not (pair.incomparable or pair.untrained)]
         for pair in comparable:
             if evidence.suite["scenario", pair.place.scenario].anchors is not None:
                 tasks.setdefault((pair.place.scenario, pair.own), pair)
         if not tasks:
-            lost.append(f"{against} over scenarios: none of them {'has anchors' if comparable else 'is comparable'}")
+            idle = any(pair.untrained and not pair.incomparable for pair in own)
+            why = "has anchors" if comparable else "has two trained teams" if idle else "is comparable"
+            lost.append(f"{against} over scenarios: none of them {why}")
             continue
         ours = _matrix(evidence.suite, [(pair.place.scenario, pair.ours) for pair in tasks.values()])
         theirs = _matrix(evidence.suite, [(pair.place.scenario, pair.theirs) for pair in tasks.values()])

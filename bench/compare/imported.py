@@ -7,9 +7,19 @@ else is shown and not tested.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bench.compare.findings import Findings, Origin, OwnScore, Pair, family, over_scenarios, own_score
+from bench.compare.findings import (
+    Findings,
+    Origin,
+    OwnScore,
+    Pair,
+    family,
+    over_scenarios,
+    own_score,
+    shortened,
+    untrained,
+)
 from bench.evidence.measures import Evidence
 from bench.evidence.values import NotRun
 from bench.exchange.imported import Import, Imports, imports
@@ -41,21 +51,25 @@ class ImportedComparison(Findings):
 
 def entered(evidence: Evidence, name: str, against: Sequence[str]) -> Entered:
     """name: `imported:NAME`, or `imported:NAME/METHOD` where an import holds several. Raises SuiteError."""
-    own, method = _named(imports(evidence.store.root), evidence.suite.id, name)
+    own, method = _named(imports(evidence.store.root), evidence, name)
     there = {run.scenario for run in own.runs if run.method == method}
     places = rivals(evidence.suite, evidence.selection, against)
     return Entered(own, method, tuple(place for place in places if there & {*place.training_set.scored}))
 
 
-def _named(found: Imports, suite: str, name: str) -> tuple[Import, str]:
+def _named(found: Imports, evidence: Evidence, name: str) -> tuple[Import, str]:
     import_, slash, method = name.removeprefix(PREFIX).partition("/")
     damaged = {path.stem: why for path, why in found.damaged.items()}
-    known = {own.name: own for own in found.of_suite(suite)}
+    known = {own.name: own for own in found.of_suite(evidence.suite.id)}
     if import_ in damaged:
         raise _refused(name, f"an import that can be read: {damaged[import_]}", "delete it, and import its file again")
     if import_ not in known:
+        root = evidence.store.root
         allowed = listed(f"{PREFIX}{own}" for own in known)
-        mend = f"name one of them{nearest(import_, known)}" if known else "bench import takes results in"
+        mend = f"name one of them{nearest(import_, known)}"
+        if not known:
+            allowed = f"a name of imported results of the suite {evidence.suite.id}; there are none in {root}"
+            mend = f"import them there (bench import ... --results {root}), or pass the --results they are in"
         elsewhere = [f"; {own.name} is of the suite {own.suite}" for own in found.sound if own.name == import_]
         raise _refused(name, f"{allowed}{''.join(elsewhere)}", mend)
     methods = known[import_].methods
@@ -80,8 +94,29 @@ def imported_comparison(evidence: Evidence, entered: Entered) -> ImportedCompari
         differences=family(evidence.suite, pairs),
         over=tuple(over_scenarios(evidence, pairs, lost)),
         lacking=tuple(dict.fromkeys(lost)),
+        untrained=tuple(dict.fromkeys(name for pair in pairs for name in pair.untrained)),
+        shortened=shortened(evidence, entered.rivals),
         entered=entered,
     )
+
+
+def worth_running(evidence: Evidence, entered: Entered) -> list[Rivals]:
+    """The methods of the suite that an import can be compared with, wherever it can, once they have runs."""
+    found = []
+    for venue in entered.rivals:
+        made = {s: origin(entered.own, entered.method, s) for s in venue.training_set.scored if _holds(entered, s)}
+
+        def comparable(method: str, venue: Rivals = venue, made: Mapping[str, Origin] = made) -> bool:
+            cells = ((evidence.cell(venue.experiment, method, s, venue.group), s) for s in made)
+            return any(not incomparable(made[s], cell, s) for cell, s in cells)
+
+        if against := tuple(method for method in venue.against if comparable(method)):
+            found.append(replace(venue, against=against))
+    return found
+
+
+def _holds(entered: Entered, scenario: str) -> bool:
+    return bool(entered.own.final_scores(entered.method, scenario))
 
 
 def _pairs(evidence: Evidence, entered: Entered, lost: list[str]) -> list[Pair]:
@@ -92,13 +127,13 @@ def _pairs(evidence: Evidence, entered: Entered, lost: list[str]) -> list[Pair]:
             ours, place = own.final_scores(entered.method, scenario), venue.place(scenario)
             for method in venue.against if ours else ():
                 cell = evidence.cell(venue.experiment, method, scenario, venue.group)
+                made = origin(own, entered.method, scenario)
+                why = incomparable(made, cell, scenario)  # known before anything has run
                 try:
                     theirs = _finals(evidence, cell, scenario)
                 except (NotRun, StatisticsError) as reason:
-                    lost.append(f"{method} on {place}: {reason}")
+                    lost.append(f"{method} on {place}: {f'not comparable: {why}' if why else reason}")
                 else:
-                    made = origin(own, entered.method, scenario)
-                    why = incomparable(made, cell, scenario)
                     episodes = evidence.rate_episodes(scenario, (cell,)) and made.episodes
                     asked = planned.question(venue.experiment, About(((cell, scenario),)))
                     tuned = one_sided({own.name: None, method: evidence.suite.tuning(method)})
@@ -107,6 +142,7 @@ def _pairs(evidence: Evidence, entered: Entered, lost: list[str]) -> list[Pair]:
                         remarks=(*asked.tags, *tuned),
                         question=asked,
                         imported="ours",
+                        untrained=untrained(evidence, {method: cell}),
                     )
                     found.setdefault((cell.key, scenario), pair)
     return list(found.values())

@@ -18,8 +18,9 @@ from bench.compare.imported import between
 from bench.evidence.measures import Evidence
 from bench.exchange.declaration import in_words
 from bench.output.escaping import markdown
-from bench.report.numbers import METRICS, effect, estimate, interval, number, seeds_compared, typical_seed
+from bench.report.numbers import METRICS, counted, effect, estimate, interval, number, seeds_compared, typical_seed
 from bench.report.tables import table
+from bench.stats.estimates import MINIMUM_SEEDS
 from bench.stats.intervals import Interval
 from bench.store import readable, write_atomically
 from bench.suite import PRIMARY
@@ -28,7 +29,14 @@ from bench.verdict import TransferMetric
 SEEDS = "seeds that would settle it"
 SIDES = ("against", "seeds", "this method", "the other", "difference", "typical seed", "finding", SEEDS)
 DIFFERENCE = ("experiment", "scenario", *SIDES)
-COMMON = ("scores", "differences", "over", "lacking")  # what an imported method's comparison has, too
+COMMON = (
+    "scores",
+    "differences",
+    "over",
+    "lacking",
+    "untrained",
+    "shortened",
+)  # what an imported method's comparison has, too
 
 
 def comparison_lines(evidence: Evidence, found: Comparison) -> Iterator[str]:
@@ -54,6 +62,7 @@ def imported_lines(evidence: Evidence, found: ImportedComparison) -> Iterator[st
     own, method = found.entered.own, found.entered.method
     yield f"# {markdown(own.label(method))} on {evidence.suite.id}, {_selected(evidence)}"
     yield ""
+    yield from _warnings(found)
     yield f"Nothing was run: made elsewhere, on episodes of their own. Declared: {markdown(in_words(own.protocol))}."
     refused = f"{len(own.refused)} of its runs were refused"
     yield f"File: {markdown(own.source.file)}, SHA-256 {own.source.sha256[:16]}; {refused}."
@@ -121,8 +130,9 @@ def _head(evidence: Evidence, found: Comparison) -> Iterator[str]:
     declared, tuning = method.declaration, method.declaration.tuning
     yield f"# {markdown(method.name)} on {suite.id}, {_selected(evidence)}"
     yield ""
+    yield from _warnings(found)
     yield f"What it is: {markdown(declared.says)}. Code: `{method.target}`, SHA-256 {method.source[:16]}."
-    yield f"Tuning, by its author's declaration: {tuning.runs:,} runs, {tuning.steps:,} environment steps, "
+    yield f"Tuning, by its author's declaration: {counted(tuning.runs, 'run')}, {tuning.steps:,} environment steps, "
     yield f"{'seeds ' + ', '.join(map(str, tuning.seeds)) if tuning.seeds else 'no seeds'}: {markdown(tuning.says)}."
     if found.tuned_on:
         seeds = ", ".join(map(str, found.tuned_on))
@@ -132,6 +142,18 @@ def _head(evidence: Evidence, found: Comparison) -> Iterator[str]:
     yield "The harness counted the steps and evaluated every policy, on the same episodes for every method of a seed."
     notes = dict.fromkeys(n.says for c in found.entry.contests for n in c.cell.notes if n.class_ != "assumed")
     yield from (f"Differs from the paper: {markdown(says)}." for says in notes)
+
+
+def _warnings(found: Findings) -> Iterator[str]:
+    """Before all else: what keeps the numbers below from meaning much."""
+    if found.shortened:
+        yield f"**Shows that everything runs; decides nothing: {markdown('; '.join(found.shortened))}.**"
+        yield ""
+    if found.untrained:
+        names = markdown(", ".join(found.untrained))
+        yield f"**Never updated within this budget: {names}. Each is an untrained team; its rows say nothing about what"
+        yield "the method learns.**"
+        yield ""
 
 
 def _scores(found: Findings) -> Iterator[str]:
@@ -192,7 +214,9 @@ def made(origin: Origin) -> str:
 def _difference_row(d: Difference) -> tuple[str, ...]:
     decision = d.decision
     open_ = decision.outcome == "undecided" and not d.incomparable
-    seeds = "" if not open_ else str(decision.seeds_to_decide or "more than 1,000, or none")
+    open_ = open_ and not d.untrained
+    enough = min(decision.n, default=0) >= MINIMUM_SEEDS
+    seeds = "" if not (open_ and enough) else str(decision.seeds_to_decide or "more than 1,000, or none")
     level = ""
     if d.look is not None:
         seeds = "" if not open_ else f"look at {d.look.next}" if d.look.next else "no look is left"

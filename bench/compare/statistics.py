@@ -8,11 +8,22 @@ from functools import partial
 
 import numpy as np
 
-from bench.compare.findings import Difference, Findings, OwnScore, Pair, family, over_scenarios, own_score
+from bench.compare.findings import (
+    Difference,
+    Findings,
+    OwnScore,
+    Pair,
+    family,
+    over_scenarios,
+    own_score,
+    shortened,
+    untrained,
+)
 from bench.compare.imported import against_imports
 from bench.evidence.measures import Evidence
 from bench.evidence.readings import one_number
 from bench.evidence.values import NotRun, Values
+from bench.guests.method import EARLY
 from bench.guests.places import Contest, Entry, each_cell
 from bench.plan import Cell, scored
 from bench.stats.estimates import StatisticsError
@@ -75,6 +86,8 @@ def compared(evidence: Evidence, entry: Entry) -> Comparison:
         differences=family(evidence.suite, pairs),
         over=tuple(over),
         lacking=tuple(dict.fromkeys(lost)),
+        untrained=tuple(dict.fromkeys(name for pair in pairs for name in pair.untrained)),
+        shortened=shortened(evidence, entry.contests),
         entry=entry,
         imported=family(evidence.suite, against_imports(evidence, entry.contests, _tuning(entry))),
         transfer=tuple(transfer),
@@ -116,9 +129,18 @@ def _pairs(evidence: Evidence, entry: Entry, lost: list[str]) -> list[Pair]:
                     tuned = (*one_sided({**own_tuning, method: evidence.suite.tuning(method)}),)
                     where = contest.experiment.id, place, method, own.key
                     asked = planned.question(contest.experiment, About(((own, scenario), (cell, scenario))))
-                    pair = Pair(*where, ours, theirs, episodes, remarks=(*asked.tags, *tuned), question=asked)
+                    remarks = (*_early(evidence, own), *asked.tags, *tuned)
+                    idle = untrained(evidence, {entry.method.name: own, method: cell})
+                    pair = Pair(*where, ours, theirs, episodes, remarks=remarks, question=asked, untrained=idle)
                     found.setdefault((own.key, cell.key, scenario), pair)
     return list(found.values())
+
+
+def _early(evidence: Evidence, cell: Cell) -> list[str]:
+    """Beside a finding: that training functions stopped before their budget was spent."""
+    found = [[r for r in record.remarks if r.startswith(EARLY)] for record in evidence.finished(cell).values()]
+    said = [*dict.fromkeys(remark for own in found for remark in own)]
+    return said if len(said) < 2 else [f"{EARLY} less than its budget on {sum(map(bool, found))} of {len(found)} seeds"]
 
 
 def _tuning(entry: Entry) -> dict[str, Tuning]:
@@ -224,10 +246,16 @@ def _steps(record: Record) -> int:
     return sum(max((curve.steps[-1] for curve in own.curves.values()), default=0) for own in trained)
 
 
+def _log(evidence: Evidence, run: str) -> str:
+    """Where what a run printed is kept, its traceback included."""
+    path = evidence.store.root / "logs" / f"{run}.log"
+    return f"; its output: {path}" if path.exists() else ""
+
+
 def _failures(evidence: Evidence, entry: Entry) -> list[str]:
     """The entrant's runs that failed, one line each."""
     return [
-        f"seed {seed} on {cell.training_set}: {record.reason} (run {record.run})"
+        f"seed {seed} on {cell.training_set}: {record.reason} (run {record.run}{_log(evidence, record.run)})"
         for cell in (contest.cell for contest in each_cell(entry.contests))
         for seed, record in sorted(evidence.found(cell).records.items())
         if record.status == "failed"

@@ -37,7 +37,7 @@ def stacked(
             raise IllegalAction(f"actions[{agent}]: no array ({error})") from error
         expected = (*shape, size) if continuous else shape
         if own.dtype.kind not in kinds or own.shape != expected:
-            got = f"{own.dtype} of shape {own.shape}"
+            got = f"{own.dtype} of shape {own.shape}{_not_finite(own)}"
             raise IllegalAction(f"actions[{agent}]: got {got}; allowed: {what} of shape {expected}")
         if continuous:
             found[..., n, :size] = own
@@ -45,6 +45,15 @@ def stacked(
             found[..., n] = own
     check(found, agents, sizes, continuous)
     return found
+
+
+def _not_finite(actions: NDArray[Any]) -> str:
+    """What an array of floats holds beside numbers; nothing for any other."""
+    if actions.dtype.kind != "f":
+        return ""
+    held = {"NaN": np.isnan(actions).any(), "inf": np.isinf(actions).any()}
+    names = " and ".join(name for name, there in held.items() if there)
+    return f" with {names} in it" if names else ""
 
 
 def check(actions: NDArray[Any], agents: Sequence[str], sizes: Sequence[int], continuous: bool = False) -> None:

@@ -14,6 +14,7 @@ from bench.suite.explain import Problem, listed, nearest, shown
 from bench.suite.tuning import UNTUNED
 
 GROUP = "marl_distill_bench.methods"  # entry points
+EARLY = "stopped early: used"  # what a remark begins with, of a training function that left some of its budget
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 Whole = Annotated[int, Field(ge=0)]
 

@@ -27,6 +27,7 @@ from bench.envs.one import Diverged, EnvironmentFailed
 from bench.envs.scores import episode_scores
 from bench.guests.actions import KINDS, IllegalAction, check
 from bench.guests.answers import CHANGES, foul, versions, whole
+from bench.guests.method import EARLY
 from bench.guests.process import Foul, MethodProcess
 from bench.plan import Run
 from bench.run.counting import At
@@ -157,6 +158,8 @@ class Referee:
         if not self.reported:
             foul("reported no policy: task.report(step, policy) was never called")
         returns = self._evaluation("final evaluation", self.budget["final_evaluation_episodes"])
+        if self.job.cell.steps - self.steps >= self.limit:
+            self.remarks.append(f"{EARLY} {self.steps:,} of {self.job.cell.steps:,} steps")
         if self._repeats():
             self.process.send({"is": "done"})
         return returns

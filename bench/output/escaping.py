@@ -11,6 +11,7 @@ import re
 
 COMPUTED = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # what a spreadsheet takes for the start of a formula
 _MARKS = re.compile(r"[\\`*|]|(?<!\w)_|_(?!\w)|~(?=~)|(?<=\])\(")
+_ESCAPED = re.compile(r"\\([\\`*|_~(])")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;"})
 
 
@@ -34,6 +35,11 @@ def line(text: str) -> str:
 def markdown(text: str) -> Marked:
     """Inside a line of Markdown or a cell of its tables: neither HTML, links, code, emphasis nor another cell."""
     return text if isinstance(text, Marked) else Marked(_MARKS.sub(r"\\\g<0>", visible(text)).translate(_ENTITIES))
+
+
+def unmarked(text: str) -> str:
+    """What `markdown` was given, up to characters that do not print: for a cell that is shown by itself."""
+    return _ESCAPED.sub(r"\1", text).replace("&lt;", "<").replace("&amp;", "&")
 
 
 def spreadsheet(value: object) -> object:

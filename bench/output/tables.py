@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from rich.console import Console, RenderableType
+from rich.markdown import Markdown
 from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
+from bench.output.escaping import unmarked
 from bench.output.terminal import say
 
 LONG = 500  # rows of a table that is still laid out in boxes
@@ -36,6 +39,22 @@ def print_table(console: Console, table: Table) -> None:
         console.print(f"{table.title}\n", markup=False)
     for row in _rows(table):
         console.print(_stacked(table, row))
+
+
+def print_markdown(console: Console, lines: Sequence[str]) -> None:
+    """Markdown of ours, whose tables are printed as `print_table` does: nothing in them is cut."""
+    rows = "\n".join(lines).split("\n")
+    for tabular, block in groupby(rows, key=lambda row: row.startswith("| ")):
+        if tabular:
+            head, _, *body = (row.removeprefix("| ").removesuffix(" |").split(" | ") for row in block)
+            table = Table(*map(unmarked, head))
+            for row in body:
+                table.add_row(*map(unmarked, row))
+            console.print()
+            print_table(console, table)
+        elif text := "\n".join(block).strip("\n"):
+            console.print()
+            console.print(Markdown(text))
 
 
 def _range(console: Console, column: Column) -> Measurement:

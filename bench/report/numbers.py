@@ -29,6 +29,11 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
+def counted(n: int, what: str) -> str:
+    """A number and what it counts: 1 run, 2 runs."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
 def interval(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f" [{number(low)}, {number(high)}]"
 

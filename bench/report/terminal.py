@@ -21,6 +21,7 @@ from bench.report.numbers import (
     METRICS,
     compatible,
     compatible_known,
+    counted,
     effect,
     estimate,
     found,
@@ -262,7 +263,7 @@ class RunProgress:
 def outcome_line(plan: Plan, outcome: Outcome) -> str:
     """What became of the runs, in one line."""
     new = len(outcome.finished - outcome.before - outcome.elsewhere)
-    parts = [f"{len(plan.runs)} runs: {new} trained now, {len(outcome.before)} there before"]
+    parts = [f"{counted(len(plan.runs), 'run')}: {new} trained now, {len(outcome.before)} there before"]
     if outcome.elsewhere:
         parts.append(f"{len(outcome.elsewhere)} trained by another command meanwhile")
     if outcome.failed:

@@ -24,7 +24,9 @@ def test_the_guide_s_method_loads_as_it_stands(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{EXAMPLES.parent}")
     found = describe("my_method:train", Limits())
     assert found.declaration.says == "repeats the action that scored best"
-    assert all(line.startswith("bench compare my_method:train") for line in code("sh"))
+    first, *others = code("sh")
+    assert first == "bench new method my_method\n"
+    assert all(line.startswith("bench compare my_method:train") for line in others)
 
 
 def test_independent_ppo_is_short() -> None:
@@ -38,5 +40,5 @@ def test_what_bench_new_writes_runs(played: Played) -> None:
 def example_runs(name: str, played: Played) -> None:
     """The others run, and learn, in tests/slow."""
     record = played(f"{name}:train", episodes=16, evaluate_every=8)
-    assert record.reason == ""
+    assert (record.reason, record.remarks) == ("", ())
     assert record.numbers.scores[0].curves["evaluation"].episodes == (0, 8, 16)

@@ -15,7 +15,7 @@ REASONS = {
     "leaves": "the process ended with code 0 before it had finished",
     "kills_itself": "killed by signal 9 (SIGKILL)",
     "reports_nothing": "reported no policy: task.report(step, policy) was never called",
-    "nan_policy": "IllegalAction: actions[agent_0]: got float64 of shape (2,); allowed: whole numbers of shape (2,)",
+    "nan_policy": "IllegalAction: actions[agent_0]: got float64 of shape (2,) with NaN in it; allowed: whole",
     "soft_policy": "IllegalAction: actions[agent_0]: got float64 of shape (2, 5); allowed: whole numbers of shape (2,)",
     "forgets_an_agent": "IllegalAction: actions: got ['agent_1', 'agent_2', 'agent_3']; allowed: a table with an entry",
     "ninth_action": "IllegalAction: actions[agent_0]: got 9; allowed: 0 to 4",

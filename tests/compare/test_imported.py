@@ -10,12 +10,12 @@ import pytest
 
 from bench.compare import ImportedComparison, compared, imported_comparison
 from bench.compare.findings import Difference
-from bench.compare.imported import entered
+from bench.compare.imported import entered, worth_running
 from bench.compare.report import comparison_lines, imported_json, imported_lines
 from bench.evidence.measures import Evidence
 from bench.exchange.declaration import Declaration as Protocol
 from bench.exchange.imported import Import, ImportedRun, Source, write_import
-from bench.guests.places import entry
+from bench.guests.places import entry, lacking
 from bench.plan import Selection
 from bench.store import Store
 from bench.suite import Suite, SuiteError
@@ -190,6 +190,28 @@ def test_a_wrong_name_is_one_clear_error(tmp_path: Path, name: str, allowed: str
     assert (problem.key, problem.got) == ("METHOD", f'"{name}"')
     assert allowed in problem.allowed
     assert mend in problem.mend
+
+
+def test_an_empty_folder_is_named(tmp_path: Path) -> None:
+    evidence = evidence_of(suite_of(), tmp_path, LEVELS, only=("joint",))
+    with pytest.raises(SuiteError) as error:
+        entered(evidence, "imported:mine", ())
+    (problem,) = error.value.problems
+    assert f"there are none in {tmp_path}" in problem.allowed
+    assert f"bench import ... --results {tmp_path}" in problem.mend
+
+
+@pytest.mark.parametrize(("trained", "asked"), [((BUDGET,), ["base", "student"]), ((3000,), [])])
+def test_no_runs_are_asked_for_that_could_not_be_compared(
+    tmp_path: Path, trained: tuple[int, ...], asked: list[str]
+) -> None:
+    suite = suite_of()
+    imported(tmp_path, suite, "x", trained=trained)
+    evidence = Evidence(suite, ON_JOINT, Store(tmp_path))
+    there = entered(evidence, "imported:theirs", ())
+    assert [lack.method for lack in lacking(evidence, worth_running(evidence, there))] == asked
+    said = "base on two: not comparable: it was trained for 3,000 environment steps, ours for 80"
+    assert (said in imported_comparison(evidence, there).lacking) == (not asked)
 
 
 def test_an_own_export_comes_back_comparable(bench_here: Bench, tmp_path: Path) -> None:

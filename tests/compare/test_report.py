@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,14 @@ from bench.compare import Comparison, compared
 from bench.compare.report import comparison_json, comparison_lines
 from bench.evidence.measures import Evidence
 from bench.evidence.values import Values
+from bench.guests.method import EARLY
 from bench.guests.places import entry, lacking, left_aside
+from bench.output.tables import print_markdown
+from bench.output.terminal import Terminal
 from bench.plan import Selection
-from bench.store import Store
+from bench.store import Record, Store
 from bench.suite import Suite
+from bench.suite.loading import load
 from bench.verdict import transfer as transfer_module
 from bench.verdict import transfer_metrics
 from tests.made_site import entrant
@@ -128,6 +133,77 @@ def test_a_threshold_that_one_side_never_reached_gives_a_bound(tmp_path: Path) -
 def test_a_ratio_bounds_only_where_all_times_of_one_side_are_known(ours: list, theirs: list, bound: str) -> None:
     sides = [Values((0, 1, 2), np.array([8.0, 8.0, 8.0]), np.array(reached), ()) for reached in (ours, theirs)]
     assert transfer_module._bound(*sides) == bound
+
+
+def rewritten(evidence: Evidence, method: str, change: Callable[[Record], Record]) -> Evidence:
+    """With the method's records changed."""
+    store = Store(evidence.store.root)
+    for path in [*store.root.glob("records/*.json")]:
+        record = store.record(path.stem)
+        if record is not None and record.method == method:
+            path.unlink()
+            store.write_record(change(record))
+    return Evidence(evidence.suite, evidence.selection, Store(evidence.store.root))
+
+
+def both(folder: Path) -> Evidence:
+    evidence_of(suite_of(), folder, {"single": everywhere(-4.0), "base": everywhere(-4.5), "student": everywhere(-4.4)})
+    return entered(suite_of(), folder, FLAT, "joint")
+
+
+def test_a_method_that_was_never_updated_is_an_untrained_team(tmp_path: Path) -> None:
+    """Named at the top; its row has a finding and none of what would be read as one about learning."""
+
+    def idle(record: Record) -> Record:
+        learned = [name for name in record.numbers.scores[0].curves if name.startswith("loss/")]
+        scores = (
+            own.model_copy(update={"curves": {n: c for n, c in own.curves.items() if n not in learned}})
+            for own in record.numbers.scores
+        )
+        numbers = record.numbers.model_copy(update={"first_update": None, "scores": (*scores,)})
+        return record.model_copy(update={"numbers": numbers})
+
+    evidence = rewritten(both(tmp_path), "base", idle)
+    found, lines = comparison(evidence), text_of(evidence).splitlines()
+    assert found.untrained == ("base",)
+    assert lines[2].startswith("**Never updated within this budget: base.")
+    rows = {d.against: d for d in found.differences if d.scenario == "two"}
+    assert "base: an untrained team" in rows["base"].decision.tags
+    assert (rows["base"].decision.typical, rows["base"].decision.seeds_to_decide) == (None, None)
+    assert rows["student"].decision.typical is not None
+    assert [over.against for over in found.over] == ["student"]
+    (row,) = (line for line in lines if line.startswith("| joint | two | base | 3 pairs"))
+    assert row.endswith("|  |")
+
+
+def test_a_function_that_stopped_early_is_remarked_beside_the_finding(tmp_path: Path) -> None:
+    said = f"{EARLY} 10 of 80 steps"
+    evidence = rewritten(both(tmp_path), entrant().name, lambda r: r.model_copy(update={"remarks": (said,)}))
+    assert all(said in d.decision.tags for d in comparison(evidence).differences)
+    assert text_of(evidence).partition("## What was noticed")[2].count(said) == 3
+
+
+def test_a_shortened_budget_decides_nothing() -> None:
+    suite = load("knowru")
+    selection = Selection(profile="smoke", only=("spread/II",))
+    there = entry(suite, selection, entrant(), ("maddpg",))
+    evidence = Evidence(suite, selection, Store(Path("nowhere")))
+    found = compared(evidence, there)
+    first = [line for line in comparison_lines(evidence, found) if line][1]
+    assert first == "**Shows that everything runs; decides nothing: profile smoke: 120 of 5000 episodes.**"
+    assert compared(full := Evidence(suite, Selection(only=("spread/II",)), evidence.store), there).shortened == ()
+    assert full.selection.profile == "full"
+
+
+def test_tables_are_whole_in_a_narrow_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evidence = both(tmp_path)
+    lines = [*comparison_lines(evidence, comparison(evidence))]
+    print_markdown(Terminal(width=80), lines)
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert " ".join(shown.split()).count("finding") >= len(comparison(evidence).differences)
+    assert "lab:New<b>" in shown  # a cell as it was before it was escaped
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,9 @@ def bench(command: str, folder: Path, *more: str) -> subprocess.CompletedProcess
 
 def test_the_guide_followed_literally(tmp_path: Path) -> None:
     (text,) = code("python")
+    new, first, second = (line.strip() for line in code("sh"))
+    assert bench(new, tmp_path).returncode == 0
     (tmp_path / "my_method.py").write_text(text)
-    first, second = (line.strip() for line in code("sh"))
     done = bench(first, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "missing: maddpg in spread/II, 3 seeds; bench run knowru --profile smoke --only spread/II" in done.stderr
