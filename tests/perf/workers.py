@@ -15,7 +15,6 @@ import torch
 
 from bench.processes.starting import TRAINING
 from tests.conftest import ROOT
-from tests.perf import smax
 from tests.perf.maac import MAACWork, NaiveMAAC
 from tests.perf.masac import MASACWork
 from tests.perf.measure import SuiteWork, TeamWork, milliseconds
@@ -31,8 +30,7 @@ class Worker:
     """One process at work. allocator: whether it gets the settings that `bench run` starts its processes with.
 
     kind: "maddpg" or "knowru" (arguments of SuiteWork), "naive", "naive_own_batches", "qmix", "naive_qmix",
-    "naive_qmix_whole", "sac", "masac", "maac", "naive_maac", "distilling", "sb3_sac", "naive_sac", "smax",
-    "naive_smax", "naive_smax_together" or "smax_steps".
+    "naive_qmix_whole", "sac", "masac", "maac", "naive_maac", "distilling", "sb3_sac" or "naive_sac".
     """
 
     def __init__(self, allocator: bool, **arguments: object):
@@ -91,11 +89,6 @@ def _parts(options: argparse.Namespace) -> dict[str, Callable[[], object]]:
         case "qmix":
             team = TeamWork(options.seeds, options.stored, options.device)
             return {"rollout": team.rollout, "update": team.update}
-        case "smax" | "naive_smax" | "naive_smax_together":
-            war = smax.SmaxWork() if options.kind == "smax" else smax.NaiveSmax(options.kind == "naive_smax_together")
-            return {"step": war.rollout, "update": war.update, "refill": war.refill}
-        case "smax_steps":
-            return {"steps": smax.RandomSteps(options.seeds).steps}
         case "maac":
             return {"update": MAACWork(options.seeds, options.device).update}
         case "naive_maac":
@@ -132,10 +125,7 @@ def main() -> None:
     for run in parts.values():
         run()
     for line in sys.stdin:
-        if options.kind in smax.KINDS:
-            print(smax.measured(parts, line.strip()), flush=True)
-        else:
-            print(milliseconds(parts[line.strip()], options.device), flush=True)
+        print(milliseconds(parts[line.strip()], options.device), flush=True)
 
 
 if __name__ == "__main__":
