@@ -59,7 +59,7 @@ def test_every_published_method() -> None:
                 used.add(cell.settings["algorithm"]["name"])
     others = {"mappo", "vdn", "sac", "masac", "maddpg_epsilon_greedy", "knowru_adversaries", *ENSEMBLES}
     others |= {"knowru_maac"}
-    others |= {"giu", "gip", "ptde", "csrl", "qplex", "mappo_giu", "mappo_gip", "ctds"}  # tests/baselines/test_ptde.py
+    others |= {"giu", "gip", "ptde", "csrl", "qplex", "mappo_giu", "mappo_gip", "ctds"}  # tests/baselines/
     others |= {"mappo_steps"}  # tests/baselines/test_mappo_steps.py
     assert used | others == ALGORITHMS.keys()
 

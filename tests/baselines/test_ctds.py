@@ -11,7 +11,7 @@ from baselines import specs
 from baselines.ctds import CTDS, student_loss
 from baselines.learner import Seen
 from baselines.streams import Streams
-from tests.baselines.test_ptde import a_task, assert_same, lane, played, trained, unseen
+from tests.informed import a_task, assert_same, lane, played, trained, unseen
 from tests.teams import MIXING, SETTINGS
 
 LEARNING = SETTINGS | MIXING | {"mixer": "qmix", "use_rnn": True, "distill_loss": "squared error"}

@@ -17,7 +17,7 @@ from baselines.networks.agents import agent_inputs
 from baselines.ptde_distill import Stage2
 from baselines.ptde_mappo import stage_1
 from baselines.streams import Streams
-from tests.baselines.test_ptde import STAGE_2, a_task, assert_same, lane, played, trained, unseen
+from tests.informed import STAGE_2, a_task, assert_same, lane, played, trained, unseen
 from tests.teams import PPO
 
 SETTINGS = PPO | {"use_rnn": True, "update_passes": 2, "update_episodes": 8, "z_width": 6, "z_head": "additive"}

@@ -17,7 +17,7 @@ from baselines import specs
 from baselines.networks.mixers import Chosen
 from baselines.qplex import POSITIVE, QPLEX, qplex
 from baselines.streams import Streams
-from tests.baselines.test_ptde import a_task, assert_same, lane, trained, unseen
+from tests.informed import a_task, assert_same, lane, trained, unseen
 from tests.teams import SETTINGS
 
 MIXER = QPLEX(agents=3, actions=4, state_size=5, width=6, layers=2, advantage_width=7, kernels=4)
