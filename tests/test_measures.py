@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 from bench.evidence.measures import Evidence
 from bench.evidence.readings import Score, one_number
 from bench.plan import Selection, make_plan
+from bench.stats.estimates import StatisticsError
 from bench.store import Store
-from bench.suite import Fluctuation, Margin, Suite, TimeOfBest, Untrained, Window
+from bench.suite import Final, Fluctuation, Groups, Margin, Suite, TimeOfBest, Untrained, Window
 from tests.synthetic import fill
 
 MEANS = [0.0, 1.0, 2.0, 3.0, 4.0, 9.0, 6.0, 7.0]  # at 2, 4, ... 16 episodes; the first update is at 2
@@ -55,6 +57,19 @@ def test_fluctuation_drops_the_trend(score: Score) -> None:
     """Differences 1, 1, 1, 1, 5, -3, 1 have mean 1 and variance (16 + 16) / 7; halved, and the root."""
     noise = Fluctuation(id="f", says="f", kind="fluctuation", series="training")
     assert one_number(noise, score) == pytest.approx((32 / 7 / 2) ** 0.5)
+
+
+def test_groups_of_a_final_evaluation_may_weigh_differently(evidence: Evidence, score: Score) -> None:
+    """Groups of two that weigh 3 and 1: (3 (1 + 0) / 2 + (1 + 1) / 2) / 4; the fifth episode is not read."""
+    scores = score.scores.of(score.scores.curves, [1.0, 0.0, 1.0, 1.0, 0.0])
+    grouped = Groups(episodes=2, weights=(3.0, 1.0))
+    final = Final(id="final", says="f", kind="final", groups=grouped)
+    assert one_number(final, replace(score, scores=scores)) == pytest.approx(0.625)
+    assert one_number(Final(id="final", says="f", kind="final"), replace(score, scores=scores)) == pytest.approx(0.6)
+    assert grouped.alike == 3  # 2 (3 + 1)^2 / (9 + 1)
+    with pytest.raises(StatisticsError, match="its final evaluation has 5 episodes, of which 6 are read"):
+        wider = final.model_copy(update={"groups": Groups(episodes=2, weights=(3.0, 1.0, 1.0))})
+        one_number(wider, replace(score, scores=scores))
 
 
 @pytest.mark.parametrize(

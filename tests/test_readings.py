@@ -176,6 +176,22 @@ def test_a_scale_goes_with_the_params_that_it_was_measured_for() -> None:
     assert changed.scale("two") == suite.scale("two")
 
 
+def test_a_reading_may_score_in_another_metric() -> None:
+    """The team learns the same, and its record has other numbers."""
+    more = '\n[[reading]]\nid = "whole"\nsays = "x"\nkind = "released"\nmetrics.three = "return_sum"\n'
+    suite = parse(f"{TINY}{more}".encode(), "tiny.toml")
+    changed = suite.under("whole")
+    assert (suite["scenario", "three"].metric, changed["scenario", "three"].metric) == ("step_reward", "return_sum")
+    assert changed["scenario", "two"] == suite["scenario", "two"]
+    own, whole = keys(suite), keys(suite, "whole")
+    assert {label for label in own if own[label] != whole[label]} == {label for label in own if "three" in label}
+    assert suite.readings["whole"].choices == {"three.metric": "return_sum"}
+    with pytest.raises(SuiteError, match=r'reading\[whole\]: scenario\[three\]\.metric\n.*"win_rate"'):
+        parse(f"{TINY}{more.replace('return_sum', 'win_rate')}".encode(), "tiny.toml")
+    with pytest.raises(SuiteError, match=r"reading\[whole\]\.metrics"):
+        parse(f"{TINY}{more.replace('metrics.three', 'metrics.four')}".encode(), "tiny.toml")
+
+
 def test_a_deviation_may_stand_in_some_readings_only() -> None:
     extra = '[[deviation]]\nid = "some"\nclass = "assumed"\napplies_to = ["base"]\nunder = ["wide"]\nsays = "so"\n'
     suite = suite_of(extra)
@@ -250,7 +266,7 @@ def test_a_reading_that_cannot_be_meant(old: str, new: str, said: list[str]) -> 
         ("margins.bettr = { absolute = 1.0 }", ["reading[another].margins", '"bettr"', '"better"']),
         ("scenarios.thre = { agents = 2 }", ["reading[another].scenarios", '"thre"', '"three"']),
         ("budget.targt = { episodes = 8 }", ["reading[another].budget", '"targt"', '"target"']),
-        ("", ["reading[another]", "at least one of methods, scenarios, budget, measures, margins, vary"]),
+        ("", ["reading[another]", "at least one of methods, scenarios, metrics, budget, measures, margins, vary"]),
         ("vary.reach = { hold = [1] }", ["reading[another]", "vary: allowed for an analysis alone"]),
         (f"scenarios.three = {{ agents = 2 }}\nanchors.two = {ANCHORS}", ["reading[another]", "anchors", "two"]),
     ],

@@ -281,8 +281,14 @@ class Evidence:
         key = experiment.id, method, scenario, group
         if key not in self._finals:
             place = Place(scenario, group)
-            self._finals[key] = self._mean(FINAL, self.parts(experiment, f"{method}:{FINAL.id}", place), place)
+            self._finals[key] = self._mean(self._final, self.parts(experiment, f"{method}:{FINAL.id}", place), place)
         return self._finals[key]
+
+    @property
+    def _final(self) -> Final:
+        """What tables print: the suite's measure of that name, which a reading may change; else every episode alike."""
+        own = next((m for m in self.suite.measure if m.id == FINAL.id), FINAL)
+        return own if isinstance(own, Final) else FINAL
 
     def _mean(self, measure: Measure, parts: Sequence[tuple[Cell, str]], place: Place) -> Values:
         """A measure's mean over the parts, of every seed that finished all of them."""
@@ -299,6 +305,8 @@ class Evidence:
         cells = tuple({cell.key: cell for cell, _ in parts}.values())
         reached = np.ones(len(values), dtype=np.bool_)
         episodes = self.rate_episodes(place.scenario, cells) if isinstance(measure, Final) else None
+        if episodes and isinstance(measure, Final) and measure.groups:
+            episodes = measure.groups.alike
         return Values(seeds, values, reached, cells, episodes)
 
     def _computed(self, parts: Sequence[tuple[Cell, str]]) -> Values:

@@ -19,6 +19,7 @@ from bench.suite import (
     CurveMeasure,
     Final,
     Fluctuation,
+    Groups,
     Measure,
     MemberShare,
     Spread,
@@ -70,7 +71,7 @@ def numbers(measure: Measure, scores: Sequence[Score]) -> Floats:
 def one_number(measure: Measure, score: Score) -> float:
     """A measure of a single run. Raises StatisticsError."""
     if isinstance(measure, Final):
-        return score.final
+        return score.final if measure.groups is None else _grouped(measure.groups, score)
     if isinstance(measure, MemberShare):
         return members.share(measure, score)
     if isinstance(measure, Surpass):
@@ -89,6 +90,16 @@ def one_number(measure: Measure, score: Score) -> float:
         smooth = transfer.moving_average(y[None], measure.smooth)[0]
         return float(x[measure.smooth - 1 + int(np.argmax(smooth))])
     raise TypeError(f"measure {measure.id} is no number of a single run")
+
+
+def _grouped(groups: Groups, score: Score) -> float:
+    """The mean of an evaluation's first episodes, whose groups weigh differently. Raises StatisticsError."""
+    returns = score.returns
+    if len(returns) < groups.all_episodes:
+        told = f"run {score.run}: its final evaluation has {len(returns)} episodes"
+        raise StatisticsError(f"{told}, of which {groups.all_episodes} are read")
+    means = returns[: groups.all_episodes].reshape(-1, groups.episodes).mean(axis=1)
+    return float(np.average(means, weights=groups.weights))
 
 
 def _spread(measure: Spread, scores: Sequence[Score]) -> Floats:

@@ -53,6 +53,13 @@ class Score:
             raise StatisticsError(f"run {self.run}: its final score is not finite")
         return final
 
+    @property
+    def returns(self) -> Floats:
+        """The final evaluation's episodes [E]. Raises StatisticsError, also of an ensemble's best member."""
+        if self.best or self.scores.final is None:
+            raise StatisticsError(f"run {self.run}: the episodes of its final evaluation cannot be told apart")
+        return np.array(self.scores.returns, np.float64)
+
     def series(self, name: str) -> tuple[Floats, Floats]:
         """A curve: what was done at each point [P], in the run's unit, and mean [P].
 

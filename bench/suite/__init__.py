@@ -43,6 +43,7 @@ from bench.suite.measures import (
     Final,
     FirstReach,
     Fluctuation,
+    Groups,
     Margin,
     Measure,
     MemberMeasure,
@@ -323,8 +324,9 @@ def _with(entry: Any, key: str, value: Any) -> Any:
 
 
 def _played(scenario: Scenario, reading: Reading) -> Scenario:
-    """A scenario as a reading has it: its params, and the scale that goes with them."""
+    """A scenario as a reading has it: its params, what it is scored in, and the scale that goes with them."""
     changed = _with(scenario, "params", scenario.params | reading.scenarios.get(scenario.id, {}))
+    changed = _with(changed, "metric", reading.metrics.get(scenario.id, scenario.metric))
     return _with(changed, "anchors", reading.anchors.get(scenario.id, scenario.anchors))
 
 

@@ -203,6 +203,25 @@ class Fluctuation(Model):
     series: Series
 
 
+class Groups(Model):
+    """The first episodes of an evaluation in groups of so many, which weigh differently."""
+
+    episodes: Count
+    """Of a group."""
+    weights: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=MOST, strict=False)]
+    """Of the groups, in their order; what counts is their share of the sum."""
+
+    @property
+    def all_episodes(self) -> int:
+        """How many are read."""
+        return self.episodes * len(self.weights)
+
+    @property
+    def alike(self) -> int:
+        """How many episodes that weigh alike say as much (Kish's effective size)."""
+        return int(self.episodes * sum(self.weights) ** 2 / sum(w * w for w in self.weights))
+
+
 class Final(Model):
     """The score of the final evaluation: the number that a table prints."""
 
@@ -211,6 +230,8 @@ class Final(Model):
     kind: Literal["final"]
     protocol: Protocol = "greedy"
     """How the final evaluation acts."""
+    groups: Groups | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Left out: every episode counts, and all alike."""
 
 
 class Retention(Model):

@@ -14,6 +14,7 @@ METRICS = {
     "return": "an episode's undiscounted return, of an agent on average",
     "return_sum": "an episode's undiscounted return, summed over agents",
     "win_rate": "share of episodes won",
+    "goal_balance": "goal of the last step: 1 scored, -1 conceded, 0 none",
     "ndcg": "normalised discounted cumulative gain of the ranking",
 }
 BOUNDED = ("win_rate", "ndcg")  # metrics between 0 and 1

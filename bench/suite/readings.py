@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from bench.suite.base import CODE_PLACE, Ids, Model, Name, Says, Scalar, Text, Where
 from bench.suite.budgets import BudgetChange
 from bench.suite.measures import Margin, Measure
+from bench.suite.metrics import Metric
 from bench.suite.parts import Anchors, Setting
 
 PRIMARY = "primary"
@@ -33,8 +34,10 @@ class Reading(Model):
     """By method, hyperparameters with value and source; heirs have them too, unless they state them."""
     scenarios: dict[str, dict[str, Scalar]] = Field(default={})
     """By scenario, params."""
+    metrics: dict[str, Metric] = Field(default={}, exclude_if=lambda value: not value)
+    """By scenario, what else it is scored in."""
     anchors: dict[str, Anchors] = Field(default={})
-    """By scenario, the scale that it has under these params."""
+    """By scenario, the scale that it has under these params, in that metric."""
     budget: dict[str, BudgetChange] = Field(default={})
     """By experiment, budget and recording."""
     measures: dict[str, dict[str, Any]] = Field(default={})
@@ -50,14 +53,14 @@ class Reading(Model):
     def _changes(self) -> Reading:
         if self.id == PRIMARY:
             raise ValueError(f'id other than "{PRIMARY}", which is the file as it stands')
-        runs = bool(self.methods or self.scenarios or self.budget)
+        runs = bool(self.methods or self.scenarios or self.metrics or self.budget)
         if not (runs or self.measures or self.margins or self.vary):
-            raise ValueError("at least one of methods, scenarios, budget, measures, margins, vary")
+            raise ValueError("at least one of methods, scenarios, metrics, budget, measures, margins, vary")
         if runs and self.kind == "analysis":
             raise ValueError("analysis: measures, margins and vary alone; what needs other runs is no analysis")
-        if unmoved := [id_ for id_ in self.anchors if id_ not in self.scenarios]:
+        if unmoved := [id_ for id_ in self.anchors if id_ not in {**self.scenarios, **self.metrics}]:
             raise ValueError(
-                f"anchors: of scenarios whose params it changes; {', '.join(unmoved)} has those of the file"
+                f"anchors: of scenarios whose params or metric it changes; {', '.join(unmoved)} has those of the file"
             )
         if self.pinned and not runs:
             raise ValueError("pinned: a reading with runs of its own")
@@ -102,7 +105,8 @@ class Reading(Model):
         }
         measures = {f"{m}.{key}": _told(value) for m, own in self.measures.items() for key, value in own.items()}
         margins = {f"{c}.margin": _told(own.model_dump(exclude_none=True)) for c, own in self.margins.items()}
-        return settings | params | budgets | measures | margins
+        scored = {f"{s}.metric": metric for s, metric in self.metrics.items()}
+        return settings | params | scored | budgets | measures | margins
 
     def _varied(self) -> Iterator[tuple[str, str, tuple[Any, ...]]]:
         for measure, own in self.vary.items():

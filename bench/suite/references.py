@@ -74,7 +74,12 @@ def _references(suite: Suite) -> Iterator[tuple[str, str, str]]:
     yield from _table_references(suite)
     yield from _claim_references(suite)
     for r in suite.reading:
-        for own, kind in (("methods", "method"), ("scenarios", "scenario"), ("budget", "experiment")):
+        for own, kind in (
+            ("methods", "method"),
+            ("scenarios", "scenario"),
+            ("metrics", "scenario"),
+            ("budget", "experiment"),
+        ):
             yield from _each(f"reading[{r.id}].{own}", kind, getattr(r, own))
         yield from _each(f"reading[{r.id}].measures", "measure", r.measures)
         yield from _each(f"reading[{r.id}].vary", "measure", r.vary)
