@@ -303,7 +303,7 @@ def altered(*path: str | int, **keys: Any) -> str:
         (altered("scenario", 0, waits_for="x"), ["scenario[two].waits_for", '"x"', "nothing: it can run"]),
         (altered("method", 0, waits_for="x"), ["method[base].waits_for", '"x"', "nothing: it can run"]),
         (altered("method", 0, algorithm="maddpgs"), ["method[base].algorithm", "or say in waits_for what is missing"]),
-        (altered("scenario", 0, family="football"), ["scenario[two].family", "or say in waits_for what is missing"]),
+        (altered("scenario", 0, family="hockey"), ["scenario[two].family", "or say in waits_for what is missing"]),
         (
             altered("scenario", 0, "params", name="simple_tag"),
             ["scenario[two].params.name", '"simple_tag"', "or say in waits_for what is missing"],
@@ -347,7 +347,7 @@ def test_what_waits_need_not_be_known() -> None:
     text = text_with(
         method=[{"id": "later", "where": "Sec. 5", "says": "x", "algorithm": "mappo", "waits_for": "MAPPO"}],
         scenario=[
-            {"id": "map", "where": "Sec. 5", "says": "x", "family": "football", "params": {"name": "3_vs_2"}}
+            {"id": "map", "where": "Sec. 5", "says": "x", "family": "hockey", "params": {"name": "3_vs_2"}}
             | {"episode_limit": 150, "metric": "win_rate", "waits_for": "the engine"}
         ],
     )

@@ -80,7 +80,7 @@ def test_a_missing_parameter_is_named():
 
 
 def test_an_unknown_family_is_named():
-    with pytest.raises(ValueError, match="key 'family': got 'particles'; allowed: mujoco, particle"):
+    with pytest.raises(ValueError, match="key 'family': got 'particles'; allowed: football, mujoco, particle"):
         checked("particles", SPREAD)
 
 

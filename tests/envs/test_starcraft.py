@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import bench.envs.registry
-import bench.envs.starcraft.environment as starcraft
 from bench.envs import BackendMissing, checked, described, lacking, make
 from bench.envs.one import EnvironmentFailed
+from bench.envs.restarting import Restarting
 from bench.envs.starcraft import installation
 from bench.envs.starcraft.one import StarcraftOne
 from bench.envs.starcraft.params import MAPS, StarcraftParams
@@ -123,7 +123,7 @@ def test_a_map_of_other_sizes_is_refused() -> None:
 
 def test_a_game_that_breaks_off_is_started_again(capsys: pytest.CaptureFixture[str]) -> None:
     ends = iter(["crash", "won", "crash", "crash"])
-    games = starcraft.Restarting(PARAMS, lambda: one(ends=next(ends)), most=2)  # type: ignore[arg-type]
+    games = Restarting(PARAMS, lambda: one(ends=next(ends)), "StarCraft II", most=2)  # type: ignore[arg-type]
     games.reset(0)
     games.step(STOP)
     broken = games.step(STOP)
@@ -134,7 +134,7 @@ def test_a_game_that_breaks_off_is_started_again(capsys: pytest.CaptureFixture[s
     games.step(STOP)
     assert games.step(STOP).outcome == {"win_rate": 1.0, "broken_off": 0.0}
     games.close()
-    again = starcraft.Restarting(PARAMS, lambda: one(ends=next(ends)), most=1)  # type: ignore[arg-type]
+    again = Restarting(PARAMS, lambda: one(ends=next(ends)), "StarCraft II", most=1)  # type: ignore[arg-type]
     again.reset(0)
     again.step(STOP)
     assert again.step(STOP).truncated
