@@ -30,8 +30,8 @@ def print_table(console: Console, table: Table) -> None:
             say(" | ".join(str(cell).replace("\n", ": ") for cell in row))
         return
     ranges = [_range(console, column) for column in table.columns]
-    room = console.width - sum(r.minimum + EDGES for r in ranges) - 1
-    if room >= 0:
+    room = console.width - EDGES * len(ranges) - 1
+    if sum(r.minimum for r in ranges) <= room:
         _share(table, ranges, room)
         console.print(table)
         return
@@ -65,13 +65,18 @@ def _range(console: Console, column: Column) -> Measurement:
 
 
 def _share(table: Table, ranges: Sequence[Measurement], room: int) -> None:
-    """Each column has its longest word, and a share of the rest by what it has to wrap. Left alone, rich takes all that
-    is missing from the widest columns, words or not.
+    """The widest columns wrap, down to their longest word: the greatest limit of a column's width for which all have
+    room. Left alone, rich takes all that is missing from the widest columns, words or not.
     """
-    wanted = sum(r.maximum - r.minimum for r in ranges)
-    if wanted > room:
-        for column, r in zip(table.columns, ranges, strict=True):
-            column.width = r.minimum + (r.maximum - r.minimum) * room // wanted
+
+    def widths(limit: int) -> list[int]:
+        return [max(r.minimum, min(r.maximum, limit)) for r in ranges]
+
+    limit = max(r.maximum for r in ranges)
+    while sum(widths(limit)) > room:
+        limit -= 1
+    for column, width in zip(table.columns, widths(limit), strict=True):
+        column.width = width
 
 
 def _rows(table: Table) -> Iterator[tuple[RenderableType, ...]]:
