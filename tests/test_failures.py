@@ -113,7 +113,7 @@ def test_a_shard_is_shown_and_trained(bench_here: Bench, tiny_file: Path) -> Non
     selected = (tiny_file, "--only", "source", "--shard", "2/3")
     assert "tiny, profile full, shard 2/3: seeds 1" in bench_here("plan", *selected).stdout
     assert json.loads(bench_here("plan", *selected, "--json").stdout)["shard"] == "2/3"
-    assert "1 runs: 1 trained now" in bench_here("run", *selected).stdout
+    assert "1 run: 1 trained now" in bench_here("run", *selected).stdout
     assert "1 runs, 1 done" in bench_here("plan", *selected).stdout
     refused = bench_here("run", tiny_file, "--shard", "4/3")
     assert (refused.returncode, "--shard" in refused.stderr) == (2, True)

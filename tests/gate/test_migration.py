@@ -124,7 +124,7 @@ def test_a_checkpoint_from_before_is_dropped_with_a_line(
     assert done.returncode == 0, done.stderr
     said = " ".join((done.stdout + done.stderr).split())
     assert len(re.findall(f"run {run} starts again, its checkpoint is dropped: ", said)) == 1
-    assert "1 runs: 1 trained now" in said
+    assert "1 run: 1 trained now" in said
     assert not list((old / "checkpoints").iterdir())
     ours, theirs = Store(old).record(run), expected.record(run)
     assert ours is not None
