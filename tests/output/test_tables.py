@@ -18,9 +18,13 @@ def shown(columns: int, width: int) -> str:
     for k in range(columns):
         table.add_column(f"heading_{k}", overflow="fold")
     table.add_row(*(WORDS[k % len(WORDS)] for k in range(columns - 2)), coloured("word", "green", "\na sentence"), "")
-    console = Terminal(width=width, file=io.StringIO())
-    print_table(console, table)
-    return console.file.getvalue()
+    return printed(table, width)
+
+
+def printed(table: Table, width: int) -> str:
+    file = io.StringIO()
+    print_table(Terminal(width=width, file=file), table)
+    return file.getvalue()
 
 
 def test_a_table_that_fits_is_a_table() -> None:
@@ -34,10 +38,9 @@ def test_where_it_must_wrap_no_word_breaks() -> None:
     for heading in ("a long heading of many short words, more of them than the column is wide", "word"):
         table.add_column(heading, overflow="fold")
     table.add_row("short", "x" * 30 + "\n" + "a sentence " * 9)
-    console = Terminal(width=60, file=io.StringIO())
-    print_table(console, table)
-    assert "x" * 30 in console.file.getvalue()
-    assert max(map(len, console.file.getvalue().splitlines())) <= 60
+    text = printed(table, 60)
+    assert "x" * 30 in text
+    assert max(map(len, text.splitlines())) <= 60
 
 
 def test_one_that_would_break_words_has_a_line_for_each_thing() -> None:
