@@ -152,6 +152,12 @@ def suite_of(*parts: str) -> Suite:
     return parse("\n".join((SEVERAL, *parts)).encode(), "several.toml")
 
 
+def without_placebo(*parts: str) -> Suite:
+    """The same, with a random script below every team, so that it passes nothing."""
+    text = "\n".join((SEVERAL, *parts)).replace("random = -6.0", "random = -10.0")
+    return parse(text.encode(), "several.toml")
+
+
 # a flat curve; that of each seed; or the point at which each seed rises from RISE[0] to RISE[1]
 Level = float | list[float] | tuple[int, ...]
 Levels = Mapping[str, Mapping[str, Level]]  # by method, or by "method on training set"; by scenario

@@ -22,8 +22,8 @@ from tests.several import (
     claim,
     everywhere,
     evidence_of,
-    suite_of,
     verdicts,
+    without_placebo,
 )
 from tests.synthetic import fill
 
@@ -85,7 +85,7 @@ LEVELS: dict[str, dict[str, Level]] = {
 
 def test_each_scenario_is_judged_by_its_own_margin(tmp_path: Path) -> None:
     """.2 above: 90% interval .2 +- .174, inside three's .5; .2 below is outside odd's .1 only by its point."""
-    found = verdicts(suite_of(TABLE), tmp_path, LEVELS)
+    found = verdicts(without_placebo(TABLE), tmp_path, LEVELS)
     assert (found["t/two/student"].verdict, found["t/three/student"].verdict) == ("reproduced", "reproduced")
     assert found["t/odd/student"].verdict == "inconclusive"
     ours = found["t/three/student"].ours
@@ -96,7 +96,7 @@ def test_each_scenario_is_judged_by_its_own_margin(tmp_path: Path) -> None:
 
 def test_an_average_is_judged_once_by_each_seeds_mean(tmp_path: Path) -> None:
     """The seeds' spreads cancel between two and three, so that the mean of each seed is the same."""
-    suite = suite_of(TABLE, AVERAGE)
+    suite = without_placebo(TABLE, AVERAGE)
     store, selection = Store(tmp_path), Selection(only=("joint",))
     opposite = {"two": (-0.3, 0.0, 0.3), "three": (0.3, 0.0, -0.3), "odd": (0.0, 0.0, 0.0)}
 
@@ -116,7 +116,7 @@ def test_an_average_is_judged_once_by_each_seeds_mean(tmp_path: Path) -> None:
 
 
 def test_an_average_takes_the_seeds_that_finished_everywhere(tmp_path: Path) -> None:
-    suite = suite_of(TABLE, AVERAGE)
+    suite = without_placebo(TABLE, AVERAGE)
     own = {"single": {"two": -8.0}}
     evidence_of(suite, tmp_path, own, seeds=(0,))
     evidence = evidence_of(suite, tmp_path, {"single": {"three": -8.0, "odd": -8.0}}, seeds=(0, 1, 2))
@@ -127,7 +127,7 @@ def test_an_average_takes_the_seeds_that_finished_everywhere(tmp_path: Path) -> 
 
 
 def test_an_average_with_a_missing_scenario_is_not_run(tmp_path: Path) -> None:
-    v = verdicts(suite_of(TABLE, AVERAGE), tmp_path, {"single": {"two": -8.0, "three": -8.0}})["a/every/single"]
+    v = verdicts(without_placebo(TABLE, AVERAGE), tmp_path, {"single": {"two": -8.0, "three": -8.0}})["a/every/single"]
     assert (v.verdict, v.reason) == ("not_run", "no finished run of single on odd")
 
 
@@ -135,12 +135,12 @@ def test_which_scenarios_are_averaged_may_be_unknown(tmp_path: Path) -> None:
     unknown = AVERAGE.replace('scenarios = ["two", "three", "odd"], ', 'because = "the maps are not named", ')
     text = unknown.replace('"every"', '"some"').replace('columns = ["some"]', 'columns = ["some"]')
     some = '[[set]]\nid = "some"\nwhere = "x"\nsays = "unknown"\nscenarios = []\n'
-    v = verdicts(suite_of(some, TABLE, text), tmp_path, LEVELS)["a/some/student"]
+    v = verdicts(without_placebo(some, TABLE, text), tmp_path, LEVELS)["a/some/student"]
     assert (v.verdict, v.reason) == ("not_run", "the maps are not named")
 
 
 def test_a_substitute_forbids_its_scenario_and_the_averages_with_it(tmp_path: Path) -> None:
-    found = verdicts(suite_of(TABLE, AVERAGE, SUBSTITUTE), tmp_path, LEVELS)
+    found = verdicts(without_placebo(TABLE, AVERAGE, SUBSTITUTE), tmp_path, LEVELS)
     codes = {id_: found[id_].verdict for id_ in ("t/two/student", "t/odd/student", "a/every/student")}
     assert codes == {
         "t/two/student": "reproduced",
@@ -154,24 +154,24 @@ def test_a_substitute_forbids_its_scenario_and_the_averages_with_it(tmp_path: Pa
 
 def test_a_table_of_a_group_reads_the_cell_of_that_training_set(tmp_path: Path) -> None:
     levels = {"base on pair": everywhere(-5.0), "base on other": everywhere(-8.0)}
-    v = verdicts(suite_of(GROUPED), tmp_path, levels)["g/two/base"]
+    v = verdicts(without_placebo(GROUPED), tmp_path, levels)["g/two/base"]
     assert (v.verdict, v.found) == ("reproduced", pytest.approx(0.0))
-    other = verdicts(suite_of(GROUPED.replace('"other"', '"pair"')), tmp_path / "pair", levels)["g/two/base"]
+    other = verdicts(without_placebo(GROUPED.replace('"other"', '"pair"')), tmp_path / "pair", levels)["g/two/base"]
     assert (other.verdict, other.found) == ("not_reproduced", pytest.approx(3.0))
 
 
 def test_claims_on_an_average(tmp_path: Path) -> None:
     on = 'scenarios = ["every"]\nmargin = { relative = 0.1 }'
-    v = verdicts(suite_of(TABLE, AVERAGE, claim(BETTER, on)), tmp_path, LEVELS)["c"]
+    v = verdicts(without_placebo(TABLE, AVERAGE, claim(BETTER, on)), tmp_path, LEVELS)["c"]
     assert (v.verdict, v.found, v.scenario) == ("reproduced", pytest.approx(1.0), "every")
     same = '{ kind = "equivalence", same = ["student:final", "single:final"] }'
-    v = verdicts(suite_of(TABLE, AVERAGE, claim(same, on)), tmp_path / "same", LEVELS)["c"]
+    v = verdicts(without_placebo(TABLE, AVERAGE, claim(same, on)), tmp_path / "same", LEVELS)["c"]
     assert v.verdict == "inconclusive"  # 1 apart, a tenth is .8, and pairs differ by 1 +- .17
     wide = {"student": everywhere(-6.0), "single": everywhere(-8.0)}
-    v = verdicts(suite_of(TABLE, AVERAGE, claim(same, on)), tmp_path / "wide", wide)["c"]
+    v = verdicts(without_placebo(TABLE, AVERAGE, claim(same, on)), tmp_path / "wide", wide)["c"]
     assert v.verdict == "not_reproduced"
     time = '{ kind = "ordering", greater = ["base:reach"], less = ["student:reach"] }'
-    v = verdicts(suite_of(TABLE, AVERAGE, claim(time, on)), tmp_path / "time", LEVELS)["c"]
+    v = verdicts(without_placebo(TABLE, AVERAGE, claim(time, on)), tmp_path / "time", LEVELS)["c"]
     assert (v.verdict, v.reason) == ("not_run", "the measure reach is a time, which has no mean over scenarios")
 
 
@@ -211,7 +211,7 @@ def test_numbers_of_the_text(tmp_path: Path, name: str) -> None:
     """student -7, base -8 on three, each sd .1, margin .5: the change is 1/8 of |-8|, its margin .5/8."""
     test, code = TESTS[name]
     levels = LEVELS | {"student": everywhere(-7.0)}
-    v = verdicts(suite_of(claim(test, 'scenarios = ["three"]')), tmp_path, levels)["c"]
+    v = verdicts(without_placebo(claim(test, 'scenarios = ["three"]')), tmp_path, levels)["c"]
     assert v.verdict == code, v.reason
     if name == "change":
         assert v.found == pytest.approx(0.125)
@@ -223,24 +223,24 @@ def test_a_bound_that_nothing_can_pass_is_none(tmp_path: Path) -> None:
     """Times of 2, 2 and 10 of 16 episodes: their interval reaches below 0, which no time can."""
     test = '{ kind = "between", quantity = "student:reach", low = "0", high = "13" }'
     rising = LEVELS | {"student": dict[str, Level].fromkeys(LEVELS["student"], (0, 0, 4))}
-    v = verdicts(suite_of(claim(test, 'scenarios = ["three"]')), tmp_path, rising)["c"]
+    v = verdicts(without_placebo(claim(test, 'scenarios = ["three"]')), tmp_path, rising)["c"]
     assert v.interval is not None
     assert v.interval[0] < 0
     assert v.verdict == "reproduced"
     late = LEVELS | {"student": dict[str, Level].fromkeys(LEVELS["student"], (POINTS, POINTS, POINTS - 2))}
-    v = verdicts(suite_of(claim(test, 'scenarios = ["three"]')), tmp_path / "late", late)["c"]
+    v = verdicts(without_placebo(claim(test, 'scenarios = ["three"]')), tmp_path / "late", late)["c"]
     assert (v.verdict, v.found) == ("not_reproduced", pytest.approx(46 / 3))  # censored at the budget, and counted
 
 
 def test_without_a_margin_nearness_is_not_judged(tmp_path: Path) -> None:
     text = claim(TESTS["value"][0], 'scenarios = ["three"]').replace("margin = { share_of_scale = 0.1 }\n", "")
-    v = verdicts(suite_of(text), tmp_path, LEVELS)["c"]
+    v = verdicts(without_placebo(text), tmp_path, LEVELS)["c"]
     assert (v.verdict, v.reason) == ("not_run", "its claim declares no margin, so how near is near enough is not known")
 
 
 def test_differences_of_several_scenarios_have_their_own_numbers(tmp_path: Path) -> None:
     test = '{ kind = "difference", of = "student:final", minus = "base:final", printed = ["1", "1.2", "0.8"] }'
-    v = verdicts(suite_of(claim(test, "margin = { absolute = 0.3 }")), tmp_path, LEVELS)["c"]
+    v = verdicts(without_placebo(claim(test, "margin = { absolute = 0.3 }")), tmp_path, LEVELS)["c"]
     assert v.verdict == "reproduced"
 
 
@@ -250,7 +250,7 @@ def test_means_over_sets(tmp_path: Path) -> None:
     sets += '[[set]]\nid = "old"\nwhere = "x"\nsays = "x"\nscenarios = ["two", "three"]\n'
     test = '{ kind = "mean_ordering", quantity = "student:final", greater = "old", less = "new" }'
     levels = LEVELS | {"student": LEVELS["student"] | {"odd": [-7.2, -7.08, -7.32]}}
-    v = verdicts(suite_of(sets, claim(test)), tmp_path, levels)["c"]
+    v = verdicts(without_placebo(sets, claim(test)), tmp_path, levels)["c"]
     assert (v.verdict, v.found) == ("reproduced", pytest.approx(0.3))
     half = 2.92 * 0.02 / 3**0.5
     assert v.interval == pytest.approx((0.3 - half, 0.3 + half), abs=1e-4)

@@ -20,8 +20,8 @@ from tests.several import (
     claim,
     everywhere,
     evidence_of,
-    suite_of,
     verdicts,
+    without_placebo,
 )
 
 pytestmark = pytest.mark.usefixtures("several_tasks")
@@ -51,14 +51,14 @@ def student(two: float, three: float, odd: float) -> dict[str, dict[str, Level]]
     ],
 )
 def test_a_claim_over_three_scenarios(tmp_path: Path, over: str, levels: tuple[float, float, float], code: str) -> None:
-    v = verdicts(suite_of(claim(BETTER, f"over = {over}")), tmp_path, student(*levels))["c"]
+    v = verdicts(without_placebo(claim(BETTER, f"over = {over}")), tmp_path, student(*levels))["c"]
     assert v.verdict == code
     assert v.seeds == 3
 
 
 def test_the_reason_names_what_was_found_in_each_scenario(tmp_path: Path) -> None:
     """One standard error of .1 and t(.95, 2) = 2.920 give +-.292; -1 stands after Holm: 3 x .0049."""
-    v = verdicts(suite_of(claim(BETTER)), tmp_path, student(UP, LEVEL, DOWN))["c"]
+    v = verdicts(without_placebo(claim(BETTER)), tmp_path, student(UP, LEVEL, DOWN))["c"]
     assert v.verdict == "not_reproduced"
     assert v.reason == (
         "reversed after Holm's correction: odd; two: greater: 1 [0.708, 1.29]; "
@@ -72,7 +72,7 @@ def test_the_reason_names_what_was_found_in_each_scenario(tmp_path: Path) -> Non
 def test_each_scenario_has_its_own_margin(tmp_path: Path) -> None:
     """.1 worse is within three's .5, and not within two's .2."""
     test = '{ kind = "not_greater", greater = ["base:final"], less = ["student:final"] }'
-    suite = suite_of(claim(test, 'scenarios = ["two", "three"]'))
+    suite = without_placebo(claim(test, 'scenarios = ["two", "three"]'))
     v = verdicts(suite, tmp_path, student(-8.8, -8.1, -8.0))["c"]
     assert v.verdict == "not_reproduced"
     assert "two: better by more than the margin 0.2" in v.reason
@@ -83,17 +83,17 @@ def test_a_missing_scenario_counts_as_not_shown(tmp_path: Path) -> None:
     """Teachers are trained one by one: of two no run is there, and single against student is undecided there."""
     test = '{ kind = "ordering", greater = ["student:final"], less = ["single:final"] }'
     levels = student(UP, UP, UP) | {"single": {"three": -8.0, "odd": -8.0}}
-    v = verdicts(suite_of(claim(test)), tmp_path, levels)["c"]
+    v = verdicts(without_placebo(claim(test)), tmp_path, levels)["c"]
     assert v.verdict == "not_run"
     assert v.reason.startswith("1 of 3 places not run; two: no finished run of single on two; three: greater: 1 [")
-    most = verdicts(suite_of(claim(test, 'over = "most"')), tmp_path / "most", levels)["c"]
+    most = verdicts(without_placebo(claim(test, 'over = "most"')), tmp_path / "most", levels)["c"]
     assert most.verdict == "reproduced"
     reversed_one = student(UP, UP, DOWN) | {"single": levels["single"]}
-    assert verdicts(suite_of(claim(test)), tmp_path / "down", reversed_one)["c"].verdict == "not_reproduced"
+    assert verdicts(without_placebo(claim(test)), tmp_path / "down", reversed_one)["c"].verdict == "not_reproduced"
 
 
 def test_nothing_run_is_not_run(tmp_path: Path) -> None:
-    v = verdicts(suite_of(claim(BETTER)), tmp_path, {"base": BASE})["c"]
+    v = verdicts(without_placebo(claim(BETTER)), tmp_path, {"base": BASE})["c"]
     assert (v.verdict, v.reason, v.seeds) == ("not_run", "no finished run of student on all", 0)
 
 
@@ -128,7 +128,7 @@ def test_an_undefined_scenario_counts_as_not_shown(tmp_path: Path) -> None:
 
 def test_a_substitute_counts_where_it_is_read(tmp_path: Path) -> None:
     """odd is a substitute: claims on it or with it are not comparable; two and three say that the team learned it."""
-    on = {id_: suite_of(claim(BETTER, f'scenarios = ["{id_}"]'), SUBSTITUTE) for id_ in ("two", "odd")}
+    on = {id_: without_placebo(claim(BETTER, f'scenarios = ["{id_}"]'), SUBSTITUTE) for id_ in ("two", "odd")}
     two, odd = (verdicts(on[id_], tmp_path / id_, student(UP, UP, UP))["c"] for id_ in ("two", "odd"))
     assert (two.verdict, odd.verdict) == ("reproduced", "not_comparable")
     (shared,) = [n for n in two.deviations if n.id == "another"]
@@ -137,7 +137,7 @@ def test_a_substitute_counts_where_it_is_read(tmp_path: Path) -> None:
         "the team was also trained on a substitute task, odd: not the paper's",
     )
     assert [n.class_ for n in odd.deviations if n.id == "another"] == ["substitute"]
-    single = suite_of(
+    single = without_placebo(
         claim('{ kind = "ordering", greater = ["single:final"], less = ["single:early"] }', 'scenarios = ["two"]'),
         SUBSTITUTE,
     )
@@ -146,7 +146,7 @@ def test_a_substitute_counts_where_it_is_read(tmp_path: Path) -> None:
 
 
 def test_a_claim_with_a_substitute_says_what_the_other_scenarios_decide(tmp_path: Path) -> None:
-    suite = suite_of(claim(BETTER), SUBSTITUTE)
+    suite = without_placebo(claim(BETTER), SUBSTITUTE)
     all_up = verdicts(suite, tmp_path / "up", student(UP, UP, UP))["c"]
     assert all_up.verdict == "not_comparable"
     assert all_up.reason.startswith("substitute; direction: same_direction (all 3 hold")
@@ -155,13 +155,13 @@ def test_a_claim_with_a_substitute_says_what_the_other_scenarios_decide(tmp_path
     down = verdicts(suite, tmp_path / "down", student(UP, DOWN, UP))["c"]
     assert down.verdict == "not_comparable"
     assert down.reason.endswith("without odd: not_reproduced")
-    most = suite_of(claim(BETTER, 'over = "most"'), SUBSTITUTE)
+    most = without_placebo(claim(BETTER, 'over = "most"'), SUBSTITUTE)
     v = verdicts(most, tmp_path / "most", student(UP, UP, DOWN))["c"]
     assert v.reason.endswith("without odd: reproduced")
 
 
 def test_a_reduced_profile_forbids_everywhere(tmp_path: Path) -> None:
-    v = verdicts(suite_of(claim(BETTER), SUBSTITUTE), tmp_path, student(UP, UP, UP), profile="half")["c"]
+    v = verdicts(without_placebo(claim(BETTER), SUBSTITUTE), tmp_path, student(UP, UP, UP), profile="half")["c"]
     assert v.verdict == "not_comparable"
     assert "without" not in v.reason
 
@@ -171,7 +171,7 @@ def test_a_reduced_profile_forbids_everywhere(tmp_path: Path) -> None:
 )
 def test_a_deviation_is_about_what_it_names(tmp_path: Path, named: str, scenarios: tuple[str, ...] | None) -> None:
     """A scenario or a set: these alone. An experiment or a method, the teachers' too: all that the run did."""
-    suite = suite_of(SUBSTITUTE.replace('["odd"]', f'["{named}"]'))
+    suite = without_placebo(SUBSTITUTE.replace('["odd"]', f'["{named}"]'))
     cell = evidence_of(suite, tmp_path, {}).cell(suite["experiment", "joint"], "student", "two")
     assert [n.scenarios for n in cell.notes if n.id == "another"] == [scenarios]
     assert cell.trained == ("two", "three", "odd")
@@ -181,7 +181,7 @@ def test_a_deviation_is_about_what_it_names(tmp_path: Path, named: str, scenario
 
 def test_a_scenario_that_was_not_trained_has_all_deviations_of_the_training(tmp_path: Path) -> None:
     """Scored on "unseen", all that the team knows comes from the tasks it was trained on."""
-    suite = suite_of(SUBSTITUTE)
+    suite = without_placebo(SUBSTITUTE)
     cell = evidence_of(suite, tmp_path, {}).cell(suite["experiment", "joint"], "base", "two")
     seen = dict(cell.settings["scenarios"][0]) | {"trained": False}
     scored = cell.settings | {"scenarios": [*cell.settings["scenarios"], seen]}
@@ -194,19 +194,19 @@ def test_groups_are_places_of_their_own(tmp_path: Path) -> None:
     test = '{ kind = "between", quantity = "base:final", low = "-6", high = "-4" }'
     levels = {"base on pair": everywhere(-5.0), "base on other": everywhere(-8.0)}
     grouped = 'experiments = ["grouped"]\nscenarios = ["two"]\n'
-    both = verdicts(suite_of(claim(test, grouped)), tmp_path / "both", levels)["c"]
+    both = verdicts(without_placebo(claim(test, grouped)), tmp_path / "both", levels)["c"]
     assert both.verdict == "not_reproduced"
     assert "two (pair): above -6 and below -4: -5 [" in both.reason
     assert "two (other): not above -6 and below -4: -8 [" in both.reason
-    one = verdicts(suite_of(claim(test, f'{grouped}groups = ["pair"]')), tmp_path / "one", levels)["c"]
+    one = verdicts(without_placebo(claim(test, f'{grouped}groups = ["pair"]')), tmp_path / "one", levels)["c"]
     assert one.verdict == "reproduced"
     every = claim(test, 'experiments = ["grouped"]\ngroups = ["pair"]')
-    assert "odd" not in verdicts(suite_of(every), tmp_path / "every", levels)["c"].reason
+    assert "odd" not in verdicts(without_placebo(every), tmp_path / "every", levels)["c"].reason
 
 
 def test_a_quantity_of_several_training_sets_must_name_one(tmp_path: Path) -> None:
     test = '{ kind = "ordering", greater = ["base@grouped:final"], less = ["base:final"] }'
-    v = verdicts(suite_of(claim(test, 'scenarios = ["two"]')), tmp_path, {"base": BASE})["c"]
+    v = verdicts(without_placebo(claim(test, 'scenarios = ["two"]')), tmp_path, {"base": BASE})["c"]
     assert (v.verdict, v.reason) == (
         "not_run",
         "grouped scores two in several training sets, and none is named: pair, other",
@@ -215,7 +215,7 @@ def test_a_quantity_of_several_training_sets_must_name_one(tmp_path: Path) -> No
 
 def test_a_cell_outside_the_selection_is_still_read(tmp_path: Path) -> None:
     test = '{ kind = "ordering", greater = ["base:final"], less = ["base@grouped:final"] }'
-    suite = suite_of(claim(test, 'scenarios = ["odd"]'))
+    suite = without_placebo(claim(test, 'scenarios = ["odd"]'))
     apart: dict[str, Level] = {"odd": [-8.0, -8.1, -7.9]}
     levels = {"base on all": everywhere(UP), "base on other": everywhere(-8.0) | apart}
     evidence_of(suite, tmp_path, levels)

@@ -107,7 +107,7 @@ def test_families_are_corrected_and_counted(tmp_path: Path) -> None:
     assert (values.reproduced, values.not_reproduced) == (1, 1)
     assert (headlines.correction, headlines.tested, headlines.reproduced) == ("Holm", 1, 1)
     assert family_lines(found)[0] == (
-        "2 printed values tested; after Benjamini-Hochberg at 5%: 1 reproduced and 1 not_reproduced stand"
+        "2 of 2 printed values tested; after Benjamini-Hochberg at 5%: 1 reproduced and 1 not_reproduced stand"
     )
     assert families([]) == []
 
