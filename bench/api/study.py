@@ -139,7 +139,7 @@ def read(
     chosen = Selection(
         profile=profile,
         only=(only,) if isinstance(only, str) else tuple(only),
-        seeds=seed_list(str(seeds)) if isinstance(seeds, int | str) else seeds and tuple(sorted({*seeds})),
+        seeds=seed_list(str(seeds)) if isinstance(seeds, int | str) else tuple(sorted({*seeds})) if seeds else None,
         reading=reading,
     )
     evidence = Evidence(loaded.under(reading), chosen, Store(results))

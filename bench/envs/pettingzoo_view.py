@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from gymnasium.spaces import Box, Dict, Discrete
+from gymnasium.spaces import Box, Dict, Discrete, Space
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 from torch import Tensor
@@ -49,7 +49,7 @@ class BattleParallelEnv(ParallelEnv[str, dict[str, NDArray[Any]], Any]):
         self._action_space = Discrete(environment.action_size)
         self.state_space = Box(-np.inf, np.inf, (params.state_size,), np.float32)
 
-    def observation_space(self, agent: str) -> Dict:
+    def observation_space(self, agent: str) -> Space[Any]:
         return self._observation_space
 
     def action_space(self, agent: str) -> Discrete:
