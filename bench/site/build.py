@@ -82,7 +82,7 @@ def _files(pages: Sequence[SuitePage], settings: Settings, news: News) -> Iterat
         for chart in page.joint:
             anchor = names.joint_anchor(chart.name)
             yield names.joint_file(suite.id, page.profile, chart.name, "js"), chart.seeds(anchor)
-            if settings.pictures:
+            if settings.pictures and not page.reduced:
                 yield names.joint_file(suite.id, page.profile, chart.name, "png"), chart.picture(suite.id)
         for cell in page.ran:
             address = names.cell_page(suite.id, cell.cell.key)
