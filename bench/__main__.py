@@ -3,7 +3,7 @@
 from bench.processes.launch import find_ours, forget_current_folder
 
 find_ours()
-forget_current_folder()  # before anything is imported that a file there could be named like
+forget_current_folder()  # first: a file there could have the name of a module that is imported below
 
 from bench.cli import main  # noqa: E402
 

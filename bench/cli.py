@@ -1,9 +1,9 @@
-"""The command line, put together. Each verb stands in `commands`.
+"""The command line as a whole. Each verb has its function in `commands`.
 
-Exit codes: 0 done, whatever the verdicts say; 1 where the answer is bad and that was asked (verify, nightly,
-run --against, --fail-on); 2 bad usage or a bad suite file; 3 runs failed, or the results folder could not be written
-any more; 4 nothing was run, or nothing was there to run against; 70 a fault of ours; 130 interrupted; 141 nobody read
-what was printed. docs/commands.md says each in full.
+Exit codes: 0 done, whatever the verdicts say; 1 the answer is bad and the user asked for it (verify, nightly,
+run --against, --fail-on); 2 bad usage or a bad suite file; 3 runs failed, or the results folder could no longer be
+written; 4 nothing was run, or there was nothing to compare with; 70 a fault of ours; 130 interrupted; 141 whoever read
+our output stopped reading. docs/commands.md explains each in full.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from bench.commands.verbs import AllVerbs
 from bench.output.terminal import any_encoding, say
 from bench.output.waiting import Waiting
 
-# Objects made until Python looks for garbage in cycles, of which there is next to none here: with its own numbers that
-# took a fifth of `bench check` on 20,000 records.
+# How many new objects make Python search for garbage in cycles. We make almost no cycles. With Python's own numbers the
+# search took a fifth of the time of `bench check` on 20,000 records.
 COLLECTION = (1_000_000, 10, 10)
 
 app = typer.Typer(
@@ -35,20 +35,20 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def bench_(version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
-    """What goes before a verb."""
+    """The options before a verb."""
     if version:
         say(f"marl-distill-bench {__version__}")
         raise typer.Exit
 
 
 def main() -> None:
-    """The console script: a refused request is one message and exit code 2; what nobody foresaw ends with 70, not 1."""
+    """The console script. A refused request ends with one message and exit code 2; an unforeseen error ends with 70."""
     gc.set_threshold(*COLLECTION)
     any_encoding()
     try:
         with Waiting(sys.stderr, "working"):
             app()
     except Exception as error:
-        from bench.commands.failing import told  # loads what knows the errors, which help and version do without
+        from bench.commands.failing import told  # imported late: help and version do not need it
 
         sys.exit(told(error))

@@ -235,7 +235,7 @@ def test_opponents_of_our_own_are_taken_as_they_are(listed: Path, bench_here: Be
     ours = min(opponents().glob("*.safetensors"))
     (tmp_path / "mine.safetensors").write_bytes(ours.read_bytes())
     done = bench_here("asset", "add", "mine.safetensors", "--assets", "elsewhere")
-    assert f"runs look there with BENCH_ASSETS={tmp_path / 'elsewhere'}" in done.stdout
+    assert f"for runs to look there, set BENCH_ASSETS={tmp_path / 'elsewhere'}" in done.stdout
     kept = tmp_path / "elsewhere" / ours.name
     assert kept.read_bytes() == ours.read_bytes()
     assert json.loads(kept.with_suffix(".json").read_text())["from"] == "mine.safetensors"

@@ -330,8 +330,8 @@ def test_the_command_proposes_commands(bench_here: Bench, tiny_file: Path, tmp_p
     ("options", "says"),
     [
         (("--budget", "soon"), "--budget"),
-        (("--budget", "1h", "--shard", "1/2"), "--shard with it"),
-        (("--device", "cuda"), "with --measure alone"),
+        (("--budget", "1h", "--shard", "1/2"), "--shard as well"),
+        (("--device", "cuda"), "only with --measure"),
         (("--measure", "--measure-for", "0s"), "--measure-for"),
         (("--measure", "--device", "tpu"), "--device"),
     ],

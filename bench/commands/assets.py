@@ -1,4 +1,4 @@
-"""asset: files that scenarios need and the project does not bring."""
+"""asset: files that scenarios need and the project does not ship."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ app = typer.Typer(
 )
 Folder = Annotated[
     Path | None,
-    typer.Option("--assets", help=f"the folder they are kept in; default: ${FOLDER}, else the user's data folder"),
+    typer.Option("--assets", help=f"the folder that holds them; default: ${FOLDER}, else the user's data folder"),
 ]
 
 
@@ -40,7 +40,7 @@ def add(
     folder: Folder = None,
     as_json: Json = False,
 ) -> None:
-    """Take a file in: check its SHA-256, convert it where it must be, keep it where runs look for it."""
+    """Take a file in: check its SHA-256, convert it if needed, keep it where runs look for it."""
     found = taken(file, meant)
     path = found.write(_folder(folder))
     if as_json:
@@ -48,12 +48,12 @@ def add(
         return
     say(*taken_lines(path, found))
     if path.parent not in everywhere().folders:
-        say(f"runs look there with {FOLDER}={path.parent}")
+        say(f"for runs to look there, set {FOLDER}={path.parent}")
 
 
 @app.command("ls")
 def ls(folder: Folder = None, as_json: Json = False) -> None:
-    """List known assets and those that are here: id, kind, here or not, where to get it."""
+    """List known assets and those that are here: id, kind, whether it is here, where to get it."""
     found = rows(everywhere(folder.absolute() if folder else None))
     if as_json:
         print_json(found)
@@ -63,6 +63,6 @@ def ls(folder: Folder = None, as_json: Json = False) -> None:
 
 def _folder(given: Path | None) -> Path:
     if (folder := given or own_folder()) is None:
-        problem = Problem("--assets", "nothing, and there is no home folder", "a folder", f"give it, or set {FOLDER}")
+        problem = Problem("--assets", "nothing, and there is no home folder", "a folder", f"name one, or set {FOLDER}")
         raise SuiteError(COMMAND_LINE, [problem])
     return folder.absolute()

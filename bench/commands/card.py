@@ -45,7 +45,7 @@ def card(
 ) -> None:
     """Draw a claim and its verdict, or a suite's claims, headlines first, as a picture of 1200 x 630: SVG and PNG.
 
-    A claim that several experiments are about has a picture for each.
+    A claim about several experiments gets a picture for each.
     """
     evidence = evidence_of(suite, profile, _about(suite, claim), "", None, results, reading)
     require_results(evidence, results)
@@ -74,7 +74,7 @@ def card(
 
 
 def _about(suite: str, claim: str) -> list[str] | None:
-    """The experiments that a claim or a printed value is about; None for all. Raises SuiteError."""
+    """The experiments of a claim or a printed value; None for all. Raises SuiteError."""
     if not claim:
         return None
     loaded = load(suite)

@@ -46,7 +46,7 @@ from bench.suite import PRIMARY, SuiteError
 from bench.suite.explain import Problem, shown
 from bench.suite.loading import load
 
-LOADING = "loading"  # instead of a run's id: the job of a method's process that only loads it
+LOADING = "loading"  # stands where a run's id would: the process only loads the method
 
 
 def compare(
@@ -57,18 +57,18 @@ def compare(
     suite: Annotated[str, typer.Option(help="a suite's name, or the path of a suite file (*.toml)")],
     profile: Profile = "full",
     reading: Reading = PRIMARY,
-    against: Annotated[str, typer.Option(help="methods of the suite, with commas; default: all")] = "",
+    against: Annotated[str, typer.Option(help="methods of the suite, separated by commas; default: all")] = "",
     only: Only = None,
     seeds: Seeds = "",
     results: Results = RESULTS,
-    jobs: Annotated[int | None, typer.Option(min=1, help="processes at once; default: one a core")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="processes at once; default: one per core")] = None,
     time_limit: Annotated[float, typer.Option(min=0.01, help="minutes that a run may take")] = 60.0,
     memory: Annotated[float, typer.Option(min=0.25, help="GiB of private memory that its process may take")] = 8.0,
-    run_baselines: Annotated[bool, typer.Option("--run-baselines", help="run what it is compared with, too")] = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="make runs that failed again")] = False,
+    run_baselines: Annotated[bool, typer.Option("--run-baselines", help="also run what it is compared with")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="run failed runs again")] = False,
     as_json: Json = False,
 ) -> None:
-    """Run a method of yours on a suite, evaluate it as all others are, and say how it differs from them."""
+    """Run your method on a suite, evaluate it like all others, and say how it differs from them."""
     selection = selected_part(profile, only, seeds, None, reading)
     before = Evidence(read_as(load(suite), reading), selection, Store(results))
     named = [name.strip() for name in against.split(",") if name.strip()] or ([against] if against else [])
@@ -83,14 +83,14 @@ def compare(
     _say_aside(before, named)
     if not there.contests:
         warn(*waiting_lines(there.plan))
-        warn("nothing was run: there is nowhere to compare it")
+        warn("nothing was run: this selection has nowhere to compare the method")
         raise typer.Exit(NOTHING_RUN)
     _compare_run(before, there, options, _Said(suite, console, as_json))
 
 
 @dataclass(frozen=True)
 class _Said:
-    """How a comparison is shown. suite: as it was named, for commands that others can call."""
+    """How a comparison is shown. suite: its name as the user gave it, for the commands that we print."""
 
     suite: str
     console: Terminal
@@ -98,7 +98,7 @@ class _Said:
 
 
 def _compare_run(before: Evidence, there: Entry, options: Options, said: _Said) -> None:
-    """Train what is missing of an entrant, and show what it came to."""
+    """Train an entrant's missing runs, and show the comparison."""
     store = before.store
     store.open_for_writing()
     cells = store.cells({cell.key for cell in there.plan.cells}).values()
@@ -117,12 +117,12 @@ def _compare_run(before: Evidence, there: Entry, options: Options, said: _Said) 
     _say_missing(evidence, there.contests, said.suite, ", or add --run-baselines")
     if outcome.failed or outcome.blocked:
         if not options.retry_failed:
-            warn("runs that failed are made again only with --retry-failed")
+            warn("failed runs are made again only with --retry-failed")
         raise typer.Exit(RUNS_FAILED)
 
 
 def _compare_imported(evidence: Evidence, method: str, named: Sequence[str], said: _Said) -> None:
-    """Show what there is of an imported method; nothing is run."""
+    """Compare an imported method's results; nothing is run."""
     there = entered(evidence, method, named)
     _say_aside(evidence, named)
     if not there.rivals:
@@ -143,9 +143,9 @@ def _refuse_runs(method: str, options: Mapping[str, bool]) -> None:
 
 
 def _described(method: str, limits: Limits, store: Store) -> Guest:
-    """What a method declares. Loading runs its code, so what appears among the results meanwhile is set aside, too."""
+    """What a method declares. Loading runs its code, so files that appear among the results meanwhile are set aside."""
     try:
-        target_of(method)  # a name that cannot be one needs no folder
+        target_of(method)  # refuses a malformed name before a folder is made
         store.open_for_writing()
         watch = store.ledger.begin([LOADING])
         try:
@@ -170,7 +170,7 @@ def _show(found: Findings, name: str, lines: Sequence[str], body: dict[str, Any]
 
 
 def _folder(evidence: Evidence, name: str, source: str) -> Path:
-    """One that no other method's comparison has. source: a hash that tells it from others of its name."""
+    """The comparison's own folder. source: a hash that tells the method from others of the same name."""
     reading = evidence.selection.reading
     named = () if reading == PRIMARY else (reading,)
     own = file_name(name, source[:8], evidence.suite.id, evidence.selection.profile, *named)
@@ -183,7 +183,7 @@ def _say_aside(evidence: Evidence, named: Sequence[str]) -> None:
 
 
 def _say_missing(evidence: Evidence, places: Sequence[Rivals], suite: str, more: str) -> None:
-    """What of the suite's own methods has no finished run, and the command that makes it."""
+    """Name the suite's own methods that have no finished run, and the command that makes one."""
     for lack in lacking(evidence, places):
         seeds = ",".join(map(str, lack.seeds)) + ("," if len(lack.seeds) == 1 else "")
         where = f"{lack.method} in {lack.experiment}"

@@ -1,4 +1,4 @@
-"""doctor: what works on this machine, what is missing, and the exact commands that bring it."""
+"""doctor: what works on this machine, what is missing, and the exact commands that install it."""
 
 from __future__ import annotations
 
@@ -37,9 +37,10 @@ DISTRIBUTION = "marl-distill-bench"
 class Part:
     """A family of environments, or an extra of the package.
 
-    missing: what is not installed. others: versions that are not those declared. fails: why it does not work though all
-    is installed; nothing where it does, or was not tried. tried: what was played, "" where nothing was. mend: what
-    brings what lacks. canaries: of a family, stored for this platform class. remarks: what is worth knowing of a game.
+    missing: what is not installed. others: installed versions that differ from the declared ones. fails: why it does
+    not work although all is installed; "" if it works or was not tried. tried: what was played, "" if nothing was.
+    mend: the command that installs what is missing. canaries: how many are stored of a family for this platform class.
+    remarks: what is worth knowing about a game.
     """
 
     kind: str
@@ -63,9 +64,10 @@ def doctor(
     baseline: Annotated[Path, typer.Option(help="the folder of canaries")] = Path("results"),
     as_json: Json = False,
 ) -> None:
-    """Say what works on this machine, which versions it has, what is missing, and the commands that bring it.
+    """Say what works on this machine, which versions it has, what is missing, and the commands that install it.
 
-    With a family's name a step of it is played, too. With a name it exits with 4 where that part does not work.
+    With a family's name it also plays one step of that family. With any name it exits with 4 if that part does not
+    work.
     """
     platform = this_platform()
     path = canary_path(baseline, platform)
@@ -95,7 +97,7 @@ def doctor(
 
 
 def _machine(platform: str, canaries: str) -> dict[str, Any]:
-    from bench.run.devices import devices  # torch comes with it
+    from bench.run.devices import devices  # imports torch
 
     node = this_node()
     return {
@@ -111,7 +113,7 @@ def _machine(platform: str, canaries: str) -> dict[str, Any]:
 
 
 def _families(wanted: Mapping[str, list[Requirement]], kept: CanaryFile | None) -> Iterator[Part]:
-    """An extra of a family's name, where there is one, has the versions that its numbers are of."""
+    """An extra with a family's name, if there is one, declares the versions behind the family's numbers."""
     stored = kept.canaries.values() if kept else ()
     of = Counter(family for one in stored for family in {own.family for own in scored(one.settings)})
     for name, entry in FAMILIES.items():
@@ -145,7 +147,7 @@ def _wanted() -> dict[str, list[Requirement]]:
 
 
 def _others(there: Mapping[str, str], requirements: Iterable[Requirement]) -> tuple[str, ...]:
-    """Versions that are not those that are needed."""
+    """Installed versions that are not the needed ones."""
     return tuple(
         f"{one.name} {there[one.name]}, needed {one.specifier}"
         for one in requirements
@@ -161,10 +163,10 @@ def _version(package: str) -> str | None:
 
 
 def _tried(part: Part) -> Part:
-    """A family's environment takes a step, where all that it needs is there."""
+    """Plays one step of a family's environment if all that it needs is there."""
     if part.kind != "family" or not part.works:
         return part
-    from bench.envs.trial import step_once  # torch comes with it
+    from bench.envs.trial import step_once  # imports torch
 
     params = _example(part.name)
     if params is None:
@@ -175,7 +177,7 @@ def _tried(part: Part) -> Part:
 
 
 def _example(family: str) -> Params | None:
-    """A scenario that needs no file: a shipped suite's, else the first that needs a name alone."""
+    """A scenario that needs no file: a shipped suite's, else the first that needs only a name."""
     own = (s for name in available() for s in load(name).scenario if s.family == family and not s.waits_for)
     for params in (*(s.params for s in own), *({"name": name} for name in FAMILIES[family].scenarios)):
         with contextlib.suppress(ValueError):  # it needs more than its name

@@ -1,4 +1,4 @@
-"""Which engine trains: processes of this machine, a Ray cluster, a Slurm cluster."""
+"""Which engine trains: processes on this machine, a Ray cluster or a Slurm cluster."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ENGINES = ("local", "ray", "slurm")
 
 
 def engine(name: str, address: str, scratch: str, slurm: list[str]) -> Execute:
-    """What trains a plan. Raises SuiteError for a name or an option that is none."""
+    """The engine that trains a plan. Raises SuiteError for an unknown engine or another engine's option."""
     options = (("--address", address, "ray"), ("--scratch", scratch, "ray"), ("--slurm", slurm, "slurm"))
     for option, value, wanted in options:
         if value and name != wanted:

@@ -53,10 +53,11 @@ def export(
     reading: Reading = PRIMARY,
     results: Results = RESULTS,
     normalise: Annotated[
-        bool, typer.Option("--normalise", help="rliable: by the suite's anchors, random policy 0 and good script 1")
+        bool,
+        typer.Option("--normalise", help="rliable: scale by the suite's anchors, random policy 0 and good script 1"),
     ] = False,
     entrants_too: Annotated[
-        bool, typer.Option("--entrants", help="with the methods from elsewhere that bench compare has run here")
+        bool, typer.Option("--entrants", help="include the methods from elsewhere that bench compare has run here")
     ] = False,
     force: Force = False,
     as_json: Json = False,
@@ -64,7 +65,7 @@ def export(
     """Write the finished runs of a selection for another tool."""
     _require_format(format_, EXPORTS)
     if normalise and format_ != "rliable":
-        problem = Problem("--normalise", format_, '"rliable"', "leave it out: this format has scores as they are")
+        problem = Problem("--normalise", format_, '"rliable"', "leave it out: this format has raw scores")
         raise ExchangeError(COMMAND_LINE, [problem])
     evidence = evidence_of(suite, profile, only, seeds, settings, results, reading)
     say_not_counted(evidence.damaged)
@@ -94,7 +95,7 @@ def export(
 
 
 def _entered(evidence: Evidence) -> list[Placed]:
-    """The cells of methods from elsewhere that have a finished run. Two codes of one name are told by their hashes."""
+    """The cells of methods from elsewhere that have a finished run. A hash tells two methods of one name apart."""
     found = entrants(evidence)
     names = [entry.method.name for entry in found]
     return [
@@ -107,10 +108,10 @@ def _entered(evidence: Evidence) -> list[Placed]:
 
 def import_(
     format_: Annotated[str, typer.Argument(metavar="FORMAT", help=", ".join(IMPORTS))],
-    file: Annotated[Path, typer.Argument(help="the file to import, or a folder of files with a run in each")],
+    file: Annotated[Path, typer.Argument(help="the file to import, or a folder of files with one run each")],
     suite: Suite,
     protocol: Annotated[
-        Path | None, typer.Option(help="how its runs were made, as TOML; default: FILE with .toml for its suffix")
+        Path | None, typer.Option(help="how its runs were made, as TOML; default: FILE with the suffix .toml")
     ] = None,
     name: Annotated[str, typer.Option(help="what to call these results; default: the file's name")] = "",
     results: Results = RESULTS,
@@ -119,7 +120,7 @@ def import_(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Take in results from elsewhere, kept apart from own runs and marked imported."""
+    """Take in results from elsewhere. They are kept apart from own runs and marked as imported."""
     _require_format(format_, IMPORTS)
     loaded, declared = load(suite), read_declaration(protocol or file.with_suffix(".toml"))
     there = gather(file, "csv" if format_ == "csv" else "marl-eval", declared)

@@ -1,4 +1,4 @@
-"""An error that ended a command: what the user is told, and the exit code."""
+"""An error that ended a command: its message and its exit code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def told(error: Exception) -> int:
     if isinstance(error, StoreError):
         warn(error)
         return BAD_USAGE
-    if isinstance(error, OSError):  # the disk filled up or the results folder went away under way
+    if isinstance(error, OSError):  # during the command the disk filled up or the results folder vanished
         warn(storage_problem(error, "results folder"))
         return RUNS_FAILED
     warn(

@@ -1,4 +1,4 @@
-"""verify, diff and opponent: results folders as they lie on disk."""
+"""verify, diff and opponent: the files of a results folder."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from bench.suite.shipped import opponents
 
 def verify(
     results: Annotated[Path, typer.Argument(envvar="BENCH_RESULTS", help="the results folder")] = RESULTS,
-    rerun: Annotated[int, typer.Option(min=0, help="train so many finished runs again, and compare")] = 0,
+    rerun: Annotated[int, typer.Option(min=0, help="train this many finished runs again, and compare")] = 0,
     baseline: Annotated[
         Path | None, typer.Option(help="folder whose canaries say which platform classes repeat; default: RESULTS")
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="processes at once, with --rerun; default: one a core")
+        int | None, typer.Option(min=1, help="processes at once, with --rerun; default: one per core")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check every hash of a results folder; exit code 1 where something fails.
+    """Check every hash of a results folder; exit code 1 if something fails.
 
-    With --rerun also where a run that is trained again has other numbers than its record, on a platform class whose
-    canaries are stored; exit code 4 where none could be trained again.
+    With --rerun, exit code 1 also if a run that is trained again has other numbers than its record, on a platform class
+    whose canaries are stored; exit code 4 if no run could be trained again.
     """
     doing("checking hashes")
     elsewhere = imports(results)
@@ -67,12 +67,12 @@ def verify(
 
 
 def diff(
-    first: Annotated[str, typer.Argument(metavar="RUN", help="a run's id, the start of it, or a record's file")],
-    second: Annotated[str, typer.Argument(metavar="RUN", help="another")],
+    first: Annotated[str, typer.Argument(metavar="RUN", help="a run's id, the start of one, or a record's file")],
+    second: Annotated[str, typer.Argument(metavar="RUN", help="another run")],
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:
-    """Show two runs side by side: settings, versions, hardware, commit, and where their numbers part."""
+    """Show two runs side by side: settings, versions, hardware, commit, and where their numbers begin to differ."""
     store = Store(results)
     found = difference(find(store, first), find(store, second))
     if as_json:
@@ -83,8 +83,8 @@ def diff(
 
 
 def opponent(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="a run's id, the start of it, or a record's file")],
-    agent: Annotated[int, typer.Option(min=0, help="which agent of the team, from 0 on; adversaries come first")] = 0,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="a run's id, the start of one, or a record's file")],
+    agent: Annotated[int, typer.Option(min=0, help="which agent of the team, from 0; adversaries come first")] = 0,
     results: Results = RESULTS,
     out: Annotated[
         Path | None,

@@ -1,4 +1,4 @@
-"""check and report: verdicts on the results that are there."""
+"""check and report: verdicts on the results so far."""
 
 from __future__ import annotations
 
@@ -70,10 +70,10 @@ def check(
     long: Annotated[
         bool, typer.Option("--long", help="show what each verdict rests on: tags, p, r, placebo, place")
     ] = False,
-    readings: Annotated[bool, typer.Option("--readings", help="show each claim under every reading, too")] = False,
+    readings: Annotated[bool, typer.Option("--readings", help="also show each claim under every reading")] = False,
     as_json: Json = False,
 ) -> None:
-    """Judge every claim on the results that are there, under the primary reading; and say in how many it holds."""
+    """Judge every claim on the results so far, under the primary reading, and say in how many readings it holds."""
     evidence = evidence_of(suite, profile, only, seeds, settings, results, reading)
     with workers(evidence) as pool:
         found = judged(evidence, pool)
@@ -95,12 +95,12 @@ def report(
     results: Results = RESULTS,
     as_json: Json = False,
     form: Annotated[
-        str | None, typer.Option("--format", help=f"print the tables alone, as {', '.join(FORMATS)}")
+        str | None, typer.Option("--format", help=f"print only the tables, as {', '.join(FORMATS)}")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="with --format: write to this file")] = None,
     force: Force = False,
 ) -> None:
-    """Write a Markdown report with learning curves and print its path; with --format print the tables alone."""
+    """Write a Markdown report with learning curves and print its path; with --format print only the tables."""
     _check_form(form, out)
     evidence = evidence_of(suite, profile, only, seeds, settings, results, reading)
     if form is not None:
@@ -127,7 +127,7 @@ def _check_form(form: str | None, out: Path | None) -> None:
 
 
 def _print_tables(evidence: Evidence, form: str, out: Path | None, force: bool) -> None:
-    """The tables as the paper prints them, and the claims. Raises SuiteError where `out` cannot be written."""
+    """The tables as the paper prints them, and the claims. Raises SuiteError if `out` cannot be written."""
     experiments = selected(evidence.suite, evidence.selection.only)
     verdicts = judge(evidence, experiments)
     claims = [v for v in verdicts if v.kind != "published"]
@@ -149,22 +149,23 @@ def _print_tables(evidence: Evidence, form: str, out: Path | None, force: bool) 
 
 @contextlib.contextmanager
 def workers(evidence: Evidence) -> Iterator[Executor | None]:
-    """Processes to resample and draw in; none for few methods, which are done sooner than a process starts.
+    """Processes that resample and draw; none for few methods, whose work takes less time than starting a process.
 
-    They are made before any record is read: what this process holds then, it would have to copy as it goes on.
+    They start before any record is read. A process forked later would share the records, and this one would copy each
+    shared page that it changes.
     """
     experiments = selected(evidence.suite, evidence.selection.only)
     if all(len(experiment.methods) <= ALL_PAIRS for experiment in experiments):
         yield None
         return
-    os.environ["PYTHONSAFEPATH"] = "1"  # for them: no file of the current folder is taken for a module
+    os.environ["PYTHONSAFEPATH"] = "1"  # for them: no file of the current folder is imported as a module
     with ProcessPoolExecutor(max(1, cores() - 1)) as pool:
         pool.submit(int)  # starts them
         yield pool
 
 
 def judged(evidence: Evidence, pool: Executor | None = None) -> Judged:
-    """All that there is to say about the results; pool: where resampling is done, else here."""
+    """All that there is to say about the results. pool: where to resample; without one, in this process."""
     experiments = selected(evidence.suite, evidence.selection.only)
     doing("reading records")
     resampling = [begin(evidence, e, pool) for e in experiments]
@@ -199,7 +200,7 @@ def show_check(
 
 
 def _say_doubts(evidence: Evidence) -> None:
-    """Name, on standard error, records that are no use, cells whose teachers are not here, and unplanned seeds."""
+    """Name on standard error: unusable records, cells whose teachers are missing, and unplanned seeds."""
     say_not_counted(evidence.damaged)
     for line in evidence.untaught:
         warn(f"teacher missing: {line}")
@@ -208,7 +209,7 @@ def _say_doubts(evidence: Evidence) -> None:
 
 
 def judged_report(evidence: Evidence, pool: Executor | None = None) -> tuple[Path, Judged]:
-    """The path of the report, in the results folder, and what it says. Raises StoreError where it cannot be written."""
+    """The path of the report, in the results folder, and what it says. Raises StoreError if it cannot be written."""
     suite, selection, root = evidence.suite, evidence.selection, evidence.store.root
     named = () if selection.reading == PRIMARY else (selection.reading,)
     name = file_name(suite.id, selection.profile, *named, *selection.only)

@@ -1,4 +1,4 @@
-"""map: what a team's policy and critic say right after the turn, drawn as DVM's Fig. 8."""
+"""map: what a team's policy and critic say right after the turn, drawn like DVM's Fig. 8."""
 
 from __future__ import annotations
 
@@ -21,17 +21,20 @@ from bench.suite.loading import load
 def map_(
     suite: SuiteName,
     experiment: Annotated[str, typer.Argument(help="an experiment's id")],
-    seed: Annotated[int, typer.Option(min=0, help="whose team")] = 0,
-    method: Annotated[list[str] | None, typer.Option(help="a method of it; may be repeated; else all")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="the seed whose team is drawn")] = 0,
+    method: Annotated[
+        list[str] | None, typer.Option(help="a method of the experiment; may be repeated; default: all")
+    ] = None,
     profile: Profile = "full",
     settings: Settings = None,
     reading: Reading = PRIMARY,
     results: Results = RESULTS,
-    out: Annotated[Path, typer.Option(help="the folder that drawings and their numbers are written to")] = Path("maps"),
+    out: Annotated[Path, typer.Option(help="the folder for the drawings and their numbers")] = Path("maps"),
 ) -> None:
     """Draw agent 1's policy and action values on a grid right after the turn, in the starts of both phases.
 
-    The first phase is taken from what the results folder has kept of it, or trained for it: minutes.
+    If the results folder has kept the end of the first phase, it is used. If not, the first phase is trained, which
+    takes minutes.
     """
     from bench.run.maps import mapped, maps  # loads torch
 

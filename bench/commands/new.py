@@ -1,4 +1,4 @@
-"""new: a whole suite file, or a whole method, to start from."""
+"""new: a complete suite file, or a complete method, to start from."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Write a small file that is complete and runs as it is, to start from.",
+    help="Write a small, complete file to start from; it runs unchanged.",
 )
 
 
@@ -44,7 +44,7 @@ def suite_(name: Name, folder: Folder = Path()) -> None:
 
 @app.command("method")
 def method_(name: Name, folder: Folder = Path()) -> None:
-    """Write NAME.py: a method of random actions that `bench compare` enters in a suite."""
+    """Write NAME.py: a method with random actions that `bench compare` can run on a suite."""
     if NAME.fullmatch(name) and (why := _taken(name)):
         problem = Problem("NAME", shown(name), "a name that no other module has", f"choose another one: {why}")
         raise SuiteError(COMMAND_LINE, [problem])
@@ -54,19 +54,21 @@ def method_(name: Name, folder: Folder = Path()) -> None:
 
 
 def _taken(name: str) -> str:
-    """What a module of this name would be mixed up with; nothing where the name is free."""
+    """What a module of this name would be confused with; "" if the name is free."""
     if name in sys.stdlib_module_names:
         return f"Python has a module {name}"
     return f"a module {name} is installed" if find_spec(name) else ""
 
 
 def _written(path: Path, text: str) -> Path:
-    """Raises SuiteError for a name that is none, a folder that is not there, and a file that is."""
+    """Raises SuiteError for an invalid name, a missing folder and an existing file."""
     if not NAME.fullmatch(path.stem) or len(path.stem) > 64:
         allowed = "small letters, digits and _, a letter first, 64 at most"
         raise SuiteError(COMMAND_LINE, [Problem("NAME", shown(path.stem), allowed, "choose another one")])
     if not path.parent.is_dir():
-        raise SuiteError(COMMAND_LINE, [Problem("--in", shown(str(path.parent)), "a folder", "make it, or name one")])
+        raise SuiteError(
+            COMMAND_LINE, [Problem("--in", shown(str(path.parent)), "a folder", "make it, or name another")]
+        )
     if path.exists():
         mend = "choose another name, or move the file away: nothing is overwritten"
         raise SuiteError(COMMAND_LINE, [Problem("NAME", shown(path.stem), f"no file {path}", mend)])

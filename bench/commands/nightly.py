@@ -1,4 +1,4 @@
-"""nightly: the night's check, and what moves the references it checks against."""
+"""nightly: the night's check, and the commands that move the references it checks against."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BASELINE = Path("results")
 
 
 class DefaultVerb(Verbs):
-    """`bench nightly knowru` is `bench nightly check knowru`: what is no verb begins the arguments of the first one."""
+    """`bench nightly knowru` is `bench nightly check knowru`: a first word that is no verb is an argument of check."""
 
     def parse_args(self, ctx, args: list[str]) -> list[str]:
         if not args or (args[0] not in self.commands and args[0] != "--help"):
@@ -40,14 +40,14 @@ class DefaultVerb(Verbs):
         return super().parse_args(ctx, args)
 
 
-HELP = """Check tonight: canaries, fresh seeds, what moved; names what broke.
+HELP = """Check tonight: run canaries and fresh seeds, show what moved, name what broke.
 
-Without a verb it is `check`: `bench nightly [SUITE]... --budget 60m --baseline results`; its options are listed by
-`bench nightly check --help`."""
+Without a verb, `check` runs: `bench nightly [SUITE]... --budget 60m --baseline results`. `bench nightly check --help`
+lists its options."""
 app = typer.Typer(cls=DefaultVerb, add_completion=False, help=HELP, rich_markup_mode=None)
 Suites = Annotated[list[str] | None, typer.Argument(metavar="[SUITE]...", help="suites; default: all")]
 Baseline = Annotated[Path, typer.Option(help="the folder of reference results, canaries and accepted scores")]
-Fresh = Annotated[Path, typer.Option(envvar="BENCH_RESULTS", help="where fresh seeds are gathered")]
+Fresh = Annotated[Path, typer.Option(envvar="BENCH_RESULTS", help="the folder where fresh seeds are gathered")]
 Reason = Annotated[str, typer.Option(help="why; kept in the file")]
 
 
@@ -60,11 +60,11 @@ def check_(
     baseline: Baseline = BASELINE,
     results: Fresh = RESULTS,
     canary_only: Annotated[
-        bool, typer.Option("--canary-only", help="canaries alone; writes nothing but --out")
+        bool, typer.Option("--canary-only", help="run canaries alone; write nothing but --out")
     ] = False,
-    night: Annotated[str, typer.Option(help="the night's date, which its seeds follow from; default: today, UTC")] = "",
-    jobs: Annotated[int | None, typer.Option(min=1, help="processes at once; default: one a core")] = None,
-    out: Annotated[Path | None, typer.Option(help="reports; default: RESULTS/nightly/NIGHT")] = None,
+    night: Annotated[str, typer.Option(help="the night's date; its seeds follow from it; default: today, UTC")] = "",
+    jobs: Annotated[int | None, typer.Option(min=1, help="processes at once; default: one per core")] = None,
+    out: Annotated[Path | None, typer.Option(help="the folder for reports; default: RESULTS/nightly/NIGHT")] = None,
     as_json: Json = False,
 ) -> None:
     """Check tonight (what `bench nightly` does). Exit codes: 1 worse, 3 runs failed, 4 nothing ran."""
@@ -104,7 +104,7 @@ def accept(
     pin: Annotated[bool, typer.Option("--pin", help="move the pinned reference too")] = False,
     as_json: Json = False,
 ) -> None:
-    """Accept what fresh seeds come to now as the baseline. The pinned reference stays, unless there is none."""
+    """Accept the fresh seeds' present scores as the baseline. The pinned reference stays, unless there is none."""
     _require_reason(reason)
     _require(baseline)
     store = Store(results)
@@ -131,7 +131,7 @@ def accept(
 def refresh_canary(
     suites: Suites = None, reason: Reason = "", baseline: Baseline = BASELINE, as_json: Json = False
 ) -> None:
-    """Store anew what canaries come to on this platform."""
+    """Replace this platform's stored canaries with what they come to now."""
     _require_reason(reason)
     _require(baseline)
     path, before = refreshed(_loaded(suites), baseline, reason, _tell)
@@ -155,11 +155,11 @@ def _require(baseline: Path) -> None:
 def _require_reason(reason: str) -> None:
     if not reason.strip():
         mend = 'e.g. --reason "torch 2.14: other kernels"'
-        raise SuiteError(COMMAND_LINE, [Problem("--reason", shown(reason), "why, in words; it is kept", mend)])
+        raise SuiteError(COMMAND_LINE, [Problem("--reason", shown(reason), "the reason, in words; it is kept", mend)])
 
 
 def _tell(event: dict) -> None:
-    """One line on standard error for what begins or fails, and for each canary; nothing in CI."""
+    """One line on standard error for each start, failure and canary; nothing in CI."""
     if "CI" in os.environ:
         return
     if event["event"] == "started":

@@ -34,16 +34,14 @@ Seeds = Annotated[str, typer.Option(help="N: the first N seeds; or a list with a
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="[METHOD.][budget.]KEY=VALUE; recorded as a deviation")
 ]
-Reading = Annotated[
-    str, typer.Option("--reading", help="the suite under another of its readings; bench ls readings names them")
-]
+Reading = Annotated[str, typer.Option("--reading", help="another reading of the suite; bench ls readings names them")]
 Results = Annotated[Path, typer.Option(envvar="BENCH_RESULTS", help="the results folder")]
 Shard = Annotated[str, typer.Option(help="i/n: the i-th of n parts of the seeds, for array jobs")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
 def terminal() -> Terminal:
-    """As wide as the terminal, or as $COLUMNS says; where there is neither, wide enough for a table."""
+    """As wide as the terminal, or as $COLUMNS says; if there is neither, wide enough for a table."""
     return Terminal() if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal() else Terminal(width=160)
 
 
@@ -52,7 +50,7 @@ def print_json(value: Any) -> None:
 
 
 def say_not_counted(lines: Iterable[str]) -> None:
-    """Name, on standard error, the records that are no use; one line each."""
+    """Name unusable records on standard error, one line each."""
     for line in lines:
         warn(f"not counted: {line}")
 
@@ -62,13 +60,13 @@ def cores() -> int:
 
 
 def check_device(device: str) -> None:
-    """Raises SuiteError for one that torch cannot use here."""
+    """Raises SuiteError for a device that torch cannot use here."""
     kind = device.partition(":")[0]
     if kind not in ("cpu", "cuda"):
         problem = Problem("--device", shown(device), '"cpu", "cuda", "cuda:N"', "name one of them")
         raise SuiteError(COMMAND_LINE, [problem])
     if kind == "cuda":
-        from bench.run.devices import DeviceMissing  # torch comes with it, so only here
+        from bench.run.devices import DeviceMissing  # imports torch, so only here
         from bench.run.devices import check_device as check
 
         try:
@@ -85,7 +83,7 @@ def selected_part(
 
 
 def read_as(suite: Suite, reading: str) -> Suite:
-    """A suite under a reading. Raises SuiteError for one that it does not declare."""
+    """A suite under a reading. Raises SuiteError for a reading that the suite does not declare."""
     if reading != PRIMARY and reading not in suite.readings:
         raise refused("--reading", reading, [PRIMARY, *suite.readings])
     return suite.under(reading)
@@ -109,7 +107,7 @@ def evidence_of(
     results: Path,
     reading: str = PRIMARY,
 ) -> Evidence:
-    from bench.evidence.measures import Evidence  # numpy comes with it, which not every verb needs
+    from bench.evidence.measures import Evidence  # imports numpy, which not every verb needs
 
     return Evidence(
         read_as(load(suite), reading), selected_part(profile, only, seeds, settings, reading), Store(results)
@@ -117,7 +115,7 @@ def evidence_of(
 
 
 def require_results(evidence: Evidence, results: Path) -> None:
-    """Exit 4 where nothing was measured: a check of nothing must not look like one that passed."""
+    """Exit with 4 if nothing was measured: a check of nothing must not look like one that passed."""
     if not any(evidence.finished(cell) for cell in evidence.plan.cells):
         other = "; --results names another folder" if results == RESULTS else ""
         warn(f"nothing was run: no finished run of this selection in {results}{other}")

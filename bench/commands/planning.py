@@ -1,4 +1,4 @@
-"""plan: what a suite asks for, what it costs, what its seeds are good for, and what fits a time."""
+"""plan: what a suite asks for, what it costs, how likely its seeds decide its claims, and what fits a given time."""
 
 from __future__ import annotations
 
@@ -56,19 +56,17 @@ def plan(
     settings: Settings = None,
     reading: Reading = PRIMARY,
     results: Results = RESULTS,
-    jobs: Annotated[int | None, typer.Option(min=1, help="processes of a machine at once; default: one a core")] = None,
-    nodes: Annotated[int, typer.Option(min=1, help="how many machines like this one to ask about, too")] = 10,
+    jobs: Annotated[int | None, typer.Option(min=1, help="processes per machine; default: one per core")] = None,
+    nodes: Annotated[int, typer.Option(min=1, help="also give the time on this many machines like this one")] = 10,
     shard: Shard = "",
     measured: Annotated[
         bool, typer.Option("--measure", help="first train each method for a minute, and take its pace")
     ] = False,
     measure_for: Annotated[str, typer.Option(help="with --measure: how long each method trains")] = "60s",
     device: Annotated[str, typer.Option(help="with --measure: cpu, cuda or cuda:N")] = CPU,
-    published: Annotated[Path, typer.Option(help="results whose paces count where none is known here")] = Path(
-        "results"
-    ),
+    published: Annotated[Path, typer.Option(help="results whose paces count if none is known here")] = Path("results"),
     budget: Annotated[
-        str, typer.Option(help="instead: what fits a time, e.g. 8h, so that the most claims are decided")
+        str, typer.Option(help="instead: the runs that decide the most claims within a time, e.g. 8h")
     ] = "",
     power: Annotated[
         bool, typer.Option("--power", help="instead: how likely the planned seeds are to decide each claim and value")
@@ -76,16 +74,16 @@ def plan(
     pilots: Annotated[
         str,
         typer.Option(
-            help="with --power and --budget: the profile whose finished runs are taken for the truth; default: the same"
+            help="with --power and --budget: the profile whose finished runs are taken as the truth; default: the same"
         ),
     ] = "",
     as_json: Json = False,
 ) -> None:
     """Show the cells and runs that a suite asks for, what is done, what is left, and what it costs.
 
-    Time comes from this folder's runs, from what --measure has measured on this machine, from published runs of a
-    method, in this order; where there is none of these, it is assumed, and that is said. A GPU's time is unknown until
-    a run on one is known.
+    Times come from this folder's runs, else from what --measure has measured on this machine, else from published runs
+    of the method. Without any of these a time is assumed, and the output says so. A GPU's time is unknown until a run
+    on one is known.
     """
     evidence = evidence_of(suite, profile, only, seeds, settings, results, reading)
     say_not_counted(evidence.damaged)
@@ -114,21 +112,21 @@ def plan(
 def _check(budget: str, shard: str, measured: bool, device: str) -> None:
     """Raises SuiteError for options that do not go together."""
     if budget and shard:
-        problem = Problem("--budget", "--shard with it", "whole seeds of all experiments", "leave one out")
+        problem = Problem("--budget", "--shard as well", "whole seeds of all experiments", "leave one out")
         raise SuiteError(COMMAND_LINE, [problem])
     if budget:
         seconds_in(budget, "--budget")
     if device != CPU and not measured:
-        mend = "add --measure; the table has a column for GPUs as it is"
-        raise SuiteError(COMMAND_LINE, [Problem("--device", device, "with --measure alone", mend)])
+        mend = "add --measure, or leave it out: the table has a column for GPUs in any case"
+        raise SuiteError(COMMAND_LINE, [Problem("--device", device, "only with --measure", mend)])
     check_device(device)
 
 
 def _measure(evidence: Evidence, planned: Plan, seconds: float, jobs: int, device: str) -> None:
-    """Each method's pace into the results folder, one line each; nothing that fails stops the others."""
+    """Write each method's pace to the results folder, one line each; a method that fails does not stop the others."""
     cells, hardware = one_a_method(planned), processor()
     if device != CPU:
-        from bench.run.devices import name_of  # torch comes with it
+        from bench.run.devices import name_of  # imports torch
 
         jobs, hardware = 1, name_of(device)
     took = seconds * -(-len(cells) // jobs)
@@ -142,7 +140,7 @@ def _measure(evidence: Evidence, planned: Plan, seconds: float, jobs: int, devic
 
 
 def _expected(evidence: Evidence, planned: Plan, jobs: int, published: Path) -> Forecast:
-    """At this folder's paces, those measured on this kind of processor or on a GPU, and those of a published folder."""
+    """The forecast at this folder's paces, paces measured on this kind of processor or on a GPU, and published ones."""
     store, settled = evidence.store, standing(planned, evidence.records).settled
     mine = tuple(one.pace for one in stored(store) if one.device != CPU or one.hardware == processor())
     elsewhere = (published / "records").is_dir() and published.resolve() != store.root.resolve()
@@ -151,7 +149,7 @@ def _expected(evidence: Evidence, planned: Plan, jobs: int, published: Path) -> 
 
 
 def _pilots(evidence: Evidence, profile: str) -> Evidence:
-    """The evidence that is taken for the truth."""
+    """The evidence that is taken as the truth."""
     if not profile or profile == evidence.selection.profile:
         return evidence
     selection = evidence.selection.model_copy(update={"profile": profile})

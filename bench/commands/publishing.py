@@ -1,4 +1,4 @@
-"""leaderboard: a static site of what the results say."""
+"""leaderboard: a static site of the results."""
 
 from __future__ import annotations
 
@@ -29,25 +29,27 @@ from bench.suite.shipped import available
 
 
 def leaderboard(
-    out: Annotated[Path, typer.Option(help="the folder of the site; a site that is there is replaced")] = Path("site"),
+    out: Annotated[Path, typer.Option(help="the folder of the site; an existing site is replaced")] = Path("site"),
     suite: Annotated[list[str] | None, typer.Option(help="a suite's name or file; may be repeated")] = None,
     results: Results = RESULTS,
     repository: Annotated[
         str, typer.Option(metavar="URL", help="the project's address; default: the one that the package declares")
     ] = "",
-    address: Annotated[str, typer.Option(metavar="URL", help="where the site will stand, for link previews")] = "",
-    since: Annotated[Path | None, typer.Option(help="the folder of an older site: which verdicts turned")] = None,
+    address: Annotated[str, typer.Option(metavar="URL", help="the site's own address, for link previews")] = "",
+    since: Annotated[
+        Path | None, typer.Option(help="the folder of an older site, to show which verdicts changed")
+    ] = None,
     pictures: Annotated[
         bool, typer.Option("--pictures/--no-pictures", help="with PNG files of curves, which take longest")
     ] = True,
     as_json: Json = False,
 ) -> None:
-    """Build the leaderboard as a static site that needs no server; prints the path of its first page."""
+    """Build the leaderboard as a static site that needs no server, and print the path of its first page."""
     settings = _settings(repository, address, pictures)
     suites = [load(name) for name in suite or available()]
     _require_distinct(suites)
     try:
-        require_replaceable(out)  # before minutes are spent on reading
+        require_replaceable(out)  # before reading, which takes minutes
     except SiteError as error:
         warn(error)
         raise typer.Exit(BAD_USAGE) from error
@@ -55,7 +57,7 @@ def leaderboard(
     archive = Archive(results, suites)
     for problem in (*archive.damaged, *imports(results).damaged.values()):
         warn(f"not counted: {problem}")
-    if not archive.size:  # a site that is there is worth more than one of nothing
+    if not archive.size:  # an existing site is worth more than an empty one
         warn(f"nothing was run: no record in {results}; no site was written")
         raise typer.Exit(NOTHING_RUN)
     doing("building the site")
@@ -73,7 +75,7 @@ def leaderboard(
 
 
 def _settings(repository: str, address: str, pictures: bool) -> Settings:
-    """What is not named is what the package declares, or nothing. Raises SuiteError."""
+    """The site's settings. An address that is not given is the package's own, or empty. Raises SuiteError."""
     for option, url in (("--repository", repository), ("--address", address)):
         if url and not url.startswith(SCHEMES):
             problem = Problem(option, shown(url), "an address that begins with https://", f"e.g. {option} https://...")
@@ -106,7 +108,7 @@ def _night(record: NightRecord) -> Night:
 
 
 def _require_distinct(suites: Sequence[Suite]) -> None:
-    """One page has room for one suite of a name. Raises SuiteError."""
+    """Raises SuiteError for two suites of one id: they would have the same page."""
     ids = [own.id for own in suites]
     twice = next((id_ for id_ in ids if ids.count(id_) > 1), None)
     if twice is not None:

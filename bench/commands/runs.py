@@ -60,18 +60,18 @@ def run(
     settings: Settings = None,
     reading: Reading = PRIMARY,
     results: Results = RESULTS,
-    jobs: Annotated[int | None, typer.Option(min=1, help="processes at once; default: one a core")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="processes at once; default: one per core")] = None,
     lanes: Annotated[int, typer.Option(min=0, help="seeds trained together in a process; 0: split evenly")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N")] = "cpu",
     checkpoint_every: Annotated[float, typer.Option(min=0, help="seconds between checkpoints")] = 30.0,
     replay_memory: Annotated[
-        float, typer.Option(min=0, help="GiB that a task's replay of episodes may take of a seed; 0: no bound")
+        float, typer.Option(min=0, help="GiB that a task's replay of episodes may take per seed; 0: no limit")
     ] = 0.0,
     shard: Shard = "",
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="make runs that failed again")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="run failed runs again")] = False,
     executor: Annotated[str, typer.Option(help="what trains: local, ray, slurm")] = "local",
-    address: Annotated[str, typer.Option(help="with ray: of the cluster; default: RAY_ADDRESS, or one here")] = "",
-    scratch: Annotated[str, typer.Option(help="with ray: each machine's folder for what is under way")] = "",
+    address: Annotated[str, typer.Option(help="with ray: the cluster's; default: RAY_ADDRESS, or a cluster here")] = "",
+    scratch: Annotated[str, typer.Option(help="with ray: each machine's folder for unfinished work")] = "",
     slurm: Annotated[list[str] | None, typer.Option(help="with slurm: KEY=VALUE, e.g. partition=gpu")] = None,
     until_decided: Annotated[
         bool,
@@ -79,14 +79,15 @@ def run(
     ] = False,
     report: Annotated[bool, typer.Option("--report", help="then judge the claims and write the report")] = False,
     against: Annotated[
-        Path | None, typer.Option(help="published results; then compare runs of the same ids, to the last bit")
+        Path | None,
+        typer.Option(help="published results; then compare runs of the same ids with them, to the last bit"),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Train what a suite asks for and the results folder lacks. Interrupted, it goes on where it was.
+    """Train what a suite asks for and the results folder lacks. After an interruption it goes on where it stopped.
 
-    With --against it exits with 1 where numbers differ from the published ones on a platform class whose canaries are
-    stored with them, and where a published record is damaged; with 4 where full budgets were asked for and none of
+    With --against it exits with 1 if numbers differ from the published ones on a platform class whose canaries are
+    stored with them, or if a published record is damaged. It exits with 4 if full budgets were asked for and none of
     these runs is published.
     """
     execute = engine(executor, address, scratch, slurm or [])
@@ -106,7 +107,7 @@ def run(
     planned = sharded(before.plan, shard)
     if executor == "local":
         part, left_out = playable(planned)
-        planned = part if part.cells else planned  # where nothing is left, what is missing is an error
+        planned = part if part.cells else planned  # if nothing is left, what is missing is an error
         for family, count in left_out.items() if part.cells else ():
             warn(f"{count} runs are left out: family {family} is not installed here; see: bench doctor {family}")
     at_once = _processes(jobs, device) if executor == "local" else jobs or 0
@@ -149,19 +150,19 @@ def run(
     if compared is not None and compared.broken:
         raise typer.Exit(ASKED_TO_FAIL)
     if compared is not None and not compared.rows and profile == "full" and not settings:
-        raise typer.Exit(NOTHING_RUN)  # shorter or changed runs are published nowhere; of these, some should be
+        raise typer.Exit(NOTHING_RUN)  # shorter or changed runs are never published; of full ones some should be
 
 
 def _processes(jobs: int | None, device: str) -> int:
-    """One a core on the CPU; on a GPU one process with all lanes."""
+    """One per core on the CPU; on a GPU one process with all lanes."""
     return jobs or (cores() if device == "cpu" else 1)
 
 
 def _check_looks(suite: Suite, selection: Selection, shard: str) -> None:
-    """Raises SuiteError where there are no looks to train by, or where others than theirs are asked for."""
+    """Raises SuiteError if there are no looks to train by, or if other seeds than theirs are asked for."""
     asked = {"--seeds": selection.seeds is not None, "--shard": bool(shard)}
     if both := [option for option, there in asked.items() if there]:
-        problem = Problem("--until-decided", f"{both[0]} with it", "the seeds of the declared looks", "leave one out")
+        problem = Problem("--until-decided", f"{both[0]} as well", "the seeds of the declared looks", "leave one out")
         raise SuiteError(COMMAND_LINE, [problem])
     profile = suite.profile.get(selection.profile)
     experiments = selected(suite, selection.only)
@@ -181,7 +182,7 @@ def _until_decided(
     rounds: list[Round],
     execute: Execute,
 ) -> tuple[Plan, Outcome]:
-    """Train look by look, a line after each. What failed is made again once, where that is asked for."""
+    """Train look by look, one line after each. With retry_failed, only the first look makes failed runs again."""
 
     def one_look(planned: Plan, records: list[Record], first: bool) -> Outcome:
         own = options if first else replace(options, retry_failed=False)
@@ -202,14 +203,14 @@ def train(
     console: Terminal,
     execute: Execute = execute_here,
 ) -> Outcome:
-    """Train what is left of a plan, showing how far it is. records: those of its cells that are there.
+    """Train what is left of a plan, and show the progress. records: those that its cells have so far.
 
-    Raises SuiteError where a file or a package that it needs is not there.
+    Raises SuiteError if a file or a package that it needs is missing.
     """
     settled = standing(planned, records).settled
     needed = {run.cell for run in planned.runs if run.id not in settled}
     cells = [cell for cell in planned.cells if cell.key in needed]
-    here = missing_backends(cells) if execute is execute_here else []  # machines of a cluster are asked themselves
+    here = missing_backends(cells) if execute is execute_here else []  # a cluster's machines are asked directly
     if missing := [*here, *missing_assets(cells, everywhere())]:
         raise SuiteError(planned.suite, missing)
 

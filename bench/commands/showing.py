@@ -21,9 +21,7 @@ from bench.verdict import judge
 
 
 def show(
-    claim: Annotated[
-        str, typer.Argument(help="a claim's or a printed value's id; SUITE:ID where several suites have it")
-    ],
+    claim: Annotated[str, typer.Argument(help="a claim's or a printed value's id; SUITE:ID if several suites have it")],
     profile: Profile = "full",
     reading: Reading = PRIMARY,
     results: Results = RESULTS,
@@ -42,7 +40,7 @@ def show(
 
 
 def _named(text: str) -> tuple[str, Suite, str]:
-    """The suite's name or path, the suite and the id. Raises SuiteError where none or several have it."""
+    """The suite's name or path, the suite and the id. Raises SuiteError if no suite or several have it."""
     name, colon, id_ = text.rpartition(":")
     names = [name] if colon else available()
     suites = {own: suite for own in names if id_ in _ids(suite := load(own))}

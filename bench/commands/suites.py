@@ -1,4 +1,4 @@
-"""validate, ls, audit and anchors: what suite files hold, with nothing trained."""
+"""validate, ls, audit and anchors: what suite files hold; nothing is trained."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STAND_INS = ("random", "greedy_script")  # opponents that need no weights
 
 def ls(
     kind: Annotated[str, typer.Argument(help=", ".join(KINDS))] = "suites",
-    suite: Annotated[str | None, typer.Argument(help="one suite; all where none is given")] = None,
+    suite: Annotated[str | None, typer.Argument(help="one suite; default: all")] = None,
     as_json: Json = False,
 ) -> None:
     """List what the suites hold."""
@@ -45,15 +45,15 @@ def ls(
 
 
 def audit(
-    suite: Annotated[str | None, typer.Argument(help="one suite; all where none is given")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="show what holds and what print cannot tell, too")] = False,
+    suite: Annotated[str | None, typer.Argument(help="one suite; default: all")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="also show what holds and what print cannot tell")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="print Markdown, as in docs/audit.md")] = False,
     fail_on: Annotated[
-        list[str] | None, typer.Option(help="exit 1 where something is so: no, tie, undefined, conflict, not_checkable")
+        list[str] | None, typer.Option(help="exit with 1 for any of these: no, tie, undefined, conflict, not_checkable")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check each paper against its own tables, and against its authors' code where that does otherwise."""
+    """Check each paper against its own tables, and show where its authors' code does otherwise."""
     for given in fail_on or ():
         if given not in HOLDS:
             problem = Problem("--fail-on", shown(given), listed(HOLDS), f"name one of them{nearest(given, HOLDS)}")
@@ -72,7 +72,7 @@ def audit(
 
 
 def validate(
-    suites: Annotated[list[str] | None, typer.Argument(help="names or paths; all suites where none is given")] = None,
+    suites: Annotated[list[str] | None, typer.Argument(help="names or paths of suites; default: all")] = None,
     schema: Annotated[bool, typer.Option("--schema", help="print the JSON Schema of suite files, for editors")] = False,
     as_json: Json = False,
 ) -> None:
@@ -94,15 +94,15 @@ def validate(
 def anchors(
     suite: SuiteName,
     seeds: Annotated[int, typer.Option(min=3, help="independent repetitions")] = 5,
-    episodes: Annotated[int, typer.Option(min=1, help="episodes of each")] = 1000,
+    episodes: Annotated[int, typer.Option(min=1, help="episodes per repetition")] = 1000,
     opponent: Annotated[
-        str | None, typer.Option(help=f"who stands in for a pretrained opponent: {', '.join(STAND_INS)}")
+        str | None, typer.Option(help=f"what stands in for a pretrained opponent: {', '.join(STAND_INS)}")
     ] = None,
     reading: Reading = PRIMARY,
     as_json: Json = False,
 ) -> None:
     """Measure each scenario's scale with scripted policies, for a suite file's [scenario.anchors]."""
-    from bench.envs.anchors import NoScale, measure_anchors  # torch comes with it, so only here
+    from bench.envs.anchors import NoScale, measure_anchors  # imports torch, so only here
 
     if opponent is not None and opponent not in STAND_INS:
         mend = f"name one of them{nearest(opponent, STAND_INS)}"

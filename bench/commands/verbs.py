@@ -1,6 +1,7 @@
-"""The verbs of the command line: where each stands, and what it is for.
+"""The verbs of the command line: where each is defined, and what it is for.
 
-Nothing of the house is imported here, so `bench --help` answers at once: a verb's module is loaded when it is called.
+This module imports nothing else of `bench`, so `bench --help` answers at once. A verb's module is loaded when the verb
+is called.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 ASKED_TO_FAIL, BAD_USAGE, RUNS_FAILED, NOTHING_RUN, OUR_FAULT, INTERRUPTED = 1, 2, 3, 4, 70, 130  # bench/cli.py
-NOT_SOUND = ASKED_TO_FAIL  # verify is asked just that
+NOT_SOUND = ASKED_TO_FAIL  # whoever calls verify asks for it
 
 
 class Verb(NamedTuple):
@@ -32,15 +33,15 @@ VERBS = {  # in the order of the help
     "validate": Verb(PAPERS, "suites.validate", "check suite files"),
     "audit": Verb(PAPERS, "suites.audit", "check papers against their own tables and their authors' code"),
     "anchors": Verb(PAPERS, "suites.anchors", "measure a scenario's scale with scripted policies"),
-    "plan": Verb(RUNS, "planning.plan", "show what is to be run, what is done, what the rest costs, what fits a time"),
-    "run": Verb(RUNS, "runs.run", "train what is missing; interrupted, it goes on where it was"),
+    "plan": Verb(RUNS, "planning.plan", "show what is to run, what is done, what the rest costs, what fits a time"),
+    "run": Verb(RUNS, "runs.run", "train what is missing; after an interruption it goes on where it stopped"),
     "check": Verb(RUNS, "judging.check", "judge each claim by the results"),
     "show": Verb(RUNS, "showing.show", "explain one claim in full"),
     "report": Verb(RUNS, "judging.report", "write tables and learning curves"),
     "map": Verb(RUNS, "mapping.map_", "draw a team's policy and critic between two phases"),
-    "compare": Verb(METHODS, "comparing.compare", "run a method of yours beside a suite's"),
+    "compare": Verb(METHODS, "comparing.compare", "run your method beside a suite's"),
     "export": Verb(METHODS, "exchange.export", "write results for other tools"),
-    "import": Verb(METHODS, "exchange.import_", "take in results of other tools"),
+    "import": Verb(METHODS, "exchange.import_", "take in results from other tools"),
     "card": Verb(METHODS, "card.card", "draw a claim and its verdict, to share"),
     "leaderboard": Verb(METHODS, "publishing.leaderboard", "build a static site of all results"),
     "nightly": Verb(CARE, "nightly.app", "check that everything still reproduces"),
@@ -53,7 +54,7 @@ VERBS = {  # in the order of the help
 
 
 class Verbs(TyperGroup):
-    """Verbs with the whole first sentence of their help, where click would cut it at the end of the line."""
+    """Verbs with the whole first sentence of their help; click alone would cut it at the end of the line."""
 
     def format_commands(self, ctx, formatter) -> None:
         sentences = [(verb.help or "").partition("\n\n")[0] for verb in self.commands.values()]
@@ -62,7 +63,7 @@ class Verbs(TyperGroup):
 
 
 class Loaded(Mapping[str, Any]):
-    """The commands by name. A verb's module is imported when the verb is looked up: none needs the whole house."""
+    """The commands by name. A verb's module is imported when the verb is looked up: no verb needs all modules."""
 
     def __getitem__(self, name: str) -> Any:
         module, _, attribute = VERBS[name].place.partition(".")

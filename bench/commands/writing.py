@@ -1,4 +1,4 @@
-"""The file that `--out` names: nothing of the user's is ever lost to it."""
+"""The file that `--out` names. Writing it never destroys a file of the user's."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from bench.suite import SuiteError
 from bench.suite.explain import Problem
 from bench.suite.foreign import read_bytes
 
-Force = Annotated[bool, typer.Option("--force", help="replace the file that --out names, where there is one")]
+Force = Annotated[bool, typer.Option("--force", help="replace the file that --out names, if there is one")]
 
 
 def write_out(out: Path, content: bytes, force: bool, parents: bool = False) -> None:
-    """Write it; a file that is there and holds something else is replaced with `force` alone.
+    """Write `content` to `out`. An existing file that holds something else is replaced only with `force`.
 
     parents: make the folders above it. Raises SuiteError.
     """
@@ -32,7 +32,7 @@ def write_out(out: Path, content: bytes, force: bool, parents: bool = False) -> 
 
 
 def require_free(out: Path, content: bytes, force: bool) -> None:
-    """Raises SuiteError where to write this would lose something, or something other than a file is there."""
+    """Raises SuiteError if writing would destroy a file's content, or if `out` is something other than a file."""
     if not os.path.lexists(out):
         return
     if not out.is_file() or out.is_symlink():
@@ -46,5 +46,5 @@ def require_free(out: Path, content: bytes, force: bool) -> None:
 def _holds(path: Path, content: bytes) -> bool:
     try:
         return read_bytes(path, len(content)) == content
-    except OSError:  # larger, or nothing that we may read
+    except OSError:  # larger, or not ours to read
         return False

@@ -237,7 +237,7 @@ def test_what_is_left_out_is_a_line_for_each_reason(grid_suite: Suite, tmp_path:
     ("arguments", "said"),
     [
         (("rlable",), 'did you mean "rliable"?'),
-        (("csv", "--normalise"), "this format has scores as they are"),
+        (("csv", "--normalise"), "this format has raw scores"),
         (("csv", "--out", "nowhere/x.csv"), "nowhere/x.csv: 1 problem(s)"),
     ],
 )
