@@ -185,7 +185,7 @@ def test_a_missing_one_is_said_with_where_to_get_it_and_the_command(
     [
         (("nothing",), "got      No such file"),
         (("folder",), "got      a folder"),
-        (("pipe",), "got      no regular file"),
+        (("pipe",), "got      not a regular file"),
         (("cut/adv.pt",), "of theirs: cut off), SHA-256"),
         (("other.pt",), f"SHA-256 {sha256(b'other')}"),
         (("other.pt",), "mend     get deep/adv.pt of https://example.org/theirs at commit abc123 (MIT, "),

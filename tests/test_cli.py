@@ -37,7 +37,7 @@ def test_validate(bench: Bench, bench_here: Bench, tiny_file: Path) -> None:
     (warning,) = found.pop("warnings")
     assert (found, warning[:41]) == (
         {"suite": "tiny", "version": 1, "problems": []},
-        "how the settings of base, init, student w",
+        "base, init, student: the file does not sa",
     )
     tiny_file.write_text(tiny_file.read_text().replace("year = 2026", 'year = "2026"'))
     done = bench_here("validate", "knowru", tiny_file, "--json")

@@ -240,7 +240,7 @@ def test_what_is_no_file_is_named(filled: Store) -> None:
         file.truncate(100 * 2**20)
     damaged = filled.contents().damaged
     assert [Path(line.partition(":")[0]).name for line in damaged] == sorted(names)
-    assert all("no regular file" in line for line in damaged if "huge" not in line and "circle" not in line)
+    assert all("not a regular file" in line for line in damaged if "huge" not in line and "circle" not in line)
     assert "got 104,857,600 bytes; allowed: 67,108,864" in next(line for line in damaged if "huge" in line)
     assert {finding.file for finding in verify(filled).findings} == {f"records/{name}" for name in names}
 

@@ -205,7 +205,7 @@ def test_headline_claims_are_corrected_over_all_looks(tmp_path: Path) -> None:
         ("{ looks = [6, 3] }", ["seeds.looks", "3 after 6", "sort them"]),
         ("{ looks = [3, 3] }", ["3 after 3", "each greater"]),
         ("{ looks = [0, 3] }", ["seeds.looks[0]", "greater than or equal to 1"]),
-        ("{ looks = [1000, 1005] }", ["1005 after 1000", "leave some out"]),
+        ("{ looks = [1000, 1005] }", ["1005 after 1000", "remove some"]),
         ("{ looks = [6], nominal = 0.02 }", ["seeds.nominal", "0.02", "a single look has the whole level"]),
         ("{ looks = [5, 10, 15, 20], nominal = 0.05 }", ["seeds.nominal", "spends 11.7%", "at most 0.01935"]),
         ("{ looks = [3, 6], nominal = 0.0 }", ["seeds.nominal", "greater than 0"]),
@@ -226,7 +226,7 @@ def test_experiments_that_are_compared_have_the_same_looks() -> None:
 
 
 def test_a_night_is_no_look() -> None:
-    with pytest.raises(SuiteError, match=r"profile\[nightly\].seeds(.|\n)*no night is a look"):
+    with pytest.raises(SuiteError, match=r"profile\[nightly\].seeds(.|\n)*nightly runs have no looks"):
         suite_of(FIXED, '\nprofile.nightly = { says = "at night", seeds = { looks = [3, 6] } }')
 
 

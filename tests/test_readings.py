@@ -240,7 +240,7 @@ def refused(*changes: tuple[str, str], more: str = "") -> str:
         ("measures = { overall =", "measures = { overal =", ["reading[early].measures", '"overal"', '"overall"']),
         ("vary.reach", "vary.reached", ["reading[grid].vary", '"reached"', '"reach"']),
         ('id = "wide"', 'id = "primary"', ["reading", "primary"]),
-        ('kind = "assumption"', 'kind = "analysis"', ["analysis", "measures, margins and vary alone"]),
+        ('kind = "assumption"', 'kind = "analysis"', ["analysis", "only measures, margins and vary"]),
         ("window = [0.5, 1.0]", 'window = "late"', ["reading[late]", "window"]),
         ("smooth = [1, 2]", 'smooth = [1, "two"]', ["reading[grid].vary", "smooth", "two"]),
         ("smooth = [1, 2]", 'level = ["base:overall", "bass:overall"]', ["reading[grid]", '"bass"', '"base"']),
@@ -267,7 +267,7 @@ def test_a_reading_that_cannot_be_meant(old: str, new: str, said: list[str]) -> 
         ("scenarios.thre = { agents = 2 }", ["reading[another].scenarios", '"thre"', '"three"']),
         ("budget.targt = { episodes = 8 }", ["reading[another].budget", '"targt"', '"target"']),
         ("", ["reading[another]", "at least one of methods, scenarios, metrics, budget, measures, margins, vary"]),
-        ("vary.reach = { hold = [1] }", ["reading[another]", "vary: allowed for an analysis alone"]),
+        ("vary.reach = { hold = [1] }", ["reading[another]", "vary: only for an analysis"]),
         (f"scenarios.three = {{ agents = 2 }}\nanchors.two = {ANCHORS}", ["reading[another]", "anchors", "two"]),
     ],
 )

@@ -140,7 +140,7 @@ def test_a_scenario_that_nobody_teaches_is_named_once_and_alone() -> None:
     message = refused(text.replace('{ id = "mpe/push", scenarios = ["mpe/push"] },', "", 1))
     assert message.startswith("bad.toml: 2 problem(s)")
     assert message.count('got      none on "mpe/push"') == len(["table2", "ablation"])
-    assert 'add a training set of each of these alone to experiment "teachers"' in message
+    assert 'give each of these a training set of its own in experiment "teachers"' in message
 
 
 def test_a_claim_about_a_method_that_is_not_run_is_named() -> None:
@@ -160,7 +160,7 @@ def test_a_level_that_is_a_share_of_the_scale_needs_it_too() -> None:
     at = TINY.index("anchors = { random = -10.0")
     text = TINY[:at] + TINY[TINY.index("\n", at) :]
     text = text.replace("margin = { share_of_scale = 0.1 }", "margin = { relative = 0.1 }")
-    assert "transfer metric time_to_threshold has a share of their scale" in refused(text)
+    assert "transfer metric time_to_threshold uses a share of their scale" in refused(text)
 
 
 def test_a_mistake_is_named_where_it_stands_not_where_it_is_inherited() -> None:
@@ -253,9 +253,9 @@ def test_a_mistake_in_a_table_is_named(rows: dict[str, str], keys: Entry, said: 
         (
             {"kind": "equivalence", "same": ["base:final", "student:final"]},
             {},
-            ["claim[said].margin", "nothing", "equivalence is judged by it"],
+            ["claim[said].margin", "nothing", "equivalence needs one"],
         ),
-        (AHEAD | {"kind": "not_greater"}, {}, ["claim[said].margin", "nothing", "not_greater is judged by it"]),
+        (AHEAD | {"kind": "not_greater"}, {}, ["claim[said].margin", "nothing", "not_greater needs one"]),
         (AHEAD, {"margin": {}}, ["claim[said].margin", "exactly one of share_of_scale"]),
         (AHEAD, {"over": 4}, ["claim[said].over", "got      4", 'at most 2, the scenarios of experiment "tabled"']),
         (AHEAD, {"over": "many"}, ["claim[said].over", '"many"']),
@@ -318,7 +318,7 @@ def altered(*path: str | int, **keys: Any) -> str:
         ),
         (
             altered("experiment", 0, budget={"steps": 80, "source": "a"}),
-            ["experiment[source].budget", "80 steps", "episodes, where runs are to be made", "say in waits_for"],
+            ["experiment[source].budget", "80 steps", "episodes, for a cell that runs", "say in waits_for"],
         ),
         (altered("experiment", 0, recording=None), ["experiment[source].recording", "nothing", "a recording"]),
         (
@@ -367,7 +367,7 @@ def test_what_waits_need_not_be_known() -> None:
             "record_every = 6",
             ["experiment[source].record_every", "6", "a divisor of the budget of"],
         ),
-        ("evaluate_every = 8", "evaluate_every = 12", ["experiment[source].evaluate_every", "12", "or more than it"]),
+        ("evaluate_every = 8", "evaluate_every = 12", ["experiment[source].evaluate_every", "12", "or more than the budget"]),
         (
             "[experiment.recording]",
             'budget_of = { bass = { updates = 8, source = "x" } }\n[experiment.recording]',
@@ -396,4 +396,4 @@ def test_a_budget_of_one_who_does_not_take_part_is_refused() -> None:
     message = refused(changed("[experiment.recording]", own))
     assert 'experiment[source].budget_of\n    got      "student"' in message
     two = changed("budget = { episodes = 8 }", "budget = [{ episodes = 8 }, { episodes = 4 }]")
-    assert "budget: one table for each unit" in refused(two)
+    assert "budget: one table per unit" in refused(two)

@@ -50,12 +50,16 @@ def refused(text: str) -> str:
         (
             'methods = ["base"]\n',
             'methods = ["base"]\nteachers = { experiment = "source", method = "base", pairing = "same seed" }\n',
-            ["experiment[source].teachers", '"base", of whom no method here learns', "add a student"],
+            ["experiment[source].teachers", '"base", but no method here learns from it', "add a student"],
         ),
         (
             'pairing = "same seed" }',
             'pairing = "same seed", instead = { base = "base" } }',
-            ["experiment[target].teachers.instead", '"base" for "base", which learns from nobody', '"init", "student"'],
+            [
+                "experiment[target].teachers.instead",
+                '"base" for "base", which does not learn from a teacher',
+                '"init", "student"',
+            ],
         ),
     ],
 )
@@ -134,7 +138,7 @@ def test_blanks_around_the_plus_minus_sign_are_named() -> None:
     for words in (
         'got      "0.917 ± 0.031"',
         "no blanks around the plus-minus sign",
-        "leave the blanks out: 0.917±0.031",
+        "remove the blanks: 0.917±0.031",
     ):
         assert words in message
 

@@ -20,14 +20,14 @@ def test_tuning_is_taken_over_and_said_where_it_is_of_one_side() -> None:
     assert (own.tuned, str(own)) == (True, "grid search, 9 trials, selected on seed 7 of two")
     assert suite.tuning("base") is None
     (line,) = one_sided({"student": own, "base": None})
-    assert line == f"tuning is stated of one side alone: student ({own}); not of base"
+    assert line == f"tuning is stated for one side only: student ({own}); not for base"
     untuned = Tuning(method="none", source="a")
     (line,) = one_sided({"student": own, "base": untuned})
     assert line == f"one side was tuned: student ({own}); not base"
     assert not [*one_sided({"student": own, "init": own})]
     silent = Tuning(method="not stated", source="a")
     assert ([*one_sided({"student": own, "base": silent})], str(silent)) == (
-        [f"tuning is stated of one side alone: student ({own}); not of base"],
+        [f"tuning is stated for one side only: student ({own}); not for base"],
         "not stated",
     )
     assert not [*one_sided({"student": untuned, "base": None, "init": silent})]
@@ -40,7 +40,7 @@ def test_tuning_is_asked_of_each_method() -> None:
     for name in available():
         assert not [*unsaid_tuning(load(name))]
     (line,) = unsaid_tuning(parse(TINY.encode(), "tiny.toml"))
-    assert line.startswith("how the settings of base, init, student were chosen is not said: add tuning = {")
+    assert line.startswith("base, init, student: the file does not say how the settings were chosen; add tuning = {")
 
 
 @pytest.mark.parametrize("word", ["none", "not stated"])

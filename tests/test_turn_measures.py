@@ -93,7 +93,7 @@ def test_a_first_phase_is_held_against_rounds_and_recording() -> None:
     assert problems("maddpg_dvm") == ""
     assert "a first phase up to 80" in problems("maddpg_dvm", first_phase=80)
     assert "a divisor of the first phase of 60" in problems("maddpg_dvm", first_phase=60, record_every=40)
-    assert "which has but one phase" in problems("maddpg")
+    assert "which has only one phase" in problems("maddpg")
 
 
 def test_a_window_of_the_second_phase_that_holds_no_point_is_found() -> None:

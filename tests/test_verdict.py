@@ -360,4 +360,4 @@ def test_a_claim_says_where_one_side_alone_was_tuned(tmp_path: Path) -> None:
     told = 'id = "student"\ntuning = { method = "grid search", trials = 9, source = "a" }'
     suite = parse(TINY.replace('id = "student"', told, 1).encode(), "tiny.toml")
     (v,) = verdicts(suite, tmp_path, levels(student=-7.0, base=-8.0))
-    assert v.tags[-1].startswith("tuning is stated of one side alone: student (grid search, 9 trials")
+    assert v.tags[-1].startswith("tuning is stated for one side only: student (grid search, 9 trials")

@@ -101,7 +101,7 @@ def test_a_huge_budget_is_judged_at_once(moves: bool) -> None:
     ("smaller", "problem"),
     [
         ("replay_size = 500", ""),
-        ("replay_size = 1001", "at most 1000, as a method states it"),
+        ("replay_size = 1001", "at most 1000, the smallest that a method states"),
         ("lr = 1", "a count that a method states"),
         ("replay = 5", "a count that a method states"),
     ],

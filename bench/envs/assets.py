@@ -40,7 +40,7 @@ class Assets:
         for path in (folder / name for folder in self.folders):
             try:
                 if not path.is_file() and path.exists():  # nobody may ever write into a named pipe
-                    raise OSError(errno.EINVAL, "no regular file")
+                    raise OSError(errno.EINVAL, "not a regular file")
                 content = path.read_bytes()
             except FileNotFoundError:
                 continue

@@ -1,7 +1,7 @@
-"""What a suite file holds, as frozen, validated models. See docs/suite-files.md.
+"""The contents of a suite file as frozen, validated models. See docs/suite-files.md.
 
 A suite is a paper: what it runs (`parts`), what it prints (`published`) and what it says (`claims`). `loading` reads a
-file, `contradictions` finds what no single entry shows.
+file. `contradictions` finds mistakes that no single entry shows.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ from bench.suite.readings import PRIMARY, Conflict, Reading, own_choices
 from bench.suite.seeds import NIGHTLY, Looks, Schedule, Seeds
 from bench.suite.tuning import Tuning, one_sided
 
-SCHEMA = 2  # of the file format
+SCHEMA = 2  # version of the file format
 LISTS = (
     *("scenario", "set", "method", "experiment", "published", "repeat", "measure", "claim", "deviation"),
     *("reading", "conflict"),
@@ -93,7 +93,7 @@ class Suite(Model):
     schema_: int = Field(alias="schema")
     """The version of this format."""
     version: Annotated[int, Field(ge=1, le=LARGEST_COUNT)]
-    """Of the suite: bumped when a claim, margin or value changes."""
+    """The version of the suite; it goes up when a claim, margin or value changes."""
     paper: Paper
     """What is reproduced."""
     scenario: Annotated[tuple[Scenario, ...], Field(min_length=1, max_length=MOST, strict=False)]
@@ -119,9 +119,9 @@ class Suite(Model):
     deviation: Annotated[tuple[Deviation, ...], Field(max_length=MOST, strict=False)] = ()
     """Declared differences from the paper."""
     reading: Annotated[tuple[Reading, ...], Field(max_length=MOST, strict=False)] = ()
-    """What else the paper could mean, fixed before its results are seen."""
+    """Other things the paper could mean, fixed before their results are seen."""
     conflict: Annotated[tuple[Conflict, ...], Field(max_length=MOST, strict=False)] = ()
-    """Where the authors' code does otherwise than the paper says."""
+    """Where the authors' code does not do what the paper says."""
 
     @property
     def id(self) -> str:
@@ -142,16 +142,16 @@ class Suite(Model):
 
     @cached_property
     def readings(self) -> dict[str, Reading]:
-        """By id, in the file's order, every reading but the primary one; an entry that varies stands for several."""
+        """Every reading except the primary one, by id, in the file's order. An entry with `vary` gives several."""
         return {one.id: one for entry in self.reading for one in entry.each()}
 
     @property
     def pinned(self) -> str:
-        """The reading that canaries and nights go on under: the last that is pinned, else the primary one."""
+        """The reading that canaries and nightly runs use: the last pinned one, else the primary one."""
         return next((r.id for r in reversed(self.reading) if r.pinned), PRIMARY)
 
     def under(self, reading: str) -> Suite:
-        """The suite as another reading has it. KeyError if unknown; ValidationError for a measure made wrong."""
+        """The suite under another reading. KeyError if unknown; ValidationError if it makes a measure invalid."""
         if reading == PRIMARY:
             return self
         chosen = self.readings[reading]
@@ -170,7 +170,7 @@ class Suite(Model):
         return self.model_copy(update={name: tuple(entries) for name, entries in changed.items()})
 
     def on(self, profile: str) -> Suite:
-        """The suite as a profile plays it: with the substitute that it declares, else itself. KeyError if unknown."""
+        """The suite under a profile: with the profile's substitute, if it declares one. KeyError if unknown."""
         stands_in = self.profile[profile].substitute
         if stands_in is None:
             return self
@@ -191,18 +191,21 @@ class Suite(Model):
         return [method, *(self.lineage(method.extends) if method.extends else [])]
 
     def tuning(self, method_id: str) -> Tuning | None:
-        """How a method's settings were chosen, or those that it takes over; None where nothing is stated."""
+        """How a method's settings, its own or inherited, were chosen; None where nothing is stated."""
         return next((method.tuning for method in self.lineage(method_id) if method.tuning), None)
 
     def settings(self, method_id: str) -> dict[str, Setting]:
-        """A method's hyperparameters with what it takes over."""
+        """A method's hyperparameters, inherited ones included."""
         merged: dict[str, Setting] = {}
         for method in reversed(self.lineage(method_id)):
             merged |= method.hyperparameters
         return merged
 
     def hyperparameters(self, method_id: str) -> Hyperparameters:
-        """A method's settings as its algorithm takes them. ValidationError where it does not; KeyError without one."""
+        """A method's settings as its algorithm's model.
+
+        Raises ValidationError if the algorithm refuses them, KeyError if there is no such algorithm.
+        """
         if method_id not in self._hyperparameters:
             model = ALGORITHMS[self["method", method_id].algorithm].hyperparameters
             values = {name: setting.value for name, setting in self.settings(method_id).items()}
@@ -216,9 +219,9 @@ class Suite(Model):
     def teaching(
         self, experiment: Experiment, t: TrainingSet, method_id: str
     ) -> tuple[tuple[Experiment, TrainingSet, str], ...]:
-        """Whose runs teach a method, if it needs teachers: experiment, training set and method, for each of its tasks.
+        """Whose runs teach a method, if it needs teachers: experiment, training set and method for each of its tasks.
 
-        A task for which the teachers' experiment has no training set is left out; `contradictions` refuses that.
+        A task is left out if the teachers' experiment has no training set for it; `contradictions` refuses such files.
         """
         algorithm = ALGORITHMS.get(self["method", method_id].algorithm)
         return self.teachers_of(experiment, t, method_id) if algorithm is not None and algorithm.teacher else ()
@@ -226,7 +229,10 @@ class Suite(Model):
     def teachers_of(
         self, experiment: Experiment, t: TrainingSet, method_id: str = ""
     ) -> tuple[tuple[Experiment, TrainingSet, str], ...]:
-        """The teachers that an experiment has for its students: for this one, else for most. As `teaching`."""
+        """The teachers of an experiment's students, in the form of `teaching`.
+
+        method_id: the student. Its entry in `instead` comes first; without one, the experiment's usual teacher counts.
+        """
         teachers = experiment.teachers
         if teachers is None:
             return ()
@@ -235,11 +241,10 @@ class Suite(Model):
         return tuple((home, own, method) for own in taught if own is not None)
 
     def place(self, quantity: str, experiment: Experiment) -> tuple[str, str, str]:
-        """Whose runs a quantity is read off: the experiment that it names, else this one, or that of its teachers.
+        """Whose runs a quantity is read from: the experiment's id, the method and the measure.
 
-        The last only for a teacher that is no method here and was trained on these very scenarios.
-
-        The experiment's id, the method and the measure.
+        The experiment is the one that the quantity names, else this one. A teacher that is not among this experiment's
+        methods is read from the teachers' experiment if that covers all scenarios of this one.
         """
         method, named, measure = split(quantity)
         if named:
@@ -252,7 +257,7 @@ class Suite(Model):
         return experiment.id, method, measure
 
     def waits_for(self, experiment: Experiment, method_id: str, t: TrainingSet | None = None) -> str:
-        """What is missing before a method can run on a training set; nothing where it can. None: on any of them."""
+        """What is missing before a method can run on a training set; "" if it can run. None: on any of them."""
         missing = [self._missing(experiment, method_id, own) for own in ((t,) if t else experiment.training_sets)]
         return "; ".join(dict.fromkeys(why for reasons in missing for why in reasons)) if all(missing) else ""
 
@@ -265,14 +270,14 @@ class Suite(Model):
         return [f"its teacher: {why}" for why in taught if why]
 
     def members(self, id_: str) -> tuple[str, ...]:
-        """The scenarios that an id stands for: a set's, or the scenario itself."""
+        """The scenarios that an id stands for: the members of a set, or the scenario itself."""
         named = self._by_id["set"].get(id_)
         return named.scenarios if named else (id_,)
 
     def scope(self, claim: Claim, experiment: Experiment) -> tuple[str, ...]:
-        """The scenarios, and sets that tables average, of which a claim speaks in an experiment.
+        """The scenarios that a claim is about in an experiment, and sets for which tables print an average.
 
-        Where it names none: all that are scored; of training curves those that are trained on.
+        A claim that names none is about all scored scenarios; a claim about training curves, about the trained ones.
         """
         if claim.scenarios is None:
             return experiment.trained if claim.protocol == "training" else experiment.scenarios
@@ -280,13 +285,13 @@ class Suite(Model):
         return tuple(dict.fromkeys(id_ for ids in named for id_ in ids))
 
     def places(self, claim: Claim, experiment: Experiment) -> tuple[Place, ...]:
-        """Where a claim is to be looked at in an experiment: its scenarios, each in its groups, and averaged sets."""
+        """The places where a claim is judged in an experiment: its scenarios, each in its groups, and averaged sets."""
         scope = self.scope(claim, experiment)
         found = [(Place(s),) if s in self._averaged else experiment.places(s, claim.groups) for s in scope]
         return tuple(place for places in found for place in places)
 
     def scale(self, scenario: str) -> float | None:
-        """The good script's score above that of the script without information; of a set the mean, None if unknown."""
+        """How far the good script's score is above the uninformed script's; the mean for a set. None if unknown."""
         anchors = [self["scenario", id_].anchors for id_ in self.members(scenario)]
         known = [a.good - a.no_information for a in anchors if a is not None]
         return fmean(known) if known and len(known) == len(anchors) else None
@@ -319,19 +324,19 @@ class Suite(Model):
 
 
 def _with(entry: Any, key: str, value: Any) -> Any:
-    """The entry with another value; itself where it is the same."""
+    """The entry with another value; the entry itself if the value is the same."""
     return entry if getattr(entry, key) == value else entry.model_copy(update={key: value})
 
 
 def _played(scenario: Scenario, reading: Reading) -> Scenario:
-    """A scenario as a reading has it: its params, what it is scored in, and the scale that goes with them."""
+    """A scenario under a reading: its params, its metric, and the scale that belongs to both."""
     changed = _with(scenario, "params", scenario.params | reading.scenarios.get(scenario.id, {}))
     changed = _with(changed, "metric", reading.metrics.get(scenario.id, scenario.metric))
     return _with(changed, "anchors", reading.anchors.get(scenario.id, scenario.anchors))
 
 
 def _stood_in(scenario: Scenario, by: Substitute) -> Scenario:
-    """A scenario as another family plays it; one that it does not have waits. Its scale is another's, and left out."""
+    """A scenario as another family plays it. It waits if that family lacks it. The old scale does not apply."""
     if scenario.family != by.of:
         return scenario
     name = scenario.params.get("name")
@@ -349,5 +354,5 @@ def _measured(measure: Measure, changes: Mapping[str, Any] | None) -> Measure:
 
 
 def _budget(experiment: Experiment, group: str | None, scenario: str) -> Budget:
-    """What a scenario is trained for: its training set's own budget, else the experiment's."""
+    """The budget that a scenario is trained with: its training set's own, else the experiment's."""
     return next((t.budget for t in experiment.sets_of(scenario, group) if t.budget), experiment.budget)

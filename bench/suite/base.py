@@ -1,4 +1,4 @@
-"""What every part of a suite file is made of: the strict model, and the types of its keys."""
+"""Building blocks of every part of a suite file: the strict model, and the types of its keys."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Quantity = Annotated[str, Field(pattern=QUANTITY_WHOLE)]
 MOST = 1000  # entries of a list
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
-LARGEST_COUNT = 2**53 - 1  # JSON has no larger whole number that every reader takes for the same
+LARGEST_COUNT = 2**53 - 1  # the largest whole number of JSON that every reader reads exactly
 Count = Annotated[int, Field(ge=1, le=LARGEST_COUNT)]
 Text = Annotated[str, Field(min_length=1, pattern=TEXT)]
 Ids = Annotated[tuple[Id, ...], Field(max_length=MOST, strict=False)]
@@ -32,8 +32,8 @@ Waits = Annotated[Text | None, Field(description="What is missing before it can 
 Kind = Annotated[
     Literal["stated", "released", "inherited", "assumed"],
     Field(
-        description="stated: the paper prints it; released: its authors' code has it; inherited: from the code it "
-        "builds on; assumed: ours."
+        description="stated: the paper prints it; released: its authors' code has it; inherited: from code that "
+        "the paper builds on; assumed: ours."
     ),
 ]
 Protocol = Literal["training", "greedy", "best_member"]
@@ -41,7 +41,7 @@ Scalar = str | bool | int | float
 
 
 class SuiteError(Exception):
-    """A suite file, or a request about one, that cannot be meant. One message for all problems of a file."""
+    """A mistake in a suite file, or in a request about one. One message for all problems of a file."""
 
     def __init__(self, source: str | Path, problems: list[Problem]):
         self.source, self.problems = str(source), problems
@@ -49,10 +49,10 @@ class SuiteError(Exception):
 
 
 class Derived(BaseModel):
-    """What keeps values that are derived from its fields."""
+    """A model that caches values derived from its fields."""
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """As pydantic's, but what was derived from the fields and kept is derived anew."""
+        """As pydantic's, but the copy starts without cached values."""
         copied = super().model_copy(update=update, deep=deep)
         for name in copied.__dict__.keys() - type(self).model_fields.keys():
             del vars(copied)[name]
@@ -65,11 +65,11 @@ class Model(Derived):
     )
 
     example: ClassVar[str] = ""
-    """How its table may look, where its required keys alone do not say."""
+    """An example of its table, if the required keys alone are not enough to write one."""
 
 
 class Sourced(Model):
-    """What has a `source` and a `kind`."""
+    """A model with a `source` and a `kind`."""
 
     @model_validator(mode="after")
     def _placed(self) -> Self:
@@ -87,5 +87,5 @@ def form(model: type[Model]) -> str:
 
 
 def forms() -> dict[str, str]:
-    """By the names of the models."""
+    """How each model's table looks, by the model's name."""
     return {model.__name__: form(model) for model in (*Model.__subclasses__(), *Sourced.__subclasses__())}

@@ -1,4 +1,4 @@
-"""How long a method trains, and what is looked at meanwhile: budgets and recordings, each in one unit."""
+"""How long a method trains, and what is recorded meanwhile: budgets and recordings, each in one unit."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from bench.suite.base import Count, Kind, Model, Source, Sourced
 
 BUDGET_UNITS = ("episodes", "steps", "epochs", "updates")
 RECORDING = ("record_every", "evaluate_every", "evaluation_episodes", "final_evaluation_episodes")
-Episodes = Annotated[int, Field(ge=1, le=10**6)]  # of an evaluation: they are played side by side
+Episodes = Annotated[int, Field(ge=1, le=10**6)]  # in one evaluation: they are played in parallel
 
 
 class Budget(Sourced):
-    """How long a run trains, in one unit; `unknown` where nothing is stated and nothing can be inferred."""
+    """How long a run trains, in one unit; `unknown` if nothing is stated and nothing can be inferred."""
 
     example: ClassVar[str] = '{ episodes = 5000, source = "..." }'
 
     episodes: Count | None = None
-    """Of each task."""
+    """Episodes of each task."""
     steps: Count | None = None
     """Environment steps."""
     epochs: Count | None = None
-    """As the paper defines them."""
+    """Epochs as the paper defines them."""
     epoch_episodes: Count | None = None
-    """Episodes of each task in an epoch, where that is known."""
+    """Episodes of each task in an epoch, if known."""
     updates: Count | None = None
     """Gradient updates."""
     first_phase: Count | None = None
@@ -42,19 +42,19 @@ class Budget(Sourced):
         if sum(getattr(self, unit) is not None for unit in (*BUDGET_UNITS, "unknown")) != 1:
             raise ValueError(f"exactly one of {', '.join(BUDGET_UNITS)}, unknown")
         if self.epoch_episodes and not self.epochs:
-            raise ValueError("epoch_episodes: allowed beside epochs alone")
+            raise ValueError("epoch_episodes: only together with epochs")
         if self.first_phase and (self.epochs or self.unknown):
-            raise ValueError("first_phase: allowed beside episodes, steps or updates alone")
+            raise ValueError("first_phase: only together with episodes, steps or updates")
         return self
 
     @property
     def unit(self) -> str:
-        """As it stands in the file; nothing where it is unknown."""
+        """The unit that the file uses; "" if the budget is unknown."""
         return next((unit for unit in BUDGET_UNITS if getattr(self, unit) is not None), "")
 
     @property
     def counted(self) -> tuple[Unit, int] | None:
-        """What a run counts by, and to how many; None where that is not known. Epochs are counted in episodes."""
+        """The unit that a run counts by, and how many of it; None if unknown. Epochs are counted in episodes."""
         if self.epochs:
             return ("episodes", self.epochs * self.epoch_episodes) if self.epoch_episodes else None
         return next(((unit, n) for unit in UNITS if (n := getattr(self, unit)) is not None), None)
@@ -65,9 +65,9 @@ class Budget(Sourced):
 
 
 class Recording(Sourced):
-    """What is looked at: a training point, a greedy evaluation, how long that is.
+    """How often training points and greedy evaluations are recorded, and how long an evaluation is.
 
-    It counts by what the budget is in: episodes of each task (so do epochs), environment steps or gradient updates.
+    It counts in the budget's unit: episodes of each task (also for epochs), environment steps or gradient updates.
     """
 
     record_every: Count
@@ -77,25 +77,25 @@ class Recording(Sourced):
     evaluation_episodes: Episodes
     """Episodes of an evaluation during training."""
     final_evaluation_episodes: Episodes
-    """Episodes of the evaluation at the end, whose mean a run is scored by."""
+    """Episodes of the evaluation at the end. Their mean is the run's score."""
     source: Source
     kind: Kind = "stated"
 
 
 class BudgetChange(Model):
-    """What changes in budget and recording of the experiments and methods that count by its unit.
+    """A change of budget and recording, for the experiments and methods that count by its unit.
 
-    Without a budget of its own it changes them all.
+    A change without a budget applies to all of them.
     """
 
     episodes: Count | None = None
-    """Of each task, instead of the experiment's."""
+    """Episodes of each task, instead of the experiment's."""
     steps: Count | None = None
     """Environment steps, instead of the experiment's."""
     updates: Count | None = None
     """Gradient updates, instead of the experiment's."""
     first_phase: Count | None = None
-    """Where the first of two phases ends, of methods that have two."""
+    """Where the first of two phases ends, for methods that have two."""
     record_every: Count | None = None
     """As in `recording`."""
     evaluate_every: Count | None = None
@@ -117,5 +117,5 @@ class BudgetChange(Model):
 
 
 def unit_of(numbers: Mapping[str, int]) -> Unit:
-    """What a table of `Experiment.numbers`, or the budget of a cell's settings, counts by."""
+    """The unit of a table of `Experiment.numbers`, or of the budget in a cell's settings."""
     return next(unit for unit in UNITS if unit in numbers)

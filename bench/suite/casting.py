@@ -1,4 +1,4 @@
-"""Who plays which part in an experiment: students and their teachers, the baseline, the methods of claims."""
+"""The roles in an experiment: students and their teachers, the baseline, the methods of claims."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ def wrong_casts(suite: Suite) -> Iterator[Problem]:
 
 
 def _idle_teachers(suite: Suite, e: Experiment) -> Iterator[Problem]:
-    """Teachers of whom nobody learns. A method whose algorithm is not here may be a student."""
+    """Teachers that have no student. A method whose algorithm is not known here may be a student."""
     known = {m: ALGORITHMS.get(suite["method", m].algorithm) for m in e.methods}
     students = [m for m, algorithm in known.items() if algorithm is None or algorithm.teacher]
     if e.teachers is None:
         return
     key = f"experiment[{e.id}].teachers"
     if not students:
-        got, mend = f'"{e.teachers.method}", of whom no method here learns', "leave teachers out, or add a student"
+        got, mend = f'"{e.teachers.method}", but no method here learns from it', "remove teachers, or add a student"
         yield Problem(key, got, "a method here that learns from teachers", mend)
     for student, teacher in e.teachers.instead.items():
         if student not in students:
-            got = f'"{teacher}" for "{student}", which learns from nobody'
-            yield Problem(f"{key}.instead", got, listed(students), "name a student, or leave it out")
+            got = f'"{teacher}" for "{student}", which does not learn from a teacher'
+            yield Problem(f"{key}.instead", got, listed(students), "name a student, or remove the entry")
 
 
 def _wrong_teachers(suite: Suite, e: Experiment, home: Experiment, student: str) -> Iterator[Problem]:
-    """A teacher that its experiment, `home`, does not run, and tasks that no training set of it teaches."""
+    """A teacher that its experiment `home` does not run, and tasks that no training set of `home` teaches."""
     key = f"experiment[{e.id}].teachers"
     for t in (t for t in e.training_sets if not suite.waits_for(e, student, t)):
         if untaught := [s for s in t.scenarios if home.taught_on(s) is None]:
-            mend = f'add a training set of each of these alone to experiment "{home.id}"'
+            mend = f'give each of these a training set of its own in experiment "{home.id}"'
             yield Problem(key, f"none on {listed(untaught)}", f"a teacher on each scenario of {shown(t.id)}", mend)
         for _, _, teacher in suite.teaching(e, t, student)[:1]:
             if teacher not in home.methods:
@@ -59,7 +59,7 @@ def _wrong_teachers(suite: Suite, e: Experiment, home: Experiment, student: str)
 
 
 def absent_methods(suite: Suite) -> Iterator[Problem]:
-    """Claims about a method that is not run; teachers stand in their students' experiment."""
+    """Claims about a method that is not run. Claims may name teachers in their students' experiment."""
     for c in suite.claim:
         for e in (suite["experiment", id_] for id_ in c.experiments):
             for home, method in sorted({suite.place(q, e)[:2] for q in quantities(c.test)}):

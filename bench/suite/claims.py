@@ -1,4 +1,4 @@
-"""What a paper says, made testable: tests of measures, claims."""
+"""The paper's sentences made testable: claims, and the tests of measures that they state."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Ordering(Model):
     less: Quantities
     """Quantities that are the less."""
     clearly: bool = False
-    """By the claim's margin at least."""
+    """Whether the difference must be at least the claim's margin."""
 
 
 class NotGreater(Model):
@@ -72,7 +72,7 @@ class Ratio(Model):
     printed: Positive
     """What the text prints."""
     tolerance: Positive
-    """How far from it is still the same."""
+    """The largest distance from it that still counts as the same."""
 
 
 class Between(Model):
@@ -80,13 +80,13 @@ class Between(Model):
 
     kind: Literal["between"]
     quantity: Quantity
-    """What lies between."""
+    """The quantity that lies between."""
     low: PrintedNumber
     """The lower bound, as printed."""
     high: PrintedNumber
     """The upper bound, as printed."""
     tolerance: Positive | None = None
-    """How far outside of the bounds is still "about" them, in the quantity's own unit."""
+    """How far outside the bounds still counts as "about" them, in the quantity's own unit."""
 
 
 class Value(Model):
@@ -94,9 +94,9 @@ class Value(Model):
 
     kind: Literal["value"]
     quantity: Quantity
-    """What has the value."""
+    """The quantity that has the value."""
     printed: PrintedNumber
-    """The number of the text."""
+    """The number that the text prints."""
 
 
 class Change(Model):
@@ -104,7 +104,7 @@ class Change(Model):
 
     kind: Literal["change"]
     from_: Operand = Field(alias="from")
-    """A quantity or a printed number, of which the change is a share."""
+    """A quantity or a printed number. The change is a share of it."""
     to: Operand
     """A quantity or a printed number."""
     printed: PrintedNumber
@@ -120,7 +120,7 @@ class Difference(Model):
     of: Quantity
     """A quantity."""
     minus: Quantity
-    """The quantity that is taken from it."""
+    """The quantity that is subtracted."""
     printed: Annotated[tuple[PrintedNumber, ...], Field(min_length=1, max_length=MOST, strict=False)]
     """One number for each of the claim's scenarios, in order."""
 
@@ -140,7 +140,7 @@ class MeanOrdering(Model):
 
     kind: Literal["mean_ordering"]
     quantity: Quantity
-    """What is averaged."""
+    """The quantity that is averaged."""
     greater: Id
     """The set whose mean is greater."""
     less: Id
@@ -156,7 +156,7 @@ class Averaged(Model):
 
 
 class Untestable(Model):
-    """A sentence for which no number can be had; kept, so that the list of claims is whole."""
+    """A sentence that no number can test. It is kept to make the list of claims complete."""
 
     kind: Literal["untestable"]
     because: Text
@@ -181,14 +181,14 @@ Test = Annotated[
 
 
 def split(quantity: str) -> tuple[str, str | None, str]:
-    """`method@experiment:measure` -> its three parts; the experiment None where none is named."""
+    """`method@experiment:measure` -> its three parts; the experiment is None if the quantity names none."""
     method, measure = quantity.rsplit(":", 1)
     method, _, experiment = method.partition("@")
     return method, experiment or None, measure
 
 
 def by_margin(test: Test) -> bool:
-    """Whether a test is about a margin, which its claim must then have."""
+    """Whether a test needs a margin from its claim."""
     return isinstance(test, Equivalence | NotGreater) or (isinstance(test, Ordering) and test.clearly)
 
 
@@ -218,9 +218,9 @@ class Claim(Model):
     where: Where
     says: Says
     experiments: SomeIds
-    """Where it is looked at, one verdict each."""
+    """The experiments in which it is judged, one verdict each."""
     protocol: Protocol
-    """What the scores are of: training episodes, greedy ones (of an ensemble the elected member's), the best member."""
+    """The episodes that are scored: training, greedy (an ensemble's elected member), or the best member's."""
     margin: Margin | None = None
     """The smallest difference that matters; ours, never the paper's."""
     test: Test
@@ -228,10 +228,10 @@ class Claim(Model):
     over: Literal["all", "most"] | Count = "all"
     """On how many of its scenarios it must hold."""
     scenarios: SomeIds | None = None
-    """Scenarios or sets; all of the experiment where left out, of training curves all that it trains on."""
+    """Scenarios or sets. Left out: all of the experiment, or for training curves all that it trains on."""
     groups: SomeIds | None = None
-    """Training sets, where a table prints a scenario in several."""
+    """Training sets, if a table prints a scenario for several of them."""
     headline: bool = False
-    """It is one of the abstract or the conclusion."""
+    """Whether the abstract or the conclusion says it."""
     about: Id | None = None
-    """The method that it speaks of; left out where that is the one that is claimed to be better, or as good."""
+    """The method that it is about. Left out: the one that is claimed to be better or as good."""

@@ -1,4 +1,4 @@
-"""What no single entry of a suite file shows: doubles, dangling references, cycles, settings no algorithm has."""
+"""Mistakes that no single entry of a suite file shows: duplicates, dangling references, cycles, unknown settings."""
 
 from __future__ import annotations
 
@@ -36,8 +36,9 @@ _ABSENT = "correct the name, or say in waits_for what is missing"
 
 
 def contradictions(suite: Suite, need_anchors: bool = True) -> list[Problem]:
-    """Problems of a suite as it stands, those that others follow from first; `rereading` looks at its other readings.
+    """Problems of a suite's primary reading; `rereading` checks the other readings.
 
+    Checks run in order, and the first that finds problems ends the search: later problems often follow from earlier.
     need_anchors: see `loading.load`.
     """
     looks = (
@@ -83,9 +84,9 @@ def _wrong_settings(suite: Suite) -> Iterator[Problem]:
 
 
 def _wrong_waiting(suite: Suite) -> Iterator[Problem]:
-    """Parts that are said to wait although they can run, and experiments that cannot run although their parts can.
+    """Parts with `waits_for` that can run, and experiments that cannot run although their parts can.
 
-    Whether an experiment waits rightly cannot be told: what it asks of the harness beyond its parts is in no list.
+    An experiment's own `waits_for` is not checked: no list says what an experiment needs beyond its parts.
     """
     for s in suite.scenario:
         known = s.family in FAMILIES and s.params.get("name") in FAMILIES[s.family].scenarios
@@ -97,7 +98,7 @@ def _wrong_waiting(suite: Suite) -> Iterator[Problem]:
             mend = "remove waits_for; the algorithm takes its hyperparameters"
             yield Problem(f"method[{m.id}].waits_for", shown(m.waits_for), "nothing: it can run", mend)
     for e in suite.experiment:
-        uncounted: dict[Problem, dict[str, None]] = {}  # with the methods that it is one of
+        uncounted: dict[Problem, dict[str, None]] = {}  # each with the methods that have it
         for t in e.training_sets:
             ready = [m for m in e.methods if not suite.waits_for(e, m, t)]
             if ready:
@@ -110,7 +111,7 @@ def _wrong_waiting(suite: Suite) -> Iterator[Problem]:
 
 
 def _unfit(suite: Suite, e: Experiment, t: TrainingSet, ready: Sequence[str]) -> Iterator[Problem]:
-    """What the harness cannot run of a training set whose methods and scenarios it has."""
+    """Why the harness cannot run a training set although it has the methods and scenarios."""
     key, mend = f"experiment[{e.id}]", SPLIT
     one = [m for m in ready if not _takes_several(suite, m)]
     if len(t.scenarios) == 1 and (ordered := [m for m in ready if ALGORITHMS[suite["method", m].algorithm].in_order]):
@@ -125,11 +126,11 @@ def _unfit(suite: Suite, e: Experiment, t: TrainingSet, ready: Sequence[str]) ->
     lost = [s for s in t.scored if s not in t.scenarios and t.plays_as.get(s) not in t.scenarios]
     if len(t.scenarios) > 1 and lost and together:
         got = f"{shown(t.id)} is scored on {listed(lost)}, which it is not trained on"
-        allowed = "score_on with a single training scenario, or plays_as, which names a trained one for each"
+        allowed = "score_on with a single training scenario, or a trained scenario for each in plays_as"
         yield Problem(f"{key}.training_sets", got, allowed, mend)
     for new, trained in t.plays_as.items():
         if new not in t.scored or new in t.scenarios or trained not in t.scenarios:
-            allowed = "scenarios of score_on that it is not trained on, each as one of its scenarios"
+            allowed = "an untrained scenario of score_on, played as one of the training set's scenarios"
             yield Problem(f"{key}.training_sets", f"{shown(new)} as {shown(trained)} in {shown(t.id)}", allowed, mend)
         elif (sizes := _sizes(suite, new)) != (known := _sizes(suite, trained)):
             got = f"{shown(new)}, of sizes {sizes}, as {shown(trained)}"
@@ -139,7 +140,7 @@ def _unfit(suite: Suite, e: Experiment, t: TrainingSet, ready: Sequence[str]) ->
 
 
 def _sizes(suite: Suite, scenario: str) -> tuple[tuple[int, int], ...]:
-    """Each agent's entries of an observation, and actions."""
+    """Each agent's number of observation entries and of actions."""
     params = checked(suite["scenario", scenario].family, suite["scenario", scenario].params)
     return tuple(zip(params.obs_sizes, params.action_sizes, strict=True))
 
@@ -150,7 +151,7 @@ def _takes_several(suite: Suite, method: str) -> bool:
 
 
 def _untaken(suite: Suite, e: Experiment, t: TrainingSet, m: str, mend: str) -> Iterator[Problem]:
-    """Why a method's learner does not take the episodes or the actions of a training set."""
+    """Why a method's learner cannot use the episodes or the actions of a training set."""
     key, takes = f"experiment[{e.id}].training_sets", ALGORITHMS[suite["method", m].algorithm].hyperparameters
     for id_ in t.scenarios:
         params = checked(suite["scenario", id_].family, suite["scenario", id_].params)
@@ -165,20 +166,20 @@ def _untaken(suite: Suite, e: Experiment, t: TrainingSet, m: str, mend: str) -> 
 
 
 def _uncounted(suite: Suite, e: Experiment, t: TrainingSet, m: str, mend: str) -> Iterator[Problem]:
-    """Why a method's budget on a training set cannot be counted, or nothing of it be looked at."""
+    """Why a method's budget on a training set cannot be counted, or nothing of it can be recorded."""
     budget, units = e.own_budget(t, m), ALGORITHMS[suite["method", m].algorithm].units
     owner = f"budget_of.{m}" if m in e.budget_of else "budget"
     if budget.counted is None or budget.counted[0] not in units:
         own = [f"{unit}, or epochs with epoch_episodes" if unit == "episodes" else unit for unit in units]
-        yield Problem(f"experiment[{e.id}].{owner}", str(budget), f"{'; '.join(own)}, where runs are to be made", mend)
+        yield Problem(f"experiment[{e.id}].{owner}", str(budget), f"{'; '.join(own)}, for a cell that runs", mend)
     elif budget.counted[0] == "steps" and len(t.scenarios) > 1:
         got = f"{budget} for {len(t.scenarios)} scenarios in {shown(t.id)}"
-        yield Problem(f"experiment[{e.id}].{owner}", got, "episodes of each, where one run learns several", mend)
+        yield Problem(f"experiment[{e.id}].{owner}", got, "episodes of each, if one run learns several", mend)
     if (recording := e.own_recording(m)) is None:
-        allowed = "a recording, where runs are to be made"
+        allowed = "a recording, for a cell that runs"
         yield Problem(f"experiment[{e.id}].recording", "nothing", allowed, mend)
     elif m in e.budget_of and m not in e.recording_of and budget.unit != e.budget.unit:
-        allowed = f"one in {budget.unit}, as its budget is"
+        allowed = f"one in {budget.unit}, the unit of its budget"
         yield Problem(f"experiment[{e.id}].recording_of.{m}", str(recording.record_every), allowed, "add it")
 
 
@@ -201,7 +202,7 @@ def _wrong_params(scenario: Scenario) -> Iterator[Problem]:
         return
     metrics = metrics_of(scenario.family, params)
     if scenario.metric not in metrics:
-        yield Problem(f"{key}.metric", shown(scenario.metric), listed(metrics), "name one that it is scored in")
+        yield Problem(f"{key}.metric", shown(scenario.metric), listed(metrics), "name one of them")
 
 
 def wrong_budget(
@@ -220,7 +221,7 @@ def wrong_budget(
             allowed = f'a multiple of {rounds}: method "{method}" plays {rounds} {unit} between updates'
             yield Problem(f"{key}.{name}", str(numbers[name]), allowed, "round it")
         elif numbers[unit] % numbers[name] and not (name == "evaluate_every" and numbers[name] > numbers[unit]):
-            beyond = ", or more than it: then none is made on the way" if name == "evaluate_every" else ""
+            beyond = ", or more than the budget for no evaluation on the way" if name == "evaluate_every" else ""
             allowed = f'a divisor of the budget of {numbers[unit]} {unit} of method "{method}"{beyond}'
             yield Problem(f"{key}.{name}", str(numbers[name]), allowed, "change it, or the budget")
         elif numbers[name] < least:
@@ -236,8 +237,8 @@ def wrong_budget(
             allowed = f"a divisor of the first phase of {stated} {unit}"
             yield Problem(f"{key}.{name}", str(numbers[name]), allowed, "change it, or the first phase")
     if stated and phase is None:
-        allowed = f'nothing, for method "{method}", which has but one phase'
-        yield Problem(f"{key}.budget.first_phase", str(stated), allowed, "leave it out")
+        allowed = f'nothing, for method "{method}", which has only one phase'
+        yield Problem(f"{key}.budget.first_phase", str(stated), allowed, "remove it")
     for key, (got, lowest) in hyperparameters.least(episode_limit).items():
         if got < lowest:
             allowed = f"at least {lowest}, with episodes of {episode_limit} steps"
@@ -245,7 +246,7 @@ def wrong_budget(
 
 
 def _enlarged(suite: Suite, name: str, profile: Profile) -> Iterator[Problem]:
-    """Profiles are reductions: under none a method trains longer than in the paper."""
+    """Profiles are reductions: a method never trains longer under one than in the paper."""
     for e in suite.experiment:
         counted = (e.own_budget(t, m).counted for t in e.training_sets for m in e.methods)
         for unit, own in filter(None, dict.fromkeys(counted)):
@@ -256,15 +257,15 @@ def _enlarged(suite: Suite, name: str, profile: Profile) -> Iterator[Problem]:
 
 
 def _not_reduced(suite: Suite, name: str, profile: Profile) -> Iterator[Problem]:
-    """Hyperparameters that a profile changes are counts of some method, and become smaller in all that state them."""
+    """A hyperparameter that a profile changes must be a count, and become smaller in every method that states it."""
     for key, asked in profile.hyperparameters.items():
         stated = [own[key].value for own in map(suite.settings, (m.id for m in suite.method)) if key in own]
         counts = [value for value in stated if isinstance(value, int) and not isinstance(value, bool)]
         place = f"profile[{name}].hyperparameters.{key}"
         if not stated or len(counts) < len(stated):
-            yield Problem(place, str(asked), "a count that a method states", "name such a one")
+            yield Problem(place, str(asked), "a count that a method states", "name such a hyperparameter")
         elif asked > min(counts):
-            allowed = f"at most {min(counts)}, as a method states it: a profile is a reduction"
+            allowed = f"at most {min(counts)}, the smallest that a method states: a profile is a reduction"
             yield Problem(place, str(asked), allowed, "make it smaller")
 
 
@@ -282,7 +283,7 @@ def _wrong_budgets(suite: Suite) -> Iterator[Problem]:
 
 
 def wrong_quantities(suite: Suite) -> Iterator[Problem]:
-    """Comparisons that cannot be meant: of a thing with itself, of a curve the protocol or the method does not have."""
+    """Impossible comparisons: of a thing with itself, or of a curve that the protocol or the method does not have."""
     times = (own for own in suite.measure if isinstance(own, FirstReach))
     for id_, level in ((own.id, level) for own in times for level in own.quantities):
         if isinstance(suite["measure", split(level)[2]], FirstReach):
@@ -290,7 +291,7 @@ def wrong_quantities(suite: Suite) -> Iterator[Problem]:
     for c in suite.claim:
         key, named = f"claim[{c.id}].test", quantities(c.test)
         if len({*named}) < len(named):
-            yield Problem(key, listed(named), "each quantity once", "remove the double")
+            yield Problem(key, listed(named), "each quantity once", "remove the duplicate")
         for quantity in named:
             method, _, measure = split(quantity)
             found = suite["measure", measure]
@@ -304,11 +305,11 @@ def wrong_quantities(suite: Suite) -> Iterator[Problem]:
                 yield Problem(f"claim[{c.id}].protocol", shown(c.protocol), allowed, f'or change measure "{measure}"')
             if series.startswith("loss/") and series.removeprefix("loss/") not in losses:
                 allowed = listed(f"loss/{name}" for name in losses)
-                yield Problem(f"measure[{measure}].series", shown(series), allowed, f'name one of "{method}"')
+                yield Problem(f"measure[{measure}].series", shown(series), allowed, f'name a loss of "{method}"')
 
 
 def _wrong_substitutes(suite: Suite) -> Iterator[Problem]:
-    """A substitute that stands in for nothing, or training sets of it that cannot be trained."""
+    """Substitutes that replace nothing, and training sets that cannot be trained with one."""
     for name, profile in suite.profile.items():
         if (by := profile.substitute) is None:
             continue
@@ -330,7 +331,7 @@ def _wrong_substitutes(suite: Suite) -> Iterator[Problem]:
 
 
 def missing_scales(suite: Suite) -> Iterator[Problem]:
-    """Scenarios without anchors although something that can be run has a share of their scale."""
+    """Scenarios without anchors, although a claim or metric that can be run uses a share of their scale."""
     below = {m.id for m in suite.measure if isinstance(m, FirstReach) and m.below and m.below.share_of_scale}
     scaled, needed = [c for c in suite.claim if _scaled(c, below)], dict[str, str]()
     for e in suite.experiment:
@@ -342,7 +343,7 @@ def missing_scales(suite: Suite) -> Iterator[Problem]:
     for id_, user in needed.items():
         if suite["scenario", id_].anchors is None:
             mend = f"measure them: bench anchors {suite.id}"
-            yield Problem(f"scenario[{id_}].anchors", "nothing", f"anchors: {user} has a share of their scale", mend)
+            yield Problem(f"scenario[{id_}].anchors", "nothing", f"anchors: {user} uses a share of their scale", mend)
 
 
 def _scaled(claim: Claim, below: set[str]) -> bool:

@@ -1,4 +1,4 @@
-"""What is wrong with a file, said so that it can be mended: key, got, allowed, mend."""
+"""Problems of a file, each with the key, what was got, what is allowed and how to mend it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ FIXES = {
 
 TOP = "(top level)"
 QUOTE = "'"
-SHOWN = 50  # problems of one file
-MOST_PROBLEMS = 1000  # that are looked at: to word a hundred thousand takes minutes, and nobody reads them
+SHOWN = 50  # problems shown of one file
+MOST_PROBLEMS = 1000  # problems worded of one file: a hundred thousand take minutes, and nobody reads them
 
-PLAIN = {  # what the library says in words of its own
+PLAIN = {  # our words for pydantic's
     "model_type": "a table",
     "model_attributes_type": "a table",
     "dict_type": "a table",
@@ -60,9 +60,9 @@ def told(source: str | Path, problems: Sequence[Problem]) -> str:
 
 
 def unprintable(root: Any) -> Iterator[Problem]:
-    """Control characters, line ends among them, in a file's keys and texts: whatever shows them would obey them."""
-    mend = "leave them out; a long text goes on in the next line after a backslash"
-    left: list[tuple[Any, Any]] = [(root, None)]  # with its place: the place above it, and the step from there
+    """Control characters, line ends included, in a file's keys and texts: a terminal that shows them obeys them."""
+    mend = "remove them; to continue a long text on the next line, end the line with a backslash"
+    left: list[tuple[Any, Any]] = [(root, None)]  # each value with its place: the place above, and the step from there
     found = 0
     while left and found < MOST_PROBLEMS:
         value, at = left.pop()
@@ -70,7 +70,7 @@ def unprintable(root: Any) -> Iterator[Problem]:
             found += 1
             bad = ", ".join(dict.fromkeys(visible(c) for c in value if not c.isprintable()))
             yield Problem(
-                key_path(_steps(at), root), f"{bad} in {shown(value)}", "characters that print, on one line", mend
+                key_path(_steps(at), root), f"{bad} in {shown(value)}", "printable characters, on one line", mend
             )
         elif isinstance(value, Mapping):
             left += [(own, (at, name)) for name, own in [*value.items()][::-1]]
@@ -88,7 +88,7 @@ def _steps(place: Any) -> list[int | str]:
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
-    """`; did you mean "x"?` where an allowed word is close, else nothing."""
+    """`; did you mean "x"?` if an allowed word is close, else ""."""
     close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)
     return f'; did you mean "{close[0]}"?' if close else ""
 
@@ -98,15 +98,15 @@ def listed(words: Iterable[str]) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as the file has it, cut to a line."""
+    """A value as the file has it, cut to 80 characters."""
     text = f'"{value}"' if isinstance(value, str) else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
 
 def key_path(location: Sequence[int | str], root: Any) -> str:
-    """`("method", 3, "lr")` -> `method[knowru].lr`: list entries by their id where they have one."""
+    """`("method", 3, "lr")` -> `method[knowru].lr`: list entries by their id, if they have one."""
     path = ""
-    node: object = root  # a step that is not in it and not the last is a union's tag: passed over
+    node: object = root  # a step that is neither in the node nor the last is a union's tag: skipped
     for step in location:
         if isinstance(node, list) and isinstance(step, int) and step < len(node):
             node = node[step]
@@ -126,15 +126,15 @@ def explain(
     keys: Mapping[str, Sequence[str]] | None = None,
     forms: Mapping[str, str] | None = None,
 ) -> list[Problem]:
-    """A pydantic error as problems, one for a place.
+    """A pydantic error as problems, one per place.
 
-    keys: allowed key names by the model's title, for unknown keys. forms: how a table looks, by its model's name.
+    keys: allowed key names by the model's title, for unknown keys. forms: how a table looks, by the model's name.
     """
     found: dict[tuple[str, str], Problem] = {}
     for own in _first(error.errors(include_url=False)[:MOST_PROBLEMS]):
         problem = _problem(own, root, keys or {}, forms or {})
         place = (problem.key, problem.got)
-        if before := found.get(place):  # a value that is of none of several types
+        if before := found.get(place):  # the value fits none of several types
             known = before.allowed.split(" or ")
             both = before.allowed if problem.allowed in known else f"{before.allowed} or {problem.allowed}"
             found[place] = replace(before, allowed=both)
@@ -144,7 +144,7 @@ def explain(
 
 
 def _first(errors: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """Without lists that are too short only because what is in them is wrong."""
+    """The errors, without lists that are too short only because their entries are wrong."""
     places = [error["loc"] for error in errors]
     for error in errors:
         at = error["loc"]
@@ -164,10 +164,10 @@ def _problem(
     allowed = str(context.get("expected") or context.get("expected_tags") or PLAIN.get(kind) or said)
     if kind == "string_pattern_mismatch":
         allowed = str(IN_WORDS.get(context["pattern"], said))
-    if kind == "misfit":  # its parts are said by the model itself: baselines/specs/base.py
+    if kind == "misfit":  # the model itself words the parts: baselines/specs/base.py
         named = f"{key}.{context['key']}".removeprefix(f"{TOP}.") if context["key"] else key
         return Problem(named, context["got"], context["allowed"], context["mend"])
-    if kind == "union_tag_invalid":  # the table is told by one of its keys
+    if kind == "union_tag_invalid":  # one key tells the table's kind
         key, got = f"{key}.{context['discriminator'].strip(QUOTE)}", shown(context["tag"])
     if kind == "union_tag_invalid" or (kind == "literal_error" and isinstance(error["input"], str)):
         words = [word.strip(f"{QUOTE} ") for word in allowed.replace(" or ", ", ").split(",")]
@@ -188,5 +188,5 @@ def _problem(
 
 
 def _table(location: Sequence[int | str]) -> str:
-    """The table a key stands in, list positions left out: `("method", 3, "x")` -> `method`."""
+    """The table that holds a key, without list positions: `("method", 3, "x")` -> `method`."""
     return ".".join(str(step) for step in location[:-1] if not isinstance(step, int))

@@ -1,4 +1,4 @@
-"""Files that others wrote: read without waiting for them, and none that is larger than it can be."""
+"""Reading files that others wrote, without blocking and with a limit on their size."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 
 def read_bytes(path: Path, most: int) -> bytes:
-    """A regular file of at most so many bytes; links are followed. Raises OSError that says what it is instead.
+    """The content of a regular file of at most `most` bytes; links are followed. Raises OSError for anything else.
 
-    Nobody may ever write into a named pipe, and a device may have no end.
+    A named pipe may never get a writer, and a device may have no end.
     """
     if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError(errno.EINVAL, "no regular file", str(path))
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         content = b"" if size > most else file.read(most + 1)

@@ -1,4 +1,4 @@
-"""Suite files: TOML -> models. An error names file, key, what was got, what is allowed, how to mend."""
+"""Suite files: TOML -> models. An error names the file, the key, what was got, what is allowed and how to mend it."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ from bench.suite.rereading import wrong_readings
 from bench.suite.shipped import available, folder
 from bench.suite.windows import needless
 
-MOST_BYTES = 2**21  # of a suite file; the longest of ours has 80,000
-MOST_PARTS = 32  # of a dotted key
+MOST_BYTES = 2**21  # in a suite file; our longest has 80,000
+MOST_PARTS = 32  # in a dotted key
 _KEY_PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
 LONG_KEY = re.compile(rf"(?<![\w.\"'-]){_KEY_PART}(?:[ \t]*+\.[ \t]*+{_KEY_PART}){{{MOST_PARTS}}}")
 
@@ -57,19 +57,20 @@ LONG_KEY = re.compile(rf"(?<![\w.\"'-]){_KEY_PART}(?:[ \t]*+\.[ \t]*+{_KEY_PART}
 def load(name: str, need_anchors: bool = True) -> Suite:
     """A suite by its name, or a suite file by its path (`*.toml`). Raises SuiteError.
 
-    need_anchors: claims whose margin is a share of a scenario's scale need that scale; `bench anchors` itself does not.
+    need_anchors: whether to require the scale of each scenario whose share is a claim's margin; `bench anchors` does
+    not, since it measures them.
     """
     path = Path(name) if name.endswith(".toml") else folder() / f"{name}.toml"
-    if os.path.isfile(path):  # pathlib's own raises for a name that is too long
+    if os.path.isfile(path):  # pathlib's is_file raises for a name that is too long
         try:
             content = read_bytes(path, MOST_BYTES)
         except OSError as error:
-            mend = "name a file that can be read and holds a suite"
+            mend = "name a readable file that holds a suite"
             got = error.strerror or str(error)
             raise SuiteError(name, [Problem("(file)", got, f"at most {MOST_BYTES:,} bytes", mend)]) from None
         return parse(content, path, need_anchors)
     if name.endswith(".toml"):
-        got = "a folder" if os.path.isdir(path) else "no regular file" if os.path.exists(path) else "no such file"
+        got = "a folder" if os.path.isdir(path) else "not a regular file" if os.path.exists(path) else "no such file"
         raise SuiteError(name, [Problem("(file)", got, "a suite file", "correct the path")])
     here = f'; did you mean "{name}.toml", which is in this folder?' if os.path.isfile(f"{name}.toml") else ""
     mend = f"name one of them, or a path ending in .toml{here or nearest(name, available())}"
@@ -87,12 +88,12 @@ def parse(content: bytes, source: str | Path, need_anchors: bool = True) -> Suit
     except tomllib.TOMLDecodeError as error:
         open_ = str(error).startswith(r"Illegal character '\n'")
         mend = (
-            "close the quote; a text of several lines has three of them at each end" if open_ else "correct that line"
+            "close the quote; a text of several lines needs three quotes at each end" if open_ else "correct that line"
         )
         raise SuiteError(source, [Problem("(file)", str(error), "TOML 1.0", mend)]) from None
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets nested as deep
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, or thousands of nested brackets
         raise SuiteError(
-            source, [Problem("(file)", str(error), "numbers and nesting of sane size", "cut it")]
+            source, [Problem("(file)", str(error), "shorter numbers, less nesting", "shorten it")]
         ) from None
     if long := next(_long_lists(tables), None):
         raise SuiteError(source, [Problem(long, f"more than {MOST} entries", f"at most {MOST}", "shorten it")])
@@ -109,9 +110,9 @@ def parse(content: bytes, source: str | Path, need_anchors: bool = True) -> Suit
 
 
 def toml(text: str) -> dict[str, Any]:
-    """TOML -> tables. Raises ValueError, RecursionError; also for a key of more parts than any has.
+    """TOML -> tables. Raises ValueError and RecursionError; ValueError also for a key of too many parts.
 
-    Python's reader walks from the top for every part of a dotted key: fifty thousand of them took it an hour.
+    Python's reader walks from the top for every part of a dotted key: a key of fifty thousand parts took it an hour.
     """
     if found := LONG_KEY.search(text):
         line = text.count("\n", 0, found.start()) + 1
@@ -120,7 +121,7 @@ def toml(text: str) -> dict[str, Any]:
 
 
 def _long_lists(node: Any, place: str = "") -> Iterator[str]:
-    """Where lists and tables are longer than any may be: looked for first, for each entry would be a problem."""
+    """The places of lists and tables that are too long. Checked first: each of their entries could be a problem."""
     entries = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     if isinstance(node, list | dict) and len(node) > MOST:
         yield place or TOP
@@ -130,12 +131,12 @@ def _long_lists(node: Any, place: str = "") -> Iterator[str]:
 
 
 def dump(suite: Suite) -> str:
-    """The suite as TOML that `parse` reads back as the same suite: the keys that its file had, without comments."""
+    """The suite as TOML with the keys of its file, without comments. `parse` reads it back as the same suite."""
     return tomli_w.dumps(suite.model_dump(mode="json", by_alias=True, exclude_unset=True))
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of suite files, for editors; what no single entry shows is `contradictions`' business."""
+    """The JSON Schema of suite files, for editors. It does not cover mistakes between entries (`contradictions`)."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Suite.model_json_schema(by_alias=True)}
 
 
@@ -144,7 +145,7 @@ def _fields(model: type[BaseModel]) -> list[str]:
 
 
 def _by_kind(key: str, union: Any) -> dict[str, list[str]]:
-    """The keys of each model of a union that `kind` tells apart."""
+    """The keys of each model of a union whose members differ by `kind`."""
     models = get_args(get_args(union)[0])
     return {f"{key}.{get_args(m.model_fields['kind'].annotation)[0]}": _fields(m) for m in models}
 

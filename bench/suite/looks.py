@@ -1,4 +1,4 @@
-"""Declared looks that cannot be meant: out of order, at too high a level, or not those of what is compared with."""
+"""Mistakes in declared looks: out of order, at too high a level, or unlike those of a compared experiment."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from bench.suite import NIGHTLY, Looks, Retained, Suite, quantities
 from bench.suite.explain import Problem, shown
 
-LEAST_STEP = 0.01  # of the seeds before, that a look adds; the closer looks are, the longer takes what they cost
-ERROR = 0.05  # one-sided, over all looks: `bench.stats.estimates.ERROR`, whose numpy no other suite needs
-HARDLY = 0.0005  # above it: what a level of four digits may spend
+LEAST_STEP = 0.01  # least growth from look to look; for closer ones the level takes long to compute
+ERROR = 0.05  # one-sided, over all looks; equals `bench.stats.estimates.ERROR`, whose import would load numpy
+HARDLY = 0.0005  # tolerance above ERROR for a level written with four digits
 
 
 def wrong_looks(suite: Suite) -> Iterator[Problem]:
@@ -19,7 +19,9 @@ def wrong_looks(suite: Suite) -> Iterator[Problem]:
     written |= {f"profile[{name}]": profile.seeds for name, profile in suite.profile.items()}
     for owner, seeds in written.items():
         if isinstance(seeds, Looks) and owner == f"profile[{NIGHTLY}]":
-            yield Problem(f"{owner}.seeds", shown(list(seeds.looks)), "a number: no night is a look", "write a number")
+            yield Problem(
+                f"{owner}.seeds", shown(list(seeds.looks)), "a number: nightly runs have no looks", "write a number"
+            )
         elif isinstance(seeds, Looks):
             yield from _unordered(f"{owner}.seeds.looks", seeds.looks) or _level(f"{owner}.seeds.nominal", seeds)
 
@@ -32,31 +34,31 @@ def _unordered(key: str, looks: tuple[int, ...]) -> list[Problem]:
         if after < before * (1 + LEAST_STEP):
             got = f"{after} after {before}"
             allowed = f"looks that add at least {LEAST_STEP:.0%} of the seeds before"
-            return [Problem(key, got, allowed, "leave some out")]
+            return [Problem(key, got, allowed, "remove some")]
     return []
 
 
 def _level(key: str, seeds: Looks) -> Iterator[Problem]:
-    """A written level that is not what the looks allow."""
+    """A written level that is higher than the looks allow."""
     if seeds.nominal is None:
         return
     if len(seeds.looks) == 1:
         if seeds.nominal != ERROR:
             allowed = f"{ERROR:g}: a single look has the whole level"
-            yield Problem(key, shown(seeds.nominal), allowed, "leave nominal out, or declare more looks")
+            yield Problem(key, shown(seeds.nominal), allowed, "remove nominal, or declare more looks")
         return
-    from bench.stats.looks import nominal_level, overall_error  # numpy comes with it, which suites without looks spare
+    from bench.stats.looks import nominal_level, overall_error  # it loads numpy, which suites without looks do not need
 
     spent = overall_error(seeds.nominal, seeds.looks)
     if spent > ERROR + HARDLY:
         most = nominal_level(seeds.looks)
         got = f"{seeds.nominal:g}, which spends {spent:.1%} over the looks {shown(list(seeds.looks))}"
         allowed = f"a one-sided level that spends {ERROR:.0%} over all looks: at most {most:.5f}"
-        yield Problem(key, got, allowed, "leave nominal out, and it is worked out")
+        yield Problem(key, got, allowed, "remove nominal: the level is then computed")
 
 
 def unlike_looks(suite: Suite) -> Iterator[Problem]:
-    """Claims and printed values that compare experiments whose looks are not the same: they have no look in common."""
+    """Claims and printed values that compare experiments with different looks: they cannot be judged at one look."""
     for name, profile in suite.profile.items():
         for key, id_, homes in _compared(suite):
             own = suite["experiment", id_].schedule(profile)
@@ -69,7 +71,7 @@ def unlike_looks(suite: Suite) -> Iterator[Problem]:
 
 
 def _compared(suite: Suite) -> Iterator[tuple[str, str, list[str]]]:
-    """What is judged in an experiment and reads others: its key, the experiment, the others."""
+    """Claims and values that are judged in an experiment and read others: the key, the experiment, the others."""
     read = {(f"claim[{c.id}]", id_): quantities(c.test) for c in suite.claim for id_ in c.experiments}
     for table in suite.published:
         if isinstance(table.derived, Retained):

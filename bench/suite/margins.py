@@ -1,4 +1,4 @@
-"""Margins so wide that a claim about nearness can hardly fail: compared with what a team can learn in a scenario."""
+"""Margins so wide, next to what a team can learn in a scenario, that a claim about nearness can hardly fail."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from statistics import fmean
 from bench.suite import Margin, Scenario, Suite
 from bench.suite.claims import Ordering, by_margin
 
-MOST_LEARNED = 0.5  # ours: a wider margin calls a team that learned half the same as one that learned all
+MOST_LEARNED = 0.5  # our choice: under a wider margin, a team that learned half counts the same as one that learned all
 
 
 def wide_margins(suite: Suite) -> Iterator[str]:
-    """One line for each claim, or printed table, and scenario whose margin is wider than half of what can be learned.
+    """One line for each claim or printed table, and scenario, whose margin is wider than half of what can be learned.
 
-    What can be learned is the gain of the suite's pilots where it declares them, else the good script's above the
-    random policy. Claims that are not about nearness are left out, for an advantage by a wide margin is hard to have;
-    so are margins of claims that are a share of a mean or of the budget, and printed values in another metric than
-    their scenario's, such as a retention. Of several printed values the widest margin counts.
+    What can be learned is the gain of the suite's pilots. Without pilots, it is the good script's gain over the random
+    policy. Left out are: claims that are not about nearness, since an advantage by a wide margin is hard to reach;
+    claims whose margin is a share of a mean or of the budget; printed values in another metric than their scenario's,
+    such as a retention. Of several printed values the widest margin counts.
     """
     for claim in (c for c in suite.claim if by_margin(c.test) and not isinstance(c.test, Ordering)):
         experiments = (suite["experiment", e] for e in claim.experiments)
@@ -35,7 +35,7 @@ def wide_margins(suite: Suite) -> Iterator[str]:
 
 
 def _wide(suite: Suite, what: str, scope: str, margin: float | None) -> Iterator[str]:
-    """The line of one that is too wide. scope: a scenario or a set."""
+    """The line for a margin that is too wide. scope: a scenario or a set."""
     learned = _learned([suite["scenario", id_] for id_ in suite.members(scope)])
     if margin is not None and learned is not None and margin > MOST_LEARNED * learned:
         share = f"{margin:.3g} is {margin / learned:.0%} of what can be learned there ({learned:.3g})"
@@ -43,7 +43,7 @@ def _wide(suite: Suite, what: str, scope: str, margin: float | None) -> Iterator
 
 
 def _margin(declared: Margin | None, scale: float | None, printed: float | None = None) -> float | None:
-    """In the scenarios' metric, None where that is not known. printed: what a relative margin is a share of."""
+    """The margin in the scenarios' metric; None if unknown. printed: the value that a relative margin is a share of."""
     if declared is None or declared.absolute is not None:
         return declared and declared.absolute
     share, of = (declared.relative, printed) if declared.relative is not None else (declared.share_of_scale, scale)
@@ -51,7 +51,7 @@ def _margin(declared: Margin | None, scale: float | None, printed: float | None 
 
 
 def _learned(scenarios: list[Scenario]) -> float | None:
-    """The mean gain, None where one scenario tells none."""
+    """The mean gain; None if it is unknown for one of the scenarios."""
     gains = [
         s.pilot.trained - s.pilot.untrained if s.pilot else s.anchors.good - s.anchors.random if s.anchors else None
         for s in scenarios

@@ -1,4 +1,4 @@
-"""Measures: one number a run, read off its curves or its final evaluation."""
+"""Measures: one number per run, read from its curves or its final evaluation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Series = Annotated[
     str,
     Field(
         pattern=r"^(training|evaluation(/(best|worst|member_\d+))?|loss/[a-z_]+)$",
-        description="A curve: training, evaluation or loss/NAME; of an ensemble evaluation/best, /worst or /member_N.",
+        description="A curve: training, evaluation or loss/NAME; for ensembles evaluation/best, /worst or /member_N.",
     ),
 ]
 After = Literal["start", "first_update", "turn"]
@@ -24,11 +24,11 @@ class Margin(Model):
     example: ClassVar[str] = "{ share_of_scale = 0.1 }"
 
     share_of_scale: Positive | None = None
-    """Of good script less no-information script."""
+    """A share of the good script's score minus the no-information script's."""
     share_of_budget: Positive | None = None
-    """Of the training episodes."""
+    """A share of the training episodes."""
     relative: Positive | None = None
-    """Of the smaller side's mean."""
+    """A share of the smaller side's mean."""
     absolute: Positive | None = None
     """In the quantity's own unit."""
 
@@ -40,14 +40,14 @@ class Margin(Model):
 
 
 class Window(Model):
-    """Mean of a curve over shares of the budget, from the start or from the first update on; or of its second phase."""
+    """Mean of a curve over shares of the budget, counted from the start, the first update or the second phase."""
 
     id: Name
     says: Says
     kind: Literal["window"]
     series: Series
     after: After = "start"
-    """Where the window's shares are counted from; "turn": they are shares of what follows the first phase."""
+    """Where the window's shares start; "turn": at the end of the first phase, as shares of what follows it."""
     window: Annotated[tuple[Share, Share], Field(strict=False)]
     """Start and stop, as shares of the budget."""
 
@@ -68,44 +68,47 @@ class Untrained(Model):
 
 
 class FirstReach(Model):
-    """Episodes until a curve reaches a level and stays; censored at the budget."""
+    """Episodes until a curve reaches a level and stays there; censored at the budget."""
 
     id: Name
     says: Says
     kind: Literal["first_reach"]
     series: Series
     level: Quantity | float
-    """The quantity whose mean over seeds, less `below`, is to be reached; or a score that the paper names."""
+    """The level: a quantity's mean over seeds minus `below`, or a score that the paper names."""
     below: Margin | None = None
-    """How far below the quantity is enough; a score that is named is to be reached whole."""
+    """How far below the quantity is enough. A named score must be reached in full."""
     smooth: Count
     """Points in the moving average."""
     hold: Count
     """Points in a row at or above the level."""
     after: Literal["start", "turn"] = "start"
-    """Where it counts from; "turn": where the first phase ends."""
+    """Where counting starts; "turn": at the end of the first phase."""
 
     @model_validator(mode="after")
     def _below_what(self) -> FirstReach:
         if isinstance(self.level, str) is (self.below is None):
-            raise ValueError("below: with a quantity as level, and with it alone")
+            raise ValueError("below: required with a quantity as level, forbidden with a number")
         return self
 
     @property
     def quantities(self) -> tuple[str, ...]:
-        """What its level is read off, if it is no number."""
+        """The quantity that its level is read from, unless the level is a number."""
         return (self.level,) if isinstance(self.level, str) else ()
 
 
 class RelativeTime(Model):
-    """A time to threshold as a share of a baseline's own, seed by seed, to the highest level of several methods."""
+    """A method's time to threshold as a share of a baseline's time, seed by seed.
+
+    The threshold is the highest level among several methods.
+    """
 
     id: Name
     says: Says
     kind: Literal["relative_time"]
     series: Series
     levels: Annotated[tuple[Quantity, ...], Field(min_length=1, max_length=MOST, strict=False)]
-    """Of these the one with the highest mean is the level, and its method the baseline."""
+    """The one with the highest mean is the level, and its method is the baseline."""
     below: Margin
     """How far below the level is enough."""
     smooth: Count
@@ -118,25 +121,25 @@ LEAST_DRAWS = 30
 
 
 class MemberShare(Model):
-    """How the members of an ensemble share a part among them, over all of a run's comparisons.
+    """How the members of an ensemble share a role among them, over all comparisons of a run.
 
-    Of a method without members it is one number of all runs together: whose training curve is the highest, point by
-    point.
+    For a method without members it is one number for all runs together: at each point of the training curves the
+    highest run wins.
     """
 
     id: Name
     says: Says
     kind: Literal["member_share"]
     of: Literal["teacher", "elected"]
-    """Who taught, or who had the best recent returns."""
+    """The role: the teacher, or the member with the best recent returns."""
     take: Literal["largest", "unevenness"]
-    """The largest share of a member, or the largest distance of a share from an even one."""
+    """The largest share of a member, or the largest distance of a share from an even split."""
     least: Count = LEAST_DRAWS
-    """Comparisons that a run must have; a share of fewer says nothing."""
+    """The least comparisons a run must have; a share of fewer means nothing."""
 
 
 class Surpass(Model):
-    """Of all pairs of a student and a distillation, the share in which the student scores higher than its teacher."""
+    """The share of all pairs (student, distillation) in which the student scores higher than its teacher."""
 
     id: Name
     says: Says
@@ -144,7 +147,7 @@ class Surpass(Model):
     window: Annotated[tuple[Share, Share], Field(strict=False)] = (0.0, 1.0)
     """Start and stop, as shares of the budget."""
     least: Count = LEAST_DRAWS
-    """Distillations that the window must have; a share of fewer says nothing."""
+    """The least distillations the window must have; a share of fewer means nothing."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Surpass:
@@ -154,13 +157,13 @@ class Surpass(Model):
 
 
 class AtTurn(Model):
-    """What a team reached right after the turn between two phases, before it learned on."""
+    """What a team reached right after the first of two phases, before it learned anything in the second."""
 
     id: Name
     says: Says
     kind: Literal["at_turn"]
     of: Annotated[Text, Field(pattern=r"^[a-z_]+$")] | None = None
-    """What is told beside the score, an outcome of the scenario, say; left out: the score."""
+    """Another recorded value, such as an outcome of the scenario. Left out: the score."""
 
     @property
     def series(self) -> str:
@@ -168,9 +171,9 @@ class AtTurn(Model):
 
 
 class Spread(Model):
-    """How far a run's curve lies from the median of all runs of its cell, averaged over points of a window.
+    """How far a run's curve lies from the median of all runs of its cell, averaged over the points of a window.
 
-    Brown and Forsythe's (1974) way to compare standard deviations: one number a run, and the usual comparison of these.
+    This is how Brown and Forsythe (1974) compare standard deviations: one number per run, then the usual comparison.
     """
 
     id: Name
@@ -178,7 +181,7 @@ class Spread(Model):
     kind: Literal["spread"]
     series: Series
     after: After = "start"
-    """As in a window."""
+    """As in `Window`."""
     window: Annotated[tuple[Share, Share], Field(strict=False)]
     """Start and stop, as shares of the budget."""
 
@@ -204,21 +207,21 @@ class Fluctuation(Model):
 
 
 class Groups(Model):
-    """The first episodes of an evaluation in groups of so many, which weigh differently."""
+    """The first episodes of an evaluation, in groups of equal size with different weights."""
 
     episodes: Count
-    """Of a group."""
+    """Episodes in a group."""
     weights: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=MOST, strict=False)]
-    """Of the groups, in their order; what counts is their share of the sum."""
+    """The groups' weights, in order. Each counts by its share of the sum."""
 
     @property
     def all_episodes(self) -> int:
-        """How many are read."""
+        """How many episodes are read."""
         return self.episodes * len(self.weights)
 
     @property
     def alike(self) -> int:
-        """How many episodes that weigh alike say as much (Kish's effective size)."""
+        """How many equally weighted episodes carry as much information (Kish's effective sample size)."""
         return int(self.episodes * sum(self.weights) ** 2 / sum(w * w for w in self.weights))
 
 
@@ -231,7 +234,7 @@ class Final(Model):
     protocol: Protocol = "greedy"
     """How the final evaluation acts."""
     groups: Groups | None = Field(default=None, exclude_if=lambda value: value is None)
-    """Left out: every episode counts, and all alike."""
+    """Left out: every episode counts, with equal weight."""
 
 
 class Retention(Model):
@@ -245,7 +248,7 @@ class Retention(Model):
 
 
 class PolicySize(Model):
-    """Parameters of what the agents act with: of the cell's settings, for each seed that finished a run of it."""
+    """Number of parameters that the agents act with. It follows from the cell's settings; each finished seed has it."""
 
     id: Name
     says: Says
@@ -253,7 +256,7 @@ class PolicySize(Model):
 
 
 class Declared(Model):
-    """A number that the harness cannot take yet; claims about it are `not_run`."""
+    """A number that the harness cannot measure yet; claims about it are `not_run`."""
 
     id: Name
     says: Says
@@ -263,7 +266,7 @@ class Declared(Model):
     higher_is_better: bool = True
     """Which way is better."""
     because: Text
-    """Why it is not taken."""
+    """Why it is not measured."""
 
 
 Measure = Annotated[
@@ -284,4 +287,4 @@ Measure = Annotated[
     Field(discriminator="kind"),
 ]
 CurveMeasure = Window | Untrained | FirstReach | RelativeTime | TimeOfBest | Fluctuation | AtTurn | Spread
-MemberMeasure = MemberShare | Surpass  # of an ensemble's own curves
+MemberMeasure = MemberShare | Surpass  # read from an ensemble's own curves

@@ -1,4 +1,4 @@
-"""What a scenario can be scored by: what papers print, and what families bring. All: higher is better."""
+"""Metrics that a scenario can be scored by: those of papers, and those of families. Higher is always better."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.envs import FAMILIES
 
 METRICS = {
     "step_reward": "an episode's reward averaged over its steps and agents",
-    "return": "an episode's undiscounted return, of an agent on average",
+    "return": "an episode's undiscounted return, averaged over agents",
     "return_sum": "an episode's undiscounted return, summed over agents",
     "win_rate": "share of episodes won",
     "goal_balance": "goal of the last step: 1 scored, -1 conceded, 0 none",
@@ -21,7 +21,7 @@ BOUNDED = ("win_rate", "ndcg")  # metrics between 0 and 1
 
 
 def metric_names() -> list[str]:
-    """Of all metrics that there are. Which of them a scenario has is `bench.envs.metrics_of`."""
+    """The names of all metrics. `bench.envs.metrics_of` has those of one scenario."""
     return [*dict.fromkeys((*METRICS, *(m for family in FAMILIES.values() for m in family.metrics)))]
 
 

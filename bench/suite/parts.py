@@ -1,7 +1,7 @@
 """Scenarios, methods, experiments, profiles, deviations: what a paper runs.
 
-`waits_for`, wherever it stands, says what is missing before that part can run here. The plan leaves such cells out and
-names them; their claims and printed values are `not_run`.
+`waits_for` on any part says what is missing before that part can run here. The plan leaves such cells out and names
+them. Their claims and printed values are `not_run`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from bench.suite.seeds import Looks, Runs, Schedule, Seeds, fixed_or_looks, sche
 from bench.suite.tuning import Tuning
 
 Repository = Annotated[str, Field(pattern=r"^[\w-][\w.-]*/[\w-][\w.-]*(@[0-9a-f]{7,40})?$")]
-Steps = Annotated[int, Field(ge=1, le=10**6)]  # of an episode
+Steps = Annotated[int, Field(ge=1, le=10**6)]  # in an episode
 
 
 class Paper(Model):
@@ -54,30 +54,30 @@ class Paper(Model):
     authors: Text
     """As printed."""
     year: Annotated[int, Field(ge=1900, le=2999)]
-    """Of publication."""
+    """The year of publication."""
     doi: Annotated[Text, Field(pattern=r"^10\.\d{4,9}/[\w.()/;:-]+$")] | None = None
-    """Of the text that the suite is written from, e.g. `10.1109/TG.2023.3316697`."""
+    """The DOI of the text that the suite is written from, e.g. `10.1109/TG.2023.3316697`."""
     arxiv: Annotated[Text, Field(pattern=r"^\d{4}\.\d{4,5}(v\d+)?$")] | None = None
     """Its number on arXiv, e.g. `2103.14891`."""
     code: Annotated[tuple[Repository, ...], Field(max_length=MOST, strict=False)] = ()
-    """What its authors have released on GitHub, as `OWNER/NAME` or `OWNER/NAME@COMMIT`."""
+    """Its authors' repositories on GitHub, as `OWNER/NAME` or `OWNER/NAME@COMMIT`."""
 
 
 class Anchors(Model):
     """The scale of a scenario in its metric, measured by `bench anchors`."""
 
     random: float
-    """What random actions reach."""
+    """The score of random actions."""
     no_information: float
-    """What a script reaches that acts sensibly and is not told the goal: 0 of the scale by which margins are shares."""
+    """The score of a script that acts sensibly without knowing the goal: the 0 of the scale."""
     good: float
-    """What a script with all knowledge reaches: the scale's other end."""
+    """The score of a script with all knowledge: the 1 of the scale. Margins are shares of the distance between both."""
     measured: Text
     """Command, date, machine."""
 
 
 class Pilot(Model):
-    """What a team learns in a scenario, in its metric, as runs have shown."""
+    """How much a team learns in a scenario, in its metric, as runs have shown."""
 
     untrained: float
     """Before the first update."""
@@ -89,12 +89,12 @@ class Pilot(Model):
     @model_validator(mode="after")
     def _learned(self) -> Pilot:
         if self.trained <= self.untrained:
-            raise ValueError("trained above untrained: a pilot that learns nothing tells no scale")
+            raise ValueError("trained above untrained: a pilot that learns nothing gives no scale")
         return self
 
 
 class Limit(Sourced):
-    """An episode's length where the paper does not state it."""
+    """An episode's length that the paper does not state."""
 
     value: Steps
     """Environment steps."""
@@ -107,7 +107,7 @@ def _number_or_table(value: object) -> str:
 
 
 class Place(NamedTuple):
-    """Where a number is read: a scenario, or a set that a table averages; group: the training set, where it matters."""
+    """Where a number is read: a scenario, or a set that a table averages. group: the training set, if it matters."""
 
     scenario: str
     group: str | None = None
@@ -121,19 +121,19 @@ class Scenario(Model):
     where: Where
     says: Says
     family: Text
-    """The environments that it belongs to: `particle`, `smac`, ..."""
+    """The family of environments that it belongs to: `particle`, `smac`, ..."""
     params: dict[str, Scalar]
     """The environment's parameters; its `name` says which."""
     episode_limit: Annotated[
         Annotated[Steps, Tag("number")] | Annotated[Limit, Tag("table")], Discriminator(_number_or_table)
     ]
-    """Environment steps after which an episode ends; a table where the paper does not state it."""
+    """Environment steps after which an episode ends; a table if the paper does not state it."""
     metric: Metric
-    """What it is scored by, one of its family's; higher is better."""
+    """What it is scored by: one of its family's metrics; higher is better."""
     anchors: Anchors | None = None
     """Its scale, measured by scripts."""
     pilot: Pilot | None = None
-    """What a team learns in it, where runs have shown it: margins are held against that."""
+    """How much a team learns in it, if runs have shown it. Margins are compared with that."""
     waits_for: Waits = None
 
     @property
@@ -143,13 +143,13 @@ class Scenario(Model):
 
 
 class ScenarioSet(Model):
-    """Scenarios that a paper averages or groups; none where it does not say which."""
+    """Scenarios that a paper averages or groups."""
 
     id: Name
     where: Where
     says: Says
     scenarios: Ids
-    """Those it holds; none where the paper does not say which."""
+    """Its members; none if the paper does not say which they are."""
 
 
 class Setting(Sourced):
@@ -160,7 +160,7 @@ class Setting(Sourced):
     source: Source
     kind: Kind = "stated"
     contradicted: Annotated[Text, Field(pattern=CODE_PLACE)] | None = None
-    """Where the authors' code does otherwise, as OWNER/NAME@COMMIT:PATH:LINE, though the paper states the operation."""
+    """Where the authors' code leaves out an operation that the paper states, as OWNER/NAME@COMMIT:PATH:LINE."""
 
 
 class Method(Model):
@@ -170,11 +170,11 @@ class Method(Model):
     algorithm: Text
     """The code that runs it, by its name in `baselines/specs/`."""
     extends: Id | None = None
-    """A method whose hyperparameters and deviations it takes over."""
+    """A method whose hyperparameters and deviations it inherits."""
     hyperparameters: dict[str, Setting] = Field(default={})
     """By name: value, source, kind."""
     tuning: Tuning | None = None
-    """How they were chosen: asked of each method. What it extends counts where it says none itself."""
+    """How they were chosen. Every method should say it; one that does not inherits this from what it extends."""
     waits_for: Waits = None
 
 
@@ -183,17 +183,17 @@ class TrainingSet(Model):
 
     id: Name
     scenarios: SomeIds
-    """What one run is trained on, together or in order."""
+    """The scenarios that one run is trained on, together or in order."""
     score_on: SomeIds | None = None
-    """Where it is scored, if elsewhere."""
+    """The scenarios that it is scored on, if they are others."""
     plays_as: dict[Id, Id] = Field(default={})
-    """By scenario that it is only scored on, the trained one whose own parts of the network it borrows."""
+    """For a scenario that it is only scored on: the trained one whose own parts of the network it borrows."""
     budget: Budget | None = None
-    """Where it is not the experiment's."""
+    """Its budget, if it is not the experiment's."""
 
     @cached_property
     def scored(self) -> tuple[str, ...]:
-        """What its runs are scored on: the scenarios they are trained on, then the others of score_on."""
+        """The scenarios that its runs are scored on: the trained ones, then the others of score_on."""
         return tuple(dict.fromkeys((*self.scenarios, *(self.score_on or ()))))
 
 
@@ -201,13 +201,13 @@ class Teachers(Model):
     """Whose runs the students learn from."""
 
     experiment: Id
-    """Where the teachers are trained."""
+    """The experiment that trains the teachers."""
     method: Id
-    """What they are trained by."""
+    """The method that trains them."""
     pairing: Literal["same seed"]
     """Which teacher a student learns from."""
     instead: dict[Id, Id] = Field(default={})
-    """By student, another method whose runs teach it."""
+    """By student, another method that teaches it."""
 
 
 class Experiment(Model):
@@ -215,39 +215,39 @@ class Experiment(Model):
     where: Where
     says: Says
     methods: SomeIds
-    """All that are compared."""
+    """The methods that are compared."""
     training_sets: Annotated[tuple[TrainingSet, ...], Field(min_length=1, max_length=MOST, strict=False)]
     """Each method is trained on each of them."""
     seeds: Annotated[Annotated[Seeds, Tag("fixed")] | Annotated[Looks, Tag("added")], Discriminator(fixed_or_looks)]
-    """How many runs each cell has: a number, or looks at which claims are judged as seeds are added."""
+    """How many runs each cell has: a fixed number, or looks. Claims are judged at each look as seeds are added."""
     budget: Budget
     """How long a run trains."""
     recording: Recording | None = None
-    """What is looked at and how often; asked for where it can run."""
+    """What is recorded and how often. An experiment that runs needs it."""
     budget_of: dict[Id, Budget] = Field(default={})
-    """By method, how long it trains where that is not the experiment's budget: in another unit, perhaps."""
+    """By method, its own budget instead of the experiment's, perhaps in another unit."""
     recording_of: dict[Id, Recording] = Field(default={})
-    """By method, what is looked at where that is not the experiment's recording."""
+    """By method, its own recording instead of the experiment's."""
     teachers: Teachers | None = None
     """Whose runs the students learn from."""
     baseline: Id | None = None
     """The method that transfer metrics compare with."""
     shading: Literal["half_standard_deviation"] | None = None
-    """How the paper shades the figure, where a report is to show it so beside its own intervals."""
+    """How the paper shades the figure. If stated, a report also shows this shading beside its own intervals."""
     waits_for: Waits = None
 
     @cached_property
     def scenarios(self) -> tuple[str, ...]:
-        """What its runs are scored on, each once, in the file's order."""
+        """The scenarios that its runs are scored on, each once, in the file's order."""
         return tuple(dict.fromkeys(s for t in self.training_sets for s in t.scored))
 
     @cached_property
     def trained(self) -> tuple[str, ...]:
-        """Those of them that its runs are trained on: of no other there are training curves."""
+        """Those of them that its runs are trained on; only these have training curves."""
         return tuple(dict.fromkeys(s for t in self.training_sets for s in t.scenarios if s in t.scored))
 
     def sets_of(self, scenario: str, group: str | None = None) -> list[TrainingSet]:
-        """The training sets that are scored on a scenario. group: the one of this id alone."""
+        """The training sets that are scored on a scenario. group: only the one with this id."""
         return [t for t in self._sets.get(scenario, ()) if group in (None, t.id)]
 
     @cached_property
@@ -260,20 +260,20 @@ class Experiment(Model):
         return scheduled(self.seeds if profile.seeds is None else profile.seeds)
 
     def places(self, scenario: str, groups: tuple[str, ...] | None = None) -> tuple[Place, ...]:
-        """Where a scenario is scored: once, or by training set where several score it. groups: these alone."""
+        """Where a scenario is scored: once, or per training set if several are scored on it. groups: only these."""
         sets = self.sets_of(scenario)
         if len(sets) < 2:
             return (Place(scenario),) if groups is None or {t.id for t in sets} <= {*groups} else ()
         return tuple(Place(scenario, t.id) for t in sets if groups is None or t.id in groups)
 
     def taught_on(self, scenario: str) -> TrainingSet | None:
-        """Where the teacher of a task learns: the only training set, else the one of this scenario alone."""
+        """The training set of a task's teacher: the only one there is, else the one with this scenario alone."""
         if len(self.training_sets) == 1:
             return self.training_sets[0]
         return next((t for t in self.training_sets if t.scenarios == (scenario,)), None)
 
     def own_budget(self, t: TrainingSet, method: str | None = None) -> Budget:
-        """A method's own, else the training set's, else the experiment's. method: None: one from elsewhere."""
+        """A method's own, else the training set's, else the experiment's. method: None for one from elsewhere."""
         return self.budget_of.get(method or "") or t.budget or self.budget
 
     def own_recording(self, method: str | None = None) -> Recording | None:
@@ -281,7 +281,7 @@ class Experiment(Model):
         return self.recording_of.get(method or "") or self.recording
 
     def changed(self, change: BudgetChange | None, source: str, kind: Kind) -> Experiment:
-        """With another budget, or recording, in place of the experiment's own. source: of what changes."""
+        """The experiment with another budget or recording. source, kind: those of the changed values."""
         if change is None:
             return self
         own, told = change.model_dump(exclude_none=True), {"source": source, "kind": kind}
@@ -292,13 +292,14 @@ class Experiment(Model):
         return self.model_copy(update=update)
 
     def numbers(self, t: TrainingSet, method: str | None = None, profile: Profile | None = None) -> dict[str, int]:
-        """Budget and recording of a method on a training set that can run, as one table, under a profile's change.
+        """Budget and recording of a method on a training set, as one table, after a profile's change.
 
-        The budget stands under its unit: "episodes" of each task, "steps" or "updates".
+        The budget's key is its unit: "episodes" of each task, "steps" or "updates". Raises ValueError if either is
+        missing.
         """
         counted, recording = self.own_budget(t, method).counted, self.own_recording(method)
         if counted is None or recording is None:
-            raise ValueError(f"experiment {self.id} waits for its budget and recording")
+            raise ValueError(f"experiment {self.id} has no budget that can be counted, or no recording")
         found = {counted[0]: counted[1]} | {key: getattr(recording, key) for key in RECORDING}
         first = self.own_budget(t, method).first_phase
         found |= {} if first is None else {"first_phase": first}
@@ -309,31 +310,31 @@ class Experiment(Model):
 
 
 def _listed(value: object) -> object:
-    """One table stands for a list of one."""
+    """A single table counts as a list of one."""
     return (value,) if isinstance(value, dict | BudgetChange) else tuple(value) if isinstance(value, list) else value
 
 
 def _or_one(schema: dict[str, Any]) -> None:
-    """In the JSON Schema, too, one entry may stand without its list."""
+    """The JSON Schema, too, accepts one entry without a list."""
     kept = {key: schema.pop(key) for key in ("type", "items")}
     schema["anyOf"] = [kept["items"], kept]
 
 
 class Substitute(Model):
-    """Another family that stands in for one under a profile: what it shows is a direction, never a reproduction."""
+    """A family that replaces another one under a profile. Its results show a direction, never a reproduction."""
 
     of: Text
     """The family whose scenarios it plays."""
     family: Text
-    """The family that plays them, by the same `name`; no other parameter is taken over."""
+    """The family that plays them, by the same `name`; other parameters are not kept."""
     says: Says
-    """In what it is another thing."""
+    """How it differs."""
     episode_limit: Limit
-    """Of all its scenarios."""
+    """The episode limit of all its scenarios."""
     missing: Text
-    """Why those that it does not have wait."""
+    """Why the scenarios that it lacks wait."""
     training_sets: dict[Id, TrainingSet] = Field(default={})
-    """By training set that loses scenarios, what is trained instead."""
+    """For a training set that loses scenarios: what is trained instead."""
 
 
 class Profile(Model):
@@ -345,13 +346,13 @@ class Profile(Model):
     ) = None
     """Runs of each cell, or looks, instead of the experiments' own."""
     budget: Annotated[tuple[BudgetChange, ...], BeforeValidator(_listed), Field(json_schema_extra=_or_one)] = ()
-    """What changes in budget and recording; where experiments count by several units, a list of one for each."""
+    """Changes of budget and recording; a list with one for each unit if experiments count by several units."""
 
     @model_validator(mode="after")
     def _one_a_unit(self) -> Profile:
         units = [change.unit for change in self.budget]
         if len({*units}) < len(units):
-            raise ValueError("budget: one table for each unit")
+            raise ValueError("budget: one table per unit")
         return self
 
     @field_serializer("budget", mode="wrap")
@@ -361,32 +362,32 @@ class Profile(Model):
         return found[0] if len(found) == 1 else found
 
     substitute: Substitute | None = None
-    """What stands in for environments that are not to be had."""
+    """What replaces environments that are not available."""
     hyperparameters: dict[Name, Count] = Field(default_factory=dict)
-    """Counts that it makes smaller in every method that states them: what no budget counts, such as iterations between
-    two phases."""
+    """Counts that it makes smaller in every method that states them. They are counts outside any budget, such as
+    iterations between two phases."""
     of: dict[str, BudgetChange] = Field(default={}, exclude_if=lambda value: not value)
-    """By experiment, what changes there instead."""
+    """By experiment, its own change instead of `budget`."""
 
     def changes(self, experiment: str) -> tuple[BudgetChange, ...]:
-        """What changes in an experiment."""
+        """The changes for an experiment."""
         return (self.of[experiment],) if experiment in self.of else self.budget
 
     too_short_for: Ids = ()
-    """Measures whose window can hold no point under it: what needs them is not judged there."""
+    """Measures whose window can hold no point under it. What needs them is not judged under it."""
 
 
 class Transfer(Model):
-    """Which measures the transfer metrics of Taylor & Stone (2009) are taken from; higher scores are better."""
+    """The measures behind the transfer metrics of Taylor & Stone (2009); higher scores are better."""
 
     jump_start: Id
-    """The measure that it is the difference of."""
+    """The jump start is the difference between two methods in this measure."""
     time_to_threshold: Id
-    """The measure that says when."""
+    """The measure of the time."""
     asymptote: Id
-    """The measure that it is the difference of."""
+    """The gain at the end is the difference between two methods in this measure."""
     area: Id
-    """The measure that it is the ratio of."""
+    """The transfer ratio is the ratio of two methods in this measure."""
 
 
 class Deviation(Model):
@@ -398,5 +399,5 @@ class Deviation(Model):
     applies_to: SomeIds
     """Methods, scenarios, sets or experiments."""
     under: Ids | None = None
-    """Readings in which alone it is so, "primary" among them; left out where it is so in all."""
+    """The readings it is limited to; "primary" may be one of them. Left out: it holds in all."""
     says: Says

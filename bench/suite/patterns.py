@@ -1,12 +1,12 @@
-"""What texts of a suite file may look like, as expressions and in words."""
+"""The form of texts in a suite file, as regular expressions and in words."""
 
 from __future__ import annotations
 
-_PART = r"[A-Za-z0-9][A-Za-z0-9_.-]*"  # no ".", no "..": ids become names of files, by `store.file_name` alone
+_PART = r"[A-Za-z0-9][A-Za-z0-9_.-]*"  # neither "." nor "..": `store.file_name` makes file names out of ids
 _ID = rf"{_PART}(/{_PART})*"
 _QUANTITY = rf"{_ID}(@{_ID})?:[A-Za-z0-9_]+"  # "method:measure", or "method@experiment:measure" of another experiment
 ID, QUANTITY, TEXT, HASH = rf"^{_ID}$", rf"^{_QUANTITY}$", r"\S", "^[0-9a-f]{64}$"
-CODE_PLACE = r"^[\w.-]+/[\w.-]+@[0-9a-f]{7,40}:\S+"  # and then what there is to say of it
+CODE_PLACE = r"^[\w.-]+/[\w.-]+@[0-9a-f]{7,40}:\S+"  # a remark may follow
 
 IN_WORDS = {
     ID: "parts of letters, digits, '_', '.' and '-', each with a letter or digit first, and '/' between parts",

@@ -1,9 +1,8 @@
-"""Printed values: tables as the paper has them, and the values they hold.
+"""Printed values: tables as the paper has them, and the values in them.
 
-A cell is written as printed: `0.917`, `0.917±0.031`, `89.4%`, `91.7±3.1%`, `-` for a dash, `**0.26**` for bold, a
-minus sign as `-` or as a PDF has it (U+2212). A row is its cells,
-separated by blanks. A table's columns are scenarios (then its rows are methods) or methods (then its rows are
-scenarios).
+A cell is written as printed: `0.917`, `0.917±0.031`, `89.4%`, `91.7±3.1%`, `-` for a dash, `**0.26**` for bold. A minus
+sign is `-` or the PDF's (U+2212). A row is its cells, separated by blanks. A table's columns are scenarios (then its
+rows are methods) or methods (then its rows are scenarios).
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from bench.suite.base import MOST, Count, Id, Ids, Model, Name, Protocol, Says, 
 from bench.suite.measures import Margin
 from bench.suite.parts import Budget
 
-MINUS = "\u2212"  # what a PDF prints for "-"
+MINUS = "\u2212"  # a PDF's minus sign
 _NUMBER = rf"[+\-{MINUS}]?\d+(?:\.\d+)?"
 _PERCENT = r"(?P<unit>%)?"
 _SPREAD = rf"(?:±(?P<spread>{_NUMBER})(?:(?(unit)%?|(?P<after>%)?)))?"
@@ -33,7 +32,7 @@ Row = Annotated[str, Field(min_length=1)]
 
 
 class Retained(Model):
-    """Each value is the student's over the teacher's in the table `from`, scenario by scenario."""
+    """Each value is the student's score divided by the teacher's in the table `from`, scenario by scenario."""
 
     kind: Literal["retention"]
     student: Id
@@ -45,18 +44,18 @@ class Retained(Model):
 
 
 class Mean(Model):
-    """Each value is a mean over scenarios of what tables print.
+    """Each value is a mean over scenarios of values that tables print.
 
-    Rows without an entry in `of`, and tables whose `because` says why, cannot be recomputed.
+    Rows without an entry in `of` cannot be recomputed, nor can tables with `because`.
     """
 
     kind: Literal["mean"]
     from_: Ids = Field(alias="from", default=())
     """The tables whose values are averaged."""
     scenarios: Ids = ()
-    """Those that are averaged, where not all."""
+    """The averaged scenarios, if not all."""
     of: dict[Id, Id] = Field(default={})
-    """By the row's method, the method whose values are averaged."""
+    """For each row's method: the method whose values are averaged."""
     because: Text | None = None
     """Why the mean cannot be recomputed."""
 
@@ -70,53 +69,53 @@ class Published(Model):
     id: Name
     where: Where
     experiment: Id
-    """Whose runs give our side."""
+    """The experiment whose runs are compared with it."""
     group: Id | None = None
-    """The training set, where a table prints a scenario more than once."""
+    """The training set, if a table prints a scenario more than once."""
     metric: Id
     """A scenario's metric, or that of derived values, such as `prr`."""
     protocol: Protocol
-    """What the printed scores are of."""
+    """The episodes behind the printed scores."""
     spread: Literal["none", "std", "sem", "ci95", "unknown"]
     """What stands after the +-."""
     seeds: Count | None = None
-    """Runs behind each value, where the paper says."""
+    """Runs behind each value, if the paper says."""
     bold: Literal["best"] | None = None
     """What bold marks: the best of each scenario."""
     margin: Margin
     """The smallest difference from our result that matters."""
     decimals: Annotated[int, Field(ge=0)] | None = None
-    """Printed digits where trailing zeros are dropped."""
+    """Printed digits, if the table drops trailing zeros."""
     columns: SomeIds
     """Scenarios, then rows are methods; or methods, then rows are scenarios."""
     budgets: Annotated[tuple[Header, ...], Field(max_length=MOST, strict=False)] | None = None
-    """What a header prints above each column."""
+    """The budget that a header prints above each column."""
     derived: Derived | None = None
-    """How its values follow from other tables; left out where they were measured."""
+    """How its values follow from other tables; left out for measured values."""
     rows: dict[Id, Row]
     """By method or scenario: its cells as printed, separated by blanks."""
 
     @property
     def derived_by(self) -> str:
-        """The rule that its values follow, nothing where they were measured."""
+        """The rule that its values follow; "" for measured values."""
         return self.derived.kind if self.derived else ""
 
 
 class Repeat(Model):
-    """Values that must be the same, for they are the same runs printed more than once."""
+    """Values that must be the same, since they are the same runs printed more than once."""
 
     id: Name
     where: Where
     says: Says
     methods: SomeIds
-    """Of these methods."""
+    """The methods whose values must agree."""
     tables: SomeIds
     """The tables that must agree."""
 
 
 @dataclass(frozen=True)
 class Printed:
-    """One printed number. value: None for a dash. unit: "%" or nothing; the value is the number before it."""
+    """One printed number. value: None for a dash. unit: "%" or ""; the value is the number before it."""
 
     id: str
     table: str
@@ -142,7 +141,7 @@ class Printed:
 
     @property
     def share(self) -> int:
-        """What the value is a share of: 100 for percent."""
+        """The whole that the value is a share of: 100 for percent, else 1."""
         return 100 if self.unit else 1
 
     @property
@@ -154,20 +153,20 @@ class Printed:
 
     @property
     def half_unit(self) -> Fraction:
-        """Half a unit of its last printed digit: the true value lies at most so far away."""
+        """Half a unit of its last printed digit: the true value is at most this far away."""
         return Fraction(1, 2 * 10**self.decimals * self.share)
 
     @property
     def name(self) -> str:
-        """As audits show it."""
+        """The name that audits show."""
         group = f", {self.group}" if self.group else ""
         return f"{self.where}{group}: {self.method} on {self.scenario} = {self.text}"
 
 
 def cells(table: Published, is_method: bool, trained: Callable[[str], Budget]) -> Iterator[Printed]:
-    """The values of a table. is_method: whether columns are methods. trained: a scenario's budget, if not printed.
+    """The values of a table. is_method: whether columns are methods. trained: a scenario's budget, if none is printed.
 
-    The cells must be well-formed and as many as columns; `contradictions` sees to that.
+    The cells must be well-formed, one per column; `contradictions` checks that.
     """
     budgets = table.budgets or [""] * len(table.columns)
     for row, line in table.rows.items():
@@ -175,7 +174,7 @@ def cells(table: Published, is_method: bool, trained: Callable[[str], Budget]) -
             method, scenario = (column, row) if is_method else (row, column)
             found = CELL.match(text)
             if found is None:
-                raise ValueError(f"{table.id}: {text!r} is no cell")
+                raise ValueError(f"{table.id}: {text!r} is not a cell")
             value, spread = _decimal(found["value"]), _decimal(found["spread"])
             shown = -int(value.as_tuple().exponent) if value is not None else 0
             yield Printed(
@@ -204,7 +203,7 @@ def cells(table: Published, is_method: bool, trained: Callable[[str], Budget]) -
 
 
 def unit(cell: re.Match[str]) -> str:
-    """Of a cell: "%" where the sign stands after the value or after the spread, else nothing."""
+    """A cell's unit: "%" if the sign follows the value or the spread, else ""."""
     return cell["unit"] or cell["after"] or ""
 
 
@@ -213,10 +212,10 @@ def _decimal(text: str | None) -> Decimal | None:
 
 
 def number(text: str) -> tuple[Fraction, Fraction]:
-    """A number of the text, "16.9%", "29,000" or "1.25M": its value and half a unit of its last digit.
+    """A number of the text, such as "16.9%", "29,000" or "1.25M": its value, and half a unit of its last digit.
 
-    The last digit of a whole number is its last that is not zero: 29,000 is read as exact to half a thousand. Percent
-    are exact to half a percent at least: 90% is not 85%.
+    The last digit of a whole number is its last nonzero digit: 29,000 is exact to half a thousand. Percentages are
+    exact to half a percent at least: 90% is not 85%.
     """
     digits = text.replace(",", "").replace(MINUS, "-").rstrip("%kM")
     unit = text[len(text.rstrip("%kM")) :]

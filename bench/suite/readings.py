@@ -1,7 +1,8 @@
-"""Readings: the same paper under another assumption, and where a paper and its authors' code contradict each other.
+"""Readings: the same paper under another assumption. Conflicts: where a paper and its authors' code disagree.
 
-A suite as its file has it is the primary reading. It takes what the paper states; where the paper is silent, what its
-authors' code does; then what it builds on; then an assumption. Every other reading is that suite with some changes.
+The suite as it stands in its file is the primary reading. It follows the paper. Where the paper is silent, it follows
+the authors' code; then the code that the paper builds on; then an assumption. Every other reading is that suite with
+some changes.
 """
 
 from __future__ import annotations
@@ -20,24 +21,24 @@ from bench.suite.parts import Anchors, Setting
 
 PRIMARY = "primary"
 ReadingKind = Literal["released", "assumption", "analysis"]
-MOST_ANALYSES = 1000  # that one entry may stand for
+MOST_ANALYSES = 1000  # from one entry
 
 
 class Reading(Model):
-    """What changes under it. An analysis changes how the primary reading's runs are read, and needs no run."""
+    """A change of the primary reading. An analysis only reads the primary reading's runs in another way."""
 
     id: Name
     says: Says
     kind: ReadingKind
-    """released: as the authors' code has it; assumption: one that could be made instead; analysis: of the same runs."""
+    """released: what the authors' code does; assumption: another possible one; analysis: reads the same runs."""
     methods: dict[str, dict[str, Setting]] = Field(default={})
-    """By method, hyperparameters with value and source; heirs have them too, unless they state them."""
+    """By method, hyperparameters with value and source. Methods that extend it inherit them unless they state them."""
     scenarios: dict[str, dict[str, Scalar]] = Field(default={})
     """By scenario, params."""
     metrics: dict[str, Metric] = Field(default={}, exclude_if=lambda value: not value)
-    """By scenario, what else it is scored in."""
+    """By scenario, another metric."""
     anchors: dict[str, Anchors] = Field(default={})
-    """By scenario, the scale that it has under these params, in that metric."""
+    """By scenario, its scale under these params and in that metric."""
     budget: dict[str, BudgetChange] = Field(default={})
     """By experiment, budget and recording."""
     measures: dict[str, dict[str, Any]] = Field(default={})
@@ -45,41 +46,41 @@ class Reading(Model):
     margins: dict[str, Margin] = Field(default={})
     """By claim, another margin."""
     pinned: bool = False
-    """Whether canaries and nights go on under it, whose numbers were stored before the primary reading changed."""
+    """Whether canaries and nightly runs use it, since their numbers were stored before the primary reading changed."""
     vary: dict[str, dict[str, Annotated[tuple[Any, ...], Field(min_length=1, strict=False)]]] = Field(default={})
     """By measure, lists of values for its keys: one analysis for each combination."""
 
     @model_validator(mode="after")
     def _changes(self) -> Reading:
         if self.id == PRIMARY:
-            raise ValueError(f'id other than "{PRIMARY}", which is the file as it stands')
+            raise ValueError(f'an id other than "{PRIMARY}", which means the file as it stands')
         runs = bool(self.methods or self.scenarios or self.metrics or self.budget)
         if not (runs or self.measures or self.margins or self.vary):
             raise ValueError("at least one of methods, scenarios, metrics, budget, measures, margins, vary")
         if runs and self.kind == "analysis":
-            raise ValueError("analysis: measures, margins and vary alone; what needs other runs is no analysis")
+            raise ValueError("analysis: only measures, margins and vary; a reading with other runs is not an analysis")
         if unmoved := [id_ for id_ in self.anchors if id_ not in {**self.scenarios, **self.metrics}]:
             raise ValueError(
-                f"anchors: of scenarios whose params or metric it changes; {', '.join(unmoved)} has those of the file"
+                f"anchors: only for scenarios whose params or metric it changes; {', '.join(unmoved)} keeps the file's"
             )
         if self.pinned and not runs:
             raise ValueError("pinned: a reading with runs of its own")
         if self.vary and self.kind != "analysis":
-            raise ValueError("vary: allowed for an analysis alone")
+            raise ValueError("vary: only for an analysis")
         if self.count > MOST_ANALYSES:
             raise ValueError(f"vary: at most {MOST_ANALYSES} combinations")
         return self
 
     @property
     def count(self) -> int:
-        """How many readings it stands for."""
+        """How many readings it expands to."""
         total = 1
         for _, _, values in self._varied():
             total *= len(values)
         return total
 
     def each(self) -> Iterator[Reading]:
-        """The readings that it stands for: itself, or one for each combination of what varies."""
+        """The readings that it expands to: itself, or one for each combination of the values in `vary`."""
         if not self.vary:
             yield self
             return
@@ -95,7 +96,7 @@ class Reading(Model):
 
     @property
     def choices(self) -> dict[str, str]:
-        """What it changes, by the key in the file, as text."""
+        """The values that it changes, as text, by their key in the file."""
         settings = {f"{m}.{key}": _told(s.value) for m, own in self.methods.items() for key, s in own.items()}
         params = {f"{s}.{key}": _told(value) for s, own in self.scenarios.items() for key, value in own.items()}
         budgets = {
@@ -115,7 +116,7 @@ class Reading(Model):
 
 
 class Conflict(Model):
-    """Where the paper says one thing and its authors' code does another. The paper's is primary."""
+    """A place where the paper says one thing and its authors' code does another. The paper's version is primary."""
 
     id: Name
     where: Where
@@ -123,7 +124,7 @@ class Conflict(Model):
     """Repository, commit, path and line: OWNER/NAME@COMMIT:PATH:LINE."""
     says: Says
     keys: Ids = ()
-    """What it is about in this file: methods, scenarios, experiments, claims."""
+    """The methods, scenarios, experiments and claims of this file that it concerns."""
 
 
 def _told(value: Any) -> str:
@@ -137,9 +138,9 @@ def _told(value: Any) -> str:
 def own_choices(
     measures: Iterable[Measure], others: Iterable[Iterable[tuple[str, str]]]
 ) -> tuple[tuple[str, str], ...]:
-    """What a suite itself has for each key of its measures for which its readings choose different values.
+    """The suite's own value for each key of a measure that its readings vary.
 
-    others: the choices of each reading, keys as `Reading.choices` has them.
+    others: the choices of each reading, by the keys of `Reading.choices`.
     """
     values: dict[str, set[str]] = {}
     for key, value in itertools.chain.from_iterable(others):

@@ -1,4 +1,4 @@
-"""Names that a suite file uses: each declared once, each reference to something that is there, no cycles."""
+"""Names in a suite file: each is declared once, each reference has a target, and there are no cycles."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bench.suite import (
 )
 from bench.suite.explain import Problem, listed, nearest, shown
 
-DEEPEST = 20  # methods that extend one another, experiments that teach one another
+DEEPEST = 20  # longest chain of methods that extend, or experiments that teach, one another
 
 
 def doubles(suite: Suite) -> Iterator[Problem]:
@@ -36,14 +36,14 @@ def doubles(suite: Suite) -> Iterator[Problem]:
 
 
 def dangling(suite: Suite) -> Iterator[Problem]:
-    """References to what is not declared."""
+    """References to undeclared names."""
     ids = {kind: [entry.id for entry in suite.entries(kind)] for kind in LISTS}
     ids["scenario or set"] = [*ids["scenario"], *ids["set"]]
     ids["scenario, set, method or experiment"] = [*ids["scenario or set"], *ids["method"], *ids["experiment"]]
     ids["scenario, set, method, experiment or claim"] = [*ids["scenario, set, method or experiment"], *ids["claim"]]
     for key, kind, name in _references(suite):
         if name not in ids[kind]:
-            mend = f"declare a [[{kind}]] of that id, or correct the name{nearest(name, ids[kind])}"
+            mend = f"declare a [[{kind}]] with that id, or correct the name{nearest(name, ids[kind])}"
             yield Problem(key, shown(name), listed(ids[kind]), mend)
 
 
@@ -139,7 +139,7 @@ def _each(key: str, kind: str, names: Iterable[str]) -> Iterator[tuple[str, str,
 
 
 def _taught_within(suite: Suite, experiment: Experiment) -> bool:
-    """Whether teachers and students stand in one experiment, which is no cycle as long as no teacher is a student."""
+    """Whether teachers and students are in one experiment. That is not a cycle as long as no teacher is a student."""
     teachers = experiment.teachers
     if teachers is None or teachers.experiment != experiment.id:
         return False
@@ -148,7 +148,7 @@ def _taught_within(suite: Suite, experiment: Experiment) -> bool:
 
 
 def cycles(suite: Suite) -> Iterator[Problem]:
-    """Methods that extend themselves, experiments that teach themselves, round a corner or directly; long chains."""
+    """Methods that extend themselves and experiments that teach themselves, directly or not; chains too long."""
     extends = {m.id: [m.extends] if m.extends else [] for m in suite.method}
     outside = {e.id: e.teachers for e in suite.experiment if not _taught_within(suite, e)}
     teaches = {e.id: [t.experiment] if (t := outside.get(e.id)) else [] for e in suite.experiment}

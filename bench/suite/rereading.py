@@ -1,4 +1,4 @@
-"""What is wrong with a suite only once one of its other readings is put in the place of what it says."""
+"""Problems that a suite has only under one of its other readings."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from bench.suite.windows import wrong_windows
 
 
 def wrong_readings(suite: Suite, need_anchors: bool = True) -> Iterator[Problem]:
-    """What a suite's other readings would be wrong with.
+    """Problems of a suite's other readings.
 
-    Of those that one entry stands for, each one's measures, and of those that first choose some value, all of it.
+    An entry with `vary` expands to many readings. The measures of each are checked; the rest only for readings that are
+    the first to choose some value.
     """
     for entry in suite.reading:
         chosen: set[tuple[str, str]] = set()
@@ -32,7 +33,7 @@ def wrong_readings(suite: Suite, need_anchors: bool = True) -> Iterator[Problem]
                 break
             if new := {*one.choices.items()} - chosen:
                 chosen |= new
-                bare = changed.model_copy(update={"reading": (), "deviation": ()})  # they have been looked at
+                bare = changed.model_copy(update={"reading": (), "deviation": ()})  # already checked
                 own = _wrong_under(bare, entry, {key.rpartition(".")[2] for key, _ in new}, need_anchors)
                 yield from (replace(problem, key=f"reading[{entry.id}]: {problem.key}") for problem in own)
                 if own:
@@ -40,7 +41,7 @@ def wrong_readings(suite: Suite, need_anchors: bool = True) -> Iterator[Problem]
 
 
 def _wrong_under(suite: Suite, reading: Reading, keys: Set[str], need_anchors: bool) -> list[Problem]:
-    """Of a suite under a reading that changes these keys; an analysis leaves most of it as it has been looked at."""
+    """Problems of a suite under a reading that changes these keys. An analysis changes little, so little is checked."""
     if reading.kind != "analysis":
         return contradictions(suite, need_anchors)
     problems = list(dangling(suite)) or [*wrong_quantities(suite), *wrong_claims(suite)]

@@ -1,4 +1,4 @@
-"""Settings that an algorithm does not take: hyperparameters that are missing, unknown, or of another kind."""
+"""Settings that an algorithm refuses: hyperparameters that are missing, unknown or of the wrong kind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KINDS = {
 
 
 def own_problems(suite: Suite, method: Method) -> Iterator[Problem]:
-    """Problems of a method's settings, without those that it takes over from the method it extends."""
+    """Problems of a method's settings, without those that it inherits from the method it extends."""
     inherited: set[str] = set()
     if method.extends and suite["method", method.extends].algorithm in ALGORITHMS:
         parent = suite["method", method.extends]
@@ -70,5 +70,5 @@ def _kind(schema: Mapping[str, Any]) -> str:
 
 
 def refused_settings(suite: Suite, m: Method) -> bool:
-    """Whether its algorithm, as it is here, does not take a method's settings."""
+    """Whether the algorithm, in its present version, refuses the method's settings."""
     return any(wrong_hyperparameters(m.id, m.algorithm, suite.settings(m.id)))

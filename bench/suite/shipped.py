@@ -1,4 +1,4 @@
-"""The suite files that come with the package: where they are, and what they say of a hyperparameter."""
+"""The suite files that come with the package: where they are, and which values they give a hyperparameter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def folder() -> Path:
 
 
 def opponents() -> Path:
-    """Where trained opponents are, named by their content: what a scenario's opponent_sha256 names."""
+    """Where trained opponents are. Their names are hashes of their content: a scenario's `opponent_sha256`."""
     return folder() / "opponents"
 
 
@@ -27,13 +27,13 @@ def available() -> list[str]:
 
 @cache
 def usual(hyperparameter: str) -> str:
-    """The values that the papers here give it, such as `0.01 (knowru), 0.0005 (mkt_marl)`; nothing where none does."""
+    """The values that our suites give it, such as `0.01 (knowru), 0.0005 (mkt_marl)`; "" if none does."""
     found = {name: _values(folder() / f"{name}.toml", hyperparameter) for name in available()}
     return ", ".join(f"{value} ({name})" for name, values in found.items() for value in values)
 
 
 def _values(path: Path, hyperparameter: str) -> list[str]:
-    """Of the methods of a file, each once. The file need not be sound: it may be the one in which a mistake is told."""
+    """The values in a file's methods, each once. The file may be invalid: it may be the one whose mistake is shown."""
     try:
         methods = tomllib.loads(path.read_text("utf-8")).get("method", [])
         settings = [own.get("hyperparameters", {}).get(hyperparameter) for own in methods]

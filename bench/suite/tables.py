@@ -1,4 +1,4 @@
-"""What is wrong with the printed tables of a suite, and with claims about them."""
+"""Problems of a suite's printed tables, and of claims about them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FORMS = '"0.917", "0.917±0.031", "89.4%", "91.7±3.1%", "-", "**0.26**"'
 
 
 def wrong_tables(suite: Suite) -> Iterator[Problem]:
-    """Tables whose columns, rows or cells cannot be meant."""
+    """Mistakes in the columns, rows or cells of tables."""
     for table in suite.published:
         yield from _wrong_shape(suite, table)
         yield from _mixed_units(table)
@@ -41,9 +41,9 @@ def _wrong_shape(suite: Suite, table: Published) -> Iterator[Problem]:
     methods = [m.id for m in suite.method]
     scenarios = [*(s.id for s in suite.scenario), *(s.id for s in suite.set_)]
     if all(c in methods for c in table.columns):
-        allowed, word = scenarios, "scenarios or sets, for its columns are methods"
+        allowed, word = scenarios, "scenarios or sets, since its columns are methods"
     elif all(c in scenarios for c in table.columns):
-        allowed, word = methods, "methods, for its columns are scenarios"
+        allowed, word = methods, "methods, since its columns are scenarios"
     else:
         mend = "correct the names"
         unknown = [c for c in table.columns if c not in methods and c not in scenarios]
@@ -75,8 +75,8 @@ def _wrong_shape(suite: Suite, table: Published) -> Iterator[Problem]:
 def _wrong_cells(table: Published, row: str, line: str) -> Iterator[Problem]:
     key, cells = f"published[{table.id}].rows.{row}", line.split()
     if apart := re.findall(r"\S*\s+±\s*\S*|\S*±\s+\S*", line):
-        mend = f"leave the blanks out: {''.join(apart[0].split())}"
-        yield Problem(key, shown(apart[0]), "no blanks around the plus-minus sign: blanks part cells", mend)
+        mend = f"remove the blanks: {''.join(apart[0].split())}"
+        yield Problem(key, shown(apart[0]), "no blanks around the plus-minus sign: blanks separate cells", mend)
         return
     if len(cells) != len(table.columns):
         got = f"{len(cells)} cells"
@@ -96,7 +96,7 @@ def _wrong_cells(table: Published, row: str, line: str) -> Iterator[Problem]:
 
 
 def _impossible(table: Published, found: re.Match[str]) -> str:
-    """What a value of a metric between 0 and 1 must be, where this one is not; nothing where it is."""
+    """What a value of a metric between 0 and 1 must be; "" if this one is."""
     most = 100 if unit(found) else 1
     value, spread = (Decimal((found[part] or "0").replace(MINUS, "-")) for part in ("value", "spread"))
     if table.metric in BOUNDED and not (0 <= value <= most and 0 <= spread <= most):
@@ -112,12 +112,12 @@ def _mixed_units(table: Published) -> Iterator[Problem]:
     }
     if len(units) > 1:
         yield Problem(
-            f"published[{table.id}].rows", "percent and plain numbers", "one of them", "write them as printed"
+            f"published[{table.id}].rows", "percent and plain numbers", "only one of both", "write them as printed"
         )
 
 
 def doubled_values(suite: Suite) -> Iterator[Problem]:
-    """Values that tables of one experiment print twice, with no group to tell them apart, and no [[repeat]]."""
+    """Values that an experiment's tables print twice, without a group to tell them apart and without a [[repeat]]."""
     seen: dict[tuple[str, str | None, str, str, str], str] = {}
     for value in suite.printed:
         place = (value.experiment, value.group, value.metric, value.method, value.scenario)
@@ -128,19 +128,19 @@ def doubled_values(suite: Suite) -> Iterator[Problem]:
         if place in seen and not declared and not isinstance(rule, Retained):
             got = f"{value.method} on {value.scenario}, as in {shown(seen[place])}"
             groups = listed(t.id for t in suite["experiment", value.experiment].training_sets)
-            mend = f"name its training set: {groups}; or the experiment it is of"
+            mend = f"name its training set: {groups}; or name its own experiment"
             yield Problem(f"published[{value.table}].group", got, "each value once in a group", mend)
         seen.setdefault(place, value.table)
 
 
 def wrong_claims(suite: Suite) -> Iterator[Problem]:
-    """Claims whose margin is missing, or that count or name scenarios their experiments do not have."""
+    """Claims without a needed margin, and claims about scenarios that their experiments do not have."""
     for claim in suite.claim:
         key = f"claim[{claim.id}]"
         if isinstance(claim.test, Between) and number(claim.test.low)[0] > number(claim.test.high)[0]:
-            yield Problem(f"{key}.test", f"{claim.test.low} to {claim.test.high}", "low <= high", "exchange them")
+            yield Problem(f"{key}.test", f"{claim.test.low} to {claim.test.high}", "low <= high", "swap them")
         if by_margin(claim.test) and claim.margin is None:
-            yield Problem(f"{key}.margin", "nothing", f"a margin: {claim.test.kind} is judged by it", "declare one")
+            yield Problem(f"{key}.margin", "nothing", f"a margin: {claim.test.kind} needs one", "declare one")
         if isinstance(claim.test, Averaged) and not isinstance(suite["published", claim.test.table].derived, Mean):
             averages = [p.id for p in suite.published if isinstance(p.derived, Mean)]
             yield Problem(f"{key}.test.table", shown(claim.test.table), f"averages: {listed(averages)}", "name one")

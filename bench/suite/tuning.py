@@ -1,4 +1,4 @@
-"""How settings were chosen: a method whose settings were tried out has an advantage over one whose were not."""
+"""How settings were chosen: a method with tuned settings has an advantage over one without."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pydantic import Field, model_validator
 
 from bench.suite.base import Model, Source, Text
 
-UNTUNED = "none"  # the word of a method whose settings were taken as they were
-NOT_STATED = "not stated"  # of one of which the paper does not say
+UNTUNED = "none"  # nothing was tuned
+NOT_STATED = "not stated"  # the paper does not say
 
 
 class Tuning(Model):
     """How a method's hyperparameters were chosen."""
 
     method: Text
-    """How: "grid search over tau", say; "none" where nothing was tuned, "not stated" where that is not said."""
+    """E.g. "grid search over tau"; "none" if nothing was tuned, "not stated" if the paper does not say."""
     trials: Annotated[int, Field(ge=0)] | None = None
-    """Settings that were tried; left out where that is not stated."""
+    """The number of settings that were tried; left out if not stated."""
     selected_on: Text | None = None
-    """Tasks and seeds that the choice was made on; left out where that is not stated."""
+    """The tasks and seeds that the choice was made on; left out if not stated."""
     source: Source
 
     @property
@@ -37,21 +37,21 @@ class Tuning(Model):
     @model_validator(mode="after")
     def _tried(self) -> Tuning:
         if self.method in (UNTUNED, NOT_STATED) and (self.trials or self.selected_on):
-            raise ValueError(f'method other than "{self.method}", or neither trials nor selected_on')
+            raise ValueError(f'a method other than "{self.method}", or neither trials nor selected_on')
         return self
 
     def __str__(self) -> str:
         if not self.stated:
             return NOT_STATED
-        trials = "of how many trials is not stated" if self.trials is None else f"{self.trials} trials"
-        where = "on what is not stated" if self.selected_on is None else f"selected on {self.selected_on}"
+        trials = "number of trials not stated" if self.trials is None else f"{self.trials} trials"
+        where = "selected on: not stated" if self.selected_on is None else f"selected on {self.selected_on}"
         return f"{self.method}, {trials}, {where}"
 
 
 def one_sided(methods: Mapping[str, Tuning | None]) -> Iterator[str]:
-    """A line where some of the methods that are compared were tuned, and others were not or nothing is stated of them.
+    """A line if some of the compared methods were tuned while others were not; one if nothing is stated of others.
 
-    methods: by name; None where nothing is stated.
+    methods: by name; None if nothing is stated.
     """
     tuned = [f"{name} ({own})" for name, own in methods.items() if own and own.tuned]
     not_tuned = [name for name, own in methods.items() if own and own.stated and not own.tuned]
@@ -59,4 +59,4 @@ def one_sided(methods: Mapping[str, Tuning | None]) -> Iterator[str]:
     if tuned and not_tuned:
         yield f"one side was tuned: {', '.join(tuned)}; not {', '.join(not_tuned)}"
     if tuned and unknown:
-        yield f"tuning is stated of one side alone: {', '.join(tuned)}; not of {', '.join(unknown)}"
+        yield f"tuning is stated for one side only: {', '.join(tuned)}; not for {', '.join(unknown)}"

@@ -1,4 +1,4 @@
-"""What a suite file may say and had better say otherwise: lines that `bench validate` shows beside a sound file."""
+"""Warnings that `bench validate` shows for a valid suite file."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from bench.suite.tuning import NOT_STATED
 
 
 def warnings(suite: Suite) -> Iterator[str]:
-    """Margins as wide as what can be learned, and methods of which nobody says how they were tuned."""
+    """Margins too wide next to what can be learned, and methods whose tuning is not stated."""
     yield from wide_margins(suite)
     yield from unsaid_tuning(suite)
 
 
 def unsaid_tuning(suite: Suite) -> Iterator[str]:
-    """One line for the methods that say nothing of their tuning, and extend none that does."""
+    """One line for the methods that state no tuning and extend no method that does."""
     unsaid = [method.id for method in suite.method if suite.tuning(method.id) is None]
     if unsaid:
         others = f" and {len(unsaid) - 3} more" if len(unsaid) > 3 else ""
         mend = f'add tuning = {{ method = ..., source = ... }}, "{NOT_STATED}" where the paper does not say'
-        yield f"how the settings of {', '.join(unsaid[:3])}{others} were chosen is not said: {mend}"
+        yield f"{', '.join(unsaid[:3])}{others}: the file does not say how the settings were chosen; {mend}"

@@ -13,12 +13,12 @@ from bench.suite.readings import PRIMARY
 
 
 class _Use(NamedTuple):
-    """A window that is taken of an experiment's runs. every: whether `recording` or `evaluation` sets its points."""
+    """A window over an experiment's runs. key: the key of the recording that sets its points."""
 
     measure: Window
     experiment: Experiment
-    budget: dict[str, int]  # as `Experiment.numbers` gives it
-    rounds: int  # what passes between updates, in the budget's unit
+    budget: dict[str, int]  # from `Experiment.numbers`
+    rounds: int  # length of a round between updates, in the budget's unit
 
     @property
     def key(self) -> str:
@@ -44,21 +44,21 @@ class _Use(NamedTuple):
     def empty(self) -> bool:
         """Whether no point can lie in it, wherever the first update is.
 
-        A curve has a point every so many of the unit. Budgets may be huge: after `rounds` points they stand to the
-        updates as before, and no more are tried.
+        A curve has a point every `every` of the unit. Budgets may be huge, so at most `rounds` points are tried: after
+        these the pattern of points and updates repeats.
         """
         every = self.budget[self.key]
-        first = (self.span[0] + (self.rounds if self.moves else 0)) // every + 1  # those before are not in the window
+        first = (self.span[0] + (self.rounds if self.moves else 0)) // every + 1  # earlier points are not in the window
         last = min(self.whole // every, first + (self.rounds // math.gcd(every, self.rounds) if self.moves else 0))
         return not any(self._holds(every * i) for i in range(first, last + 1))
 
     @property
     def moves(self) -> bool:
-        """Whether it lies as far after the first update as it else does after the beginning."""
+        """Whether it is counted from the first update instead of the beginning."""
         return self.measure.after == "first_update"
 
     def _holds(self, point: int) -> bool:
-        """Whether a point lies in it, after some update: of those that are early enough, the last reaches furthest."""
+        """Whether a point lies in it for some first update: the last that is early enough reaches furthest."""
         (start, stop), update = self.span, 0
         if self.moves:
             update = min((point - start - 1) // self.rounds, self.whole // self.rounds) * self.rounds
@@ -68,7 +68,7 @@ class _Use(NamedTuple):
 
 
 def too_short_for(suite: Suite, profile: str) -> dict[str, Problem]:
-    """By measure what is wrong with its window under a profile."""
+    """By measure, the problem of its window under a profile."""
     found: dict[str, Problem] = {}
     for use in _uses(suite.on(profile), suite.profile[profile]):
         if use.measure.id not in found and use.empty:
@@ -77,14 +77,14 @@ def too_short_for(suite: Suite, profile: str) -> dict[str, Problem]:
 
 
 def wrong_windows(suite: Suite) -> Iterator[Problem]:
-    """Windows without a point that a profile does not own up to."""
+    """Windows without a point that a profile does not list in `too_short_for`."""
     for name, profile in suite.profile.items():
         found = too_short_for(suite, name)
         yield from (problem for measure, problem in found.items() if measure not in profile.too_short_for)
 
 
 def needless(suite: Suite) -> Iterator[Problem]:
-    """Windows that a profile owns up to although they have a point, under every reading."""
+    """Windows that a profile lists in `too_short_for` although they have a point under every reading."""
     for name, profile in suite.profile.items():
         for measure in profile.too_short_for:
             if not any(measure in too_short_for(suite.under(r), name) for r in (PRIMARY, *suite.readings)):
@@ -104,9 +104,9 @@ def _problem(profile: str, use: _Use) -> Problem:
 
 
 def _uses(suite: Suite, profile: Profile) -> Iterator[_Use]:
-    """Every window that a claim or a transfer metric takes of runs that can be made; each of its kind once."""
+    """Every window that a claim or a transfer metric reads from runs that are possible; each kind once."""
     made: dict[tuple[str, str], list[tuple[dict[str, int], int]]] = {}  # most runs have several windows
-    seen: set[tuple[object, ...]] = set()  # and most windows are taken of many runs that are alike
+    seen: set[tuple[object, ...]] = set()  # most windows are used on many similar runs
     for home, method, measure in _taken(suite):
         window, e = suite["measure", measure], suite["experiment", home]
         if (home, method) not in made:
@@ -119,7 +119,7 @@ def _uses(suite: Suite, profile: Profile) -> Iterator[_Use]:
 
 
 def _made(suite: Suite, e: Experiment, method: str, profile: Profile) -> Iterator[tuple[dict[str, int], int]]:
-    """Budget and recording, and what passes between updates, of each training set on which a method can run."""
+    """Budget and recording, and the length of a round, for each training set on which a method can run."""
     for t in e.training_sets:
         if not suite.waits_for(e, method, t):
             numbers = e.numbers(t, method, profile)
@@ -127,9 +127,9 @@ def _made(suite: Suite, e: Experiment, method: str, profile: Profile) -> Iterato
 
 
 def _taken(suite: Suite) -> dict[tuple[str, str, str], None]:
-    """What windows are read off runs: the experiment's id, the method, the measure, each once, in the file's order.
+    """The windows read from runs: experiment's id, method and measure, each once, in the file's order.
 
-    A time to a level asks for the level too.
+    A time to a level needs the level's window too.
     """
     asked = [(q, suite["experiment", id_]) for c in suite.claim for id_ in c.experiments for q in quantities(c.test)]
     measures = [measure for _, measure in suite.transfer or ()]

@@ -127,5 +127,5 @@ def test_the_report_says_by_how_much_and_never_who_is_better(found: Comparison, 
 def test_that_one_side_alone_was_tuned_stands_beside_each_finding(found: Comparison) -> None:
     own = f"my:train ({TUNING.says}, 3 trials, selected on seeds 1, 40)"
     assert {d.decision.tags[-1] for d in found.differences} == {
-        f"tuning is stated of one side alone: {own}; not of {other}" for other in ("maddpg", "knowru")
+        f"tuning is stated for one side only: {own}; not for {other}" for other in ("maddpg", "knowru")
     }
