@@ -162,15 +162,23 @@ class _MLP(torch.autograd.Function):
         return gradient, *found
 
 
-def gru_cell(gates_ih: Tensor, gates_hh: Tensor, hidden: Tensor) -> Tensor:
-    """torch.nn.GRUCell: h' = (1 - z) n + z h with n = tanh(i_n + r h_n), r = sigmoid(i_r + h_r), z likewise.
+def every_step(p: Tensor, steps: int) -> Tensor:
+    """A parameter [S, ...] for each of T steps, [T * S, ...]; its gradient is the sum of theirs."""
+    return _EveryStep.apply(p, steps) if torch.is_grad_enabled() else p.expand(steps, *p.shape).flatten(0, 1)
 
-    gates_ih, gates_hh [S, 3H, M]: what the input's and the hidden state's weights make, biases included; h [S, H, M].
-    """
-    (i_r, i_z, i_n), (h_r, h_z, h_n) = gates_ih.chunk(3, 1), gates_hh.chunk(3, 1)
-    reset, update = (i_r + h_r).sigmoid(), (i_z + h_z).sigmoid()
-    new = (i_n + reset * h_n).tanh()
-    return (1 - update) * new + update * hidden
+
+class _EveryStep(torch.autograd.Function):
+    """torch's own gradient would add the steps up in an order that depends on how many seeds there are."""
+
+    @staticmethod
+    def forward(ctx, p: Tensor, steps: int) -> Tensor:
+        ctx.steps = steps
+        return p.expand(steps, *p.shape).flatten(0, 1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        return gradient.unflatten(0, (ctx.steps, -1)).movedim(0, -1).contiguous().sum(-1), None
 
 
 def lstm_cell(gates_ih: Tensor, gates_hh: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot, pad
 
+from baselines.kernels.gru import gru_states
 from baselines.kernels.layers import (
     WHOLE_REGISTERS,
     columns,
-    gru_cell,
+    every_step,
     initial_gru,
     initial_linear,
     linear,
@@ -91,15 +92,13 @@ def recurrent_q(
     inputs [S, B, T, N, I], hidden [S, B, N, H] or None for zeros -> Q_i [S, B, T, N, A], hidden [S, B, N, H].
     z [S, B, T, N, Z]: a further input of what follows the GRU, whose output goes through ReLU layers `own.*` first
     where the network has them; then out.* reads both side by side.
-    EPyMARL's `RNNAgent` with `use_rnn=True` (4bcbb1c), PyMARL2's likewise. Only the hidden state's product waits for
-    the step before; all others take the whole sequence at once.
+    EPyMARL's `RNNAgent` with `use_rnn=True` (4bcbb1c), PyMARL2's likewise. What it computes:
+    kernels/gru.py.
     """
-    lines = inputs.shape[1] * inputs.shape[3]
-    states = _gru_states(agent, inputs, hidden)
-    x = torch.stack(states, 2).flatten(2)
+    x = states = _gru_states(agent, inputs, hidden)
     if z is not None:
-        x = mlp(own, x).relu() if (own := part(agent, "own")) else x
-        x = torch.cat([x, columns(pad(z.transpose(1, 2).flatten(2, 3), (0, 0, 0, -lines % WHOLE_REGISTERS)))], 1)
+        x = _by_step(own, x).relu() if (own := part(agent, "own")) else x
+        x = torch.cat([x, _samples(z, 1).mT], 2)
     return _out(agent, x, inputs), rows(states[-1], (inputs.shape[1], inputs.shape[3]))
 
 
@@ -111,40 +110,49 @@ def recurrent_states(
     first [S, B, T] bool: an episode begins with the step, from a hidden state of zeros; None: none does.
     -> [S, B, T, N, A], hidden [S, B, T, N, H].
     """
-    states = torch.stack(_gru_states(agent, inputs, hidden, first), 2)  # [S, H, T, M]
-    own = states[..., : inputs.shape[1] * inputs.shape[3]].unflatten(-1, (inputs.shape[1], inputs.shape[3]))
-    return _out(agent, states.flatten(2), inputs), own.permute(0, 3, 2, 4, 1)
+    states = _gru_states(agent, inputs, hidden, first)
+    return _out(agent, states, inputs), _by_agent(states, inputs)
 
 
 def _gru_states(
     agent: Mapping[str, Tensor], inputs: Tensor, hidden: Tensor | None, first: Tensor | None = None
-) -> list[Tensor]:
-    """What the GRU holds after each step, [S, H, M] each: a column for each (B, N), filled up."""
-    seeds, batch, time, agents, _ = inputs.shape
+) -> Tensor:
+    """What the GRU holds after each step, [T, S, H, M]: a column for each (B, N), filled up."""
+    x = _samples(inputs, WHOLE_REGISTERS)
+    width = agent["gru.weight_hh"].shape[-1]
+    h = x.new_zeros(x.shape[1], width, x.shape[2]) if hidden is None else columns(hidden)
+    if first is None:
+        return gru_states(agent, x, h)
+    begins = first.unsqueeze(-1).expand(inputs.shape[:-1]).unsqueeze(-1)
+    return gru_states(agent, x, h, _samples(begins, 1).squeeze(-1))
+
+
+def _samples(x: Tensor, entries: int) -> Tensor:
+    """By step, a row for each (B, N): [S, B, T, N, I] -> [T, S, M, I], filled up; I to a multiple of `entries`."""
+    seeds, batch, time, agents, own = x.shape
     lines = batch * agents
-    by_step = inputs.transpose(1, 2).flatten(2, 3)  # [S, T, B*N, I]
-    x = columns(pad(by_step, (0, 0, 0, -lines % WHOLE_REGISTERS)))
-    x = mlp(part(agent, "in"), x).relu()
-    gru = part(agent, "gru")
-    gates = linear(gru["weight_ih"], gru["bias_ih"], x).unflatten(-1, (time, -1))
-    width = gru["weight_hh"].shape[-1]
-    h = columns(inputs.new_zeros(seeds, lines, width) if hidden is None else hidden)
-    begins = None
-    if first is not None:
-        begins = pad(first.repeat_interleave(agents, 1), (0, 0, 0, h.shape[-1] - lines)).unsqueeze(1)  # [S, 1, M, T]
-    states = []
-    for t in range(time):
-        h = h if begins is None else h.masked_fill(begins[..., t], 0)
-        h = gru_cell(gates[:, :, t], linear(gru["weight_hh"], gru["bias_hh"], h), h)
-        states.append(h)
-    return states
+    filled = x.new_empty(time, seeds, lines + -lines % WHOLE_REGISTERS, own + -own % entries)
+    filled[:, :, :lines, :own].unflatten(2, (batch, agents)).copy_(x.permute(2, 0, 1, 3, 4))
+    filled[:, :, lines:].zero_()
+    filled[..., own:].zero_()
+    return filled
+
+
+def _by_agent(x: Tensor, inputs: Tensor) -> Tensor:
+    """The way back, from columns: [T, S, out, M] -> [S, B, T, N, out], a view."""
+    _, batch, _, agents, _ = inputs.shape
+    return x[..., : batch * agents].unflatten(-1, (batch, agents)).permute(1, 3, 0, 4, 2)
+
+
+def _by_step(layers: Mapping[str, Tensor], x: Tensor) -> Tensor:
+    """An MLP of every step's samples, a product for each step, whose numbers fit the cache: [T, S, in, M]."""
+    steps = {name: every_step(p, x.shape[0]) for name, p in layers.items()}
+    return mlp(steps, x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 
 def _out(agent: Mapping[str, Tensor], x: Tensor, inputs: Tensor) -> Tensor:
-    """The last layers: [S, ..., T M] -> [S, B, T, N, A]."""
-    _, batch, time, agents, _ = inputs.shape
-    q = mlp(part(agent, "out"), x).unflatten(-1, (time, -1))[..., : batch * agents]
-    return q.unflatten(-1, (batch, agents)).permute(0, 3, 2, 4, 1)
+    """The last layers: [T, S, in, M] -> [S, B, T, N, A]."""
+    return _by_agent(_by_step(part(agent, "out"), x), inputs)
 
 
 def lstm_q(
@@ -169,8 +177,8 @@ def lstm_q(
         carried = zeros, zeros
     hidden, cell = carried
     states = []
-    for t in range(time):
-        hidden, cell = lstm_cell(gates[:, :, t], linear(lstm["weight_hh"], lstm["bias_hh"], hidden), cell)
+    for own in gates.unbind(2):
+        hidden, cell = lstm_cell(own, linear(lstm["weight_hh"], lstm["bias_hh"], hidden), cell)
         states.append(hidden)
     q = mlp(head, torch.stack(states, 2).flatten(2)).unflatten(-1, (time, -1))[..., :lines]
     return q.unflatten(-1, (batch, agents)).permute(0, 3, 2, 4, 1), (hidden, cell)
