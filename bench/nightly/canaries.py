@@ -26,7 +26,7 @@ from bench.plan import Cell, Plan, Run, Scored, Selection, make_plan
 from bench.plan.present import absent, without
 from bench.processes.starting import command, training_environment
 from bench.store import Record, Store, numbers_hash
-from bench.suite import PRIMARY, Suite
+from bench.suite import PRIMARY, Experiment, Scenario, Suite
 
 SEEDS = (0, 1)  # two, so that stacked lanes are looked at too
 POINTS, POINT_EPISODES = 4, 12  # points of a curve, and the least number of episodes of each
@@ -90,13 +90,20 @@ def shortened(suite: Suite, reading: str) -> Plan:
     """All cells of a suite under a reading that can run here, so short that each learns for a few updates."""
     own = suite.under(reading)
     settings = [change for m in own.method if not m.waits_for for change in _shortening(own, m.id)]
-    plan = make_plan(own, Selection(seeds=SEEDS, settings=tuple(settings), reading=reading))
-    return without(plan, {cell.key for cell in plan.cells if not _repeats(cell)})
+    only = tuple(experiment.id for experiment in _repeating(own))
+    plan = make_plan(own, Selection(only=only, seeds=SEEDS, settings=tuple(settings), reading=reading))
+    return without(plan, {cell.key for cell in plan.cells if not _repeat(cell.scored)})
 
 
-def _repeats(cell: Cell) -> bool:
-    """Whether its numbers can be told again to the last bit: no game's can that draws by itself."""
-    return all(checked(own.family, own.params).repeats for own in cell.scored)
+def _repeating(suite: Suite) -> list[Experiment]:
+    """The experiments that have a training set whose runs repeat."""
+    sets = {e.id: [[suite["scenario", s] for s in t.scenarios] for t in e.training_sets] for e in suite.experiment}
+    return [e for e in suite.experiment if any(_repeat(own) for own in sets[e.id])]
+
+
+def _repeat(scenarios: Iterable[Scenario | Scored]) -> bool:
+    """Whether runs on them repeat to the last bit. A game that draws by itself does not."""
+    return all(checked(own.family, own.params).repeats for own in scenarios)
 
 
 def _counted_by(suite: Suite, method: str) -> Unit:
@@ -117,8 +124,9 @@ def _shortening(suite: Suite, method: str) -> Iterator[str]:
     model, unit = algorithm.hyperparameters.model_validate(values), _counted_by(suite, method)
     least, looked_at = (POINT_STEPS, 1) if unit == "steps" else (POINT_EPISODES, EPISODES_LOOKED_AT)
     if unit == "steps" and not model.plays_steps:  # a point covers a round of the longest game
-        sets = [t for e in suite.experiment if method in e.methods for t in e.training_sets]
-        least = max(least, *(model.round_episodes * suite["scenario", s].steps for t in sets for s in t.scenarios))
+        sets = [t for e in _repeating(suite) if method in e.methods for t in e.training_sets]
+        lengths = [suite["scenario", s].steps for t in sets for s in t.scenarios]
+        least = max(least, model.round_episodes * max(lengths, default=0))
     point = -(-least // model.round_of(unit)) * model.round_of(unit)
     budget = {
         unit: POINTS * point,
