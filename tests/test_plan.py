@@ -179,7 +179,7 @@ def test_a_shard_that_cannot_be_meant(tiny: Suite, shard: str) -> None:
         assert words in str(caught.value)
     with pytest.raises(SuiteError) as caught:
         sharded(plan_of(tiny, seeds=(0,)), shard)
-    for words in ("1 <= i <= n <= 1", "mend     leave it out"):
+    for words in ("1 <= i <= n <= 1", "mend     omit --shard"):
         assert words in str(caught.value)
 
 

@@ -367,7 +367,11 @@ def test_what_waits_need_not_be_known() -> None:
             "record_every = 6",
             ["experiment[source].record_every", "6", "a divisor of the budget of"],
         ),
-        ("evaluate_every = 8", "evaluate_every = 12", ["experiment[source].evaluate_every", "12", "or more than the budget"]),
+        (
+            "evaluate_every = 8",
+            "evaluate_every = 12",
+            ["experiment[source].evaluate_every", "12", "or more than the budget"],
+        ),
         (
             "[experiment.recording]",
             'budget_of = { bass = { updates = 8, source = "x" } }\n[experiment.recording]',

@@ -57,7 +57,7 @@ __all__ = [
 
 
 def make_plan(suite: Suite, selection: Selection) -> Plan:
-    """The runs that a selection asks for, with the teachers they need. Raises SuiteError."""
+    """The runs that a selection asks for, with the teachers that they need. Raises SuiteError."""
     if selection.profile not in suite.profile:
         raise refused("--profile", selection.profile, suite.profile)
     suite = suite.on(selection.profile)
@@ -90,7 +90,7 @@ def plan_of(resolver: Resolver, waiting: Iterable[Waiting] = ()) -> Plan:
 def sharded(plan: Plan, shard: str) -> Plan:
     """Part "i/n" of a plan: every n-th of its seeds, from the i-th on, with all their cells. Raises SuiteError.
 
-    A student learns from the teacher of its own seed, so no shard waits for another and their folders merge by copying.
+    A student learns from the teacher of its own seed, so no shard waits for another. Their folders merge by copying.
     """
     if not shard:
         return plan
@@ -99,7 +99,7 @@ def sharded(plan: Plan, shard: str) -> Plan:
     index, count = parts
     if not 1 <= index <= count <= len(seeds):
         allowed = f"i/n with 1 <= i <= n <= {len(seeds)}, the plan's seeds: a seed is never split"
-        mend = "e.g. --shard 1/2, --shard 2/2" if len(seeds) > 1 else "leave it out, or ask for more seeds"
+        mend = "e.g. --shard 1/2, --shard 2/2" if len(seeds) > 1 else "omit --shard, or ask for more seeds"
         raise SuiteError(COMMAND_LINE, [Problem("--shard", shown(shard), allowed, mend)])
     own = set(seeds[index - 1 :: count])
     cells = (cell.model_copy(update={"seeds": tuple(s for s in cell.seeds if s in own)}) for cell in plan.cells)
@@ -108,7 +108,7 @@ def sharded(plan: Plan, shard: str) -> Plan:
 
 
 def limited(plan: Plan, seeds: Mapping[str, int]) -> Plan:
-    """A plan's runs of some cells, by their keys, of the seeds below so many, with the teachers that these need."""
+    """A plan's runs of some cells, with their teachers. seeds: by a cell's key, the limit that its seeds stay below."""
     needed: set[str] = set()
     for run in reversed(plan.runs):  # teachers come first
         if run.id in needed or run.seed < seeds.get(run.cell, 0):
@@ -126,7 +126,7 @@ def cells_of(
 ) -> dict[tuple[str, str], Cell]:
     """An experiment's cells that can run, by method and training set, with the notes that apply. Raises SuiteError.
 
-    known: cells of the selection's plan, which are not resolved again unless they were given other cells' seeds too.
+    known: cells of the selection's plan. They are not resolved again unless other cells added seeds to them.
     """
     seeds = Resolver(suite, selection).seeds(experiment)
     there = {(c.method, c.training_set): c for c in known if c.experiment == experiment.id and c.seeds == seeds}
@@ -139,7 +139,7 @@ def cells_of(
 
 
 def selected(suite: Suite, only: Iterable[str]) -> list[Experiment]:
-    """Experiments by id; all where none is named. Raises SuiteError."""
+    """Experiments by id; all if none is named. Raises SuiteError."""
     ids = [e.id for e in suite.experiment]
     for name in only:
         if name not in ids:

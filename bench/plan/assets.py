@@ -1,4 +1,4 @@
-"""Files and packages that a plan's scenarios need and that are not here: looked for before anything runs."""
+"""Files and packages that a plan's scenarios need but that are missing. Checked before anything runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.suite.explain import Problem
 
 
 def missing_assets(cells: Iterable[Cell], assets: Assets) -> list[Problem]:
-    """A problem for each file that is missing or another than it should be, each file once."""
+    """A problem for each file that is missing or has another content than its hash says; each file once."""
     found: dict[str, Problem] = {}
     for cell in cells:
         for scenario, own in zip(cell.scenarios, cell.scored, strict=True):
@@ -25,7 +25,7 @@ def missing_assets(cells: Iterable[Cell], assets: Assets) -> list[Problem]:
 
 
 def missing_backends(cells: Iterable[Cell]) -> list[Problem]:
-    """A problem for each family of environments whose packages are not installed, with the scenario that needs it."""
+    """A problem for each family of environments without its packages, with the scenario that needs it."""
     found: dict[str, Problem] = {}
     for cell in cells:
         for scenario, own in zip(cell.scenarios, cell.scored, strict=True):

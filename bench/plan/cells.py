@@ -1,7 +1,7 @@
-"""Cells and runs, as a plan, a record and a report know them. A run's id is a hash of all that can change its numbers.
+"""Cells and runs, for plans, records and reports. A run's id is a hash of everything that can change its numbers.
 
-A cell is a method on a training set; a run is a cell with a seed. Two experiments that ask for the same numbers share
-the run: names are not part of its id, resolved settings are.
+A cell is a method on a training set; a run is a cell with a seed. The id holds resolved settings and no names, so two
+experiments that ask for the same numbers share the run.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from baselines.specs import ALGORITHMS, later
 from bench.suite import PRIMARY, Unit, unit_of
 from bench.suite.base import Derived
 
-PLAN_FORMAT = 1  # of the hashed settings; bumped when the harness itself changes the numbers of every run
+PLAN_FORMAT = 1  # of the hashed settings; goes up when the harness itself changes the numbers of every run
 DeviationClass = Literal["substitute", "reduced", "changed", "assumed", "erratum", "shared", "reading"]
 
 
@@ -27,7 +27,7 @@ class Frozen(Derived):
 
 
 class Note(Frozen):
-    """A deviation as a record and a verdict carry it. scenarios: those it is about; None: all that the run did."""
+    """A deviation, for records and verdicts. scenarios: those it is about; None: the whole run."""
 
     id: str
     class_: DeviationClass
@@ -36,9 +36,9 @@ class Note(Frozen):
 
 
 class Selection(Frozen):
-    """What part of a suite is asked for. seeds: None asks for the profile's. settings: `--set` entries.
+    """The part of a suite that is asked for. seeds: None means the profile's. settings: `--set` entries.
 
-    reading: the one that the suite at hand is under already; plans name it.
+    reading: the one that the suite is already under; plans name it.
     """
 
     profile: str = "full"
@@ -49,10 +49,10 @@ class Selection(Frozen):
 
 
 class Scored(Frozen):
-    """A scenario as a cell's settings have it. trained: else the team is only scored on it.
+    """A scenario in a cell's settings. trained: False if the team is only scored on it.
 
-    teacher: the key of the cell that teaches this task. plays_as: where it is not trained, which of the tasks that are
-    it is played as, by its number; None: the first. It is hashed whole: what is added here is `specs.later`.
+    teacher: the key of the cell that teaches this task. plays_as: for an untrained scenario, the number of the trained
+    task that it is played as; None: the first. All fields are hashed: a field added later must be `specs.later`.
     """
 
     family: str
@@ -68,7 +68,7 @@ class Scored(Frozen):
 class Cell(Frozen):
     """One method on one training set, resolved. key: a hash of its settings, the same for all its seeds.
 
-    scenarios: what it is scored on, by the names of the suite, in the order of `scored`; those it is trained on first.
+    scenarios: the names in the suite of those it is scored on, in the order of `scored`, trained ones first.
     """
 
     key: str
@@ -91,14 +91,15 @@ class Cell(Frozen):
 
     @property
     def trained(self) -> tuple[str, ...]:
-        """The scenarios that it is trained on, by the names of the suite."""
+        """The scenarios that it is trained on, by their names in the suite."""
         return tuple(name for name, s in zip(self.scenarios, self.scored, strict=True) if s.trained)
 
     def notes_on(self, scenario: str) -> tuple[Note, ...]:
-        """The deviations of what the team does in one of its scenarios, as they stand beside a verdict.
+        """The deviations that a verdict on one of its scenarios names.
 
-        Those of the run; those of this scenario, or of all that it was trained on where this is not among it. A
-        substitute for another of its tasks is told as class "shared": the same network learned it.
+        They are those of the run and those of this scenario. A scenario that it was not trained on has those of all
+        trained scenarios. A substitute for another of its tasks appears as class "shared", since the same network
+        learned that task.
         """
         found: list[Note] = []
         for note in self.notes:
@@ -112,7 +113,7 @@ class Cell(Frozen):
 
     @property
     def guest(self) -> bool:
-        """Whether its method comes from elsewhere, and runs in a process of its own."""
+        """Whether its method comes from elsewhere and so runs in a process of its own."""
         return guest(self.settings)
 
     @property
@@ -122,7 +123,7 @@ class Cell(Frozen):
 
     @property
     def unit(self) -> Unit:
-        """What its runs count by."""
+        """The unit that its runs count by."""
         return unit_of(self.settings["budget"])
 
     @property
@@ -132,11 +133,11 @@ class Cell(Frozen):
 
     @property
     def steps(self) -> int:
-        """Environment steps that training takes at most, in all tasks; none where it counts updates."""
+        """The most environment steps that training takes, in all tasks; 0 if the budget counts updates."""
         return self.steps_of(self.whole)
 
     def steps_of(self, done: int) -> int:
-        """Environment steps of so much of its unit at most, in all tasks."""
+        """The most environment steps for `done` of its unit, in all tasks."""
         limits = [s.episode_limit for s in self.scored if s.trained]
         if self.unit == "episodes":
             return sum(
@@ -147,9 +148,9 @@ class Cell(Frozen):
 
 
 class Entrant(Frozen):
-    """A method that the suite does not know, as a plan sees it.
+    """A method that the suite does not know, for plans.
 
-    algorithm, hyperparameters: what of it stands in a cell's settings. teacher: it learns from the suite's teachers.
+    algorithm, hyperparameters: its part of a cell's settings. teacher: whether it learns from the suite's teachers.
     """
 
     name: str
@@ -177,9 +178,9 @@ class Waiting(Frozen):
 
 
 class Plan(Frozen):
-    """Cells and runs in an order in which teachers come first. shard: "i/n" where it is a part, else nothing.
+    """Cells and runs, teachers before students. shard: "i/n" for a part of a plan, else "".
 
-    waiting: what was asked for and cannot run here yet.
+    waiting: cells that were asked for and cannot run here yet.
     """
 
     suite: str
@@ -212,10 +213,10 @@ def scored(settings: Mapping[str, Any]) -> tuple[Scored, ...]:
 
 
 def spans(settings: Mapping[str, Any]) -> list[tuple[int, int]]:
-    """Of each of a cell's scenarios, from where to where of the budget, in its unit, it is played or looked at.
+    """For each of a cell's scenarios, the part (start, end) of the budget in which it is played or evaluated.
 
-    Where a method takes its tasks in order, the last begins where the first phase ends, and those before it end there;
-    those that it is only scored on are looked at in the second.
+    If a method takes its tasks in order, the last task begins where the first phase ends, and the others end there.
+    Scenarios that it is only scored on are evaluated in the second phase.
     """
     budget, places = settings["budget"], scored(settings)
     whole, end = budget[unit_of(budget)], budget.get("first_phase")
@@ -232,12 +233,12 @@ def teacher_cells(settings: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def guest(settings: Mapping[str, Any]) -> bool:
-    """Whether the method of a cell's settings comes from elsewhere: then they hold a hash of its source."""
+    """Whether the method of a cell's settings comes from elsewhere: then the settings hold a hash of its source."""
     return "source" in settings["algorithm"]
 
 
 def hashed_hyperparameters(model: type[BaseModel], stated: Mapping[str, Any]) -> dict[str, Any]:
-    """What of the stated hyperparameters stands in a cell's settings: all but later ones at their default.
+    """The stated hyperparameters that go into a cell's settings: all but `specs.later` ones at their default.
 
     Raises pydantic's ValidationError.
     """
@@ -246,7 +247,7 @@ def hashed_hyperparameters(model: type[BaseModel], stated: Mapping[str, Any]) ->
 
 
 def cell_settings(scenarios: tuple[Scored, ...], others: Mapping[str, Any]) -> dict[str, Any]:
-    """`scored`'s inverse: what a cell's key is the hash of. others: algorithm, hyperparameters, budget."""
+    """The inverse of `scored`: the settings whose hash is a cell's key. others: algorithm, hyperparameters, budget."""
     if len(scenarios) == 1:
         (one,) = scenarios
         own = one.model_dump(exclude={"trained", "teacher"})
@@ -255,6 +256,6 @@ def cell_settings(scenarios: tuple[Scored, ...], others: Mapping[str, Any]) -> d
 
 
 def run_id(cell: str, seed: int, teachers: tuple[str, ...]) -> str:
-    """A run's id. A single teacher stands under "teacher", as does none."""
+    """A run's id. A single teacher, or none, is hashed under "teacher"; several under "teachers"."""
     taught = {"teachers": list(teachers)} if len(teachers) > 1 else {"teacher": teachers[0] if teachers else None}
     return digest({"cell": cell, "seed": seed, **taught})

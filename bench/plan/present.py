@@ -1,4 +1,4 @@
-"""What of a plan this machine lacks the environments for."""
+"""The parts of a plan whose environments this machine lacks."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from bench.plan.cells import Cell, Plan
 
 
 def absent(plan: Plan, cell: Cell) -> str:
-    """How to get what a cell's environments, or its teachers', need and is not installed here; nothing where all is."""
+    """How to install what the environments of a cell and its teachers lack here; "" if they lack nothing."""
     own = (lacking(place.family) for place in cell.scored)
     return next(filter(None, (*own, *(absent(plan, plan.cell(key)) for key in cell.teachers))), "")
 
 
 def without(plan: Plan, keys: Container[str]) -> Plan:
-    """The plan less these cells."""
+    """The plan without these cells."""
     cells = tuple(cell for cell in plan.cells if cell.key not in keys)
     return plan.model_copy(update={"cells": cells, "runs": tuple(run for run in plan.runs if run.cell not in keys)})
 
 
 def playable(plan: Plan) -> tuple[Plan, Mapping[str, int]]:
-    """The plan less what cannot be played here, and of what is left out: how many runs, by family."""
+    """The plan without cells that cannot be played here, and the number of runs left out, by family."""
     lost = {cell.key for cell in plan.cells if absent(plan, cell)}
     left: dict[str, int] = {}
     for run in (run for run in plan.runs if run.cell in lost):

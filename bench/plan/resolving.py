@@ -30,12 +30,12 @@ from bench.suite.contradictions import wrong_budget
 from bench.suite.explain import Problem, explain, listed, nearest, shown
 from bench.suite.settings import kind_of, wrong_hyperparameters
 
-COMMAND_LINE = "(command line)"  # what errors call a request that is in no file
+COMMAND_LINE = "(command line)"  # the name that errors give a request outside any file
 BUDGET = "budget"
 
 
 class Resolver:
-    """Collects cells, teachers before students, each once, with the seeds that anything needs."""
+    """Collects cells, teachers before students, each once, with all seeds that are needed."""
 
     def __init__(self, suite: Suite, selection: Selection):
         self.suite, self.selection = suite, selection
@@ -53,12 +53,12 @@ class Resolver:
         return self._registered(experiment, t, method, settings, seeds, teachers, notes)
 
     def entrant(self, experiment: Experiment, t: TrainingSet, method: Entrant) -> Cell:
-        """The cell of a method from elsewhere, in the place of the experiment's own, taught as they are if it asks."""
+        """The cell of a method from elsewhere, in place of the experiment's methods, with their teachers if it asks."""
         seeds = self.seeds(experiment)
         taught = self.suite.teachers_of(experiment, t) if method.teacher else ()
         teachers = tuple(self.cell(*teaching, needed=seeds) for teaching in taught)
         budget = self._budget(experiment, t, None)
-        budget.pop("first_phase", None)  # it has one
+        budget.pop("first_phase", None)  # it has only one phase
         others = {"algorithm": method.algorithm, "hyperparameters": method.hyperparameters}
         scenarios = tuple(self._scored(t, id_, tuple(c.key for c in teachers)) for id_ in t.scored)
         settings = cell_settings(scenarios, {**others, "budget": budget})
@@ -80,7 +80,7 @@ class Resolver:
             seeds = tuple(sorted({*self.cells[key].seeds, *seeds}))
             self.cells[key] = self.cells[key].model_copy(update={"seeds": seeds})
         else:
-            taught = zip(teachers, t.scenarios, strict=False)  # no teachers, or one a task
+            taught = zip(teachers, t.scenarios, strict=False)  # no teachers, or one per task
             inherited = [_of_task(note, task) for teacher, task in taught for note in teacher.notes]
             self.cells[key] = Cell(
                 key=key,
@@ -96,7 +96,7 @@ class Resolver:
         return self.cells[key]
 
     def seeds(self, experiment: Experiment) -> tuple[int, ...]:
-        """An experiment's own, in order."""
+        """The selection's seeds, else the experiment's own, in order."""
         if self.selection.seeds is not None:
             return self.selection.seeds
         return tuple(range(experiment.schedule(self.suite.profile[self.selection.profile]).most))
@@ -149,9 +149,9 @@ class Resolver:
         return ((name, value) for name, value in profile.hyperparameters.items() if name in settings)
 
     def _budget(self, experiment: Experiment, t: TrainingSet, method_id: str | None) -> dict[str, Any]:
-        """Budget and recording under the profile, then changes of every method's, and over them this method's own.
+        """Budget and recording under the profile, with the changes for all methods, then those for this method.
 
-        A change of a budget in another unit is not for this method.
+        A change for all methods in another unit than this method's budget does not apply.
         """
         found = experiment.numbers(t, method_id, self.suite.profile[self.selection.profile])
         unit = unit_of(found)
@@ -162,7 +162,7 @@ class Resolver:
                     continue
                 key = f"--set {owner}.{name}"
                 if name in UNITS and name != unit:
-                    allowed = f"{whose}.{unit}: that is what it counts by"
+                    allowed = f"{whose}.{unit}, the unit that it counts by"
                     raise SuiteError(COMMAND_LINE, [Problem(key, shown(value), allowed, "name this key")])
                 try:
                     BudgetChange.model_validate({name: value})
@@ -173,7 +173,7 @@ class Resolver:
         return found
 
     def _check_changes(self) -> None:
-        """Every `--set` names a budget key, what a method's algorithm knows, or a stated hyperparameter of any."""
+        """Raise SuiteError unless every `--set` names a budget key, or a hyperparameter that a method has."""
         if not self.changes:
             return
         stated = {m.id: list(self.suite.settings(m.id)) for m in self.suite.method}
@@ -196,7 +196,7 @@ class Resolver:
     def _notes(self, experiment: Experiment, t: TrainingSet, method_id: str | None) -> Iterator[Note]:
         """Declared deviations, a reduced budget, changed settings, and what the suite file assumes.
 
-        method_id: None for a method from elsewhere, of which the file says nothing.
+        method_id: None for a method from elsewhere, about which the file says nothing.
         """
         suite = self.suite
         lineage = suite.lineage(method_id) if method_id else []
@@ -231,7 +231,7 @@ class Resolver:
         for text in self.selection.settings:
             owner, name, _ = _parse_setting(text)
             if owner == BUDGET and name in UNITS and name != unit:
-                continue  # it is for what counts by that unit
+                continue  # it is for methods that count by that unit
             if owner in (BUDGET, method_id, _own_budget(method_id)) or (owner is None and name in hyperparameters):
                 yield Note(id="--set", class_="changed", says=text)
         if isinstance(experiment.seeds, Seeds) and experiment.seeds.kind == "assumed":
@@ -249,7 +249,7 @@ class Resolver:
 
 
 def _budgets(experiment: Experiment) -> Iterator[Budget]:
-    """All that an experiment states."""
+    """All budgets that an experiment states."""
     yield experiment.budget
     yield from (t.budget for t in experiment.training_sets if t.budget)
     yield from experiment.budget_of.values()
@@ -261,19 +261,19 @@ def _own_budget(method_id: str | None) -> str:
 
 
 def _of_task(note: Note, task: str) -> Note:
-    """A teacher's deviation as its student carries it: what is about some scenarios is about the task it teaches."""
+    """A teacher's deviation as its student inherits it. If it is about some scenarios, it is now about the task."""
     elsewhere = note.scenarios is not None and task not in note.scenarios
     return note.model_copy(update={"scenarios": (task,)}) if elsewhere else note
 
 
 def refused(key: str, got: str, allowed: Iterable[str]) -> SuiteError:
-    """A request on the command line that names something that is not there."""
+    """The error for a request on the command line that names something unknown."""
     names = list(allowed)
     return SuiteError(COMMAND_LINE, [Problem(key, shown(got), listed(names), f"name one of them{nearest(got, names)}")])
 
 
 def _wrong_layout(method_id: str, hyperparameters: Mapping[str, Any], scenario: Scenario) -> Iterator[Problem]:
-    """Of a layout that does not hold a scenario's observations."""
+    """Problems of a layout that cannot hold a scenario's observations."""
     if "layout_agents" not in hyperparameters:
         return
     params = checked(scenario.family, scenario.params)
@@ -288,7 +288,7 @@ def _wrong_layout(method_id: str, hyperparameters: Mapping[str, Any], scenario: 
 
 
 def _changed(algorithm: str, owner: str | None, name: str, value: Any) -> Setting:
-    """Raises SuiteError for a value that no setting has: one that is not finite, a list, a table."""
+    """Raises SuiteError for a value that no setting can have: one that is not finite, a list, a table."""
     try:
         return Setting(value=value, source="--set")
     except ValidationError:
@@ -306,6 +306,6 @@ def _parse_setting(text: str) -> tuple[str | None, str, Any]:
     owner, dot, name = key.strip().rpartition(".")
     try:
         parsed = tomllib.loads(f"value = {value.strip()}")["value"]
-    except (ValueError, RecursionError):  # no TOML, or numbers and nesting beyond measure: text
+    except (ValueError, RecursionError):  # not TOML, or huge numbers or nesting: text
         parsed = value.strip()
     return (owner if dot else None), name, parsed

@@ -1,4 +1,4 @@
-"""Seeds as they are asked for, on the command line and in Python."""
+"""Requests for seeds, on the command line and in Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claims that compare a run with itself: two methods whose settings are the same share their runs."""
+"""Claims that compare a run with itself: two methods with the same settings share their runs."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def compared(test: Test) -> list[tuple[str, str]]:
 
 
 def one_run(test: Test, basis: Callable[[str], object]) -> tuple[str, str] | None:
-    """The first pair that is compared and rests on the same. basis: what a quantity rests on; None where it is open."""
+    """The first compared pair with the same basis. basis: gives what a quantity rests on; None if that is unknown."""
     found = ((pair, basis(pair[0]), basis(pair[1])) for pair in compared(test))
     return next((pair for pair, a, b in found if a is not None and a == b), None)
 
 
 def read_alike(measure: Measure) -> object:
-    """What a measure reads, whatever it is called."""
+    """What a measure reads, without its name."""
     return measure.model_dump(exclude={"id", "says"})
 
 
 def compares_itself(suite: Suite) -> Iterator[Problem]:
-    """Claims one of whose comparisons would be of a run with itself. Raises SuiteError."""
+    """Claims that would compare a run with itself. Raises SuiteError."""
     cells = {e.id: cells_of(suite, Selection(), e) for e in suite.experiment}
 
     def keys(quantity: str, experiment: Experiment) -> object:
@@ -62,6 +62,6 @@ def compares_itself(suite: Suite) -> Iterator[Problem]:
     for claim in suite.claim:
         for experiment in (suite["experiment", id_] for id_ in claim.experiments):
             if pair := pair_of(claim, experiment):
-                got = f"{pair[0]} and {pair[1]}, which are one run in {experiment.id}"
-                mend = f"give {split(pair[0])[0]} or {split(pair[1])[0]} another setting, or compare others"
+                got = f"{pair[0]} and {pair[1]}, which are the same run in {experiment.id}"
+                mend = f"give {split(pair[0])[0]} or {split(pair[1])[0]} another setting, or compare other quantities"
                 yield Problem(f"claim[{claim.id}].test", got, "sides with runs of their own", mend)

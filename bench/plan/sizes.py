@@ -1,4 +1,4 @@
-"""A cell's settings -> how large its method is there: what a run takes, and the parameters of its policy."""
+"""A cell's settings -> sizes of its method: a run's work, memory and disk, and the parameters of its policy."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from bench.envs import FAMILIES, Params, checked, layouts_of
 from bench.plan import Scored, guest, scored, spans
 from bench.suite import unit_of
 
-STREAMS_BYTES = 2 * 5 * 5056  # random streams, twice as all that is in the state's file: torch's generator has so many
+STREAMS_BYTES = 2 * 5 * 5056  # random streams, each the size of torch's generator; twice, like all state
 PROCESS_BYTES = 400 * 2**20  # a worker with torch loaded, before any lane
-POINT_BYTES = 70  # of a record, a point of a curve: 62 to 83 in the published records of nine methods
+POINT_BYTES = 70  # of a curve's point in a record: 62 to 83 in the published records of nine methods
 
 
 def work(settings: Mapping[str, Any], done: int | None = None) -> list[Work]:
-    """What training takes on each task of a cell, in one run or in so much of what its budget counts.
+    """The work of training on each task of a cell, in one run or in `done` of its budget's unit.
 
-    Steps are taken for whole episodes of the longest length. Nothing for a method from elsewhere: nobody knows.
+    Steps are counted as whole episodes of the longest length. Empty for a method from elsewhere: its work is unknown.
     """
     if guest(settings):
         return []
@@ -34,28 +34,29 @@ def work(settings: Mapping[str, Any], done: int | None = None) -> list[Work]:
 
 
 def episodes_of(settings: Mapping[str, Any], own: Scored, done: int | None = None) -> int:
-    """Whole episodes of the longest length that so much of a run's budget makes of a task; updates as they are."""
+    """Whole episodes of the longest length that `done` of a run's budget makes of a task; updates stay updates."""
     unit = unit_of(settings["budget"])
     counted = settings["budget"][unit] if done is None else done
     return -(-counted // own.episode_limit) if unit == "steps" else counted
 
 
 def run_bytes(settings: Mapping[str, Any]) -> float:
-    """Memory of one run, about: what its method holds, and the processes of its environments."""
+    """Approximate memory of one run: its method, and the processes of its environments."""
     return sum(w.bytes for w in work(settings)) + environment_bytes(settings)
 
 
 def job_bytes(settings: Mapping[str, Any], runs: int) -> float:
-    """Memory of a process that trains so many runs of a cell, about, with all that its environments start."""
+    """Approximate memory of a process that trains this many runs of a cell, with the processes of its environments."""
     families = {own.family for own in scored(settings)}
     return PROCESS_BYTES + sum(FAMILIES[f].process_bytes for f in families) + runs * run_bytes(settings)
 
 
 def environment_bytes(settings: Mapping[str, Any]) -> float:
-    """Memory of the processes that the environments of one run have of their own, about; most have none.
+    """Approximate memory of the processes that the environments of one run start; most start none.
 
-    Copies are kept from one evaluation to the next. A learner that plays steps is evaluated in copies of their own,
-    others in those that they train in. Of a method from elsewhere one copy is counted: nobody knows more.
+    Copies are kept from one evaluation to the next. A learner that plays steps is evaluated in separate copies; others
+    are evaluated in the copies that they train in. For a method from elsewhere one copy is counted, since its number
+    is unknown.
     """
     budget, hyperparameters = settings["budget"], None if guest(settings) else _hyperparameters(settings)
     episodes = max(budget["evaluation_episodes"], budget["final_evaluation_episodes"])
@@ -70,7 +71,7 @@ def environment_bytes(settings: Mapping[str, Any]) -> float:
 
 
 def result_bytes(settings: Mapping[str, Any]) -> float:
-    """On disk of one run that is over, about: its record, by the points of its curves, and its weights."""
+    """Approximate disk space of a finished run: its record, from the points of its curves, and its weights."""
     budget, unit = settings["budget"], unit_of(settings["budget"])
     algorithm = None if guest(settings) else ALGORITHMS[settings["algorithm"]["name"]]
     series = 1 + len(algorithm.losses if algorithm else ())
@@ -80,9 +81,9 @@ def result_bytes(settings: Mapping[str, Any]) -> float:
 
 
 def checkpoint_bytes(settings: Mapping[str, Any]) -> float:
-    """Of one run's checkpoint on disk at most, about, and of its state between two phases.
+    """Approximate largest disk space of one run's checkpoint and its state between two phases.
 
-    Nothing for a method from elsewhere, which keeps none.
+    0 for a method from elsewhere, which keeps none.
     """
     found = work(settings)
     if not found:
@@ -94,12 +95,12 @@ def checkpoint_bytes(settings: Mapping[str, Any]) -> float:
 
 
 def repeats(settings: Mapping[str, Any]) -> bool:
-    """Whether all games of a cell repeat, so that its runs do."""
+    """Whether all games of a cell repeat exactly. Then its runs do, too."""
     return all(checked(own.family, own.params).repeats for own in scored(settings))
 
 
 def policy_size(settings: Mapping[str, Any]) -> int | None:
-    """Parameters of what the agents act with in all tasks of a cell; None for a method from elsewhere: nobody knows."""
+    """Parameters that the agents act with in all tasks of a cell; None (unknown) for a method from elsewhere."""
     if guest(settings):
         return None
     layout_agents, tasks = settings["hyperparameters"].get("layout_agents", 0), []
@@ -110,7 +111,7 @@ def policy_size(settings: Mapping[str, Any]) -> int | None:
 
 
 def _read(settings: Mapping[str, Any], own: Scored, params: Params, agents: int) -> int:
-    """Entries of an observation in the layout of so many agents that a cell's networks read."""
+    """Observation entries that a cell's networks read, in the layout of this many agents."""
     communication = settings["hyperparameters"].get("layout_communication", True)
     return layouts_of(own.family).width(params, agents, communication)
 

@@ -1,9 +1,9 @@
-"""Where two phases of a run meet: its state there is kept, for methods that differ only after it.
+"""The boundary between two phases of a run. Its state is kept for methods that differ only after it.
 
-A kept state is a checkpoint under a name of its own: a hash of all that the first phase depends on, and the seed. It is
-a cache and no part of a result: a run comes to the same numbers from it as from the beginning, and one that is gone is
-made again. While a run is on its way there it holds a claim on the state's name, so that no other trains the same
-phase beside it; the claim ends with the phase, or with the process.
+A kept state is a checkpoint with a name of its own: a hash of everything that the first phase depends on, and the seed.
+It is a cache and not part of a result. A run reaches the same numbers from it as from the beginning, and a missing one
+is made again. A run in its first phase holds a claim on the state's name, so no other run trains the same phase at the
+same time. The claim ends with the phase, or with the process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bench.store.checkpoints import Checkpoint, has_checkpoint, load_checkpoint,
 
 
 def first_phase(cell: Cell) -> FirstPhase | None:
-    """A cell's first phase; nothing where its method has but one."""
+    """A cell's first phase; None if its method has only one phase."""
     if cell.guest:
         return None
     algorithm = ALGORITHMS[cell.settings["algorithm"]["name"]]
@@ -28,10 +28,10 @@ def first_phase(cell: Cell) -> FirstPhase | None:
 
 
 def name_of(cell: Cell, run: Run) -> str | None:
-    """What a run's state at the end of its first phase is kept as: the same for all runs that share this phase.
+    """The name of a run's state at the end of its first phase: the same for all runs that share this phase.
 
-    They share everything but the method's name, the hyperparameters that matter only later, and how long the final
-    evaluation is. Nothing where there is but one phase.
+    They share everything but the method's name, the hyperparameters that matter only later, and the length of the final
+    evaluation. None if there is only one phase.
     """
     phase = first_phase(cell)
     if phase is None:
@@ -48,12 +48,12 @@ def name_of(cell: Cell, run: Run) -> str | None:
 
 
 def cache(store: Store) -> Store:
-    """Where such states are kept: in a folder within the results folder, as checkpoints are."""
+    """Where such states are kept, as checkpoints: in a folder within the results folder."""
     return Store(store.boundaries)
 
 
 def ahead(store: Store, cell: Cell, run: Run) -> str | None:
-    """The name of the state that a run would train up to now; nothing where it is there, or the run is beyond it."""
+    """The name of the state that a run would train up to now; None if it exists already, or the run is past it."""
     name = name_of(cell, run)
     if name is None or has_checkpoint(cache(store), name):
         return None
@@ -63,29 +63,29 @@ def ahead(store: Store, cell: Cell, run: Run) -> str | None:
 
 @contextlib.contextmanager
 def claimed(store: Store, cell: Cell, run: Run) -> Iterator[bool]:
-    """Whether this run may train now: nobody else is on the way to a state that it shares. Nobody is until it ends."""
+    """Whether this run may train now: no other run is training the first phase that they share. Holds the claim."""
     if (name := ahead(store, cell, run)) is None:
         yield True
         return
     with store.claim(name) as mine:
-        yield mine or ahead(store, cell, run) is None  # whoever held it may just have come there
+        yield mine or ahead(store, cell, run) is None  # its former holder may just have finished the phase
 
 
 def kept(store: Store, cell: Cell, run: Run, device: str, says: Callable[[str], None]) -> Checkpoint | None:
-    """A run's state at the end of its first phase, where some run has left it on this kind of device."""
+    """A run's state at the end of its first phase, if some run has left it on this kind of device."""
     name, folder = name_of(cell, run), cache(store)
-    if name is None or not has_checkpoint(folder, name):  # another worker may be writing its parts: the state is last
+    if name is None or not has_checkpoint(folder, name):  # another worker may still write it; the state comes last
         return None
     found = load_checkpoint(folder, name, says)
     return found if found and found.progress["device"] == device else None
 
 
 def is_kept(checkpoint: Checkpoint, run: Run) -> bool:
-    """Whether a checkpoint is not the run's own, but a state that was kept."""
+    """Whether a checkpoint is a kept state, not the run's own."""
     return checkpoint.name != run.id
 
 
 def drop_kept(store: Store, cell: Cell, run: Run) -> None:
-    """Remove a kept state that cannot be taken up, so that it is made again."""
+    """Remove a kept state that cannot be restored. It is then made again."""
     if name := name_of(cell, run):
         cache(store).drop_checkpoint(name)

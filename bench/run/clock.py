@@ -9,7 +9,7 @@ from bench.store.provenance import cpu_seconds
 
 
 class Clock:
-    """Seconds of each lane: wall time, and its share of the group's CPU time. before: what earlier processes spent."""
+    """Seconds of each lane: wall time, and its share of the group's CPU time. before: seconds of earlier processes."""
 
     def __init__(self, before: Sequence[Mapping[str, float]]):
         self.started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,10 +1,10 @@
-"""How far the lanes of a group are, in what their budget counts by.
+"""How far the lanes of a group are, in their budget's unit.
 
 Axes: S seed (lane), K task.
 
-Whole episodes, or steps of environments that stay open, are the same in every lane. Episodes that end early differ in
-length; where budget or learner counts their steps, each seed trains alone (`alone`), so that no learner ever sees lanes
-out of step.
+Every lane plays the same number of whole episodes, or of steps in environments that stay open. Episodes that end early
+differ in length. If the budget or the learner counts their steps, each seed trains alone (`alone`), so no learner ever
+sees lanes out of step.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bench.plan import Cell
 
 
 class At(NamedTuple):
-    """Where a curve's point lies: episodes and environment steps of its task; updates, where the budget counts them."""
+    """Where a curve's point lies: episodes and environment steps of its task; updates, if the budget counts them."""
 
     episodes: int
     steps: int
@@ -30,22 +30,22 @@ class At(NamedTuple):
 
 
 def alone(cell: Cell) -> bool:
-    """Whether each seed trains alone: else episodes of different lengths would bring lanes out of step.
+    """Whether each seed trains alone, because episodes of different lengths would bring lanes out of step.
 
-    So it does where a backend's numbers hang on how many copies it steps at once.
+    Each also trains alone if a backend's numbers depend on how many copies it steps at once.
     """
     if not all(checked(s.family, s.params).lanes_exact for s in cell.scored):
         return True
     own = [s for s in cell.scored if s.trained and checked(s.family, s.params).ends_early]
     if not own or cell.guest:
-        return bool(own)  # what a learner from elsewhere counts, nobody knows
+        return bool(own)  # a learner from elsewhere: what it counts is unknown
     spec = ALGORITHMS[cell.settings["algorithm"]["name"]].hyperparameters
     hyperparameters = spec.model_validate(cell.settings["hyperparameters"])
     return not hyperparameters.plays_steps and (cell.unit == "steps" or hyperparameters.counts_steps)
 
 
 class Counts:
-    """What was played and learnt. done: so much of the budget, in its unit, by every lane."""
+    """What was played and learnt. done: the part of the budget that every lane has used, in its unit."""
 
     def __init__(self, cell: Cell, learner: Learner, lanes: int):
         self._cell, self._learner = cell, learner
@@ -55,17 +55,17 @@ class Counts:
 
     @property
     def round_size(self) -> int:
-        """Of one round of a task: episodes, or environment steps of a learner that plays steps."""
+        """The size of one round of a task: in episodes, or in environment steps for a learner that plays steps."""
         return self._learner.copies * (self._learner.steps or 1)
 
     @property
     def played(self) -> int:
-        """Episodes of each task, or environment steps of a learner that plays steps."""
+        """Episodes of each task so far, or environment steps for a learner that plays steps."""
         return self.rounds * self.round_size
 
     @property
     def done(self) -> int:
-        """So much of the budget, in its unit. Steps count as as many whole episodes as they would make."""
+        """The used part of the budget, in its unit. Steps are converted to the whole episodes that they would make."""
         match self._cell.unit:
             case "updates":
                 return cast(CountsUpdates, self._learner).updates
@@ -75,12 +75,12 @@ class Counts:
                 return self.played if self._learner.steps is None else self.played // self._limits[0]
 
     def add(self, task: int, episodes: Sequence[int], steps: ArrayLike) -> None:
-        """What each lane played in a round of a task: episodes that ended, environment steps."""
+        """Add what each lane played in a round of a task: episodes that ended, environment steps."""
         self._ended[:, task] += episodes
         self._steps[:, task] += np.asarray(steps)
 
     def at(self, lane: int, place: int, done: int) -> At:
-        """A point at so much of the budget. place: a task, or a scenario after them, which nothing is played of."""
+        """A point at `done` of the budget. place: a task, or one of the scenarios after them, which are not trained."""
         if self._cell.unit == "episodes":
             return At(done, done * self._cell.scored[place].episode_limit)
         trained = place < len(self._limits)
@@ -92,7 +92,7 @@ class Counts:
         return {"rounds": self.rounds, "ended": self._ended[lane].tolist(), "steps": self._steps[lane].tolist()}
 
     def load_state(self, states: Sequence[Mapping[str, Any]]) -> None:
-        """What `state` gave of each lane; all are equally far."""
+        """Restore what `state` gave for each lane; all are equally far."""
         self.rounds = states[0]["rounds"]
         for lane, state in enumerate(states):
             self._ended[lane], self._steps[lane] = state["ended"], state["steps"]

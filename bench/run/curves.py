@@ -1,4 +1,4 @@
-"""A run's curves while they grow: values are collected and closed into points of mean, standard deviation, count."""
+"""A run's growing curves: values are collected, then closed into points of mean, standard deviation and count."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ Point = tuple[At, float, float, int]  # where it lies, mean, sd (0 for one value
 
 
 def bounded(values: np.ndarray) -> bool:
-    """Whether all are finite, and such as a record may hold."""
+    """Whether all are finite and within the bounds of a record."""
     return bool((np.abs(values) <= LARGEST).all())
 
 
 class CurveLog:
-    """Curves by name. JSON-able state, so that a resumed run ends with the same points."""
+    """Curves by name. Its state fits in JSON, and a resumed run ends with the same points."""
 
     def __init__(self) -> None:
         self._points: dict[str, list[Point]] = {}
         self._open: dict[str, list[float]] = {}
 
     def add(self, name: str, values: Sequence[float] | np.ndarray) -> None:
-        """Values that belong to the point under way."""
+        """Add values to the current point."""
         self._open.setdefault(name, []).extend(float(v) for v in values)
 
     def bounded(self) -> bool:
         return all(bounded(np.asarray(values)) for values in self._open.values())
 
     def close(self, at: At) -> None:
-        """End the points under way there; one in which no episode ended is none."""
+        """End the current points at `at`. If no episode ended since the last point, there is no new one."""
         for name, values in self._open.items():
             if values:
                 self.point(name, at, np.asarray(values))
         self._open = {}
 
     def point(self, name: str, at: At, values: np.ndarray) -> None:
-        """A point of its own; of values that are not within bounds, one that is not."""
+        """Add a point of these values alone. If the values are out of bounds, so is the point."""
         with np.errstate(invalid="ignore", over="ignore"):
             sd = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
             self._points.setdefault(name, []).append((at, float(np.mean(values)), sd, len(values)))

@@ -12,13 +12,13 @@ class DeviceMissing(Exception):
 
     def __init__(self, device: str):
         got = f'"{device}", but torch {torch.__version__} finds no such device'
-        mend = "leave --device out, or install a CUDA build of torch on a machine with a GPU; then: bench doctor"
+        mend = "omit --device, or install a CUDA build of torch on a machine with a GPU; then: bench doctor"
         self.problem = Problem("--device", got, ", ".join(f'"{d}"' for d in devices()), mend)
         super().__init__(str(self.problem))
 
 
 def devices() -> list[str]:
-    """By name, the CPU first."""
+    """Their names, the CPU first."""
     return ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
 
 

@@ -1,4 +1,4 @@
-"""Greedy episodes of a group of lanes, on streams that only seed and purpose decide: every method plays the same ones.
+"""Greedy episodes of a group of lanes. Streams depend only on seed and purpose: every method plays the same episodes.
 
 Axes: S seed (lane), M ensemble member, E episode.
 """
@@ -26,13 +26,13 @@ from bench.run.tasks import Place
 
 
 class Evaluations:
-    """Of one learner. ensemble: the same, where its members are looked at one by one."""
+    """The evaluations of one learner. ensemble: the same learner, if its members are evaluated one by one."""
 
     def __init__(self, runs: Sequence[Run], learner: Learner, ensemble: Ensemble | None):
         self.runs, self.learner, self.ensemble = runs, learner, ensemble
 
     def curves(self, place: Place, purpose: str, episodes: int) -> dict[str, np.ndarray]:
-        """Episodes' scores [S, E] under the greedy policy, and of an ensemble's members, by the curve's name."""
+        """Scores [S, E] of episodes under the greedy policy, and of an ensemble's members, by the curve's name."""
         play_ = self.player(place)
         if self.ensemble is None:
             return {"evaluation": play_(partial(self.learner.greedy, place.task), purpose, episodes)}
@@ -40,7 +40,7 @@ class Evaluations:
         return evaluation_curves(scores, self.ensemble.elected())
 
     def final(self, places: Sequence[Place], episodes: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Scores of the final evaluation [S, E] in each place, and of an ensemble's members [M, S, E], else none."""
+        """Scores of the final evaluation [S, E] in each place, and those of an ensemble's members [M, S, E], if any."""
         purpose = "final evaluation"
         if self.ensemble is None:
             return [self.curves(place, purpose, episodes)["evaluation"] for place in places], []
@@ -49,9 +49,9 @@ class Evaluations:
         return [of_member(own, elected) for own in members], members
 
     def at_the_turn(self, place: Place, episodes: int) -> dict[str, np.ndarray]:
-        """Scores [S, E] right after the turn, "turn", and what episodes tell beside, "turn/<outcome>".
+        """Scores [S, E] right after the turn, as "turn", and other outcomes of the episodes, as "turn/<outcome>".
 
-        Where there is a critic to ask and a map to make: "turn/gradient", see `corner_map.rising`.
+        If there is a critic and the scenario has a map, also "turn/gradient": see `corner_map.rising`.
         """
         policy = partial(self.learner.greedy, place.task)
         scores, outcome = self._greedily(place, policy, "evaluation at the turn", episodes)
@@ -65,7 +65,7 @@ class Evaluations:
         return lambda policy, purpose, episodes: self._greedily(place, policy, purpose, episodes)[0]
 
     def _gradient(self, place: Place, learner: Valued) -> np.ndarray:
-        """[S, E], of Fig. 8 of DVM."""
+        """The gradients [S, E] of Fig. 8 of DVM."""
         environment = cast(ParticleEnvironment, place.environment)
         generators = [generator(run.seed, "map at the turn") for run in self.runs]
         return rising(environment, lambda obs: learner.values(place.task, obs), generators).cpu().numpy()
@@ -73,7 +73,7 @@ class Evaluations:
     def _greedily(
         self, place: Place, policy: Policy, purpose: str, episodes: int
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Scores [S, E] of episodes under a policy that draws nothing, and what they tell beside, by name."""
+        """Scores [S, E] of episodes under a policy that draws no random numbers, and other outcomes by name."""
         generators = [generator(run.seed, purpose) for run in self.runs]
         environment = place.environment if self.learner.steps is None else place.apart
         scores, told = [], []
@@ -93,5 +93,5 @@ def played_in(
     act: Acting,
     short: bool,
 ) -> Played:
-    """`play` by a place's own limit. environment: the place's, or the one that is kept apart for evaluations."""
+    """`play` with a place's own limit. environment: the place's, or the separate one for evaluations."""
     return play(environment, generators, copies, place.scored.episode_limit, act, place.params.ends_early, short)

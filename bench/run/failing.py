@@ -1,4 +1,4 @@
-"""Which lanes of a group a failure ends, and the reasons that their records give.
+"""The lanes of a group that a failure ends, and the reasons in their records.
 
 Axes: S seed (lane).
 """
@@ -21,9 +21,10 @@ from bench.store.provenance import provenance
 
 
 def reasons(training: Training, error: Exception | SystemExit) -> dict[int, str]:
-    """By lane; empty where no lane is known to be at fault.
+    """Reasons by lane; empty if no lane is known to be at fault.
 
-    What a method raises is laid on the lanes whose numbers are not finite: distributions, for one, refuse such.
+    An error that a method raises is blamed on the lanes whose numbers are not finite: distributions, for example,
+    refuse such numbers.
     """
     lanes = range(len(training.runs))
     if isinstance(error, Diverged) and error.lane is not None:
@@ -49,7 +50,7 @@ def ended(error: SystemExit) -> str:
 
 
 def never_begun(job: Job, store: Store, run: Run, reason: str) -> Record:
-    """The record of a run of which nothing could be made: no curve, no score, no weights."""
+    """The record of a run that could not begin: no curve, no score, no weights."""
     scores = tuple(Scores.of({}, ()) for _ in job.cell.scored)
     device = torch.device(job.device)
     origin = provenance(
@@ -65,6 +66,6 @@ def never_begun(job: Job, store: Store, run: Run, reason: str) -> Record:
 
 
 def _not_finite(learner: Learner) -> list[int]:
-    """The lanes of which a number of the learner's state is not finite."""
+    """The lanes whose part of the learner's state has a number that is not finite."""
     parts = [tensor for tensor in learner.state().values() if tensor.is_floating_point()]
     return sorted({lane for tensor in parts for lane, own in enumerate(tensor) if not bool(own.isfinite().all())})

@@ -13,8 +13,8 @@ Write = Callable[[Record, bytes | None], None]  # takes a run's record, and its 
 
 
 class Limits(BaseModel):
-    """Of a run of a method from elsewhere: wall time in seconds; private memory of each process and size of each file
-    that it writes, in bytes.
+    """Limits of a run of a method from elsewhere: wall time in seconds; private memory of each process, and size of
+    each file that it writes, in bytes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,9 +33,9 @@ class Job(BaseModel):
     profile: str
     device: str = "cpu"
     checkpoint_s: float = 30.0  # seconds between checkpoints
-    limits: Limits = Limits()  # of a method from elsewhere
-    replay_bytes: int = 0  # that a task's replay of whole episodes may take of a seed; 0: no bound
-    here: str = ""  # the folder that bench was called from, where such a method is looked for; else the current one
+    limits: Limits = Limits()  # for a method from elsewhere
+    replay_bytes: int = 0  # bound on a task's replay of whole episodes, for one seed; 0: none
+    here: str = ""  # the folder that bench was called from, where such a method is looked up; "": the current one
 
     def record(
         self,
@@ -46,7 +46,7 @@ class Job(BaseModel):
         provenance: Provenance,
         remarks: Iterable[str] = (),
     ) -> Record:
-        """reason: why the run failed; nothing where it finished. remarks: of a method from elsewhere."""
+        """reason: why the run failed; "" if it finished. remarks: those of a method from elsewhere."""
         return Record(
             run=run.id,
             cell=self.cell.key,

@@ -1,7 +1,7 @@
 """Runs of one cell side by side, in groups of lanes that are equally far.
 
-Each lane has its own random streams, curves and checkpoint. So any seeds can be grouped anew after a stop, and each
-ends with the numbers of its solo run.
+Each lane has its own random streams, curves and checkpoint. So seeds can be regrouped after a stop, and each ends with
+the numbers that it reaches alone.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def train_lanes(
     report: Callable[[Event], None],
     write: Write,
 ) -> None:
-    """Train these runs of a job, which this process holds, to their records, which `write` gets.
+    """Train these runs of a job to the end and pass their records to `write`. This process must hold their claims.
 
     Raises Stopped, StoreError, OSError, and what `write` raises.
     """
@@ -70,13 +70,13 @@ class _Lanes:
                 self._finish(training)
 
     def _groups(self, runs: Sequence[T]) -> list[list[T]]:
-        """Those that train together: all, or each alone."""
+        """The groups that train together: all, or each alone."""
         return [[run] for run in runs] if alone(self.job.cell) else [list(runs)] * bool(runs)
 
     def _resume(self, group: Group) -> list[Run]:
-        """Train runs that are equally far to their records, but for those whose checkpoints cannot be taken up.
+        """Train runs that are equally far to the end.
 
-        These checkpoints are dropped, and the runs returned: they start again.
+        Checkpoints that cannot be restored are dropped. Their runs are returned and start again.
         """
         runs, checkpoints = zip(*group, strict=True)
         try:
@@ -87,19 +87,19 @@ class _Lanes:
             if training is not None:
                 self._finish(training)
             return []
-        if len(group) > 1:  # whose fault it is shows when each goes on alone
+        if len(group) > 1:  # alone, the run at fault shows
             return [run for one in group for run in self._resume([one])]
         return [self._dropped(runs[0], checkpoints[0], why)]
 
     def _dropped(self, run: Run, checkpoint: Checkpoint, why: str) -> Run:
-        """A run that starts again: its checkpoint cannot be taken up."""
+        """The run, to start again: its checkpoint cannot be restored and is dropped."""
         if is_kept(checkpoint, run):
             drop_kept(self.store, self.job.cell, run)
         drop_checkpoint(self.store, run.id, why, self._remark)
         return run
 
     def _finish(self, training: Training) -> None:
-        """Train a group to its records; those of lanes that failed have the reason, and the others go on."""
+        """Train a group to its records. Records of failed lanes give the reason; the other lanes go on."""
         companies: list[list[Run]] = []
         try:
             returns, policy = training.train(self.stop), training.learner.policy()
@@ -115,10 +115,10 @@ class _Lanes:
             self.train(runs)  # from their checkpoints
 
     def _without(self, training: Training, error: Exception | SystemExit) -> list[list[Run]]:
-        """Settle the lanes that an error ends; the companies in which the others go on. Else raises it again."""
+        """Settle the lanes that an error ends; the groups of the others. Raises the error if no lane is at fault."""
         lost, runs = reasons(training, error), training.runs
         if not lost and isinstance(error, SystemExit):
-            return [[run] for run in runs]  # whose fault it is shows when each goes on alone
+            return [[run] for run in runs]  # alone, the run at fault shows
         if not lost:
             raise error
         for lane, reason in lost.items():
@@ -127,7 +127,7 @@ class _Lanes:
         return [others] * bool(others)
 
     def _training(self, runs: Sequence[Run], checkpoints: Sequence[Checkpoint | None]) -> Training | None:
-        """Nothing where what they need ends the process: they have failed."""
+        """None if their method or environment ends the process while it is made: then all have failed."""
         try:
             return Training(self.job, self.store, runs, checkpoints, self.report, self.write)
         except SystemExit as end:

@@ -1,4 +1,4 @@
-"""Fig. 8 of DVM: what the first agent's policy and critic say right after the turn, in the starts of both phases."""
+"""Fig. 8 of DVM: the first agent's policy and critic right after the turn, at the starts of both phases."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bench.store import Store
 
 
 def mapped(cells: Sequence[Cell], seed: int) -> list[Cell]:
-    """The cells whose turn can be drawn: of two phases, on DVM's spread, with this seed."""
+    """The cells whose turn can be drawn: those of two phases on DVM's spread with this seed."""
     return [
         cell
         for cell in cells
@@ -36,10 +36,10 @@ def mapped(cells: Sequence[Cell], seed: int) -> list[Cell]:
 def maps(
     plan: Plan, cells: Sequence[Cell], seed: int, results: Store, says: Callable[[str], None]
 ) -> Iterator[dict[str, Any]]:
-    """For each cell and each scenario of it, as plain numbers: what `Landscape` has, of one seed.
+    """The `Landscape` of one seed, as plain numbers, for each cell and each of its scenarios.
 
-    What the results folder has kept of the first phase is taken up; else it is trained here, once for all cells, and
-    thrown away. Nothing is written to the results folder.
+    If the results folder has kept the first phase's state, training starts from it. Otherwise the first phase is
+    trained here, once for all cells, and thrown away. Nothing is written to the results folder.
     """
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:

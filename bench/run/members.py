@@ -1,12 +1,12 @@
-"""What becomes of an ensemble's members: their scores beside the elected one's, who is elected, who teaches.
+"""An ensemble's members: their scores beside the elected one's, who is elected, who teaches.
 
 Axes: S seed (lane), M member, E episode.
 
-The elected member is the one whose policy the ensemble is known by: "evaluation" and the final score are its own.
-Beside these a run has curves of every member, "evaluation/member_0", ..., and of the best and the worst of them at each
-evaluation, "evaluation/best" and "evaluation/worst". All members play the same episodes. Where members are compared, a
-point of "elected" is the elected one's number; where one teaches, a point of "teacher" is the teacher's, and
-"before/member_0", ..., "after/member_0", ... are evaluations of all members around it, from a stream of their own.
+The elected member's policy represents the ensemble: "evaluation" and the final score are its own. A run also has curves
+of every member, "evaluation/member_0", ..., and of the best and the worst member at each evaluation, "evaluation/best"
+and "evaluation/worst". All members play the same episodes. Whenever members are compared, "elected" gets a point with
+the elected one's number. Whenever one teaches, "teacher" gets a point with the teacher's number, and "before/member_0",
+..., "after/member_0", ... are evaluations of all members before and after it, from a stream of their own.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from torch import Tensor
 from baselines.learner import Acting, Ensemble
 
 AROUND = "evaluation around a distillation"  # the purpose of their stream
-Policy = Callable[[], Acting]  # a new one for each part of the episodes that is played at once
+Policy = Callable[[], Acting]  # a new one for each batch of episodes played at once
 Play = Callable[[Policy, str, int], np.ndarray]  # policy, a stream's purpose, episodes -> scores [S, E]
 
 
 def scores_of(ensemble: Ensemble, task: int, play: Play, purpose: str, episodes: int) -> np.ndarray:
-    """Of every member on the same episodes, [M, S, E]."""
+    """Scores [M, S, E] of every member on the same episodes."""
     return np.stack(
         [play(partial(ensemble.member_greedy, task, m), purpose, episodes) for m in range(ensemble.members)]
     )
 
 
 def of_member(scores: np.ndarray, member: np.ndarray) -> np.ndarray:
-    """Of one member of each seed: [M, S, E], [S] -> [S, E]."""
+    """The scores of one member of each seed: [M, S, E], [S] -> [S, E]."""
     return scores[member, np.arange(scores.shape[1])]
 
 
 def evaluation_curves(scores: np.ndarray, elected: Tensor) -> dict[str, np.ndarray]:
-    """What an evaluation of all members [M, S, E] adds to which curve, [S, E] each."""
+    """The values that an evaluation of all members [M, S, E] adds to each curve, [S, E] each."""
     means = scores.mean(-1)
     chosen = {
         "evaluation": elected.numpy(),
@@ -52,7 +52,7 @@ def by_member(name: str, scores: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def compared(ensemble: Ensemble, task: int, play: Play, episodes: int) -> dict[str, np.ndarray]:
-    """Let the members be compared, and one teach: what that adds to which curve, [S, E] each, E 1 but for scores."""
+    """Compare the members, and let one teach. The values that this adds to each curve: [S, E], E = 1 but for scores."""
     found: dict[str, np.ndarray] = {}
     if ensemble.teaches:
         found |= by_member("before", scores_of(ensemble, task, play, AROUND, episodes))

@@ -17,14 +17,14 @@ from bench.envs import Environment
 
 @dataclass(frozen=True)
 class Played:
-    """One round of one task. outcome: what each episode told at its end, by name, [S, E] each."""
+    """One round of one task. outcome: what each episode reported at its end, by name, [S, E] each."""
 
     rollout: Rollout
     outcome: Mapping[str, Tensor]
 
 
 def parts(episodes: int, at_once: int | None) -> list[int]:
-    """How many of so many episodes are played side by side, one part after another. at_once: at most; None: all."""
+    """Sizes of the batches in which this many episodes are played. at_once: the most in one batch; None: all."""
     most = at_once or episodes
     return [min(most, episodes - start) for start in range(0, episodes, most)]
 
@@ -39,13 +39,13 @@ def play(
     ends_early: bool = False,
     short: bool = False,
 ) -> Played:
-    """Episodes of every seed side by side, seed s starting from generators[s], of at most so many steps each.
+    """Episodes of every seed in parallel, seed s starting from generators[s], of at most `steps` steps each.
 
-    ends_early: an episode may end before. Then the rollout says which steps were played; it is as long as the limit, so
-    that no sum over steps depends on how long the episodes beside it are. What follows an end is zero, and the last
-    observation stays. short: `act` is not asked once all are over; for one that draws from no stream when it is asked,
-    or for a seed that plays alone.
-    In inference mode, where calling an operation costs a sixth less: no gradient flows through what comes back.
+    ends_early: whether an episode may end before the limit. Then the rollout has a mask of the played steps. It is
+    still as long as the limit, so no sum over steps depends on the length of the other episodes. After an end, values
+    are zero and the last observation repeats. short: whether to stop asking `act` once all episodes are over. That is
+    safe if `act` draws no random numbers, or if a seed plays alone.
+    Runs in inference mode, where calling an operation costs a sixth less: the result carries no gradients.
     """
     obs = environment.reset(generators, copies).float()
     avail, state = environment.avail_actions(), environment.global_state()

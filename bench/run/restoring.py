@@ -1,4 +1,4 @@
-"""Whether a checkpoint that can be read fits the learner that is to take it up.
+"""Whether a readable checkpoint fits the learner that it is for.
 
 Axes: S seed, P scenario (place).
 """
@@ -20,11 +20,11 @@ SECONDS = ("wall_s", "cpu_s")
 
 
 class NotRestored(Exception):
-    """A checkpoint that cannot be taken up; its run starts again."""
+    """A checkpoint cannot be restored; its run starts again."""
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Whether it is the machine's fault: the checkpoint is kept for another time."""
+    """Whether the machine ran out of memory. Then the checkpoint is kept for another time."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
@@ -37,7 +37,7 @@ def reason(error: Exception) -> str:
 
 
 def far(checkpoint: Checkpoint) -> tuple[int, bool]:
-    """Rounds that a run has played, and whether its first phase is over. NotRestored where it does not say."""
+    """Rounds that a run has played, and whether its first phase is over. Raises NotRestored if either is missing."""
     rounds, turned = (checkpoint.progress.get(key) for key in ("rounds", "turned"))
     if not (type(rounds) is int and type(turned) is bool):
         says = f"rounds, turned: got {rounds!r}, {turned!r}; allowed: a whole number, true or false"
@@ -46,9 +46,9 @@ def far(checkpoint: Checkpoint) -> tuple[int, bool]:
 
 
 def check(checkpoints: Sequence[Checkpoint], state: Mapping[str, Tensor], places: int) -> None:
-    """Raise ValueError where a lane's checkpoint is not what this learner would write.
+    """Raise ValueError if a lane's checkpoint is not one that this learner would write.
 
-    state: of the new learner, every tensor leading with [S]; names, shapes and types do not change in training.
+    state: the new learner's, every tensor leading with [S]; names, shapes and types do not change in training.
     places: P.
     """
     for checkpoint in checkpoints:
@@ -57,7 +57,7 @@ def check(checkpoints: Sequence[Checkpoint], state: Mapping[str, Tensor], places
 
 
 def check_log(replays: Sequence[Replay], entries: int) -> None:
-    """Raise ValueError where the log did not hold what its names say."""
+    """Raise ValueError if the log did not hold as many entries as its names say."""
     for replay in replays:
         if replay.entries != entries:
             raise ValueError(f"replay: got {replay.entries} entries of the log; allowed: {entries}")
@@ -80,14 +80,14 @@ def _check_progress(progress: Mapping[str, Any], places: int) -> None:
             raise ValueError(f"{key}: got {progress[key]!r}; allowed: seconds")
     for key in ("curves", "losses"):
         if len(progress[key]) != places:
-            raise ValueError(f"{key}: got {len(progress[key])} entries; allowed: {places}, one a scenario")
+            raise ValueError(f"{key}: got {len(progress[key])} entries; allowed: {places}, one per scenario")
 
 
 def arrays_of(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
-    """Tensors as a checkpoint stores them."""
+    """Tensors in the form of a checkpoint."""
     return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
 
 
 def under(start: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The arrays whose names start so, without it."""
+    """The arrays whose names begin with `start`, by the rest of their names."""
     return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}

@@ -1,4 +1,4 @@
-"""What episodes score in a place's metric.
+"""Scores of episodes in a place's metric.
 
 Axes: S seed (lane), E episode copy.
 """
@@ -22,6 +22,6 @@ def played_scores(place: Place, played: Played) -> np.ndarray:
 
 
 def ended_score(place: Place, ended: Ended) -> float:
-    """Of one episode that ended while steps were played."""
+    """The score of one episode that ended while steps were played."""
     outcome = {name: torch.tensor([[value]]) for name, value in ended.outcome.items()}
     return float(episode_scores(place.scored.metric, place.params, ended.rewards[None, None], None, outcome))

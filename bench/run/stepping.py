@@ -1,4 +1,4 @@
-"""Steps of many seeds side by side: environments stay open from one round to the next, and start again by themselves.
+"""Steps of many seeds in parallel. Environments stay open from one round to the next, and restart by themselves.
 
 Axes: S seed (lane), E environment copy, T step, N agent, O observation entry, A action entry.
 """
@@ -23,14 +23,14 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Ended:
-    """An episode that ended: its rewards [T, N], and what its last step told by name."""
+    """An episode that ended: its rewards [T, N], and what its last step reported, by name."""
 
     rewards: Tensor
     outcome: Mapping[str, float]
 
 
 class Stepping:
-    """The open episodes of one task. They begin when it is made, from generators[s] for seed s."""
+    """The open episodes of one task. They begin at once, from generators[s] for seed s."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Stepping:
         limit: int,
         ends_early: bool = True,
     ):
-        """limit: of an episode, in steps. ends_early: whether one may end before."""
+        """limit: the longest episode, in steps. ends_early: whether one may end before it."""
         self._environment, self._limit, self._ends_early = environment, limit, ends_early
         self._see(environment.reset(generators, copies))
         self._first = torch.ones(len(generators), copies, dtype=torch.bool)
@@ -48,9 +48,9 @@ class Stepping:
 
     @torch.inference_mode()
     def play(self, steps: int, act: Acting) -> tuple[Steps, list[list[Ended]]]:
-        """So many steps of every copy, and the episodes that ended in them, by seed in the order of their ends.
+        """Play `steps` steps of every copy. Also returns the episodes that ended, by seed, in the order of their ends.
 
-        Raises EnvironmentFailed where an episode ends early and none may.
+        Raises EnvironmentFailed if an episode ends early although none may.
         """
         kept: list[tuple[Tensor, ...]] = []
         ended: list[list[Ended]] = [[] for _ in self._rewards]
@@ -82,7 +82,7 @@ class Stepping:
         return Steps(**{n: torch.stack(x, 2) for n, x in zip(names, zip(*kept, strict=True), strict=True)}), ended
 
     def state(self, lane: int) -> dict[str, NDArray[Any]]:
-        """All that a seed's open episodes need to go on, but for its stream."""
+        """Everything that a seed's open episodes need to go on, except its random stream."""
         lengths = [len(so_far) for so_far in self._rewards[lane]]
         rewards = [torch.stack(so_far).numpy() for so_far in self._rewards[lane] if so_far]
         own = {
@@ -102,7 +102,7 @@ class Stepping:
         limit: int,
         ends_early: bool = True,
     ) -> Stepping:
-        """Go on with what `state` gave of each seed. Raises EnvironmentFailed where an environment does not repeat."""
+        """Go on from the `state` of each seed. Raises EnvironmentFailed if an environment does not repeat exactly."""
         again = cls.__new__(cls)
         again._environment, again._limit, again._ends_early = environment, limit, ends_early
         start = "environment/"

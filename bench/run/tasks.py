@@ -1,4 +1,4 @@
-"""From a cell's settings to what is trained: its environments, its teachers, its learner."""
+"""A cell's settings -> its environments, its teachers, its learner."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bench.suite.assets import everywhere
 
 @dataclass(frozen=True)
 class Place:
-    """A scenario of a cell with its environment. task: which of the learner's tasks is played in it."""
+    """A scenario of a cell with its environment. task: the number of the learner's task that is played in it."""
 
     scored: Scored
     params: Params
@@ -35,18 +35,18 @@ class Place:
 
     @cached_property
     def apart(self) -> Environment:
-        """Another environment of the same scenario, made when it is first asked for."""
+        """A second environment of the same scenario, made at first use."""
         return make(self.scored.family, self.params, self.device, everywhere())
 
     def close(self) -> None:
-        """End the environments."""
+        """Close the environments."""
         self.environment.close()
         if "apart" in self.__dict__:
             self.apart.close()
 
 
 def places(cell: Cell, device: torch.device) -> list[Place]:
-    """Every scenario that a cell is scored on, those it is trained on first. Raises BackendMissing."""
+    """Every scenario that a cell is scored on, trained ones first. Raises BackendMissing."""
     found = []
     other = len(cell.trained) - 1 if any(start for start, _ in spans(cell.settings)) else 0
     for i, own in enumerate(cell.scored):
@@ -107,7 +107,7 @@ def most_episodes(cell: Cell, own: Scored) -> int:
 
 
 def copies_problem(cell: Cell, copies: object, steps: int | None = None) -> str:
-    """Why rounds of so many episodes, or of so many steps of each copy, do not fit a cell's budget; else nothing."""
+    """Why rounds of `copies` episodes, or of `steps` steps of each copy, do not fit a cell's budget; "" if they do."""
     rounds = [cell.settings["budget"][key] for key in (cell.unit, "record_every", "evaluate_every")]
     if cell.unit != "episodes" and isinstance(copies, int):
         if steps is None or cell.unit == "updates" or not any(n % (copies * steps) for n in rounds):
@@ -126,7 +126,7 @@ def copies_problem(cell: Cell, copies: object, steps: int | None = None) -> str:
 
 
 def teacher_refs(store: Store, run: Run) -> tuple[TeacherRef, ...]:
-    """The runs that a student learns from. Raises StoreError where one has not finished."""
+    """The runs that a student learns from. Raises StoreError if one has not finished."""
     found = []
     for teacher in run.teachers:
         record = store.record(teacher)
@@ -139,13 +139,13 @@ def teacher_refs(store: Store, run: Run) -> tuple[TeacherRef, ...]:
 def make_teachers(
     store: Store, cell: Cell, playing: Sequence[Place], lanes: Sequence[Sequence[TeacherRef]], device: torch.device
 ) -> list[Teacher]:
-    """The teachers of every task, those of all lanes stacked. lanes: of each lane, a reference for each task."""
+    """The teachers of every task, stacked over lanes. lanes: for each lane, a reference for each task."""
     by_task = zip(*lanes, strict=True)
     return [_teacher(store, cell, place, own, device) for place, own in zip(playing, by_task, strict=False)]
 
 
 def _teacher(store: Store, cell: Cell, place: Place, references: Sequence[TeacherRef], device: torch.device) -> Teacher:
-    """One task's teachers, and how they read this task's observations."""
+    """One task's teachers, with the layout in which they read this task's observations."""
     weights = [load_weights(store, t.run, t.weights) for t in references]
     stacked = {name: torch.from_numpy(np.stack([w[name] for w in weights])).to(device) for name in weights[0]}
     record = _record(store, references[0].run)
@@ -161,7 +161,7 @@ def _teacher(store: Store, cell: Cell, place: Place, references: Sequence[Teache
 
 
 def _layout(place: Place, hyperparameters: Mapping[str, Any], agents: int) -> Layout:
-    """How a team lays out this task's observations, by its hyperparameters, else as one of so many agents."""
+    """The layout of this task's observations: from a team's hyperparameters, else that of a team of `agents` agents."""
     layouts, agents = layouts_of(place.scored.family), hyperparameters.get("layout_agents", 0) or agents
     communication = hyperparameters.get("layout_communication", True)
     return Layout(

@@ -1,6 +1,6 @@
 """One group of lanes from where they are to their records.
 
-Axes: S seed (lane), E episode copy, P scenario (place), those that are trained on first.
+Axes: S seed (lane), E episode copy, P scenario (place), trained ones first.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Event = dict[str, Any]
 
 
 class Stopped(Exception):
-    """Asked to stop; every lane has been checkpointed."""
+    """Training was asked to stop; every lane has a checkpoint."""
 
 
 class Training:
@@ -54,8 +54,8 @@ class Training:
     ):
         """write: gets each run's record and weights.
 
-        learner: one that is made already, in another process perhaps; nothing: the cell's is made here.
-        Raises NotRestored where the checkpoints cannot be taken up. What is made for the runs then has no part of them.
+        learner: an existing one, perhaps in another process; None: the cell's learner is made here.
+        Raises NotRestored if the checkpoints cannot be restored. Nothing of them is used then.
         """
         self.job, self.store, self.runs, self.report, self.write = job, store, runs, report, write
         self.budget, self.alone = job.cell.settings["budget"], alone(job.cell)
@@ -67,12 +67,12 @@ class Training:
         self.learner = self._own_learner() if learner is None else learner
         self.ensemble = self.learner if isinstance(self.learner, Ensemble) and not job.cell.guest else None
         self.evaluations = Evaluations(runs, self.learner, self.ensemble)
-        self.members: list[np.ndarray] = []  # scores of the final evaluation [M, S, E] in each place, of an ensemble
+        self.members: list[np.ndarray] = []  # an ensemble's final scores [M, S, E] in each place
         self.logs = [[CurveLog() for _ in self.places] for _ in runs]  # [S][P]
         self.counts = Counts(job.cell, self.learner, len(runs))
         self.first_update: int | None = None
-        self.stepping: dict[int, Stepping] = {}  # open episodes by task, of a learner that plays steps
-        self.pending: list[list[dict[str, Tensor]]] = [[] for _ in self.places]  # losses of the point under way
+        self.stepping: dict[int, Stepping] = {}  # open episodes by task, for a learner that plays steps
+        self.pending: list[list[dict[str, Tensor]]] = [[] for _ in self.places]  # losses of the current point
         self.diverged: list[str | None] = [None for _ in runs]  # "step 100"
         self.saved_entries = 0  # of the replays
         self.anew = [0 for _ in runs]
@@ -80,15 +80,15 @@ class Training:
         self.spans = spans(job.cell.settings)
         self.in_order = any(start for start, _ in self.spans)
         self.saved_at = time.monotonic()
-        self.others: dict[str, str] = {}  # versions of the environments' packages, and of those a guest loads
+        self.others: dict[str, str] = {}  # versions of packages that environments or a guest load
         for place in self.places:
             self.others |= {**packages_of(place.scored.family), **described(place.scored.family, place.params)}
-        self.remarks: list[str] = []  # what was noticed of it
+        self.remarks: list[str] = []  # about a guest
         self.clock = Clock([c.progress if c else {"wall_s": 0.0, "cpu_s": 0.0} for c in checkpoints])
         if checkpoints[0] is not None:
             try:
                 self._restore([c for c in checkpoints if c is not None])
-            except Exception as error:  # whatever it is: a run must not be blocked by its checkpoint for ever
+            except Exception as error:  # any error: a checkpoint must not block its run for ever
                 self.close()
                 if out_of_memory(error):
                     raise
@@ -98,12 +98,12 @@ class Training:
         """`conclude`. Raises Stopped after a checkpoint."""
         try:
             self.conclude(returns, policy)
-        except Stopped:  # nobody was left to write them
+        except Stopped:  # the process that writes them is gone
             self._checkpoint()
             raise
 
     def train(self, stop: Callable[[], bool]) -> list[np.ndarray]:
-        """To the end of the budget: scores of the final evaluation [P][S, E]. Raises Stopped after a checkpoint."""
+        """Train to the end of the budget; final evaluation's scores [P][S, E]. Raises Stopped after a checkpoint."""
         if self.counts.rounds == 0:
             self._evaluate(0)
         self.saved_at = time.monotonic()
@@ -114,7 +114,7 @@ class Training:
         return self.evaluated()
 
     def to_the_turn(self, stop: Callable[[], bool]) -> None:
-        """To where the second of two phases begins, and no further. Raises Stopped after a checkpoint."""
+        """Train to the end of the first of two phases, no further. Raises Stopped after a checkpoint."""
         while not self.turned:
             self._turn_if_due(stop)
             if not self.turned:
@@ -122,7 +122,7 @@ class Training:
                 self._pause(stop)
 
     def _pause(self, stop: Callable[[], bool]) -> None:
-        """A checkpoint where one is due. Raises Stopped after one."""
+        """Write a checkpoint if one is due. Raises Stopped after one, if asked to stop."""
         if stop():
             self._checkpoint()
             raise Stopped
@@ -131,12 +131,12 @@ class Training:
             self.saved_at = time.monotonic()
 
     def evaluated(self) -> list[np.ndarray]:
-        """Scores of the final evaluation [P][S, E]: asked again, a policy that does not change gives the same."""
+        """Scores of the final evaluation [P][S, E]. A second call gives the same scores for the same policy."""
         returns, self.members = self.evaluations.final(self.places, self.budget["final_evaluation_episodes"])
         return returns
 
     def conclude(self, returns: Sequence[np.ndarray], policy: Mapping[str, Tensor]) -> None:
-        """Hand the records over. returns [P][S, E]; policy: as the learner gives it, every tensor leading with [S]."""
+        """Hand over the records. returns: [P][S, E]. policy: the learner's, every tensor leading with [S]."""
         for lane in range(len(self.runs)):
             own = [scores[lane] for scores in returns]
             self._watch(lane, all(map(bounded, own)))
@@ -150,7 +150,7 @@ class Training:
             place.close()
 
     def give_up(self, reason: str, lanes: Iterable[int] | None = None) -> None:
-        """Hand over records of runs that failed: their curves so far, no final score, no weights. lanes: None: all."""
+        """Hand over the records of failed runs: curves so far, no final score, no weights. lanes: None means all."""
         for lane in range(len(self.runs)) if lanes is None else lanes:
             self._write(lane, [np.zeros(0) for _ in self.places], None, reason)
 
@@ -162,7 +162,7 @@ class Training:
         return make_learner(self.job.cell, self.places, teachers, self.streams, self.device, bound)
 
     def _round(self) -> None:
-        """One round of every task, updates when due, and the curve points that fall due."""
+        """One round of every task, then updates and curve points that are due."""
         learner, counts = self.learner, self.counts
         before, played_before = counts.done, counts.played
         counts.rounds += 1
@@ -183,9 +183,9 @@ class Training:
             self._evaluate(due)
 
     def _turn_if_due(self, stop: Callable[[], bool]) -> None:
-        """At the end of the first phase: keep the state, then let the learner do what comes between the two.
+        """At the end of the first phase: keep the state, then let the learner do its work between both phases.
 
-        Then it is looked at, at once and as long as at the end. Raises Stopped after a checkpoint.
+        Right after that it is evaluated, with as many episodes as at the end. Raises Stopped after a checkpoint.
         """
         if self.turned or self.phase is None or self.counts.done < self.phase.end:
             return
@@ -207,12 +207,12 @@ class Training:
         self.report({"event": "turned", "runs": [run.id for run in self.runs]})
 
     def _due(self, key: str, before: int) -> int | None:
-        """Where in the budget something has fallen due since it was so far; nothing where it has not."""
+        """The place in the budget where `key` has come due since `before`; None if it has not."""
         every, done = self.budget[key], min(self.counts.done, self.job.cell.whole)
         return done // every * every if done // every > before // every else None
 
     def _explore(self, p: int, place: Place, done: int) -> Rollout | Steps:
-        """One round of one task; the scores of the episodes that ended in it are taken up."""
+        """Play one round of one task, and add the scores of the episodes that ended in it to the curves."""
         learner = self.learner
         generators, act = [stream["environment"] for stream in self.streams], learner.exploring(place.task, done)
         if learner.steps is None:
@@ -233,7 +233,7 @@ class Training:
         return played
 
     def _close_point(self, done: int) -> None:
-        """End a curve point: losses come from the device once a point, and a lane that diverged is noticed."""
+        """End a curve point. Losses are copied from the device once per point; diverged lanes are noticed here."""
         for p, pending in enumerate(self.pending):
             for name in pending[0] if pending else ():
                 values = torch.stack([losses[name] for losses in pending]).double().cpu().numpy()
@@ -249,7 +249,7 @@ class Training:
         self.report({"event": "progress", "runs": [run.id for run in self.runs], "done": self.counts.done} | taken)
 
     def _evaluate(self, done: int) -> None:
-        """A greedy evaluation on the same episodes every time, the same for every method."""
+        """A greedy evaluation. It plays the same episodes every time and for every method."""
         for p, place in enumerate(self.places):
             start, end = self.spans[p]
             if not (start < done <= end or done == start == 0):
@@ -258,26 +258,26 @@ class Training:
             self._add_points(p, done, found)
 
     def _compare(self, ensemble: Ensemble) -> None:
-        """An ensemble's members are compared, and may learn from one of them."""
+        """Compare an ensemble's members, which may then learn from one of them."""
         for p, place in enumerate(self.trained):
             found = compared(ensemble, place.task, self.evaluations.player(place), self.budget["evaluation_episodes"])
             self._add_points(p, self.counts.done, found)
 
     def _add_points(self, p: int, done: int, curves: Mapping[str, np.ndarray]) -> None:
-        """A point of each of these curves, of values [S, E]."""
+        """Add a point to each of these curves, from values [S, E]."""
         for name, scores in curves.items():
             for lane, (logs, own) in enumerate(zip(self.logs, scores, strict=True)):
                 self._watch(lane, bounded(own))
                 logs[p].point(name, self.counts.at(lane, p, done), own)
 
     def _watch(self, lane: int, finite: bool) -> None:
-        """Note where a lane's numbers were first seen not to be finite, or beyond bounds."""
+        """Note where a lane's numbers first were not finite, or out of bounds."""
         if not finite and self.diverged[lane] is None:
             cell, done = self.job.cell, self.counts.done
             self.diverged[lane] = f"update {done}" if cell.unit == "updates" else f"step {cell.steps_of(done)}"
 
     def diverged_at(self, lane: int, says: str = "") -> str:
-        """The reason of a lane that diverged: where it was first seen, here if nowhere before, and what says so."""
+        """The reason for a lane that diverged: where it was first seen (here if never before), and what showed it."""
         self._watch(lane, False)
         return f"diverged at {self.diverged[lane]}" + (f": {says}" if says else "")
 
@@ -288,7 +288,7 @@ class Training:
         self.saved_entries = self._save(self.store, own, self.saved_entries)
 
     def _save(self, store: Store, names: Mapping[int, str], saved_entries: int = 0) -> int:
-        """A checkpoint of these lanes by name, but for replay entries that are saved; how many then are."""
+        """Save these lanes under their names, except replay entries that are saved already. Returns the new count."""
         state = {f"learner/{name}": tensor for name, tensor in self.learner.state().items()}
         first = min((replay.first for replay in self.learner.replays), default=0)
         end = min((replay.entries for replay in self.learner.replays), default=0)
@@ -335,7 +335,7 @@ class Training:
         first = checkpoints[0].progress
         self.counts.load_state([c.progress for c in checkpoints])
         own = not any(is_kept(c, run) for c, run in zip(checkpoints, self.runs, strict=True))
-        self.saved_entries = first["replay_stop"] if own else 0  # the log of a kept state is not in the run's own
+        self.saved_entries = first["replay_stop"] if own else 0  # a run's own replay log does not hold the kept state's
         self.anew = [c.progress["anew"] for c in checkpoints]
         self.first_update, self.turned = first["first_update"], first["turned"]
         self.diverged = [c.progress["diverged"] for c in checkpoints]
@@ -357,7 +357,7 @@ class Training:
         check_log(self.learner.replays, first["replay_stop"])
         for p, place in enumerate(self.trained):
             states = [under(f"open/{p}/", checkpoint.arrays) for checkpoint in checkpoints]
-            if not any(states):  # nothing of it has been played in steps
+            if not any(states):  # no step of it has been played
                 continue
             if not place.params.repeats:  # `_explore` begins other episodes
                 self.anew = [already + 1 for already in self.anew]
