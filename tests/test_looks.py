@@ -363,7 +363,7 @@ def test_the_command_trains_and_tells_of_each_look(bench_here: Bench, tiny_file:
 def test_one_claim_in_full_tells_its_look(tmp_path: Path) -> None:
     suite = suite_of(LOOKS)
     text = "\n".join(in_full(better(suite, written(suite, tmp_path, range(4))), suite.id, "full", "primary", "runs"))
-    assert "Decided where the 94.8% interval omits 0" in text
+    assert "Decided if the 94.8% interval omits 0" in text
     assert (
         "look:       look 2 of 3 (4 seeds); the next at 6; each is judged at one-sided 2.58%, for at most 5% over all"
         in text

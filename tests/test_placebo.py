@@ -42,7 +42,7 @@ def test_a_student_that_is_better_only_than_a_fall_says_nothing(tiny: Suite, tmp
     assert v.verdict == "also_untrained"
     assert v.placebo is not None
     assert (v.placebo.untrained, v.placebo.random) == ("yes", "no")  # a random policy reaches -10
-    assert sentence(v) == "it holds, and a team that has learned nothing passes as well (an untrained team)"
+    assert sentence(v) == "it holds, but a team that has learned nothing passes as well (an untrained team)"
     assert "untrained team passes, random script fails" in details(v)
 
 

@@ -322,7 +322,7 @@ def test_the_command_proposes_commands(bench_here: Bench, tiny_file: Path, tmp_p
     assert [(one["experiment"], one["seeds"]) for one in found["chosen"]] == [("target", 3)]
     assert found["wall_s"] < found["budget_s"] == 3600
     plan = bench_here("plan", tiny_file).stdout
-    for words in ("GPU time is unknown of base, init, student", "on 10", "all, each run once"):  # a head wraps
+    for words in ("GPU time is unknown for base, init, student", "on 10", "all, each run once"):  # a head wraps
         assert words in " ".join(plan.split())
 
 

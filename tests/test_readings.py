@@ -215,7 +215,7 @@ def test_an_audit_lists_conflicts() -> None:
     (shown,) = [f for f in audit_json(findings) if f["holds"] == "conflict"]
     assert (shown["id"], shown["cells"]) == ("alpha", ["they/theirs@0123abc:learn.py:7", "student"])
     text = audit_markdown([(suite, findings)])
-    assert "## Where the authors' code does otherwise" in text
+    assert "## The authors' code does otherwise" in text
     assert "alpha falls; in the code it stays" in text
     assert audit_table(findings, everything=False).row_count == 1
 

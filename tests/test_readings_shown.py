@@ -159,9 +159,9 @@ def test_a_report_has_a_curve_for_each_claim(results: Path) -> None:
     (better,) = [v for v in verdicts if v.id == "better"]
     assert "| it holds in the primary reading; it turns with late; holds in 3 of 4 readings, 1 not run |" in text
     assert f"\n{across_readings(better)}.\n" in text
-    assert "what turns it: late; readings share seeds and runs, so this is no probability." in text
-    assert "Hold in every reading that was run, two at least: ahead (target)." in text
-    assert "Fail in every reading that was run, two at least: behind (target)." in text
+    assert "it turns with late; readings share seeds and runs, so this is no probability." in text
+    assert "Claims that hold in every reading that was run, at least two: ahead (target)." in text
+    assert "Claims that fail in every reading that was run, at least two: behind (target)." in text
     assert "| grid | analysis | 4 | when |" in text
     figures = [path.parent / name for name in re.findall(r"\]\((readings-[^)]+)\)", text)]
     assert len(figures) == 6

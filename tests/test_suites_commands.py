@@ -225,11 +225,11 @@ def test_audit_markdown(bench_here: Bench, printed_file: Path) -> None:
     titles = [line for line in page.split("\n") if line.startswith("#")]
     assert titles == [
         "# Audit: each paper against its own tables",
-        "## What does not simply hold",
+        "## Failed, tied or undefined",
         "### Tiny (`tiny`)",
-        "## What holds",
+        "## Holds",
         "### Tiny (`tiny`)",
-        "## What print cannot tell",
+        "## Not checkable from print",
         "### Tiny (`tiny`)",
     ]
     row = "| Sec. 3 | so |  | 0 of 3 | does not hold | Table narrow, narrow: two: student 0.40±0.25, base 0.50±0.10"

@@ -133,7 +133,7 @@ def test_what_forbids_a_verdict_is_said_of_what_was_not_run(tiny: Suite, tmp_pat
     (v,) = verdicts(tiny, tmp_path, levels(base=-8.0), profile="half")
     why = "no finished run of student on three"
     assert (v.verdict, v.ran, v.direction, v.reason) == ("not_comparable", False, "", f"reduced; not run: {why}")
-    assert sentence(v) == f"no verdict, for the runs differ from the paper (reduced); not run: {why}"
+    assert sentence(v) == f"no verdict, because the runs differ from the paper (reduced); not run: {why}"
     ((_, told),) = facts(v)
     assert told == v.reason
     (waits,) = standings(Evidence(tiny, Selection(profile="half"), Store(tmp_path)), tiny.experiment)

@@ -1,6 +1,6 @@
-"""A suite and a results folder read together: runs, scores, curves, verdicts and figures of them.
+"""A suite and a results folder read together: their runs, scores, curves, verdicts and figures.
 
-Tables are pandas', in long form: a row a run, or a row a point of a run's curve.
+Tables are pandas' data frames in long form: one row per run, or one row per point of a run's curve.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ RUNS = ("experiment", "training_set", "method", "seed", "run", "finished")
 PLACE = ("experiment", "training_set", "method", "scenario", "seed", "run")
 SCORES = (*PLACE, "metric", "score", "episodes")
 CURVES = (*PLACE, "unit", "at", "mean")
-IN_PYTHON = "(bench.read)"  # what errors call a request that is in no file
+IN_PYTHON = "(bench.read)"  # what errors name instead of a file
 
 
 @dataclass(frozen=True)
 class Study:
-    """What `read` gives. Nothing in it changes; records that come later are seen by the next `read`."""
+    """What `read` returns. It never changes: records that come later are seen by the next `read`."""
 
     evidence: Evidence
 
@@ -58,7 +58,7 @@ class Study:
     def scores(self) -> DataFrame:
         """The final score of every finished run in each scenario, in the scenario's metric. Columns: SCORES.
 
-        episodes: of the evaluation that it is the mean of. A run stands once for each experiment that it is part of.
+        episodes: how many episodes the score averages. A run appears once for each experiment that it is part of.
         """
         rows = finished_rows(self.evidence)
         return _frame(
@@ -66,11 +66,11 @@ class Study:
         )
 
     def curves(self, name: str = "training") -> DataFrame:
-        """A curve of every finished run that has it: a row a point. Columns: CURVES.
+        """A curve of every finished run that has it, one row per point. Columns: CURVES.
 
         name: "training", "evaluation", "loss/NAME" and so on. at: how much of the run's budget was spent, in `unit`.
-        A point without a value, such as a loss before the first update, has none. Raises SuiteError for a name that no
-        finished run has.
+        A point without a value, such as a loss before the first update, has no mean. Raises SuiteError for a name that
+        no finished run has.
         """
         rows = [*finished_rows(self.evidence)]
         known = sorted({own for row in rows for own in row.score.scores.curves})
@@ -90,12 +90,12 @@ class Study:
     def verdicts(self, readings: bool = True) -> list[Verdict]:
         """A verdict on each claim and each printed value, as `bench check` gives it.
 
-        readings: each claim under every reading of the paper, too, which takes longest.
+        readings: also judge each claim under every reading of the paper, which takes longest.
         """
         return judge(self.evidence, self._experiments, readings)
 
     def figures(self) -> dict[str, Figure]:
-        """Learning curves by experiment and scenario, of what has finished runs: seeds, means, 95% intervals."""
+        """Learning curves of finished runs by experiment and scenario: seeds, means, 95% intervals."""
         found: dict[str, Figure] = {}
         for experiment in self._experiments:
             for scenario in experiment.scenarios:
@@ -125,13 +125,13 @@ def read(
 ) -> Study:
     """A suite's name or file, and a results folder.
 
-    only: an experiment's id, or several; all where none is named. seeds: 5 for the first five, "0,3,7-9", or numbers;
-    None for those that the profile has. Raises SuiteError for a bad suite file or a selection that the suite does not
-    have, with what is allowed, and StoreError for a folder that cannot be read. Warns where no run of the selection is
+    only: one experiment's id, or several; default: all. seeds: 5 for the first five, "0,3,7-9", or numbers; None for
+    the profile's own. Raises SuiteError for a bad suite file or a selection that the suite does not have; the error
+    says what is allowed. Raises StoreError for a folder that cannot be read. Warns if no run of the selection is
     finished.
     """
     if not Path(results).is_dir():
-        problem = Problem("results", shown(str(results)), "a folder that `bench run` has written", "name it")
+        problem = Problem("results", shown(str(results)), "a folder that `bench run` has written", "name one")
         raise SuiteError(IN_PYTHON, [problem])
     loaded = load(str(suite))
     if reading != PRIMARY and reading not in loaded.readings:
@@ -153,7 +153,7 @@ def _place(row: Row) -> tuple[Any, ...]:
 
 
 def _frame(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> DataFrame:
-    """pandas is loaded here: it takes half a second, and whoever judges needs none."""
+    """pandas is loaded here: it takes half a second, and judging needs no pandas."""
     import pandas as pd
 
     return pd.DataFrame(rows, columns=pd.Index(columns))

@@ -1,1 +1,1 @@
-"""What is written for people: one function that escapes for each kind of output, and the terminal."""
+"""Output for people: an escaping function for each kind of output, and the terminal."""

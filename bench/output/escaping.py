@@ -1,8 +1,9 @@
-"""Words that others chose, as each kind of output takes them: shown as they are, and obeyed by nothing.
+"""Words that others chose, escaped for each kind of output: shown as they are, and never obeyed.
 
-Titles, reasons, names of files and methods, what a record says of its machine, lines of a log: whoever wrote a suite, a
-record or a method chose them. A terminal obeys control characters, a job of GitHub lines that begin with `::`, Markdown
-brackets and HTML, a spreadsheet a leading `=`. LaTeX has its own (`bench/report/latex.py`), HTML is jinja2's business.
+Such words are titles, reasons, names of files and methods, what a record says of its machine, and lines of a log.
+Whoever wrote a suite, a record or a method chose them. A terminal obeys control characters, GitHub's runner obeys lines
+that begin with `::`, Markdown obeys brackets and HTML, a spreadsheet obeys a leading `=`. `bench/report/latex.py`
+escapes for LaTeX, jinja2 for HTML.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ class Marked(str):
 
 
 def visible(text: str) -> str:
-    r"""On one line, in characters that print: every other one as Python writes it, such as `\x1b` or `\n`."""
+    r"""A text on one line of printable characters; all others as Python writes them, such as `\x1b` or `\n`."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
@@ -38,7 +39,7 @@ def markdown(text: str) -> Marked:
 
 
 def unmarked(text: str) -> str:
-    """What `markdown` was given, up to characters that do not print: for a cell that is shown by itself."""
+    """The text that `markdown` was given, except for characters that do not print: for a cell that is shown alone."""
     return _ESCAPED.sub(r"\1", text).replace("&lt;", "<").replace("&amp;", "&")
 
 

@@ -1,4 +1,4 @@
-"""Tables in a terminal: side by side where no word breaks, else each row as lines of its own."""
+"""Tables in a terminal: in columns if no word breaks, else each row as lines of its own."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from rich.text import Text
 from bench.output.escaping import unmarked
 from bench.output.terminal import say
 
-LONG = 500  # rows of a table that is still laid out in boxes
+LONG = 500  # the most rows of a table that is laid out in boxes
 ANY_WIDTH = 10_000
 EDGES = 3  # of a column: a blank on each side, and a line
 
 
 def print_table(console: Console, table: Table) -> None:
-    """A table as it is; stacked where it would break words; a very long one as a line for each row, since rich takes
-    minutes to lay it out.
+    """Print a table as it is, or stacked if its columns would break words.
+
+    A very long table has one line per row, since rich takes minutes to lay it out.
     """
     if table.row_count > LONG:
         say(f"{table.title}: {table.row_count} rows")
@@ -65,8 +66,10 @@ def _range(console: Console, column: Column) -> Measurement:
 
 
 def _share(table: Table, ranges: Sequence[Measurement], room: int) -> None:
-    """The widest columns wrap, down to their longest word: the greatest limit of a column's width for which all have
-    room. Left alone, rich takes all that is missing from the widest columns, words or not.
+    """Limit the columns' widths: the widest wrap, but never below their longest word.
+
+    The limit is the greatest for which all columns have room. Left alone, rich takes all that is missing from the
+    widest columns, and breaks words.
     """
 
     def widths(limit: int) -> list[int]:
@@ -84,7 +87,7 @@ def _rows(table: Table) -> Iterator[tuple[RenderableType, ...]]:
 
 
 def _stacked(table: Table, row: Sequence[RenderableType]) -> RenderableType:
-    """What stands in a row, a line for each column that has something, under their names."""
+    """A row as lines: for each column that is not empty, its name and its cell."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="dim", overflow="fold")
     grid.add_column(overflow="fold")

@@ -1,4 +1,4 @@
-"""The one way to standard output and standard error: lines go through `escaping.line`, documents are as they are."""
+"""The one way to standard output and standard error. Lines go through `escaping.line`; documents stay unchanged."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from rich.text import Text
 from bench.output.escaping import line
 from bench.output.waiting import about_to_print
 
-READER_GONE = 141  # as a shell says of a program that writes to a pipe nobody reads
+READER_GONE = 141  # what a shell reports of a program that writes to a pipe nobody reads
 
 
 def any_encoding() -> None:
-    r"""What the terminal's encoding lacks is written as Python writes it, such as `\xb1`, and is no error."""
+    r"""Characters that the terminal's encoding lacks become Python's escapes, such as `\xb1`, instead of an error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # tests may put others in their place
             stream.reconfigure(errors="backslashreplace")
 
 
 def say(*lines: object) -> None:
-    """Lines for people on standard output, each argument one."""
+    """Lines for people on standard output, one per argument."""
     _write(sys.stdout, lines)
 
 
 def warn(*lines: object) -> None:
-    """Lines for people on standard error, each argument one."""
+    """Lines for people on standard error, one per argument."""
     _write(sys.stderr, lines)
 
 
@@ -49,7 +49,7 @@ class Terminal(Console):
     """Tables and progress. Text is shown as it is: neither markup nor control characters in it are obeyed."""
 
     def __init__(self, **options: Any):
-        # Highlighting would cut a text into pieces, and what is a command only as a whole would be seen by nobody.
+        # Highlighting would cut a text into pieces, and `escaping.line` would not see a command that spans them.
         super().__init__(markup=False, emoji=False, highlight=False, **options)
 
     def print(self, *objects: Any, **options: Any) -> None:
@@ -65,7 +65,7 @@ class Terminal(Console):
 
 
 def _lines(text: str) -> str:
-    """With the line ends that a layout put there."""
+    """Each line escaped; the line ends between them are the layout's."""
     return "\n".join(map(line, text.split("\n")))
 
 
@@ -84,9 +84,9 @@ def _print(stream: TextIO, text: str) -> None:
 
 
 def _reader_gone() -> None:
-    """Nobody reads any more, e.g. behind `| head`: end without a word, and not with a code that means something."""
+    """Nobody reads any more, e.g. behind `| head`: end silently, with a code that means nothing else."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())  # for what Python flushes at its end
+    os.dup2(nowhere, sys.stdout.fileno())  # Python flushes into it when it ends
     raise SystemExit(READER_GONE)
 
 

@@ -1,6 +1,6 @@
-"""What a command does while it says nothing: after two seconds a line on standard error, where that is a terminal.
+"""What a silent command is doing: after two seconds a line on standard error, if that is a terminal.
 
-It is erased before anything is printed, and stands nowhere but on the screen.
+The line is erased before anything is printed. It stands nowhere but on the screen.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ERASE = "\r\x1b[2K"
 
 
 class Waiting:
-    """As a context: watches over a command. what: in a few words what it does at the moment."""
+    """A context that watches over a command. what: what the command is doing, in a few words."""
 
     def __init__(self, stream: TextIO, what: str, patience_s: float = PATIENCE_S, tick_s: float = TICK_S):
         self.what = what
@@ -40,7 +40,7 @@ class Waiting:
             _watching.remove(self)
 
     def erase(self) -> None:
-        """Something is about to be printed."""
+        """Erase the line, for something is about to be printed."""
         with self._lock:
             if self._drawn:
                 self._write(ERASE)
@@ -63,7 +63,7 @@ class Waiting:
 
 
 _watching: list[Waiting] = []
-os.register_at_fork(after_in_child=_watching.clear)  # the thread stays with the parent, and so may a lock that it holds
+os.register_at_fork(after_in_child=_watching.clear)  # a child has no such thread, and may copy a lock that is held
 
 
 def doing(what: str) -> None:

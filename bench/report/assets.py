@@ -12,7 +12,7 @@ from bench.store.assets import Taken
 
 
 def taken_lines(path: Path, found: Taken) -> Iterator[str]:
-    """What was kept of a file, and how a scenario names it."""
+    """What was kept from a file, and how a scenario names it."""
     yield f"{path}: {found.kind} {found.id}"
     if found.plays:
         yield f"it plays {found.plays}"

@@ -33,16 +33,16 @@ WORDS = {
 }
 INTRODUCTION = (
     "Made by `bench audit --markdown`; nothing is trained for it. A printed number stands for every true value that",
-    "rounds to it: something *holds* if some such values give what is printed. Where the printed digits alone do not",
-    "give it, that is said. A *tie* is an ordering between equal printed numbers. *The code does otherwise* is where",
-    "the paper says one thing and its authors' code another; its place in the code stands beside it. *Not checkable",
-    "from print* are claims about curves, and averages of which the paper does not say what they average.",
+    "rounds to it. A statement *holds* if some such values give what is printed; the table says so if the printed",
+    "digits alone do not. A *tie* is an ordering between equal printed numbers. *The code does otherwise* means that",
+    "the paper says one thing and its authors' code does another; the place in the code stands beside it. *Not",
+    "checkable from print* are claims about curves, and averages for which the paper does not say what they average.",
 )
 MOST_CELLS = 6  # shown in tables; the JSON has all
 
 
 def audit_table(findings: Sequence[Finding], everything: bool) -> Table:
-    """What does not simply hold; everything where asked."""
+    """The findings that do not simply hold; with `everything`, all of them."""
     table = Table(title="Audit: each paper against its own tables and code", title_justify="left", show_lines=True)
     for column in ("suite", "place", "says", "printed", "recomputed", "holds", "cells"):
         table.add_column(column, overflow="fold")
@@ -63,7 +63,7 @@ def audit_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
 
 
 def audit_markdown(audits: Sequence[tuple[Suite, Sequence[Finding]]]) -> str:
-    """docs/audit.md: what does not simply hold comes first, then everything."""
+    """docs/audit.md: findings that do not simply hold come first, then all others."""
     return "\n".join(_page(audits)) + "\n"
 
 
@@ -76,10 +76,10 @@ def _page(audits: Sequence[tuple[Suite, Sequence[Finding]]]) -> Iterator[str]:
     rows = [(s.id, *(str(sum(f.holds == holds for f in found)) for holds in HOLDS)) for s, found in audits]
     yield from markdown_table(head, rows)
     for title, kinds in (
-        ("What does not simply hold", ("no", "tie", "undefined")),
-        ("Where the authors' code does otherwise", ("conflict",)),
-        ("What holds", ("yes",)),
-        ("What print cannot tell", ("not_checkable",)),
+        ("Failed, tied or undefined", ("no", "tie", "undefined")),
+        ("The authors' code does otherwise", ("conflict",)),
+        ("Holds", ("yes",)),
+        ("Not checkable from print", ("not_checkable",)),
     ):
         if not any(f.holds in kinds for _, findings in audits for f in findings):
             continue

@@ -1,7 +1,8 @@
 """Boards: methods that were run on the same scenarios, each as one number with an interval, and where it ranks.
 
-Experiments of one list of methods are one board. A score is the final evaluation of one seed on the scenario's scale:
-0 is its random policy, 1 its good script; what is a share by itself stays. docs/leaderboard.md has the rules.
+Experiments with the same methods share a board. A score is the final evaluation of one seed on the scenario's scale:
+0 is its random policy, 1 its good script. A metric that is a share already stays as it is. docs/leaderboard.md has the
+rules.
 
 Axes: S seed, P place (a training set scored on a scenario).
 """
@@ -42,7 +43,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Final:
-    """A method in a place. score: the mean of its seeds' final evaluations, in the scenario's metric; or why none."""
+    """A method in a place. score: the mean of its seeds' final evaluations, in the scenario's metric.
+
+    If there is no score, `state` says why.
+    """
 
     cell: str | None  # its key; None where it cannot run
     score: Interval | None
@@ -53,10 +57,10 @@ class Final:
 
 @dataclass(frozen=True)
 class Row:
-    """A method on a board. aggregate: of scores on their scales, or None, and `state` says why; rank likewise."""
+    """A method on a board. aggregate: of scores on their scales. If it or the rank is None, `state` says why."""
 
     method: str
-    outside: bool  # from elsewhere: no method of the suite, but run and evaluated as those are
+    outside: bool  # from elsewhere: not of the suite, but run and evaluated like its methods
     finals: tuple[Final, ...]  # [P]
     aggregate: Interval | None
     rank: Rank | None
@@ -67,7 +71,7 @@ class Row:
 class Board:
     """Methods side by side. kind: "reference", APART or "reduced".
 
-    counted: which places the aggregate is the mean over: those that have a scale and in which any method can run.
+    counted: the places that the aggregate averages: those that have a scale and in which any method can run.
     """
 
     kind: str
@@ -82,7 +86,7 @@ class Board:
 
     @property
     def compared(self) -> int:
-        """In how many places two methods or more have a finished run."""
+        """In how many places two or more methods have a finished run."""
         columns = zip(*(row.finals for row in self.rows), strict=True)
         return sum(sum(final.seeds > 0 for final in column) > 1 for column in columns)
 
@@ -93,9 +97,9 @@ class Board:
 
 
 def boards(evidence: Evidence, reduced: bool, entered: Sequence[Entry] = ()) -> list[Board]:
-    """Every board of a suite, in the file's order; what a substitute stands in for comes after its reference.
+    """Every board of a suite, in the file's order; a board of substitutes comes after its reference.
 
-    entered: methods from elsewhere, which stand below the suite's own.
+    entered: methods from elsewhere. They stand below the suite's own.
     """
     groups: dict[tuple[str, ...], list[Experiment]] = {}
     for experiment in evidence.suite.experiment:
@@ -104,13 +108,13 @@ def boards(evidence: Evidence, reduced: bool, entered: Sequence[Entry] = ()) -> 
 
 
 def main_board(found: Sequence[Board], kind: str) -> Board | None:
-    """The one for an overview: that compares in most places, then of which most was run, then the largest."""
+    """The board for an overview: the one that compares in most places, then with most runs, then the largest."""
     own = [board for board in found if board.kind == kind]
     return max(own, key=lambda b: (b.compared, b.finished, len(b.rows) * len(b.places)), default=None)
 
 
 class _Group:
-    """Experiments of one list of methods."""
+    """Experiments with the same methods."""
 
     def __init__(self, evidence: Evidence, experiments: Sequence[Experiment], reduced: bool, entered: Sequence[Entry]):
         self.evidence, self.experiments, self.reduced = evidence, experiments, reduced
@@ -135,7 +139,7 @@ class _Group:
         return self.cells.get((place.experiment, method, place.training_set))
 
     def boards(self) -> list[Board]:
-        """Reference and substitutes apart: a method that stands in everywhere, then places where any stands in."""
+        """The reference, then places where some method is a substitute, then methods that are one everywhere."""
         if self.reduced:
             return [self._board("reduced", self.methods, self.places)]
         stands_in = {(m, p) for m in self.methods for p in self.places if self._substitute(m, p)}
@@ -192,9 +196,9 @@ class _Group:
         return np.array([score.final for score in self.evidence.scores(cell, scenario).values()])
 
     def _cell_scores(self, method: str, places: Sequence[Place]) -> list[Floats] | str:
-        """The method's cells, [S] each, whose equal mean is the mean over places; or why there is none.
+        """The scores [S] of each cell of the method, whose plain mean is the mean over places; or why there are none.
 
-        A run that is scored on k places counts once, by its mean over them: seeds are the unit.
+        A run that is scored in k places counts once, by its mean over them: seeds are the unit.
         """
         if not places:
             return "not run"
@@ -218,7 +222,7 @@ class _Group:
 
 
 def labels(entered: Sequence[Entry]) -> list[str]:
-    """What entrants are called: by name, where two have one also by their code."""
+    """The names of entrants; if two share a name, each also has a hash of its code."""
     names = [own.method.name for own in entered]
     return [f"{m.name} ({m.source[:8]})" if names.count(m.name) > 1 else m.name for m in (e.method for e in entered)]
 
@@ -236,7 +240,7 @@ def scaled(scenario: Scenario, scores: Floats) -> Floats:
 
 
 def _entropy(evidence: Evidence, kind: str, places: Sequence[Place]) -> int:
-    """Its own stream for every board, whatever other boards there are."""
+    """A random stream for each board, which does not depend on other boards."""
     name = "/".join(
         [evidence.suite.id, evidence.selection.profile, kind, *(f"{p.experiment}:{p.scenario}" for p in places)]
     )
@@ -244,6 +248,6 @@ def _entropy(evidence: Evidence, kind: str, places: Sequence[Place]) -> int:
 
 
 def needs(suite: Suite) -> list[str]:
-    """What a suite waits for, each once, where nothing of it can run."""
+    """What a suite waits for, each reason once; nothing if any of it can run."""
     reasons = [[suite.waits_for(e, m) for m in e.methods] for e in suite.experiment]
     return list(dict.fromkeys(why for own in reasons for why in own if why)) if all(map(all, reasons)) else []

@@ -1,6 +1,6 @@
-"""A picture of 1200 x 630 to share: one claim and what became of it, or a suite's claims, headlines first.
+"""A picture of 1200 x 630 to share: one claim with its verdict, or a suite's claims, headlines first.
 
-On white, in whichever theme it is shown. Colour never stands alone: the word of a verdict stands beside it.
+It is white in every theme. Colour never stands alone: the word of a verdict stands beside it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ OURS = "our re-implementation, not the authors' code"
 
 
 def claim_card(suite: Suite, verdict: Verdict, command: str) -> Figure:
-    """command: what prints this verdict again."""
+    """command: the one that prints this verdict."""
     figure = _paper(suite, f"{verdict.where}, {verdict.experiment}")
     claim = textwrap.wrap(visible(verdict.says), WIDEST)[:3]
     for line, text in enumerate(claim):
@@ -56,7 +56,7 @@ def claim_card(suite: Suite, verdict: Verdict, command: str) -> Figure:
 
 
 def suite_card(suite: Suite, verdicts: Sequence[Verdict], command: str) -> Figure:
-    """The headline claims first, those that were run, each with its interval in margins, so that they share an axis."""
+    """The claims that were run, headlines first. Intervals are in margins, so all claims share an axis."""
     figure = _paper(suite, f"{suite.paper.authors.split(',')[0]} et al. {suite.paper.year}")
     _heading(figure, suite.paper.title)
     known = ((v, placed(suite, v)) for v in sorted(verdicts, key=lambda v: not v.headline))
@@ -80,7 +80,7 @@ def _heading(figure: Figure, title: str) -> None:
 
 
 def _claims(figure: Figure, shown: Sequence[tuple[str, Verdict, Placed]]) -> None:
-    """As many as there is room for, each after a word of where it is from."""
+    """As many claims as there is room for, each after the name of where it is from."""
     shown = shown[:MOST]
     if not shown:
         return

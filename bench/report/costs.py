@@ -21,11 +21,11 @@ GIB = 2**30
 
 
 def costs_table(found: Sequence[Cost], machines: Machines) -> Table:
-    """A row an experiment, then one of all."""
+    """One row per experiment, then one for all."""
     table = Table(title="Costs, estimated", title_justify="left")
     here, there = f"here, {_workers(machines.workers)}", f"{machines.count} such machines"
     walls = [f"wall hours left {here}", *[f"on {there}"] * (machines.count > 1)]
-    head = ("experiment", "runs", "left", "CPU hours", "of them left", "GPU hours", *walls, "memory", "disk")
+    head = ("experiment", "runs", "left", "CPU hours", "CPU hours left", "GPU hours", *walls, "memory", "disk")
     for column in (*head, "cannot run yet"):
         table.add_column(column, overflow="fold")
     for one in found:
@@ -58,17 +58,17 @@ def costs_lines(found: Sequence[Cost], plan: Plan, cells: Mapping[str, Estimate]
     if methods:
         yield f"CPU time from: {'; '.join(f'{basis} ({_named([*own])})' for basis, own in methods.items())}."
     if "assumed rate" in methods:
-        yield "An assumed rate is that of the published runs, on one core of an AMD EPYC; --measure measures it here."
+        yield "An assumed rate is the published runs' rate on one core of an AMD EPYC; --measure measures it here."
     if whole.no_gpu:
         named = _named([*whole.no_gpu])
-        yield f"GPU time is unknown of {named}: no run of them on a GPU is known. --measure --device cuda measures it."
+        yield f"GPU time is unknown for {named}: they have no run on a GPU. --measure --device cuda measures it."
     if whole.unbuilt.runs:
         amounts = " and ".join(f"{n:,} {UNITS[unit]}" for unit, n in whole.unbuilt.amounts.items())
-        come = f" Of those with a budget it comes to {amounts}." if amounts else ""
-        yield f"{whole.unbuilt.runs} runs cannot be made yet; nobody knows what they cost, and no sum has them.{come}"
+        come = f" Those with a budget come to {amounts}." if amounts else ""
+        yield f"{whole.unbuilt.runs} runs cannot be made yet; nobody knows their cost, and no sum includes them.{come}"
     if plan.cells:
-        yield "Memory is of one machine, of its workers and their environments' processes at most; disk is that of the"
-        yield f"results folder {results}: records, weights and the checkpoints of runs under way, at most."
+        yield "Memory is the most that the workers of one machine and their environments' processes take. Disk is the"
+        yield f"most that the results folder {results} takes: records, weights and checkpoints of runs under way."
 
 
 def costs_json(found: Sequence[Cost], machines: Machines) -> dict[str, Any]:

@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 # Okabe & Ito (2008): told apart with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 Curves = tuple[Floats, Floats]
-Band = Literal["student", "bootstrap"]  # how the interval of the mean is had
+Band = Literal["student", "bootstrap"]  # how the interval of the mean is computed
 BEST = "evaluation of the best member"
 AS_PRINTED = "evaluation, shaded as in the paper"  # by half a standard deviation
 
 
 @dataclass(frozen=True)
 class LearningCurves:
-    """A figure that is still to be drawn: all that it shows, so that another process can draw it.
+    """A figure before it is drawn. It holds all that it shows, so another process can draw it.
 
     unit: what the runs count by. panels: by name, the curves of the methods shown. levels: the scenario's scripts and
     their scores.
     """
 
-    stem: Path  # of the files, without what says their kind
+    stem: Path  # of the files, without a suffix
     title: str
     metric: str
     unit: Unit
@@ -74,7 +74,7 @@ class LearningCurves:
             self._draw(axes, curves, name == AS_PRINTED)
             title = "" if row else self.title
             axes.set(xlabel=f"training {self.unit}", ylabel=f"{self.metric} ({name})", title=title)
-            axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))  # seeking a free place takes longest
+            axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))  # to search a free place takes longest
         return figure
 
     def _draw(self, axes: Axes, curves: Mapping[str, Curves], as_printed: bool) -> None:
@@ -96,12 +96,12 @@ class LearningCurves:
 
 
 def learning_curves(evidence: Evidence, experiment: Experiment, place: Place, folder: Path) -> LearningCurves | None:
-    """An experiment's training curves in a place, and evaluations, if the paper prints greedy scores.
+    """An experiment's training curves in a place, and evaluations if the paper prints greedy scores.
 
-    Of the best member, and shaded by bootstrap intervals, where claims speak of that: CIKD's figures. Where the suite
-    says that the paper shades half a standard deviation, so too, beside ours: DVM's.
+    If claims speak of the best member, its evaluation is added, and bootstrap intervals are shaded: CIKD's figures. If
+    the suite says that the paper shades half a standard deviation, a panel shaded like that is added: DVM's.
 
-    None where nothing has finished.
+    None if nothing has finished.
     """
     halved = experiment.shading == "half_standard_deviation"
     greedy = halved or any(value.protocol == "greedy" for value in evidence.suite.printed)
@@ -139,7 +139,7 @@ def learning_curves(evidence: Evidence, experiment: Experiment, place: Place, fo
 
 
 def _curves(evidence: Evidence, experiment: Experiment, place: Place, name: str, unit: Unit) -> dict[str, Curves]:
-    """By method, where finished runs that count by this unit have such a curve: where points lie [P], scores [S, P]."""
+    """By method, the points [P] and scores [S, P] of finished runs that count by this unit and have such a curve."""
     found: dict[str, Curves] = {}
     for method in experiment.methods:
         try:
@@ -154,15 +154,15 @@ def _curves(evidence: Evidence, experiment: Experiment, place: Place, name: str,
 
 
 def _at_common_points(curves: Sequence[Curves]) -> Curves:
-    """Curves of several seeds at the points that all have: elsewhere a mean would be of other seeds each time.
+    """Curves of several seeds at the points that all have: at other points each mean would be over other seeds.
 
-    Raises StatisticsError where there is none.
+    Raises StatisticsError if no point is common to all.
     """
     x = curves[0][0]
     if any(not np.array_equal(x, other) for other, _ in curves):
         x = reduce(np.intersect1d, [other for other, _ in curves])
         if not len(x):
-            raise StatisticsError("no point that the curves of all seeds have")
+            raise StatisticsError("the curves of the seeds have no point in common")
     return x, np.stack([y if len(y) == len(x) else y[np.searchsorted(own, x)] for own, y in curves])
 
 
@@ -174,9 +174,9 @@ def _legible(experiment: Experiment, curves: Mapping[str, Curves]) -> tuple[str,
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """In inches. matplotlib is loaded here: most commands draw nothing, and it takes a third of a second.
+    """A new figure; width and height in inches. A matplotlibrc file, in the current folder or elsewhere, is ignored.
 
-    A matplotlibrc file, in the current folder or elsewhere, changes nothing of it.
+    matplotlib is loaded here: most commands draw nothing, and it takes a third of a second.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -186,16 +186,16 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write it into a file of the kind that its name ends with; the same figure gives the same bytes."""
+    """Write a figure to a file; its suffix says the kind. The same figure gives the same bytes."""
     path.write_bytes(written(figure, path.suffix.removeprefix(".")))
     return path
 
 
 def written(figure: Figure, form: str, letters: bool = False, colours: int | None = None) -> bytes:
-    """SVG or PNG, without a date or random ids. The first time settles where everything stands.
+    """A figure as SVG or PNG, without a date or random ids. The first call fixes the layout.
 
-    letters: in an SVG text stays text, in the reader's fonts, which takes a third of the bytes. colours: of a PNG, so
-    many at most.
+    letters: text in an SVG stays text, in the reader's fonts, which takes a third of the bytes. colours: the most that
+    a PNG has.
     """
     import matplotlib as mpl
 

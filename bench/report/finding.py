@@ -1,4 +1,4 @@
-"""What became of a paper, in three sentences made from its verdicts: headlines, all claims, what that rests on."""
+"""A paper's outcome in three sentences made from its verdicts: headlines, all claims, the runs behind them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from bench.verdict import Verdict
 from bench.verdict.codes import COMPUTED
 
-# What is said of so many claims, by their word; in this order.
+# What is said of one claim and of several, by their verdict, in this order.
 WORDS: Mapping[str, tuple[str, str]] = {
     "reproduced": ("is reproduced", "are reproduced"),
     "exceeds": ("is exceeded", "are exceeded"),
     "not_reproduced": ("is not reproduced", "are not reproduced"),
     "inconclusive": ("is open", "are open"),
     "depends_on_reading": ("depends on how the paper is read", "depend on how the paper is read"),
-    "also_untrained": ("is passed by a team that has learned nothing", "are passed by a team that has learned nothing"),
+    "also_untrained": ("holds for a team that has learned nothing", "hold for a team that has learned nothing"),
     "undefined": ("is undefined", "are undefined"),
     "not_comparable": ("cannot be compared", "cannot be compared"),
     "not_run": ("has not been run", "have not been run"),
@@ -30,7 +30,7 @@ DIRECTIONS: Mapping[str, tuple[str, str]] = {
 
 
 def finding(claims: Sequence[Verdict], runs: int, asked: int, directions: bool) -> tuple[str, str, str]:
-    """claims: their verdicts. runs: of so many asked for. directions: whether no verdict can stand."""
+    """claims: their verdicts. runs: how many of the `asked` ones finished. directions: whether no verdict can stand."""
     if directions:
         found = Counter(v.direction for v in claims)
         second = (
@@ -64,7 +64,7 @@ def _all(claims: Sequence[Verdict]) -> str:
 
 
 def _word(verdict: Verdict) -> str:
-    """What needs no run is counted apart, whatever its word."""
+    """A claim that needs no run is counted apart, whatever its verdict."""
     return COMPUTED if verdict.computed else verdict.verdict
 
 

@@ -13,7 +13,7 @@ from bench.store.verify import Verified
 
 
 def verified_lines(root: Path, verified: Verified) -> list[str]:
-    """A line for each thing that fails, for what is absent or under way, and the sum."""
+    """A line for each problem, for what is absent or under way, and for the totals."""
     lines = [f"{finding.kind}: {root / finding.file}: {finding.what}" for finding in verified.findings]
     if verified.absent:
         because = "no other record needs them" if verified.weights else "the folder publishes records only"
@@ -46,7 +46,7 @@ def difference_table(found: Difference) -> Table:
 
 
 def difference_lines(found: Difference) -> list[str]:
-    """Where the numbers part, and how many settings differ."""
+    """Where the numbers begin to differ, and how many settings differ."""
     lines = [_curve_line(curve) for curve in found.curves]
     for a, b in found.finals:
         apart = "the same" if a == b else f"{_text(a)} and {_text(b)}"

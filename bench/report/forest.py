@@ -1,6 +1,6 @@
 """Claims on one axis: each estimate with its interval in units of the claim's own margin.
 
-0 is where the claim turns, or the number that is printed; from -1 to 1 is the margin about it.
+0 is where the claim turns, or the printed number. The margin about it reaches from -1 to 1.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ def placed(suite: Suite, verdict: Verdict) -> Placed | None:
 
 
 def reach(found: Iterable[Placed]) -> int:
-    """Half the axis that these need, in whole margins, within bounds."""
+    """Half the length of the axis that these need, in whole margins, within bounds."""
     ends = [abs(end) for one in found for end in (one.low, one.high)]
     return min(WIDEST, max(NARROWEST, math.ceil(max(ends, default=0.0))))
 
 
 def mark(own: Placed, half: int) -> Mark:
-    """half: of the axis, in margins."""
+    """Where to draw an estimate. half: half the length of the axis, in margins."""
 
     def share(value: float) -> float:
         return round(min(1.0, max(0.0, (value / half + 1) / 2)), 4)
@@ -59,7 +59,7 @@ def mark(own: Placed, half: int) -> Mark:
 
 
 def _edges(suite: Suite, verdict: Verdict) -> tuple[float, float] | None:
-    """The middle and half the width of what a claim's estimate is held against."""
+    """The middle and half the width of the range that a claim's estimate is compared with."""
     margin = verdict.margin
     if verdict.kind == "published":
         return (0.0, margin) if margin else None

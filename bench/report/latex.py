@@ -30,12 +30,12 @@ LATIN_END = 0x100  # T1 has all printable characters of Latin-1
 
 
 def escaped(text: str) -> str:
-    """Any text as LaTeX that prints it; what the T1 fonts may lack is printed as its code point."""
+    """Any text as LaTeX that prints it; characters that the T1 fonts may lack are printed as code points."""
     return "".join(SPECIAL.get(c, c if c.isprintable() and ord(c) < LATIN_END else _named(c)) for c in text)
 
 
 def latex_table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], wide: int | None = None) -> list[str]:
-    """A longtable with booktabs' rules, its columns sharing the line; wide: a column of three shares."""
+    """A longtable with booktabs' rules, whose columns share the line. wide: the column that has three shares."""
     shares = [3 if i == wide else 1 for i in range(len(head))]
     unit = TEXT_WIDTH / sum(shares)
     columns = "".join(

@@ -36,7 +36,7 @@ def scenario_rows(suite: Suite) -> list[Row]:
 
 
 def method_rows(suite: Suite) -> list[Row]:
-    """Hyperparameters with what is taken over from the method that is extended."""
+    """Hyperparameters include those that a method takes over from the one it extends."""
     return [
         {"suite": suite.id, "id": m.id, "where": m.where, "says": m.says, "algorithm": m.algorithm}
         | {"extends": m.extends, "hyperparameters": _settings(suite.settings(m.id))}
@@ -82,7 +82,7 @@ def claim_rows(suite: Suite) -> list[Row]:
 
 
 def reading_rows(suite: Suite) -> list[Row]:
-    """Every reading but the primary one; an entry that varies is one row, with how many it stands for."""
+    """Every reading but the primary one. An entry with varied values is one row, with its number of readings."""
     return [
         {"suite": suite.id, "id": r.id, "kind": r.kind, "says": r.says, "readings": r.count, "changes": _changes(r)}
         for r in suite.reading

@@ -1,4 +1,4 @@
-"""Verdicts as JSON-able values."""
+"""Verdicts as values for JSON."""
 
 from __future__ import annotations
 

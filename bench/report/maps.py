@@ -20,7 +20,7 @@ AGENTS = (COLOURS[1], COLOURS[0], COLOURS[2], COLOURS[4])  # agent 1 red, agent 
 
 
 def draw_maps(maps: Sequence[Mapping[str, Any]], title: str, stem: Path) -> tuple[Path, Path]:
-    """SVG and PNG. A row a scenario; of each method its policy, then its values. maps: those of `bench.run.maps`."""
+    """SVG and PNG. One row per scenario; for each method its policy, then its values. maps: from `bench.run.maps`."""
     methods, scenarios = (list(dict.fromkeys(own[key] for own in maps)) for key in ("method", "scenario"))
     figure = new_figure(3.2 * 2 * len(methods), 3.4 * len(scenarios))
     figure.suptitle(title)

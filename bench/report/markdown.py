@@ -42,16 +42,16 @@ Timelines = Mapping[tuple[str, Place], Timeline]
 THIN = {
     "student": "Thin: every seed; bold: mean with its 95% interval.",
     "bootstrap": "Thin: every seed; bold: mean with a 95% bootstrap interval, as the paper shades. "
-    "Its level is assumed, and of few seeds it is too narrow.",
+    "Its level is assumed, and with few seeds it is too narrow.",
 }
-HALVED = " Below: mean and half a standard deviation of the seeds, as the paper shades; that is no interval."
+HALVED = " Below: mean and half a standard deviation of the seeds, as the paper shades; that is no confidence interval."
 
 
 @contextlib.contextmanager
 def drawn(
     evidence: Evidence, experiments: Sequence[Experiment], folder: Path, pool: Executor | None = None
 ) -> Iterator[None]:
-    """Draw the figures of a report into its folder, which is made; in a pool while the block runs, else before it."""
+    """Make a report's folder and draw its figures there: in a pool while the block runs, or without one before it."""
     folder.mkdir(parents=True, exist_ok=True)
     figures = [*_figures(evidence, experiments, folder).values(), *_timelines(evidence, experiments, folder).values()]
     drawing = [pool.submit(figure.draw) if pool else figure.draw() for figure in figures]
@@ -106,7 +106,7 @@ def _head(evidence: Evidence) -> Iterator[str]:
         yield f"**Not counted**: {markdown(problem)}"
     for line in evidence.untaught:
         yield ""
-        yield f"**Counted, with a teacher that is not here**: {markdown(line)}"
+        yield f"**Counted, but its teacher is missing**: {markdown(line)}"
     for failure in evidence.failures:
         yield ""
         yield f"**Failed**: {markdown(failure)}"
@@ -126,7 +126,7 @@ def _verdicts(verdicts: Sequence[Verdict]) -> Iterator[str]:
     head = (*place, "found [90% interval]", "verdict", "why", *["compatible"] * known, "seeds")
     yield from table(head, (_verdict_row(v, several, known) for v in verdicts))
     yield ""
-    yield "## What each verdict rests on"
+    yield "## Basis of each verdict"
     yield ""
     head = ("claim", "place", "in", *["scenario"] * several, "rests on", "would decide", "deviations")
     yield from table(head, (_basis_row(v, several) for v in verdicts if v.ran))
@@ -168,10 +168,10 @@ def _aggregates(found: Sequence[Aggregate]) -> Iterator[str]:
     yield "## Aggregates"
     yield ""
     yield "Final scores over the scenarios that every method here has run, normalised by their anchors: 0 is the"
-    yield "random policy, 1 the good script. The numbers are rliable-compatible. 95% intervals: of means Student's or"
-    yield "Satterthwaite's t, of the IQM rliable's own bootstrap, of the others one of n - 1 draws a scenario. The"
-    yield "bootstraps treat scenarios as run apart; with few seeds they are too narrow, rliable's most. No verdict"
-    yield "rests on them."
+    yield "random policy, 1 the good script. The numbers are rliable-compatible. The 95% intervals are Student's or"
+    yield "Satterthwaite's t for means, rliable's own bootstrap for the IQM, and a bootstrap of n - 1 draws per"
+    yield "scenario for the others. The bootstraps treat scenarios as run apart. With few seeds they are too narrow,"
+    yield "rliable's most. No verdict rests on them."
     yield ""
     head = ("in", "method", "scenarios", "seeds", "mean", "IQM", "optimality gap", "probability of improvement on")
     yield from table(head, (_aggregate_row(a) for a in found))
@@ -213,7 +213,8 @@ def _curves(
             name = experiment.id if len(places) == 1 else f"{experiment.id}, {place}"
             yield ""
             few = (
-                f" Of {len(experiment.methods)} methods the baseline and those that end highest, {len(COLOURS)} in all."
+                f" Shown of {len(experiment.methods)} methods: the baseline and those that end highest, "
+                f"{len(COLOURS)} in all."
             )
             thin = THIN[figure.band] + HALVED * figure.as_printed
             what = f"{markdown(name)}: {markdown(experiment.says)}."
@@ -224,7 +225,7 @@ def _curves(
             yield f"[PNG]({png.name})"
             if own := timelines.get((experiment.id, place)):
                 yield ""
-                yield f"Who teaches in {markdown(name)}, or is the best where nobody does, with how often by member."
+                yield f"Who teaches in {markdown(name)}, or is the best if nobody does, and how often by member."
                 yield ""
                 yield f"![who teaches in {name}]({own.files[0].name})"
         if len(places) > FIGURES:
@@ -250,7 +251,7 @@ def _provenance(evidence: Evidence) -> Iterator[str]:
     yield ""
     yield "## Provenance"
     yield ""
-    head = ("cell", "key", "seeds finished", "failed", "CPU s a seed (median)", "device", "torch", "commit")
+    head = ("cell", "key", "seeds finished", "failed", "CPU s per seed (median)", "device", "torch", "commit")
     yield from table(head, (_cell_row(evidence, cell.key, cell.label) for cell in evidence.plan.cells))
 
 

@@ -1,4 +1,4 @@
-"""A figure of who teaches, or is the best, among the members of ensembles: one line a seed, its members by colour.
+"""A figure of who teaches, or is the best, among the members of ensembles: one line per seed, members by colour.
 
 Axes: S seed, D distillation or comparison, M member.
 """
@@ -37,9 +37,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Timeline:
-    """A figure that is still to be drawn."""
+    """A figure before it is drawn."""
 
-    stem: Path  # of the files, without what says their kind
+    stem: Path  # of the files, without a suffix
     title: str
     unit: Unit
     rows: tuple[Row, ...]
@@ -50,7 +50,7 @@ class Timeline:
         return self.stem.with_suffix(".svg"), self.stem.with_suffix(".png")
 
     def draw(self) -> None:
-        """When who was chosen; beside it how often."""
+        """When each member was chosen; beside it how often."""
         figure = new_figure(9, 1.5 + 0.3 * len(self.rows))
         axes = figure.add_subplot(1, 1, 1)
         for y, row in enumerate(self.rows):
@@ -69,12 +69,12 @@ class Timeline:
 
 
 def timeline(evidence: Evidence, experiment: Experiment, place: Place, folder: Path) -> Timeline | None:
-    """Who taught in an experiment's ensembles in a place, who was the best where nobody did; None where none ran."""
+    """Who taught in an experiment's ensembles in a place, or was the best if nobody did; None if no ensemble ran."""
     rows = tuple(row for method in experiment.methods for row in _rows(evidence, experiment, method, place))
     if not rows:
         return None
     stem = folder / file_name("members", *filter(None, (experiment.id, place.scenario, place.group)))
-    title = f"{evidence.suite.id}: {experiment.id}, {place}: who teaches, or is the best where nobody does"
+    title = f"{evidence.suite.id}: {experiment.id}, {place}: who teaches, or is the best if nobody does"
     return Timeline(stem, title, evidence.unit(experiment, *place), rows)
 
 

@@ -45,12 +45,12 @@ def found(verdict: Verdict) -> str:
 
 
 def level_of(verdict: Verdict) -> str:
-    """Of the interval that decides: 90%, or at a look the one of its nominal level."""
+    """The level of the interval that decides: 90%, or at a look the one that belongs to its nominal level."""
     return "90%" if verdict.look is None else f"{verdict.look.asked.level:.1%}"
 
 
 def seeds_judged(verdict: Verdict) -> str:
-    """How many seeds a verdict rests on, of how many declared where that is not all, and at which look."""
+    """How many seeds a verdict rests on, of how many declared if not all, and at which look."""
     seeds = f"{verdict.seeds} of {verdict.declared}" if 0 < verdict.seeds < verdict.declared else str(verdict.seeds)
     return f"{seeds}, look {verdict.look.number} of {verdict.look.of}" if verdict.look else seeds
 
@@ -61,7 +61,7 @@ def estimate(found: Interval | None) -> str:
 
 
 def ours(verdict: Verdict) -> str:
-    """Of a printed value: what we got."""
+    """Our own number beside a printed value."""
     return estimate(verdict.ours)
 
 
@@ -78,7 +78,7 @@ def seeds_compared(decision: Decision) -> str:
 
 
 def correlation(r: float | None) -> str:
-    """Of pairs, behind their number; nothing where a side does not vary."""
+    """The correlation of pairs, to follow their number; "" if a side does not vary."""
     return "" if r is None else f", r = {r:.2f}"
 
 
@@ -92,7 +92,7 @@ def _shares(low: float | None, high: float | None) -> str:
 
 
 def several_scenarios(rows: Sequence[Verdict] | Sequence[TransferMetric]) -> bool:
-    """Whether some experiment's rows are about more than one scenario, so that each must say about which."""
+    """Whether some experiment's rows are about more than one scenario. If so, each row must name its own."""
     named: dict[str, set[str]] = {}
     for row in rows:
         named.setdefault(row.experiment, set()).update(row.scenario.split(", "))
@@ -100,7 +100,7 @@ def several_scenarios(rows: Sequence[Verdict] | Sequence[TransferMetric]) -> boo
 
 
 def effect(metric: TransferMetric) -> str:
-    """The difference or ratio with its interval; of a ratio that is only bounded the bound; a dash for nothing."""
+    """The difference or ratio with its interval; the bound of a ratio that is only bounded; a dash for nothing."""
     if metric.interval is None or not math.isfinite(metric.interval.estimate):
         return "-"
     sign = "x " if metric.scale == "ratio" else ""
@@ -116,12 +116,12 @@ def classes(verdict: Verdict) -> str:
 
 
 def compatible(verdict: Verdict) -> str:
-    """Whether seeds like ours could have given what is printed: yes, no, nothing where that is not known."""
+    """Whether seeds like ours could have given the printed value: yes, no, or "" if unknown."""
     return "" if verdict.compatible is None else "yes" if verdict.compatible else "no"
 
 
 def compatible_known(verdicts: Sequence[Verdict]) -> bool:
-    """Whether a table of these has a column for it."""
+    """Whether a table of these verdicts has a column for `compatible`."""
     return any(v.compatible is not None for v in verdicts)
 
 

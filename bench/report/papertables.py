@@ -44,11 +44,11 @@ class PaperTable:
 
     @property
     def told(self) -> tuple[bool, ...]:
-        """Of each column, whether it is known of any value in it that seeds like ours could have given it."""
+        """For each column, whether it is known of any of its values if seeds like ours could have given it."""
         return tuple(any(compatible(entry.verdict) for entry in column) for column in zip(*self.entries, strict=True))
 
     def laid_out(self, cell: Callable[[Entry], str]) -> tuple[list[str], list[list[str]]]:
-        """Head and rows; behind each column that it is known of, one that says which values are compatible."""
+        """Head and rows. A column for which it is known is followed by one that says which values are compatible."""
         head, rows = [""], [[row] for row in self.rows]
         for name, column, told in zip(self.heads, zip(*self.entries, strict=True), self.told, strict=True):
             head += [name, *["compatible"] * told]

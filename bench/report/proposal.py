@@ -1,4 +1,4 @@
-"""What fits a time, in a terminal and as JSON."""
+"""The runs that fit a given time, in a terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from bench.suite import PRIMARY
 
 
 def proposal_table(found: Proposal) -> Table:
-    table = Table(title=f"What fits {duration(found.budget_s)}, the most for its time first", title_justify="left")
+    table = Table(
+        title=f"Runs that fit {duration(found.budget_s)}, the most for their time first", title_justify="left"
+    )
     for column in (
         "experiment",
         "seeds",
         "looks",
-        "CPU hours that it adds",
-        "claims that it decides, expected",
-        "claims of no known chance",
+        "CPU hours added",
+        "claims decided, expected",
+        "claims with unknown chance",
     ):
         table.add_column(column, overflow="fold")
     for one in found.chosen:
@@ -41,26 +43,26 @@ def proposal_table(found: Proposal) -> Table:
 
 
 def proposal_lines(found: Proposal, evidence: Evidence, results: Path) -> Iterator[str]:
-    """What it comes to, the commands, and what is not known."""
+    """The totals, the commands, and what is not known."""
     times = f"about {duration(found.wall_s)} with {found.jobs} process(es), {found.cpu_s / 3600:,.2f} CPU hours"
     if found.chosen:
-        whole = f"all that is planned would decide {found.whole:.1f}"
+        whole = f"all planned runs would decide {found.whole:.1f}"
         yield f"{times}: {found.expected:.1f} of {found.left} open claims decided, expected; {whole}"
         yield from (f"  {command}" for command in commands(found.chosen, evidence, results))
     else:
-        yield f"nothing fits {duration(found.budget_s)} that would decide any of {found.left} open claims"
+        yield f"nothing that fits {duration(found.budget_s)} would decide any of {found.left} open claims"
     if found.decided:
         yield f"{found.decided} claims are decided already"
     if found.unknown:
         named = ", ".join(f"{count} in {experiment}" for experiment, count in found.unknown.items())
-        yield f"Of no known chance, and not counted: {named}. Three seeds of each would be pilots for --power."
+        yield f"Not counted, since their chance is unknown: {named}. Three seeds of each would be pilots for --power."
     if found.waiting:
-        yield f"{found.waiting} claims are about what cannot run yet"
+        yield f"{found.waiting} claims are about runs that cannot be made yet"
     yield "A claim counts once for each experiment that it is about. Chances are those of bench plan --power."
 
 
 def commands(chosen: Sequence[Chosen], evidence: Evidence, results: Path) -> Iterator[str]:
-    """One for each number of seeds, in the order of the proposal. All looks of an experiment are taken one by one."""
+    """One for each number of seeds, in the proposal's order. An experiment with all its looks runs look by look."""
     selection = evidence.selection
     options = "" if selection.profile == "full" else f" --profile {selection.profile}"
     options += "" if selection.reading == PRIMARY else f" --reading {selection.reading}"

@@ -12,15 +12,18 @@ from bench.report.words import across_readings
 from bench.suite import Suite
 from bench.verdict import Verdict
 
-ROBUST = {"yes": "Hold in every reading that was run", "no": "Fail in every reading that was run"}
+ROBUST = {
+    "yes": "Claims that hold in every reading that was run",
+    "no": "Claims that fail in every reading that was run",
+}
 LEGEND = (
     "Above: estimates with their 90% intervals, sorted; dotted: the claim's edge; grey: the primary reading. Below: a "
-    "dot where a reading makes a choice, none where it has what the primary reading has."
+    "dot where a reading makes a choice, no dot where it agrees with the primary reading."
 )
 
 
 def reading_sections(suite: Suite, verdicts: Sequence[Verdict], folder: Path) -> Iterator[str]:
-    """Nothing where no claim has another reading. folder: the report's."""
+    """Nothing if no claim has another reading. folder: the report's."""
     if not any(v.readings for v in verdicts):
         return
     yield ""
@@ -28,7 +31,7 @@ def reading_sections(suite: Suite, verdicts: Sequence[Verdict], folder: Path) ->
     for answer, words in ROBUST.items():
         if names := [f"{v.id} ({v.experiment})" for v in verdicts if v.robust == answer]:
             yield ""
-            yield f"{words}, two at least: {markdown(', '.join(names))}."
+            yield f"{words}, at least two: {markdown(', '.join(names))}."
     figures = specifications(suite.id, verdicts)
     if figures:
         yield ""

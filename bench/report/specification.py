@@ -31,17 +31,17 @@ LOOKS = {
     "undefined": ("X", "#000000"),
 }
 UNITS = {"ratio": "ratio", "change": "relative change", "between": "mean"}  # of an estimate, by the test's kind
-WIDTH, UPPER, LINE, FRAME = 10.0, 3.0, 0.17, 0.7  # inches: all of it, the estimates, a choice, what is around them
-NAMED = 24  # as many readings have their ids below them
+WIDTH, UPPER, LINE, FRAME = 10.0, 3.0, 0.17, 0.7  # inches: the whole, the estimates, a choice, the frame
+NAMED = 24  # the most readings whose ids stand below them
 LONGEST = 60  # characters of a choice
 INK = "#333333"
 
-Row = tuple[str, tuple[int, ...]]  # what is chosen, and the places [R] of those that do
+Row = tuple[str, tuple[int, ...]]  # a choice, and the places [R] of the readings that make it
 
 
 @dataclass(frozen=True)
 class Specification:
-    """A figure that is still to be drawn. readings: those of a claim that have a number, as the suite declares them."""
+    """A figure before it is drawn. readings: those of a claim that have a number, in the suite's order."""
 
     title: str
     unit: str
@@ -59,7 +59,7 @@ class Specification:
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        """Choices in the suite's order, values of a key together; what the very same readings choose is one row."""
+        """Choices in the suite's order, values of a key together. Choices of exactly the same readings share a row."""
         places = {one.reading: place for place, one in enumerate(self.sorted)}
         by_key: dict[str, dict[str, list[int]]] = {}
         for one in sorted(self.readings, key=lambda one: one.reading == PRIMARY):  # the others' values are in order
@@ -92,7 +92,7 @@ class Specification:
         return figure
 
     def _draw_estimates(self, axes: Axes) -> None:
-        """Estimates with their intervals, and what they are held against."""
+        """Estimates with their intervals, and the edges that they are compared with."""
         edges = [(place, edge) for place, one in enumerate(self.sorted) for edge in one.edges]
         for first, (place, edge) in enumerate(edges):
             look = {"color": INK, "linewidth": 0.9, "linestyle": ":", "zorder": 1}
@@ -127,7 +127,7 @@ class Specification:
 
 
 def specification(suite: str, verdict: Verdict) -> Specification | None:
-    """The figure of a claim; None where fewer than two of its readings have a number."""
+    """The figure of a claim; None if fewer than two of its readings have a number."""
     numbered = tuple(one for one in verdict.readings if one.estimate is not None and math.isfinite(one.estimate))
     if len(numbered) < 2:
         return None
@@ -142,7 +142,7 @@ def specifications(suite: str, verdicts: Sequence[Verdict]) -> dict[tuple[str, s
 
 
 def draw_specifications(suite: str, verdicts: Sequence[Verdict], folder: Path, pool: Executor | None = None) -> None:
-    """Draw every claim of which two readings at least have a number, in a pool or here, into a folder that is there."""
+    """Draw every claim with a number in at least two readings, in a pool or here, into an existing folder."""
     found = specifications(suite, verdicts)
     drawing = [
         pool.submit(figure.draw, stem_of(folder, *at)) if pool else figure.draw(stem_of(folder, *at))
@@ -159,12 +159,12 @@ def files(stem: Path) -> tuple[Path, Path]:
 
 
 def stem_of(folder: Path, claim: str, experiment: str) -> Path:
-    """Of the files of a claim in one experiment."""
+    """The path without suffix of a claim's files in one experiment."""
     return folder / file_name("readings", claim, experiment)
 
 
 def _ends(one: Under) -> tuple[float, float] | None:
-    """Of an interval that can be drawn."""
+    """The ends of an interval; None if they cannot be drawn."""
     if one.low is None or one.high is None or not (math.isfinite(one.low) and math.isfinite(one.high)):
         return None
     return one.low, one.high

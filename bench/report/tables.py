@@ -21,8 +21,8 @@ def printed_tables(tables: Sequence[PaperTable]) -> Iterator[str]:
     yield ""
     yield "## The paper's tables"
     yield ""
-    yield "Each cell: printed | ours [95% interval of the mean over seeds] | verdict, and the seeds of ours that would"
-    yield "decide where it is open. Compatible: whether seeds like ours could have given what is printed."
+    yield "Each cell: printed | ours [95% interval of the mean over seeds] | verdict; if it is open, then how many"
+    yield "seeds of ours would decide. Compatible: whether seeds like ours could have given the printed value."
     for own in tables:
         printed = own.table
         yield ""

@@ -87,11 +87,11 @@ def markdown(shown: Tables) -> str:
     lines = [*printed_tables(shown.tables)]
     for title, head, rows in _parts(shown):
         lines += ["", f"## {marked(title)}", "", *markdown_table(head, rows)]
-    return "".join(f"{line}\n" for line in lines[1:])  # a file begins with words
+    return "".join(f"{line}\n" for line in lines[1:])  # no empty line at a file's start
 
 
 def latex(shown: Tables) -> str:
-    """The same for booktabs: a document of its own, whose tables can be taken out one by one."""
+    """The same for booktabs: a document of its own, whose tables can be copied one by one."""
     begun = [
         "% needs: booktabs, longtable, array",
         r"\documentclass{article}",
@@ -111,7 +111,7 @@ def latex(shown: Tables) -> str:
 
 
 def csv_text(shown: Tables) -> str:
-    """One line a printed value or claim."""
+    """One line per printed value or claim."""
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -135,7 +135,7 @@ FORMATS: Mapping[str, Callable[[Tables], str]] = {
 
 
 def _parts(shown: Tables) -> Iterator[tuple[str, Sequence[str], Iterable[Sequence[str]]]]:
-    """What is no printed table: title, head and rows of each that has any."""
+    """All tables that the paper does not print: title, head and rows of each that has any rows."""
     if shown.claims:
         known = compatible_known(shown.claims)
         head = (*CLAIM_HEAD[:5], *["compatible"] * known, *CLAIM_HEAD[5:])
@@ -161,7 +161,7 @@ def _place(place: BoardPlace, counted: bool) -> str:
 
 
 def _board_row(row: BoardRow) -> tuple[str, ...]:
-    """Ranks are intervals; where there is none the row says why."""
+    """Ranks are intervals; if there is none, the row says why."""
     method = f"{row.method} (from elsewhere)" if row.outside else row.method
     rank = "-" if row.rank is None or row.rank.low is None else f"{row.rank.low} to {row.rank.high}"
     aggregate = estimate(row.aggregate) if row.aggregate else row.state
@@ -169,7 +169,7 @@ def _board_row(row: BoardRow) -> tuple[str, ...]:
 
 
 def _score(final: Final, outside: bool) -> str:
-    """What a cell of the suite waits for is long, and stands in the rows of CSV and JSON."""
+    """What a cell of the suite waits for is too long for a table; the rows of CSV and JSON have it."""
     if final.score is not None:
         return estimate(final.score)
     return "cannot run yet" if final.cell is None and not outside else final.state

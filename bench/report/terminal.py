@@ -48,10 +48,10 @@ STYLE = {
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> Table:
-    """One word and one sentence a row.
+    """One word and one sentence per row.
 
-    A scenario's column where an experiment has several; ours where the paper prints values; whether these are
-    compatible where it is known.
+    A column for the scenario if an experiment has several, for our values if the paper prints some, and for whether
+    these are compatible if that is known.
     """
     several, printed = several_scenarios(verdicts), any(v.kind == "published" for v in verdicts)
     known = compatible_known(verdicts)
@@ -108,7 +108,7 @@ def counts_line(verdicts: Sequence[Verdict]) -> str:
 
 
 def family_lines(verdicts: Sequence[Verdict]) -> list[str]:
-    """What stands after correction for how many questions were asked."""
+    """What stands after correction for the number of questions."""
     return [
         f"{f.tested} of {f.of} {f.name} tested; after {f.correction} at 5%: "
         f"{f.reproduced} reproduced and {f.not_reproduced} not_reproduced stand"
@@ -130,7 +130,7 @@ def plan_table(plan: Plan, now: Standing, expected: Forecast) -> Table:
         "failed",
         "left",
         "CPU time left",
-        "memory a seed",
+        "memory per seed",
     ):
         table.add_column(column, overflow="fold")
     for cell in plan.cells:
@@ -244,7 +244,7 @@ class RunProgress:
         self._at[run] = max(before, done)
 
     def _weight(self, run: str) -> int:
-        """Of one unit of a run's budget in the bar: its environment steps; 1 for an update."""
+        """The weight of one unit of a run's budget in the bar: its environment steps; 1 for an update."""
         return self._cells[run].steps_of(1) or 1
 
     def _draw(self) -> None:

@@ -20,9 +20,9 @@ ANSWERS = {"yes": "passes", "no": "fails", "undecided": "is undecided"}
 # By the test's kind: what holds, what is refuted, what stays open.
 ORDER = ("the order is shown", "the reverse is shown", "neither order is shown")
 PRINTED = (
-    "it is what is printed, within {m}",
-    "it is off what is printed by more than {m}",
-    "it is neither shown to be what is printed nor off it by more than {m}",
+    "it agrees with the printed value within {m}",
+    "it differs from the printed value by more than {m}",
+    "it is shown neither to agree with the printed value within {m} nor to differ by more",
 )
 PRIMARILY = {
     "yes": "it holds",
@@ -46,8 +46,8 @@ SAYS: dict[str, tuple[str, str, str]] = {
     ),
     "equivalence": (
         "they are the same within {m}",
-        "they are apart by more than {m}",
-        "they are neither shown to be the same within {m} nor apart by more",
+        "they differ by more than {m}",
+        "they are shown neither to be the same within {m} nor to differ by more",
     ),
     "between": ("it lies between the bounds", "it lies outside the bounds", "it is shown neither inside nor outside"),
 }
@@ -58,20 +58,20 @@ IMPLEMENTATIONS: dict[Implementation, str] = {
 }
 PLACE: dict[Code, int] = {"reproduced": 0, "exceeds": 0, "not_reproduced": 1, "inconclusive": 2}
 MEANS = {
-    "ordering": "Is the mean of what should be greater above the other mean? Decided where the 90% interval omits 0.",
-    "mean_ordering": "Is the mean over the one set above that over the other? Decided where the 90% interval omits 0.",
-    "clearly": "Is the one better by more than the margin? Decided where the 90% interval is on one side of it.",
-    "not_greater": "Is the one better by the margin or more? Decided where the 90% interval is on one side of it.",
-    "equivalence": "Are they the same within the margin? Decided where the 90% interval is inside it, or outside.",
-    "between": "Does the mean lie between the bounds? Decided where the 90% interval is inside them, or outside.",
+    "ordering": "Is the mean that should be greater above the other mean? Decided if the 90% interval omits 0.",
+    "mean_ordering": "Is the mean over one set above the mean over the other? Decided if the 90% interval omits 0.",
+    "clearly": "Is the one better by more than the margin? Decided if the 90% interval is on one side of it.",
+    "not_greater": "Is the one better by the margin or more? Decided if the 90% interval is on one side of it.",
+    "equivalence": "Are they the same within the margin? Decided if the 90% interval is inside it, or outside.",
+    "between": "Does the mean lie between the bounds? Decided if the 90% interval is inside them, or outside.",
 }
 AGAINST_A_NUMBER = (
-    "Is it what the paper says, within the margin? Decided where the 90% interval is inside them, or outside."
+    "Is it the paper's number, within the margin? Decided if the 90% interval is inside the margin, or outside."
 )
 
 
 def sentence(v: Verdict, readings: bool = True) -> str:
-    """Why the word of a verdict is what it is, without a statistic; readings: and in how many of them a claim holds."""
+    """The reason for a verdict, without a statistic. readings: and in how many of them the claim holds."""
     return f"{_sentence(v)}; {in_readings(v)}" if v.readings and readings else _sentence(v)
 
 
@@ -86,8 +86,8 @@ def in_readings(v: Verdict) -> str:
 
 
 def across_readings(v: Verdict) -> str:
-    """What becomes of a claim in its readings, without a figure, and what that is not."""
-    turns = f"; what turns it: {listed_shortly(v.turned)}" if v.turned else ""
+    """How a claim fares in its readings, in words; and that this is no probability."""
+    turns = f"; it turns with {listed_shortly(v.turned)}" if v.turned else ""
     told = f"{v.says} ({v.experiment}): {in_readings(v)}{turns}"
     return f"{told}; readings share seeds and runs, so this is no probability"
 
@@ -97,13 +97,13 @@ def _sentence(v: Verdict) -> str:
         because = ", ".join(dict.fromkeys(n.class_ for n in v.deviations if n.class_ in FORBIDDING))
         shown = DIRECTIONS[v.direction] if v.ran else f"not run: {_shortly(v.reason.partition('not run: ')[2])}"
         if because == "reading":
-            return f"no verdict, for this is not the primary reading; {shown}"
-        return f"no verdict, for the runs differ from the paper ({because}); {shown}"
+            return f"no verdict, because this is not the primary reading; {shown}"
+        return f"no verdict, because the runs differ from the paper ({because}); {shown}"
     if v.verdict in ("not_run", "undefined"):
         return _shortly(v.reason.removeprefix("undefined: "))
     if v.verdict == "also_untrained":
         who = "the random script" if v.placebo is not None and v.placebo.untrained != "yes" else "an untrained team"
-        return f"it holds, and a team that has learned nothing passes as well ({who})"
+        return f"it holds, but a team that has learned nothing passes as well ({who})"
     if v.verdict == "depends_on_reading" and v.turned:
         return f"{PRIMARILY[v.readings[0].outcome]} in the primary reading; it turns with {listed_shortly(v.turned)}"
     if v.verdict == "depends_on_reading":
@@ -121,7 +121,7 @@ def _sentence(v: Verdict) -> str:
 
 def _shortly(reason: str) -> str:
     first, *others = reason.split("; ")
-    return f"{first}; and more of the kind" if others else first
+    return f"{first}; and others like it" if others else first
 
 
 def listed_shortly(names: Sequence[str]) -> str:
@@ -144,12 +144,12 @@ def _estimate(one: Under) -> str:
 
 
 def _kind(v: Verdict) -> str:
-    """Of its test, an ordering by the margin apart from one by any difference."""
+    """The kind of its test. An ordering by the margin is a kind apart from one by any difference."""
     return "clearly" if v.clearly else v.kind
 
 
 def tagged(v: Verdict) -> str:
-    """The reason with the tags behind it, for programs that know of no tags."""
+    """The reason followed by the tags, for programs that know no tags."""
     return "; ".join([v.reason, *v.tags])
 
 
@@ -181,14 +181,14 @@ def facts(v: Verdict) -> Iterator[tuple[str, str]]:
         yield "unseen", f"{v.seeds} seeds cannot exclude a mode of up to {unseen(v.seeds):.0%} of seeds"
     if v.compatible is not None:
         could = "could" if v.compatible else "could hardly"
-        yield "compatible", f"seeds like ours {could} have given what is printed (95% prediction interval)"
+        yield "compatible", f"seeds like ours {could} have given the printed value (95% prediction interval)"
     if v.tags:
         yield "tags", ", ".join(v.tags)
     yield "code", IMPLEMENTATIONS[v.implementation]
 
 
 def _look(v: Verdict) -> str:
-    """Where a claim stands in its looks, and what they are judged at."""
+    """Where a claim stands in its looks, and the level that they are judged at."""
     look = v.look
     assert look is not None
     here = f"{look}" if look.number else f"before the first of {look.of} looks, at {look.next} seeds"
@@ -203,7 +203,7 @@ def in_long(v: Verdict) -> Iterator[str]:
     for name, text in facts(v):
         yield f"  {name + ':':<13} {text.removeprefix('margin ')}"
     if v.deviations:
-        yield f"  {'beside it:':<13} {classes(v)}"
+        yield f"  {'deviations:':<13} {classes(v)}"
 
 
 def in_full(v: Verdict, suite: str, profile: str, reading: str, results: str) -> Iterator[str]:

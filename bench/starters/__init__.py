@@ -1,1 +1,1 @@
-"""What `bench new` writes: a whole suite file and a whole method, which run as they are."""
+"""What `bench new` writes: a complete suite file and a complete method. Both run unchanged."""
