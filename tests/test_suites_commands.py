@@ -370,5 +370,5 @@ def test_validate_refuses_a_claim_that_compares_a_run_with_itself(bench_here: Be
         (tmp_path / "own.toml").write_text(text.replace(claim, sides))
         done = bench_here("validate", "own.toml")
         assert done.returncode == code
-    for words in ("claim[better].test", "twin:overall and base:overall", "one run in target", "another setting"):
+    for words in ("claim[better].test", "twin:overall and base:overall", "the same run in target", "another setting"):
         assert words in done.stdout
