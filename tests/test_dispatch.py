@@ -114,7 +114,7 @@ FALSE = {
     "another run's": (lambda made: packed(of(made, 0, run="0" * 16), WEIGHTS), "run 0000000000000000; allowed: "),
     "another seed": (lambda made: packed(of(made, 0, seed=1), WEIGHTS), "with another cell, seed or teacher"),
     "other settings": (lambda made: packed(of(made, 0, settings={}), WEIGHTS), "settings that are not its cell's"),
-    "other weights": (lambda made: packed(of(made, 0), b"other"), "weights that are not those its record names"),
+    "other weights": (lambda made: packed(of(made, 0), b"other"), "other weights than its record names"),
     "no weights": (lambda made: packed(of(made, 0), None), "without weights"),
     "no record": (lambda made: packed(of(made, 0), WEIGHTS) | {"record": {"run": 1}}, "no record and weights"),
     "no base64": (lambda made: packed(of(made, 0), WEIGHTS) | {"weights": "?"}, "no record and weights"),

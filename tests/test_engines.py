@@ -67,7 +67,10 @@ def test_a_machine_with_other_code_or_packages_differs_by_name() -> None:
     assert not [*differences(own, Node.model_validate(json.loads(own.model_dump_json())))]
     other = own.model_copy(update={"code": "0" * 64, "commit": "abc", "packages": own.packages | {"torch": "1.0"}})
     says = [*differences(own, other)]
-    assert says == [f"other code of bench (commit abc, here {own.commit})", f"torch 1.0, here {own.packages['torch']}"]
+    assert says == [
+        f"different code of bench (commit abc, here {own.commit})",
+        f"torch 1.0, here {own.packages['torch']}",
+    ]
     elsewhere = own.model_copy(update={"platform": "another class", "host": "b", "lacks": ("mujoco",)})
     assert not [*differences(own, elsewhere)]  # its runs count: records name their class
 

@@ -99,10 +99,10 @@ def test_what_was_measured_counts_from_where_it_begins(tiny: Suite, tmp_path: Pa
     keep(store, [found])
     keep(store, [whole])
     assert stored(store) == (whole,)
-    with pytest.raises(ValueError, match="nothing was done"):
+    with pytest.raises(ValueError, match="no progress between them"):
         Measured.model_validate(found.model_dump() | {"ended": begun})
     (tmp_path / "paces.json").write_text("[{}]")
-    with pytest.raises(StoreError, match=r"paces\.json: not what was measured .*; delete it"):
+    with pytest.raises(StoreError, match=r"paces\.json: not a file of measurements .*; delete it"):
         stored(store)
 
 

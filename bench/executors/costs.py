@@ -1,4 +1,4 @@
-"""What a plan costs, experiment by experiment and whole: hours, wall time by the number of workers, memory, disk."""
+"""The costs of a plan and of each experiment: hours, wall time by the number of workers, memory, disk."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from bench.executors.estimate import Forecast, peak_bytes, stored_bytes
 from bench.plan import Plan, Resolver, Selection, Waiting, make_plan, selected
 from bench.suite import Suite
 
-WHOLE = ""  # what a plan's own row is called, beside those of its experiments
+WHOLE = ""  # the name of a plan's own row, beside its experiments' rows
 
 
 @dataclass(frozen=True)
 class Unbuilt:
-    """Runs that cannot be made yet: how many, and what their budgets come to, by unit. Nobody knows what they cost."""
+    """Runs that are not possible yet: their number, and the sum of their budgets by unit. Their cost is unknown."""
 
     runs: int
     amounts: Mapping[str, int]
@@ -23,12 +23,12 @@ class Unbuilt:
 
 @dataclass(frozen=True)
 class Cost:
-    """Of an experiment, or of a whole plan, whose runs count once however many experiments share them.
+    """The cost of an experiment or of a whole plan. A run that several experiments share counts once in the plan.
 
-    runs, left: their number. cpu_s: seconds of one core for all of them; cpu_left_s: for what is left. gpu_s: seconds
-    of one GPU for all of them, None where the pace of any is unknown, or there are none; no_gpu: the methods of those.
-    wall_s: seconds for what is left, by the number of workers. memory_bytes: of one machine. disk_bytes: all results,
-    and checkpoints at most. unbuilt: is counted in none of these.
+    runs, left: number of all runs, and of those left. cpu_s: seconds of one core for all runs; cpu_left_s: for those
+    left. gpu_s: seconds of one GPU for all runs; None if the pace of a run is unknown or there are no runs. no_gpu: the
+    methods of unknown pace. wall_s: seconds for the runs left, by the number of workers. memory_bytes: of one machine.
+    disk_bytes: all results, and the most that checkpoints take. unbuilt: not included in the other numbers.
     """
 
     experiment: str
@@ -46,7 +46,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Machines:
-    """workers: of each. count: machines like this one."""
+    """workers: on each machine. count: number of machines like this one."""
 
     workers: int
     count: int = 1
@@ -59,7 +59,7 @@ class Machines:
 def costs(
     suite: Suite, selection: Selection, plan: Plan, expected: Forecast, settled: Set[str], machines: Machines
 ) -> list[Cost]:
-    """Of every experiment that is asked for, then of all. plan: of the selection, or a shard of it."""
+    """The cost of every selected experiment, then of all. plan: the selection's, or a shard of it."""
     found = []
     for experiment in selected(suite, selection.only):
         own = make_plan(suite, selection.model_copy(update={"only": (experiment.id,)}))
@@ -68,7 +68,7 @@ def costs(
 
 
 def _part(plan: Plan, own: Plan) -> Plan:
-    """What of a plan is an experiment's."""
+    """The part of a plan that belongs to an experiment."""
     runs = {run.id for run in own.runs}
     kept = tuple(run for run in plan.runs if run.id in runs)
     keys = {run.cell for run in kept}
@@ -105,7 +105,7 @@ def _cost(
 
 
 def _unbuilt(suite: Suite, selection: Selection, waiting: tuple[Waiting, ...]) -> Unbuilt:
-    """Amounts of those alone whose budget the suite states, or what the profile makes of it."""
+    """Runs that wait. Amounts include only those with a stated budget, after the profile's change."""
     runs, amounts = 0, Counter[str]()
     for one in waiting:
         experiment = suite["experiment", one.experiment]
@@ -113,7 +113,7 @@ def _unbuilt(suite: Suite, selection: Selection, waiting: tuple[Waiting, ...]) -
         seeds = len(Resolver(suite, selection).seeds(experiment))
         runs += seeds
         counted = experiment.own_budget(own, one.method).counted
-        if counted is None:  # it waits for its budget, too
+        if counted is None:  # its budget is missing, too
             continue
         unit, stated = counted
         changes = {change.unit: getattr(change, unit) for change in suite.profile[selection.profile].budget}

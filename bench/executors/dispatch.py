@@ -1,8 +1,8 @@
-"""The dispatcher: from a plan to records, whatever runs the work.
+"""The dispatcher: from a plan to records, with any kind of worker.
 
-It takes stock of the results folder, knows which runs are ready, blocked and busy, starts and stops workers and hears
-them. Workers return values; the dispatcher alone writes records and weights. How a worker is started, spoken to and
-ended is an executor's business (`Workers`): `local` has processes of this machine.
+It takes stock of the results folder, knows which runs are ready, blocked and busy, starts and stops workers and
+receives their events. Workers return values; only the dispatcher writes records and weights. An executor (`Workers`)
+knows how to start, talk to and end a worker: `local` has processes of this machine.
 """
 
 from __future__ import annotations
@@ -23,38 +23,38 @@ from bench.run.job import Job, Limits
 from bench.store import Store, storage_problem
 from bench.store.ledger import Watch
 
-GRACE_S = 3.0  # a worker writes its checkpoint in this time, or is killed
-RETRY_S = 2.0  # before a run that another process holds is asked for again
-LISTEN_S = 0.5  # how long to wait for an event before looking what has become ready
+GRACE_S = 3.0  # a worker that has not written its checkpoint in this time is killed
+RETRY_S = 2.0  # before asking again for a run that another process holds
+LISTEN_S = 0.5  # how long to wait for an event before checking which runs have become ready
 
 Event = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Options:
-    """jobs: workers at once; for Ray and Slurm 0 is as many as there is room for.
+    """jobs: workers at once; 0 (Ray and Slurm only): as many as fit.
 
-    lanes: seeds a worker trains together (0: the cell's seeds split evenly).
+    lanes: seeds that a worker trains together (0: the cell's seeds split evenly).
     """
 
     jobs: int = 1
     lanes: int = 0
     device: str = "cpu"
     checkpoint_s: float = 30.0
-    retry_failed: bool = False  # make runs again whose record says that they failed
-    limits: Limits = field(default_factory=Limits)  # of each run of a method from elsewhere
+    retry_failed: bool = False  # repeat runs whose record says that they failed
+    limits: Limits = field(default_factory=Limits)  # for each run of a method from elsewhere
     replay_bytes: int = 0  # see `Job`
 
 
 @dataclass
 class Outcome:
-    """What became of the runs of a plan, by run id. broken: why nothing more could be written, else nothing."""
+    """What became of the runs of a plan, by run id. broken: why nothing more could be written, else ""."""
 
     finished: set[str] = field(default_factory=set)
-    before: set[str] = field(default_factory=set)  # of the finished: were already there
-    elsewhere: set[str] = field(default_factory=set)  # of the finished: made by another command meanwhile
-    failed: dict[str, str] = field(default_factory=dict)  # why
-    blocked: set[str] = field(default_factory=set)  # their teacher failed
+    before: set[str] = field(default_factory=set)  # finished runs that were already there
+    elsewhere: set[str] = field(default_factory=set)  # finished runs that another command made meanwhile
+    failed: dict[str, str] = field(default_factory=dict)  # with the reason
+    blocked: set[str] = field(default_factory=set)  # runs whose teacher failed
     stopped: bool = False
     broken: str = ""
 
@@ -68,17 +68,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class End:
-    """How a worker ended. orderly: by itself, so that nothing it started is left. says: why, in words."""
+    """How a worker ended. orderly: whether it ended by itself and left no process. says: why, in words."""
 
     orderly: bool
     says: str
 
 
 class Worker(Protocol):
-    """One job under way."""
+    """One running job."""
 
     def acknowledge(self, run: str) -> None:
-        """Its result has been written; until then the worker holds the run's claim and waits."""
+        """Tell it that its result has been written. Until then the worker holds the run's claim and waits."""
 
     def stop(self) -> None:
         """Ask it to write checkpoints and end."""
@@ -87,7 +87,7 @@ class Worker(Protocol):
         """End it now."""
 
     def wait(self) -> End:
-        """Until it has ended; it has been killed, or has said its last."""
+        """Wait until it has ended. Call it after `kill`, or after the worker's last event."""
         ...
 
 
@@ -98,13 +98,13 @@ class Workers(Protocol):
         """A worker that claims the job's runs and trains them. Raises OSError.
 
         hear: gets its events, from any thread: those of `executors.jobs.run_job`, {"event": "result", ...} of
-        `executors.results`, {"event": "error" | "broken", "reason"}, {"event": "lost", "run", "says"} of a run that is
-        to be begun again, and remarks; None when it has said its last.
+        `executors.results`, {"event": "error" | "broken", "reason"}, {"event": "lost", "run", "says"} for a run that
+        must begin again, and remarks. After the last event it gets None.
         """
         ...
 
     def together(self) -> AbstractContextManager[None]:
-        """Around the starts of jobs that are ready at one time."""
+        """A context around the starts of jobs that are ready at the same time."""
         ...
 
 
@@ -114,7 +114,7 @@ class Broken(Exception):
 
 @dataclass
 class _Busy:
-    """A job under way. error: why it ended, where it said so. watch: of a job of a method from elsewhere."""
+    """A running job. error: why it ended, if it said so. watch: for a method from elsewhere."""
 
     job: Job
     log: Path
@@ -124,7 +124,7 @@ class _Busy:
 
 
 class Dispatcher:
-    """report gets what the workers report, {"event": "started", "label", "runs"} for each job, and remarks.
+    """report: gets the workers' events, {"event": "started", "label", "runs"} for each job, and remarks.
 
     A remark is {"event": "remark", "says"}.
     """
@@ -138,7 +138,7 @@ class Dispatcher:
         self.busy: list[_Busy] = []
 
     def drain(self) -> Outcome:
-        """Train what is left. Ctrl-C, a full disk or a vanished folder stop all workers; the outcome says so."""
+        """Train the runs that are left. Ctrl-C, a full disk or a vanished folder stops all workers; see the outcome."""
         try:
             self._take_stock()
             while self.waiting or self.busy:
@@ -159,7 +159,7 @@ class Dispatcher:
     # ---------------------------------------------------------------------------------------------- stock
 
     def _take_stock(self) -> None:
-        """Which runs have a record, which are to be made; what killed processes left is removed or set aside."""
+        """Find the runs that have a record and those to make. Remove or set aside what killed processes left."""
         self._remark(*self.store.ledger.set_aside())
         self.store.ledger.forget_dead()
         leftovers = self.store.leftovers()
@@ -187,7 +187,7 @@ class Dispatcher:
     # ---------------------------------------------------------------------------------------------- starting
 
     def _start_ready(self) -> None:
-        """Start what is ready, as long as there is room: where there is none, nothing is looked at."""
+        """Start ready runs as long as there is room. Without room nothing is checked."""
         if len(self.busy) >= self.options.jobs:
             return
         with self.workers.together():
@@ -208,7 +208,7 @@ class Dispatcher:
             self.waiting = [*left, *waiting]
 
     def _start_free(self, shard: Shard) -> list[Shard]:
-        """Start what no other process holds or has made; what another holds waits."""
+        """Start the runs that no other process holds or has made. Returns the shards that must wait for another."""
         free: list[Run] = []
         held: list[Run] = []
         for run in shard:
@@ -226,7 +226,7 @@ class Dispatcher:
         return [tuple(held)] if held else []
 
     def _phase_is_free(self, run: Run) -> bool:
-        """Whether nobody is on the way to a state that this run shares: no job of ours, no other process."""
+        """Whether no job of ours and no other process is training the first phase that this run shares."""
         cell = self.plan.cell(run.cell)
         if (name := ahead(self.store, cell, run)) is None:
             return True
@@ -258,7 +258,7 @@ class Dispatcher:
     # ---------------------------------------------------------------------------------------------- hearing
 
     def _hear_one(self, seconds: float) -> None:
-        """Wait for an event, at most so long. Raises Broken, OSError."""
+        """Wait for an event, at most this many seconds. Raises Broken, OSError."""
         try:
             busy, event = self.events.get(timeout=seconds)
         except queue.Empty:
@@ -281,13 +281,13 @@ class Dispatcher:
             self.report(event)
 
     def _result(self, busy: _Busy, event: Event) -> None:
-        """Write what a worker has come to; then it may let the run go."""
+        """Write a worker's result. Then it may release the run."""
         assert busy.worker is not None
         owed = [run for run in busy.job.runs if not self.outcome.is_settled(run.id)]
         try:
             record, weights = unpacked(event, busy.job.cell, owed)
         except NoResult as error:
-            busy.error = f"its worker sent what is no result: {error}"
+            busy.error = f"its worker did not send a valid result: {error}"
             busy.worker.kill()
             return
         self.store.write(record, weights)
@@ -295,7 +295,7 @@ class Dispatcher:
         busy.worker.acknowledge(record.run)
 
     def _settled(self, event: Event) -> None:
-        """A run has its record, made by a worker of ours or, as the event says, elsewhere."""
+        """Note that a run has its record. The event tells whether our worker or another process made it."""
         if event["event"] == "failed":
             self._failed(event["run"], event["reason"])
             return
@@ -319,7 +319,7 @@ class Dispatcher:
                 self._failed(run.id, f"{busy.error or end.says} (log: {busy.log})")
 
     def _over(self, busy: _Busy) -> End:
-        """A worker has ended: look at what appeared beside it, where it ran code from elsewhere."""
+        """End a worker's job. If it ran code from elsewhere, check which files appeared meanwhile."""
         assert busy.worker is not None
         end = busy.worker.wait()
         self.busy.remove(busy)
@@ -334,7 +334,7 @@ class Dispatcher:
     # ---------------------------------------------------------------------------------------------- stopping
 
     def _stop_all(self) -> None:
-        """Ask; take what they still return; after a while, kill."""
+        """Ask all workers to stop, take what they still return, and kill them after `GRACE_S`."""
         for busy in self.busy:
             assert busy.worker is not None
             busy.worker.stop()

@@ -1,10 +1,10 @@
-"""How long a plan takes and how much memory: from what was measured here, else from what is counted.
+"""Time and memory of a plan: from measurements here, else from counted work.
 
-What `executors.model` says of a run's CPU time is the one rule for all methods. What runs
-of this results folder really took, finished or under way, over what the model says is their pace. A cell without any
-takes what was measured or published of its method (`executors.paces`), else the median pace of the others here. Wall
-time follows from playing the executor's schedule on the estimates. A GPU's time is known where a run of the method on a
-GPU is; nothing else tells it.
+`executors.model` models a run's CPU time by one rule for all methods. A pace is the time that a run really took divided
+by the modelled time. Paces come from the runs of this results folder, finished or in progress. A cell without such runs
+takes a measured or published pace of its method (`executors.paces`), else the median pace of the other cells here. Wall
+time comes from simulating the executor's schedule with the estimates. GPU time is only known if a run of the method on
+a GPU is.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from bench.plan.sizes import checkpoint_bytes, job_bytes, result_bytes, run_byte
 from bench.store import Record, Store
 from bench.store.checkpoints import read_progress
 
-START_S = 1.2  # CPU seconds until a worker trains
-UNKNOWN = Paces()  # nothing beside the folder's own runs
-OVERDUE = 1.5  # times its interval a checkpoint may be late
+START_S = 1.2  # CPU seconds before a worker begins to train
+UNKNOWN = Paces()  # only the folder's own runs are known
+OVERDUE = 1.5  # a checkpoint is overdue after this many intervals
 
 Basis = Literal[
     "this cell's runs",
@@ -40,11 +40,11 @@ Candidates = tuple[Basis, list[float]]
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is and what that took.
+    """How far a run is and how long that took.
 
-    done: of its budget's unit. cpu_s: its own share. lanes: seeds that share its process's wall time.
+    done: in its budget's unit. cpu_s: its own share. lanes: seeds that share its process's wall time.
 
-    since_s: wall seconds that it has been under way since.
+    since_s: wall seconds that it has been running since then.
     """
 
     done: int
@@ -56,9 +56,9 @@ class Progress:
 
 @dataclass(frozen=True)
 class Estimate:
-    """One run of a cell. basis: what the time rests on. bytes: of memory. checkpoint_bytes: on disk at most.
+    """One run of a cell. basis: where the time comes from. bytes: memory. checkpoint_bytes: the most on disk.
 
-    result_bytes: on disk in the end. gpu_s: seconds of a GPU of its own, None where nobody knows; gpu_basis: as basis.
+    result_bytes: on disk at the end. gpu_s: seconds with a GPU to itself, None if unknown; gpu_basis: as basis.
     """
 
     cpu_s: float
@@ -72,9 +72,9 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Forecast:
-    """cells: by key. left: CPU seconds of each run that is not settled, by id. wall_s: until the last one is.
+    """cells: by key. left: CPU seconds of each run that is not settled, by id. wall_s: seconds until all are settled.
 
-    stretch: wall seconds per CPU second of a process. begun: runs that are under way, by id.
+    stretch: wall seconds per CPU second of a process. begun: ids of runs in progress.
     """
 
     cells: Mapping[str, Estimate]
@@ -84,15 +84,15 @@ class Forecast:
     begun: frozenset[str] = frozenset()
 
     def wall_of(self, plan: Plan, jobs: int, lanes: int = 0) -> float:
-        """Wall seconds for what is left of a part of the plan, in so many processes."""
+        """Wall seconds for the runs left of a part of the plan, in `jobs` processes."""
         left = {run.id: self.left[run.id] for run in plan.runs if run.id in self.left}
         return self.stretch * makespan(plan, left, {*self.begun}, jobs, lanes, START_S)
 
 
 def stored_progress(store: Store, plan: Plan) -> dict[str, Progress]:
-    """What the checkpoints of unfinished runs say, by run id; they are read, never touched.
+    """Progress from the checkpoints of unfinished runs, by run id. Checkpoints are only read.
 
-    A run whose next checkpoint is not overdue counts as still under way.
+    A run whose next checkpoint is not overdue counts as still running.
     """
     found = {}
     for run in plan.runs:
@@ -113,10 +113,10 @@ def forecast(
     paces: Paces = UNKNOWN,
     device: str = CPU,
 ) -> Forecast:
-    """What is left of a plan, in `jobs` processes.
+    """Forecast for the runs left of a plan, in `jobs` processes.
 
-    progress: of runs under way, by id; that of settled ones counts as pace. lanes: seeds a process, as in `Options`.
-    device: where they train; CPU seconds are then those of its processes.
+    progress: of started runs, by id; that of settled runs counts as pace. lanes: seeds per process, as in `Options`.
+    device: where they train; CPU seconds are those of the processes on that device.
     """
     finished = [r for r in records if r.status == "finished" and r.provenance.cpu_s > 0]
     begun = {run: p for run, p in progress.items() if p.done > 0 and p.cpu_s > 0}
@@ -134,16 +134,16 @@ def forecast(
 
 
 def peak_bytes(plan: Plan, settled: Set[str], jobs: int) -> float:
-    """Memory of the `jobs` processes that take most, at once, the environments' own processes among it."""
+    """Memory of the `jobs` largest processes together, with the processes of their environments."""
     own = [job_bytes(plan.cell(s[0].cell).settings, len(s)) for s in shards(plan, set(settled), jobs, 0)]
     return sum(sorted(own, reverse=True)[:jobs])
 
 
 def stored_bytes(plan: Plan, by_cell: Mapping[str, Estimate], settled: Set[str], jobs: int) -> float:
-    """Checkpoints of unfinished runs on disk at most, about: those of the `jobs` processes that keep most, at once.
+    """Approximate largest disk space of checkpoints: those of the `jobs` processes with the largest, together.
 
-    Others have not begun, or have ended and left nothing. Runs that were stopped under another number of processes or
-    another selection may have left more.
+    Other runs have not begun, or have ended and left nothing. Runs that were stopped under another number of processes
+    or another selection may have left more.
     """
     own = [sum(by_cell[run.cell].checkpoint_bytes for run in s) for s in shards(plan, set(settled), jobs, 0)]
     return sum(sorted(own, reverse=True)[:jobs])
@@ -152,7 +152,7 @@ def stored_bytes(plan: Plan, by_cell: Mapping[str, Estimate], settled: Set[str],
 def _cells(
     plan: Plan, finished: list[Record], there: list[Record], begun: Mapping[str, Progress], paces: Paces
 ) -> dict[str, Estimate]:
-    """Each cell at the nearest pace that is known. there: what finished on the kind of device that is planned for."""
+    """Each cell at the nearest known pace. there: runs that finished on the planned kind of device."""
     of_gpus = Seen([pace for record in finished if (pace := pace_of(record)) is not None], GPU)
     over = [_pace(r.cell, r.settings, r.provenance.cpu_s) for r in there]
     under_way = [
@@ -196,12 +196,12 @@ def _cells(
 
 
 def _pace(cell: str, settings: Mapping[str, Any], cpu_s: float, done: int | None = None) -> Pace:
-    """Of a process's CPU seconds, wherever it trains."""
+    """The pace from a process's CPU seconds, on any device."""
     return Pace(cell, kind(settings), CPU, "", cpu_s / model_s(settings, done))
 
 
 def _stretch(finished: list[Record], begun: Mapping[str, Progress], settled: Set[str]) -> float:
-    """Wall seconds per CPU second of a process: of what is under way, else of what finished, else 1."""
+    """Wall seconds per CPU second of a process: from runs in progress, else from finished ones, else 1."""
     now = [p.wall_s / (p.cpu_s * p.lanes) for run, p in begun.items() if run not in settled]
     before = [r.provenance.wall_s / (r.provenance.cpu_s * r.provenance.lanes) for r in finished]
     return max(1.0, statistics.median(now or before or [1.0]))

@@ -1,4 +1,4 @@
-"""One job, whatever its method: claimed run by run, then trained by whoever can."""
+"""One job of any method: its runs are claimed one by one, then trained here or in a guest's process."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def run_job(
     report: Callable[[Event], None],
     write: Write | None = None,
 ) -> None:
-    """Train every run of the job that has no record and that no other process holds, itself or its first phase.
+    """Train every run of the job that has no record, unless another process holds the run or its first phase.
 
-    Reports {"event": "busy" | "progress" | "finished" | "failed", "runs" or "run": ids, ...}; "elsewhere" where another
-    process made the record. write: gets the record and the weights of each run that is over, while it is claimed, and
-    then "finished" or "failed" is its business; None: they are written here. Raises Stopped, StoreError, OSError, and
-    what `write` raises.
+    Reports {"event": "busy" | "progress" | "finished" | "failed", "runs" or "run": ids, ...}; "elsewhere" if another
+    process made the record. write: gets the record and the weights of each ended run while it is claimed, and must
+    then report "finished" or "failed" itself. None: they are written and reported here. Raises Stopped, StoreError,
+    OSError, and what `write` raises.
     """
 
     def write_here(record: Record, weights: bytes | None) -> None:

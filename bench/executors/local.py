@@ -1,7 +1,7 @@
-"""Local processes: each job in a process of its own, of one torch thread.
+"""Local processes: each job runs in a process of its own, with one torch thread.
 
-It is started with the allocator settings that stop glibc from handing large temporaries back to the system
-(docs/performance.md), so that a crash or a kill takes one job along and its memory returns.
+A crash or a kill therefore ends one job only, and its memory is freed. The process starts with allocator settings that
+stop glibc from returning large temporaries to the system (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ Hear = Callable[[Event | None], None]
 
 
 def execute(plan: Plan, store: Store, options: Options, report: Callable[[Event], None]) -> Outcome:
-    """Train what is left of a plan in processes of this machine, as `Dispatcher` says."""
+    """Train the runs left of a plan in processes of this machine; see `Dispatcher`."""
     return Dispatcher(plan, store, options, report, LocalWorkers(store.root.absolute())).drain()
 
 
 class LocalWorkers:
-    """Starts `executors.worker`. results: the folder where it claims runs and keeps checkpoints."""
+    """Starts `executors.worker` processes. results: the folder where they claim runs and keep checkpoints."""
 
     def __init__(self, results: Path):
         self.results = results
@@ -45,7 +45,7 @@ class LocalWorkers:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
-                start_new_session=True,  # Ctrl-C reaches the parent alone
+                start_new_session=True,  # Ctrl-C reaches only the parent
             )
         scratch = tempfile.mkdtemp(prefix="bench-worker-")
         worker = LocalWorker(process, log, scratch)
@@ -60,21 +60,21 @@ class LocalWorkers:
 
 
 class LocalWorker:
-    """A process: orders and acknowledgements go in by the line, events come out by the line, as JSON."""
+    """A process. Orders and acknowledgements go in, one per line; events come out as JSON, one per line."""
 
     def __init__(self, process: subprocess.Popen[str], log: Path, scratch: str):
-        """scratch: its folder, which goes with it."""
+        """scratch: its working folder, removed when it ends."""
         self._process, self._log, self._scratch = process, log, scratch
 
     def tell(self, line: str) -> None:
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it was killed: the end of its output tells
+        with contextlib.suppress(BrokenPipeError):  # it was killed; the end of its output will show it
             self._process.stdin.write(line + "\n")
             self._process.stdin.flush()
 
     def listen(self, hear: Hear) -> None:
         assert self._process.stdout is not None
-        with self._process.stdout as lines, contextlib.suppress(ValueError):  # a killed worker's last line may be torn
+        with self._process.stdout as lines, contextlib.suppress(ValueError):  # a killed worker's last line may be cut
             for line in lines:
                 hear(json.loads(line))
         hear(None)
@@ -93,9 +93,9 @@ class LocalWorker:
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         code = self._process.wait()
-        shutil.rmtree(self._scratch, ignore_errors=True)  # where it could not
+        shutil.rmtree(self._scratch, ignore_errors=True)  # in case the worker could not
         if code < 0:
-            says = f"killed by signal {-code}, for want of memory perhaps; the same command goes on from its checkpoint"
+            says = f"killed by signal {-code}, perhaps out of memory; the same command goes on from its checkpoint"
         else:
             says = f"the process ended with code {code}: {_last_line(self._log)}"
         return End(code >= 0, says)

@@ -1,9 +1,8 @@
-"""How fast each method of a plan trains here: some CPU seconds of it in a process like any other, then it is stopped.
+"""How fast each method of a plan trains here. Each trains for some CPU seconds in an ordinary process, then stops.
 
-They count from where its updates have begun, since what comes before is another thing. What they say is extrapolated by
-the model: a second phase that is not reached, or evaluations that come later, have the same pace. A student's teachers
-are made first, with next to no training: weights cost the same whatever they have learnt. Nothing of it is kept but
-`executors.paces.Measured`.
+Time counts from the first update, since earlier steps have another pace. The model extrapolates: a second phase that is
+not reached, and later evaluations, are taken to have the same pace. A student's teachers are made first, with almost no
+training, since the cost of weights does not depend on what they have learnt. Only `executors.paces.Measured` is kept.
 """
 
 from __future__ import annotations
@@ -28,19 +27,19 @@ from bench.store import Store
 from bench.store.checkpoints import read_progress
 from bench.suite import Suite
 
-PARTS = 10  # of the seconds asked for: checkpoints in between
-PATIENCE = 10.0  # times the seconds asked for, and so many at least, without a checkpoint or an update
+PARTS = 10  # checkpoints within the seconds asked for
+PATIENCE = 10.0  # times the seconds asked for, to wait for a checkpoint or an update; at least:
 LEAST_PATIENCE_S = 300.0
 POLL_S = 0.5
 
 
 class NotMeasured(Exception):
-    """Why a method has no pace, in a line."""
+    """Why a method has no pace, in one line."""
 
 
 @dataclass(frozen=True)
 class Measuring:
-    """How it is measured. seconds: of CPU time of each method, on a GPU of wall time. jobs: at once.
+    """How to measure. seconds: CPU time for each method; wall time on a GPU. jobs: processes at once.
 
     hardware: the processor's name, or the GPU's.
     """
@@ -52,7 +51,7 @@ class Measuring:
 
 
 def one_a_method(plan: Plan) -> list[Cell]:
-    """A cell of each method and family of environments, one that needs no teacher if there is one."""
+    """One cell for each method and family of environments; one without a teacher, if there is such a cell."""
     found: dict[tuple[str, str], Cell] = {}
     for cell in sorted(plan.cells, key=lambda cell: bool(cell.teachers)):
         found.setdefault((cell.method, kind(cell.settings)), cell)
@@ -67,7 +66,7 @@ def measure(
     asked: Measuring,
     tell: Callable[[str], None],
 ) -> Iterator[Measured]:
-    """What each method came to, as each ends; `tell` gets a line for each that cannot be measured, and why."""
+    """Measurements, as each method ends. `tell` gets a line for each that cannot be measured, with the reason."""
     stop = threading.Event()
     with ThreadPoolExecutor(asked.jobs) as pool:
         under_way = {pool.submit(_measured, suite, selection, cell, asked, stop): cell for cell in cells}
@@ -115,14 +114,14 @@ def _measured(suite: Suite, selection: Selection, cell: Cell, asked: Measuring, 
 
 
 def _short(suite: Suite, selection: Selection, cell: Cell, jobs: int) -> tuple[Plan, Cell]:
-    """A plan of the cell at its own budget, its teachers at next to none; as many seeds as a process would have.
+    """A plan of the cell at its own budget, with almost no training of its teachers, and a process's number of seeds.
 
-    Raises NotMeasured where a method teaches itself: then both would be short.
+    Raises NotMeasured if a method teaches itself: then both would be short.
     """
     whole = make_plan(suite, selection.model_copy(update={"only": (cell.experiment,)}))
     teachers = dict.fromkeys(whole.cell(key).method for key in _above(whole, cell))
     if cell.method in teachers:
-        raise NotMeasured("it learns from runs of the same method, which cannot be made short beside it")
+        raise NotMeasured("it learns from runs of the same method; these cannot be shortened without shortening it")
     seeds = tuple(range(max(1, -(-len(cell.seeds) // jobs))))
     short = tuple(change for method in teachers for change in _shortening(suite, method))
     plan = make_plan(
@@ -136,7 +135,7 @@ def _short(suite: Suite, selection: Selection, cell: Cell, jobs: int) -> tuple[P
 
 
 def _above(plan: Plan, cell: Cell) -> list[str]:
-    """The keys of a cell's teachers, and of theirs."""
+    """The keys of a cell's teachers, of their teachers, and so on."""
     return [key for own in cell.teachers for key in (own, *_above(plan, plan.cell(own)))]
 
 
@@ -153,7 +152,7 @@ def _shortening(suite: Suite, method: str) -> Iterator[str]:
 
 
 def _teach(plan: Plan, cell: Cell, store: Store, device: str) -> None:
-    """Make the cell's teachers. Raises NotMeasured."""
+    """Train the cell's teachers. Raises NotMeasured."""
     keys = {*_above(plan, cell)}
     cells = tuple(own for own in plan.cells if own.key in keys)
     teachers = plan.model_copy(update={"cells": cells, "runs": tuple(r for r in plan.runs if r.cell in keys)})
@@ -163,7 +162,7 @@ def _teach(plan: Plan, cell: Cell, store: Store, device: str) -> None:
 
 
 def _train(job: Job, store: Store, seconds: float, stop: threading.Event) -> tuple[At, At, int]:
-    """So many seconds of a job: from where to where, and its lanes. Raises NotMeasured."""
+    """Train a job for this many seconds: where it began and ended, and its lanes. Raises NotMeasured."""
     events: queue.Queue[dict | None] = queue.Queue()
     worker = LocalWorkers(store.root.absolute()).start(job, store.root / "log", events.put)
     watch, asked, over, why = _Watch(store, job, seconds), False, None, ""
@@ -194,7 +193,7 @@ def _train(job: Job, store: Store, seconds: float, stop: threading.Event) -> tup
 
 
 class _Watch:
-    """How far a job is, by its checkpoints. begun: at the first one after an update. now: at the last one."""
+    """How far a job is, by its checkpoints. begun: the first one after an update. now: the last one."""
 
     def __init__(self, store: Store, job: Job, seconds: float):
         self._store, self._job, self._seconds = store, job, seconds
@@ -204,7 +203,7 @@ class _Watch:
         self.now = START
 
     def is_enough(self) -> bool:
-        """Raises NotMeasured where nothing moves, or no update comes."""
+        """Raises NotMeasured if there is no progress, or no update."""
         progress = read_progress(self._store, self._job.runs[0].id)
         if progress is not None and progress["done"] > self.now.done:
             self.now = At(done=progress["done"], cpu_s=progress["cpu_s"], wall_s=progress["wall_s"])
@@ -214,7 +213,7 @@ class _Watch:
         if self.begun is not None and self._took() >= self._seconds:
             return True
         if time.monotonic() > self._moved + self._patience_s:
-            raise NotMeasured(f"nothing was done for {self._patience_s:.0f} s, at {self._so_far}")
+            raise NotMeasured(f"no progress for {self._patience_s:.0f} s, at {self._so_far}")
         if self.begun is None and self.now.cpu_s * len(self._job.runs) > self._patience_s:
             raise NotMeasured(f"no update came within {self._patience_s:.0f} CPU seconds, at {self._so_far}")
         return False

@@ -1,6 +1,7 @@
-"""What a run costs, counted: the operations of its updates, the samples that pass its networks there, and its steps of
-the environment, each at a constant rate; a step's is its family's. One rule for all methods
-(`baselines.specs.base.Work`).
+"""The modelled cost of a run, by one rule for all methods (`baselines.specs.base.Work`).
+
+It counts the operations of updates, the samples that pass through networks in updates, and environment steps. Each has
+a constant rate; the rate of a step depends on its family.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from bench.suite import unit_of
 # Fitted on 2026-11-29 to the published runs: 33 cells of 9 algorithms, one thread of an AMD EPYC. Each median CPU time
 # is within a factor of 1.6 of the model (tests/test_estimate.py holds it to 2).
 RATE = 7.2e10  # operations per CPU second
-SAMPLE_S = 1.0e-7  # CPU seconds of a sample that passes a network in an update: activations, losses, calls
+SAMPLE_S = 1.0e-7  # CPU seconds for a sample through a network in an update: activations, losses, calls
 
 
 def model_s(settings: Mapping[str, Any], done: int | None = None) -> float:
-    """Modelled CPU seconds of one run of a cell, or of so much of its budget with the evaluations among it.
+    """Modelled CPU seconds of one run of a cell, or of the first `done` of its budget, evaluations included.
 
-    Work is counted in whole episodes. Inside one, where steps are counted, it lies on the line between its ends.
+    Work is counted in whole episodes. If the budget counts steps, a part of an episode is interpolated linearly.
     """
     budget, unit, whole = settings["budget"], unit_of(settings["budget"]), done is None
     if done is not None and (start := _episodes_ended(settings, done)) < done:
@@ -42,12 +43,12 @@ def model_s(settings: Mapping[str, Any], done: int | None = None) -> float:
 
 
 def updated(settings: Mapping[str, Any], done: int) -> bool:
-    """Whether an update lies in the episodes that have ended by then; of one that is under way nobody knows."""
+    """Whether the episodes that have ended by then include an update. An unfinished episode does not count."""
     return any(w.updates for w in work(settings, _episodes_ended(settings, done)))
 
 
 def _episodes_ended(settings: Mapping[str, Any], done: int) -> int:
-    """In the budget's unit, of the longest episodes. What is not counted in steps is whole as it is."""
+    """The part of `done` in whole episodes of the longest length. Budgets without steps are whole already."""
     return done - done % _longest(settings) if unit_of(settings["budget"]) == "steps" else done
 
 

@@ -1,4 +1,4 @@
-"""A machine that may work: what it is, and why it must not work beside this one."""
+"""Machines that may work: their description, and reasons why one must not work with this one."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from bench.store.provenance import source
 
 
 class Node(BaseModel):
-    """code: a hash of every Python file of `bench` and `baselines`, whatever git says. commit: where it is a checkout.
+    """code: a hash of every Python file of `bench` and `baselines`, independent of git. commit: for a checkout.
 
-    packages: versions of those that can change a number. backends: of those that families need and that are installed.
-    platform: its class. lacks: families whose backend is not installed.
+    packages: versions of packages that can change a number. backends: versions of installed packages that families
+    need. platform: its class. lacks: families whose backend is not installed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,10 +47,10 @@ def this_node() -> Node:
 
 
 def differences(own: Node, other: Node) -> Iterator[str]:
-    """Why another node's runs are not this one's: other code, or other versions of what can change a number."""
+    """Why another node's runs would differ from this one's: other code, or other versions of packages."""
     if own.code != other.code:
         commits = "" if own.commit == other.commit else f" (commit {other.commit or 'unknown'}, here {own.commit})"
-        yield f"other code of bench{commits}"
+        yield f"different code of bench{commits}"
     versions = [(name, own.packages[name], other.packages.get(name, "none")) for name in own.packages]
     versions += [(name, own.backends[name], other.backends[name]) for name in own.backends if name in other.backends]
     yield from (f"{name} {there}, here {here}" for name, here, there in versions if here != there)

@@ -1,6 +1,7 @@
-"""How fast methods train: seconds that runs took, over what `executors.model` says, by where that was seen.
+"""How fast methods train: the seconds that runs took divided by those of `executors.model`, by device.
 
-Measured ones stand in `<results>/paces.json`. They are kept as they were seen, so a model that changes asks them anew.
+Measurements are in `<results>/paces.json`. They hold what was measured and no ratio, so they outlive a change of the
+model.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ CPU, GPU = "cpu", "cuda"
 
 @dataclass(frozen=True)
 class Pace:
-    """What a run took over what the model says. cell: its key. kind: of its method, see `kind`.
+    """A run's seconds divided by the modelled seconds. cell: its key. kind: its method's, see `kind`.
 
-    factor: of CPU seconds, or on a GPU of the seconds that the GPU was its own.
+    factor: for CPU seconds, or on a GPU for the seconds that it had the GPU to itself.
     """
 
     cell: str
@@ -40,14 +41,14 @@ class Pace:
 
 @dataclass(frozen=True)
 class Paces:
-    """What is known beside the results folder's own runs. measured: on this machine. published: of others' runs."""
+    """Paces besides the results folder's own runs. measured: on this machine. published: from others' runs."""
 
     measured: tuple[Pace, ...] = ()
     published: tuple[Pace, ...] = ()
 
 
 class At(Frozen):
-    """Where runs are. done: of the budget's unit, by each. cpu_s: each one's share so far; wall_s: of them all."""
+    """How far runs are. done: by each, in the budget's unit. cpu_s: each one's share so far. wall_s: of all at once."""
 
     done: int = Field(ge=0)
     cpu_s: float = Field(ge=0)
@@ -58,7 +59,7 @@ START = At(done=0, cpu_s=0.0, wall_s=0.0)
 
 
 class Measured(Frozen):
-    """From where to where runs of a cell came together. lanes: their number. on: the day.
+    """The progress of some runs of a cell that trained together. lanes: their number. on: the day.
 
     device: cpu or cuda. hardware: the processor's name, or the GPU's.
     """
@@ -78,7 +79,7 @@ class Measured(Frozen):
     @model_validator(mode="after")
     def _went_on(self) -> Measured:
         if self.ended.done <= self.begun.done or self.ended.cpu_s <= self.begun.cpu_s:
-            raise ValueError("nothing was done between begun and ended")
+            raise ValueError("begun and ended: no progress between them")
         return self
 
     @property
@@ -89,7 +90,7 @@ class Measured(Frozen):
 
     @property
     def _modelled_s(self) -> float:
-        """A run that was done counts whole, its last evaluation among it."""
+        """Modelled seconds of the progress. A finished run counts in full, with its last evaluation."""
         budget = self.settings["budget"]
         whole = self.ended.done == budget[unit_of(budget)]
         ended = model_s(self.settings, None if whole else self.ended.done)
@@ -103,15 +104,15 @@ class Seen:
         self.own = [pace for pace in paces if pace.device == device]
 
     def of(self, cell: Cell) -> list[float]:
-        """The cell's own, else those of its kind."""
+        """The cell's own paces, else those of its kind."""
         return self.exactly(cell) or self.like(cell)
 
     def exactly(self, cell: Cell) -> list[float]:
-        """The cell's own."""
+        """The cell's own paces."""
         return self._by_cell.get(cell.key, [])
 
     def like(self, cell: Cell) -> list[float]:
-        """Those of its kind."""
+        """The paces of its kind."""
         return self._by_kind.get(kind(cell.settings), [])
 
     @cached_property
@@ -124,13 +125,13 @@ class Seen:
 
 
 def kind(settings: Mapping[str, Any]) -> str:
-    """Runs of one kind have one pace, near enough: algorithm with its version, families of environments."""
+    """The kind of a run: its algorithm with its version, and its families. Runs of one kind have about one pace."""
     families = sorted({own.family for own in scored(settings)})
     return json.dumps([settings["algorithm"], families], sort_keys=True)
 
 
 def pace_of(record: Record) -> Pace | None:
-    """Of a run that finished; None where it took no time that is known."""
+    """The pace of a finished run; None if its time is unknown."""
     took, device = record.provenance, record.provenance.device.partition(":")[0]
     seconds = took.cpu_s if device == CPU else took.wall_s / took.lanes
     if record.status != "finished" or seconds <= 0:
@@ -139,13 +140,13 @@ def pace_of(record: Record) -> Pace | None:
 
 
 def published_in(store: Store) -> tuple[Pace, ...]:
-    """Of every sound record of a folder; none where there is no such folder."""
+    """The paces of all sound records in a folder; none if there is no such folder."""
     records = (record for own in store.contents().cells.values() for record in own.values())
     return tuple(pace for record in records if (pace := pace_of(record)) is not None)
 
 
 def stored(store: Store) -> tuple[Measured, ...]:
-    """What was measured before. Raises StoreError where the file is damaged."""
+    """Earlier measurements. Raises StoreError if the file is damaged."""
     path = store.root / FILE
     if not path.exists():
         return ()
@@ -153,11 +154,11 @@ def stored(store: Store) -> tuple[Measured, ...]:
         return TypeAdapter(tuple[Measured, ...]).validate_json(read_bytes(path, MOST_BYTES))
     except (ValidationError, OSError) as error:
         why = str(error).splitlines()[0]
-        raise StoreError(f"{path}: not what was measured ({why}); delete it, and measure again") from error
+        raise StoreError(f"{path}: not a file of measurements ({why}); delete it, and measure again") from error
 
 
 def keep(store: Store, found: Iterable[Measured]) -> None:
-    """Add what was measured; of a cell and a device only the newest is kept."""
+    """Add measurements. For each cell and device only the newest is kept."""
     every = {(digest(one.settings), one.device, one.hardware): one for one in (*stored(store), *found)}
     content = json.dumps([one.model_dump(mode="json") for one in every.values()], indent=1, sort_keys=True)
     write_atomically(store.root / FILE, f"{content}\n".encode())

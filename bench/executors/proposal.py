@@ -1,10 +1,10 @@
-"""Which experiments, with how many seeds, fit a time, so that the most claims are decided.
+"""The experiments and numbers of seeds that decide the most claims within a given time.
 
-How many claims seeds are expected to decide is the sum of their chances (`verdict.power`). From nothing on, the step
-that decides most for the CPU time that it adds is taken while the wall time allows it: a claim's experiments, with so
-many seeds. That is the greedy rule for a knapsack; where one step alone decides more than all of these, it is that one.
-Runs that experiments share cost once, and runs that are there cost nothing. Time that is left goes to pilots: the
-fewest seeds that tell something of claims whose chance nobody knows.
+The expected number of decided claims is the sum of the claims' chances (`verdict.power`). A step gives the experiments
+of one claim some number of seeds. Starting from nothing, the step with the most decided claims per added CPU time is
+taken, as long as the wall time allows it. This is the greedy rule for a knapsack; if one step alone decides more than
+all of these together, that step is taken instead. A run that experiments share costs once; an existing run costs
+nothing. Time that is left goes to pilots: the fewest seeds that say something about claims of unknown chance.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from bench.suite import Experiment, Schedule
 from bench.verdict.power import Prospect, prospects, steps
 from bench.verdict.waiting import standings
 
-Seeds = Mapping[str, int]  # of each experiment that is chosen
+Seeds = Mapping[str, int]  # number of seeds of each chosen experiment
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """An experiment of a proposal. looks: that these seeds reach, none where their number is fixed.
+    """An experiment of a proposal. looks: those that these seeds reach; none if their number is fixed.
 
-    of: seeds that are planned. cpu_s, expected: seconds and decided claims that it adds to those before it. unknown:
-    claims of it whose chance nobody knows.
+    of: all planned seeds. cpu_s, expected: seconds and decided claims that it adds to those before it. unknown: its
+    claims of unknown chance.
     """
 
     experiment: str
@@ -43,11 +43,10 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Proposal:
-    """chosen: in the order in which they were. expected: claims that are decided by it. whole: by all that is planned.
+    """chosen: in the order of choice. expected: claims that it is expected to decide. whole: the same for all runs.
 
-    decided: claims, each in an experiment, that have an answer already. left: those that have none and that runs could
-    decide. unknown: of them, by experiment, those whose chance nobody knows. waiting: claims none of whose cells can
-    run yet.
+    decided: claims, each in an experiment, that have an answer already. left: claims without an answer that runs could
+    decide. unknown: those of them of unknown chance, by experiment. waiting: claims whose cells cannot run yet.
     """
 
     budget_s: float
@@ -64,7 +63,7 @@ class Proposal:
 
 
 def proposal(evidence: Evidence, pilots: Evidence, expected: Forecast, budget_s: float, jobs: int) -> Proposal:
-    """What fits budget_s wall seconds in `jobs` processes. evidence: of the selection. pilots: taken for the truth."""
+    """The proposal for budget_s wall seconds in `jobs` processes. evidence: the selection's. pilots: taken as true."""
     suite, selection = evidence.suite, evidence.selection
     experiments = selected(suite, selection.only)
     found = [s.verdict for s in standings(evidence, experiments) if s.decided]
@@ -89,7 +88,7 @@ def proposal(evidence: Evidence, pilots: Evidence, expected: Forecast, budget_s:
 
 
 class _Room:
-    """Experiments with so many seeds: what they cost, and how many claims they decide."""
+    """The cost of experiments with given numbers of seeds, and how many claims they decide."""
 
     def __init__(
         self,
@@ -113,11 +112,11 @@ class _Room:
 
     @cached_property
     def most(self) -> Seeds:
-        """All that is planned."""
+        """All planned seeds."""
         return {id_: schedule.most for id_, schedule in self._schedules.items()}
 
     def filled(self, budget_s: float) -> Seeds:
-        """As many as fit, the best first."""
+        """As many steps as fit, the best first."""
         chosen: dict[str, int] = {}
         while step := self._best(chosen, budget_s):
             chosen |= step
@@ -125,7 +124,7 @@ class _Room:
         return max([chosen, *alone], key=self.worth)
 
     def with_pilots(self, chosen: Seeds, budget_s: float) -> Seeds:
-        """And the fewest seeds of experiments with claims of no known chance: the cheapest for a claim first."""
+        """`chosen`, plus the fewest seeds of experiments with claims of unknown chance, cheapest per claim first."""
         found = dict(chosen)
         steps_ = {id_: steps(self._schedules[id_])[0] for id_ in self.unknown if id_ not in found}
         for id_ in sorted(steps_, key=lambda id_: self.cost(self._runs_of(id_, steps_[id_])) / self.unknown[id_]):
@@ -139,7 +138,7 @@ class _Room:
         return frozenset().union(*(self._runs_of(id_, n) for id_, n in seeds.items()))
 
     def cost(self, runs: frozenset[str]) -> float:
-        """CPU seconds of those that are left."""
+        """CPU seconds of the runs that are left."""
         return sum(self._forecast.left.get(run, 0.0) for run in runs)
 
     def wall_s(self, runs: frozenset[str]) -> float:
@@ -149,7 +148,7 @@ class _Room:
         return self._forecast.wall_of(self._plan.model_copy(update={"cells": cells, "runs": kept}), self._jobs)
 
     def worth(self, seeds: Seeds) -> float:
-        """Claims that are expected to be decided."""
+        """The expected number of decided claims."""
         return sum(claim.at(self._reached(claim, seeds)) for claim in self._claims)
 
     def told(self, seeds: Seeds) -> Iterator[Chosen]:
@@ -163,7 +162,7 @@ class _Room:
             before = after
 
     def _best(self, chosen: Seeds, budget_s: float) -> Seeds | None:
-        """The step that decides most for its cost, among those that fit."""
+        """The step that decides most for its cost, among steps that fit."""
         have, worth = self.runs(chosen), self.worth(chosen)
         found: list[tuple[float, float, Seeds]] = []
         for step in self._steps(chosen):
@@ -174,7 +173,7 @@ class _Room:
         return next((after for *_, after in ordered if self.wall_s(self.runs(after)) <= budget_s), None)
 
     def _steps(self, chosen: Seeds) -> Iterator[Seeds]:
-        """For every claim and number of seeds: what its experiments would have then."""
+        """All steps: for every claim and number of seeds, the seeds that its experiments would then have."""
         taken: set[tuple[tuple[str, int], ...]] = set()
         for claim in self._claims:
             for n in claim.chances:
@@ -185,13 +184,13 @@ class _Room:
                     yield step
 
     def _raised(self, experiment: str, n: int, chosen: Seeds) -> int:
-        """So many seeds at least, of those that an experiment may have."""
+        """The least allowed number of seeds of an experiment that is at least n."""
         at_least = max(n, chosen.get(experiment, 0))
         schedule = self._schedules[experiment]
         return next((step for step in steps(schedule) if step >= at_least), schedule.most)
 
     def _homes(self, claim: Prospect) -> list[str]:
-        """The claim's experiment, and others where cells stand that it reads beside."""
+        """The claim's experiment, and others whose cells it also reads."""
         found = [claim.experiment]
         for key in claim.cells:
             if not any(key in self._cells[id_] for id_ in found):
@@ -199,7 +198,7 @@ class _Room:
         return found
 
     def _reached(self, claim: Prospect, seeds: Seeds) -> int:
-        """Seeds that all of a claim's cells have."""
+        """The number of seeds that all of a claim's cells have."""
         return min(max((n for id_, n in seeds.items() if key in self._cells[id_]), default=0) for key in claim.cells)
 
     def _runs_of(self, experiment: str, n: int) -> frozenset[str]:

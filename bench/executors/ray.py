@@ -1,8 +1,8 @@
-"""Ray: each job is an actor on some machine of a cluster, which runs the same worker as `executors.local`.
+"""Ray: each job is an actor on a machine of a cluster. The actor runs the same worker as `executors.local`.
 
-An actor is a relay (`executors.relay`): the training is a process of its own beside it. The driver, which is the
-command that was typed, places actors, hears them and writes every record. Machines need no folder in common. What a
-lost machine, a killed actor or a killed worker had under way begins again elsewhere; finished runs are safe.
+An actor is a relay (`executors.relay`); training is a separate process beside it. The driver is the command that the
+user typed. It places actors, receives their events and writes every record. Machines need no common folder. If a
+machine is lost, or an actor or a worker is killed, its current runs begin again elsewhere. Finished runs are safe.
 """
 
 from __future__ import annotations
@@ -32,15 +32,16 @@ from bench.suite import SuiteError
 from bench.suite.explain import Problem
 
 INSTALL = "pip install 'marl-distill-bench[ray]'; then: bench doctor ray"
-MOST_LOSSES = 8  # times that a run is begun again after its machine or process was lost
+MOST_LOSSES = 8  # times that a run begins again after its machine or process was lost
 Hear = Callable[[Event | None], None]
 
 
 class Cluster(BaseModel):
-    """How to reach one. address: "" for RAY_ADDRESS, a cluster that runs here, or else a new one of this machine alone.
+    """How to reach a cluster. address: "" means RAY_ADDRESS, else a cluster that runs here, else a new one of this
+    machine alone.
 
-    scratch: a folder of each machine's own for what is under way; "": the results folder where a machine sees it, else
-    a temporary folder.
+    scratch: a folder on each machine for runs in progress; "": the results folder if the machine sees it, else a
+    temporary folder.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,9 +52,9 @@ class Cluster(BaseModel):
 def execute(
     plan: Plan, store: Store, options: Options, report: Callable[[Event], None], cluster: Cluster | None = None
 ) -> Outcome:
-    """Train what is left of a plan on a Ray cluster. options.jobs 0: one job a core of every machine that may work.
+    """Train the runs left of a plan on a Ray cluster. options.jobs 0: one job per core of every admitted machine.
 
-    Raises SuiteError where Ray is not installed or not reached, or no machine may work.
+    Raises SuiteError if Ray is not installed or not reachable, or no machine is admitted.
     """
     with _connected(cluster or Cluster()) as ray:
         workers = RayWorkers(ray, store, cluster or Cluster(), report)
@@ -81,10 +82,10 @@ class RayWorkers:
         if not self._admitted():
             got = "; ".join(f"{n['NodeManagerHostname']} refused" for n in self._alive()) or "no machine"
             mend = f"install marl-distill-bench {self.own.commit or ''} with the packages of this machine on each"
-            raise SuiteError(COMMAND_LINE, [Problem("--executor", f"ray: {got}", "a machine that may work", mend)])
+            raise SuiteError(COMMAND_LINE, [Problem("--executor", f"ray: {got}", "an admitted machine", mend)])
 
     def cores(self, device: str) -> int:
-        """Jobs that fit at once: one a core, or one a GPU."""
+        """Jobs that fit at once: one per core, or one per GPU."""
         kind = "CPU" if device == "cpu" else "GPU"
         return max(1, int(sum(entry["Resources"].get(kind, 0) for entry in self._admitted())))
 
@@ -108,7 +109,7 @@ class RayWorkers:
         self.mark.unlink(missing_ok=True)
 
     def lost(self, run: str) -> bool:
-        """Whether a run that was lost is begun again."""
+        """Count a loss of a run. Whether the run begins again."""
         self.losses[run] += 1
         return self.losses[run] <= MOST_LOSSES
 
@@ -121,7 +122,7 @@ class RayWorkers:
         return [entry for entry in self.ray.nodes() if entry["Alive"] and entry["Resources"].get("CPU")]
 
     def _admitted(self) -> list[Mapping[str, Any]]:
-        """Machines that may work; those that are new are asked what they are."""
+        """Machines that may work. New ones are asked for their description."""
         alive = self._alive()
         asked = {
             entry["NodeID"]: self.ray.remote(_describe)
@@ -139,7 +140,7 @@ class RayWorkers:
         name = entry["NodeManagerHostname"]
         try:
             node = Node.model_validate(self.ray.get(answer))
-        except (self.ray.exceptions.RayError, ValueError) as error:  # no bench there, another's answer, or just lost
+        except (self.ray.exceptions.RayError, ValueError) as error:  # no bench there, another version, or just lost
             self.nodes[entry["NodeID"]] = None
             self._remark(f"machine {name} is not used: {str(error).strip().splitlines()[-1]}")
             return
@@ -149,7 +150,7 @@ class RayWorkers:
             return
         self.nodes[entry["NodeID"]] = node
         if node.platform != self.own.platform:
-            self._remark(f"machine {name} is of class {node.platform}: to the last bit runs repeat only within a class")
+            self._remark(f"machine {name} is of class {node.platform}: runs repeat to the last bit only within a class")
 
     def _lacks(self, entry: Mapping[str, Any], job: Job) -> bool:
         node = self.nodes[entry["NodeID"]]
@@ -157,19 +158,19 @@ class RayWorkers:
 
     def _why_not(self, job: Job, asked: Mapping[str, float]) -> str:
         if not self._admitted():
-            return "no machine of the cluster is left that may work"
+            return "the cluster has no machine left that may work"
         if any(not _short(entry, asked) for entry in self._admitted()):
             families = ", ".join(sorted({own.family for own in job.cell.scored}))
-            return f"no machine has what family {families} needs; bench doctor says how to get it"
+            return f"no machine has the packages of family {families}; bench doctor says how to get them"
         needs = ", ".join(f"{name} {amount:g}" for name, amount in asked.items())
-        return f"no machine is large enough for it: it needs {needs}"
+        return f"no machine is large enough: the job needs {needs}"
 
     def _remark(self, says: str) -> None:
         self.report({"event": "remark", "says": says})
 
 
 def resources(job: Job) -> dict[str, float]:
-    """What a job asks of a machine: cores, GPUs, and bytes of memory by the plan's estimate."""
+    """What a job needs: cores, GPUs, and bytes of memory by the plan's estimate."""
     gpus = 0 if job.device == "cpu" else 1
     return {"CPU": 1, "GPU": gpus, "memory": job_bytes(job.cell.settings, len(job.runs))}
 
@@ -179,15 +180,15 @@ def _short(entry: Mapping[str, Any], asked: Mapping[str, float]) -> bool:
 
 
 class RayWorker:
-    """One job on one machine. A thread hears its relay."""
+    """One job on one machine. A thread receives its relay's events."""
 
     def __init__(self, workers: RayWorkers, job: Job, log: Path, hear: Hear):
         self._workers, self._job, self._log, self._hear = workers, job, log, hear
         self._ray = workers.ray
         self._actor: Any = None
         self._where = ""
-        self._over: set[str] = set()  # runs that need no more of it
-        self._end = End(True, "it was not begun")
+        self._over: set[str] = set()  # runs that it is done with
+        self._end = End(True, "it did not begin")
         self._asked_to_end = False
 
     def refuse(self, reason: str) -> None:
@@ -243,8 +244,8 @@ class RayWorker:
         self._hear(None)
 
     def _play(self, claims: contextlib.ExitStack) -> None:
-        """Send the job and what it needs, hear it to its end. A worker that does not see the results folder cannot
-        claim runs there, so that is done here.
+        """Send the job and the files that it needs, then receive its events to the end. Runs are claimed here if the
+        worker does not see the results folder, since it cannot claim them there.
         """
         job, store = self._job, self._workers.store
         if not self._ray.get(self._actor.sees_results.remote()):
@@ -269,7 +270,7 @@ class RayWorker:
     def _heard(self, event: Event) -> None:
         if event["event"] in ("busy", "finished", "failed"):
             self._over.add(event["run"])
-        if event["event"] == "broken":  # that machine's disk, not ours
+        if event["event"] == "broken":  # the other machine's disk failed, not ours
             event = {"event": "error", "reason": f"on {self._where}: {event['reason']}"}
         self._hear(event)
 
@@ -279,15 +280,15 @@ class RayWorker:
         for run in again:
             self._hear({"event": "lost", "run": run})
         if again:
-            says = f"{self._job.cell.label} on {self._where} is begun again: {self._end.says}"
+            says = f"{self._job.cell.label} on {self._where} begins again: {self._end.says}"
             self._hear({"event": "remark", "says": says})
 
 
 class Relayed:
-    """The actor. Its methods return at once, but for `events`, which waits a second."""
+    """The actor. Its methods return at once, except `events`, which waits up to a second."""
 
     def __init__(self, mark: str, scratch: str):
-        """mark: a file in the driver's results folder, by which a machine knows that it sees the same one."""
+        """mark: a file in the driver's results folder. A machine that finds it sees the same folder."""
         results = Path(mark).parent.parent
         self._sees = not scratch and Path(mark).exists()
         self._relay = Relay(results if self._sees else _own_folder(results, scratch), scratch=not self._sees)
@@ -318,7 +319,7 @@ class Relayed:
 
 
 def _own_folder(results: Path, scratch: str) -> Path:
-    """The machine's own, for this results folder."""
+    """The machine's own folder for this results folder."""
     import ray
 
     parent = Path(scratch or tempfile.gettempdir()) / f"marl-distill-bench-{os.getuid()}"
@@ -332,12 +333,12 @@ def _describe() -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _connected(cluster: Cluster) -> Iterator[Any]:
-    """Ray, connected; disconnected at the end where it was not before. Raises SuiteError."""
+    """Ray, connected. A connection made here is closed at the end. Raises SuiteError."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
     try:
         import ray
     except ImportError:
-        problem = Problem("--executor", '"ray", and Ray is not installed', "an installed engine", INSTALL)
+        problem = Problem("--executor", '"ray", but Ray is not installed', "an installed engine", INSTALL)
         raise SuiteError(COMMAND_LINE, [problem]) from None
     mine = not ray.is_initialized()
     if mine:
@@ -345,7 +346,7 @@ def _connected(cluster: Cluster) -> Iterator[Any]:
             ray.init(address=cluster.address or None, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError) as error:
             got = f"{cluster.address or 'no address'}: {str(error).strip().splitlines()[0]}"
-            mend = "start one with `ray start --head`, and name what it prints"
+            mend = "start one with `ray start --head`, and give the address that it prints"
             raise SuiteError(COMMAND_LINE, [Problem("--address", got, "a Ray cluster that answers", mend)]) from None
     try:
         yield ray

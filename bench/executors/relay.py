@@ -1,8 +1,8 @@
-"""A job on another machine: what stands there between the worker and whatever carries its words (Ray, Slurm).
+"""A job on another machine: the relay between its worker and the carrier of its events (Ray, Slurm).
 
-The worker is the one of `executors.local`: a process of its own, with the same environment and the same events. It
-claims runs and keeps checkpoints in the results folder, if this machine sees it, else in a scratch folder of its node.
-Into that go the records and weights of teachers first. Nothing comes back but events; the dispatcher alone writes.
+The worker is that of `executors.local`: a separate process, with the same environment and the same events. It claims
+runs and keeps checkpoints in the results folder if this machine sees it, else in a scratch folder of its node. Records
+and weights of teachers are copied to the scratch folder first. Only events come back; only the dispatcher writes.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from bench.store import Store, StoreError, sha256
 from bench.store.files import write_atomically
 from bench.suite.foreign import read_bytes
 
-MOST = 2**31  # bytes of a teacher's weights
+MOST = 2**31  # bytes in a teacher's weights
 WAIT_S = 1.0  # for the next event
 
 
 class Relay:
-    """One job. results: the folder that its worker claims runs in. scratch: it is this node's own, and is tidied."""
+    """One job. results: the folder where its worker claims runs. scratch: whether it is this node's, to clean up."""
 
     def __init__(self, results: Path, scratch: bool):
         self.store, self.scratch = Store(results.absolute()), scratch
@@ -33,7 +33,7 @@ class Relay:
         self._worker: LocalWorker | None = None
 
     def lacks(self, files: Mapping[str, str]) -> list[str]:
-        """Which of these files, SHA-256 by path within a results folder, are absent or others."""
+        """The files that are missing or differ. files: SHA-256 by path within a results folder."""
         return [path for path, digest in files.items() if self._digest(path) != digest]
 
     def take(self, files: Mapping[str, bytes]) -> None:
@@ -47,7 +47,7 @@ class Relay:
         self._worker = LocalWorkers(self.store.root).start(job, log, self._events.put)
 
     def events(self) -> list[Event | None]:
-        """What the worker has said since; waits a second for the first. None: it has said its last."""
+        """New events of the worker; waits a second for the first. None after the last event."""
         found: list[Event | None] = []
         with contextlib.suppress(queue.Empty):
             found.append(self._events.get(timeout=WAIT_S))
@@ -56,7 +56,7 @@ class Relay:
         return found
 
     def acknowledge(self, run: str) -> None:
-        """The run's result is safe: let it go."""
+        """Tell the worker that the run's result is safe and the run can be released."""
         if self.scratch:
             self.store.drop_checkpoint(run)
         self._own.acknowledge(run)
@@ -70,7 +70,7 @@ class Relay:
             self._worker.kill()
 
     def end(self) -> tuple[bool, str]:
-        """Whether the worker ended by itself, and why it ended; it has said its last."""
+        """Whether the worker ended by itself, and why it ended. Call it after the last event."""
         end = self._own.wait()
         return end.orderly, end.says
 
@@ -87,8 +87,8 @@ class Relay:
 
 
 def needed(store: Store, job: Job) -> dict[str, str]:
-    """What a job's runs need of a results folder: SHA-256 by path of their teachers' weights, and of all records that
-    bear these out. Raises StoreError where one is not there.
+    """The files of a results folder that a job needs, SHA-256 by path: its teachers' weights, and the records that
+    vouch for them. Raises StoreError if one is missing.
     """
     found: dict[str, str] = {}
     for run in job.runs:
@@ -106,7 +106,7 @@ def contents(store: Store, paths: Iterable[str]) -> dict[str, bytes]:
 
 
 def _lineage(store: Store, runs: Iterable[str]) -> list[str]:
-    """Runs, those that taught them, and so on: a record is sound only beside its teachers'."""
+    """Runs, the runs that taught them, and so on: a record is only sound together with its teachers' records."""
     found = []
     for run in runs:
         record = store.record(run)

@@ -1,4 +1,4 @@
-"""What a worker returns for a run that is over: its record and its policy. The dispatcher alone writes them."""
+"""A worker's result for an ended run: its record and its policy. Only the dispatcher writes them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from bench.store import Record, sha256
 
 
 class NoResult(Exception):
-    """What a worker sent is not the result of a run that it was given."""
+    """A worker sent something that is not the result of one of its runs."""
 
 
 def packed(record: Record, weights: bytes | None) -> dict[str, Any]:
-    """An event that JSON can hold. weights: a safetensors file's bytes, as base64; None where there are none."""
+    """An event that JSON can hold. weights: a safetensors file's bytes; None if there are none."""
     text = None if weights is None else base64.b64encode(weights).decode()
     return {"event": "result", "run": record.run, "record": record.model_dump(mode="json"), "weights": text}
 
 
 def unpacked(event: dict[str, Any], cell: Cell, runs: Collection[Run]) -> tuple[Record, bytes | None]:
-    """The record and the weights of a run of the cell, checked. runs: those that this worker owes.
+    """The record and the weights of a run of the cell, checked. runs: those whose results this worker still owes.
 
-    Raises NoResult: no record; another run's, or one of other settings; weights that its hash does not name, or none.
+    Raises NoResult for a missing record, one of another run or of other settings, and for weights that are missing or
+    have another hash.
     """
     try:
         record = Record.model_validate(event["record"])
@@ -44,5 +45,5 @@ def unpacked(event: dict[str, Any], cell: Cell, runs: Collection[Run]) -> tuple[
     if weights is None and not cell.guest and record.status == "finished":
         raise NoResult(f"run {run.id} without weights")
     if weights is not None and sha256(weights) != record.numbers.weights:
-        raise NoResult(f"run {run.id} with weights that are not those its record names")
+        raise NoResult(f"run {run.id} with other weights than its record names")
     return record, weights

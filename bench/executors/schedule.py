@@ -1,4 +1,4 @@
-"""In which order a plan's runs get to processes: what the executor does, and what an estimate plays through."""
+"""The order in which a plan's runs get to processes, for the executor and for estimates."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def shards(plan: Plan, settled: set[str], jobs: int, lanes: int) -> list[Shard]:
     seconds = {cell.key: model_s(cell.settings) for cell in plan.cells if left[cell.key]}
 
     def urgency(shard: Shard) -> tuple[int, float]:
-        """Teachers first, those of many before those of few; then what takes longest, so that none is left alone."""
+        """Teachers first, those of many students before those of few. Then the longest, so no long shard runs last."""
         return sum(students[run.id] for run in shard), len(shard) * seconds[shard[0].cell]
 
     return sorted(whole, key=urgency, reverse=True)
 
 
 def makespan(plan: Plan, left: Mapping[str, float], begun: set[str], jobs: int, lanes: int, start_s: float) -> float:
-    """Seconds until every run in `left` (its seconds, by id) is done, in `jobs` processes that each begin with start_s.
+    """Seconds until all runs in `left` (seconds by id) are done, in `jobs` processes that each take start_s to start.
 
-    Shards that have begun come first; a student's waits until all its teachers are done.
+    Shards that have begun come first. A student's shard waits until all its teachers are done.
     """
     waiting = shards(plan, {run.id for run in plan.runs} - left.keys(), jobs, lanes)
     waiting.sort(key=lambda shard: not any(run.id in begun for run in shard))

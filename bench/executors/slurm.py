@@ -1,14 +1,14 @@
-"""Slurm: the jobs that are ready go out as one array, through submitit; each runs the same worker as `executors.local`.
+"""Slurm: jobs that are ready go out as one array, through submitit. Each runs the same worker as `executors.local`.
 
-Every machine sees the results folder: claims and checkpoints are there. What a task has to say stands there, too:
+Every machine sees the results folder, which has claims and checkpoints. A task also writes its events there:
 
     slurm/jobs/                  submitit's own files and logs
-    slurm/said/<token>.jsonl     events, one a line, as they come
-    slurm/returned/<run>.json    a run's result, until the command that was typed has taken it
+    slurm/said/<token>.jsonl     events, one per line, as they come
+    slurm/returned/<run>.json    a run's result, until the command has taken it
     slurm/stop/<token>           asks the task to write a checkpoint and end
 
-So results outlive that command: the next one takes what has been returned meanwhile. A task that is preempted or runs
-out of its time writes a checkpoint and is put back into the queue.
+So results outlive the command: the next command takes what was returned meanwhile. A task that is preempted or runs out
+of time writes a checkpoint and goes back into the queue.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from bench.suite.explain import Problem, listed, shown
 
 INSTALL = "pip install 'marl-distill-bench[slurm]'; then: bench doctor slurm"
 MOST_JOBS = 1000  # of an array: Slurm's own limit, unless its administrator has raised it
-MOST_LOSSES = 8  # times that a run is begun again after its job vanished
+MOST_LOSSES = 8  # times that a run begins again after its job vanished
 POLL_S = 1.0
-MARGIN = 1.5  # times the memory that the plan's estimate says
+MARGIN = 1.5  # requested memory over the plan's estimate
 Hear = Callable[[Event | None], None]
 
-ASKED = {  # what a user may ask of Slurm, as submitit calls it; numbers where True
+ASKED = {  # what a user may request from Slurm, by submitit's names; True: a number
     "partition": ("slurm_partition", False),
     "account": ("slurm_account", False),
     "qos": ("slurm_qos", False),
@@ -52,7 +52,7 @@ ASKED = {  # what a user may ask of Slurm, as submitit calls it; numbers where T
 
 
 def asked_of(options: Iterable[str]) -> dict[str, str | int]:
-    """KEY=VALUE as submitit takes them. Raises SuiteError."""
+    """KEY=VALUE options in submitit's form. Raises SuiteError."""
     found: dict[str, str | int] = {}
     for option in options:
         key, _, value = option.partition("=")
@@ -62,24 +62,24 @@ def asked_of(options: Iterable[str]) -> dict[str, str | int]:
             raise SuiteError(COMMAND_LINE, [Problem("--slurm", shown(option), allowed, "write e.g. partition=gpu")])
         found[name] = int(value) if number else value
     if found.get("cluster", "slurm") not in ("slurm", "local"):
-        allowed = '"slurm", or "local": processes of this machine, to try it out'
-        raise SuiteError(COMMAND_LINE, [Problem("--slurm cluster", shown(found["cluster"]), allowed, "leave it out")])
+        allowed = '"slurm", or "local" (processes of this machine, to try it out)'
+        raise SuiteError(COMMAND_LINE, [Problem("--slurm cluster", shown(found["cluster"]), allowed, "remove it")])
     return found
 
 
 def execute(
     plan: Plan, store: Store, options: Options, report: Callable[[Event], None], asked: dict[str, str | int]
 ) -> Outcome:
-    """Train what is left of a plan as Slurm jobs. options.jobs 0: as many at once as Slurm gives.
+    """Train the runs left of a plan as Slurm jobs. options.jobs 0: as many at once as Slurm allows.
 
-    Raises SuiteError where submitit or Slurm is not there.
+    Raises SuiteError if submitit or Slurm is missing.
     """
     own = Options(**{**vars(options), "jobs": options.jobs or MOST_JOBS})
     return Dispatcher(plan, store, own, report, SlurmWorkers(store.root.absolute(), own, asked)).drain()
 
 
 class SlurmWorkers:
-    """Jobs of a Slurm cluster as `Workers`; those that are started together are one array."""
+    """Jobs of a Slurm cluster as `Workers`. Jobs that start together are one array."""
 
     def __init__(self, results: Path, options: Options, asked: dict[str, str | int]):
         self.results, self.losses = results, collections.Counter[str]()
@@ -116,18 +116,18 @@ class SlurmWorkers:
 
 
 class SlurmWorker:
-    """One job. A thread reads what its task says."""
+    """One job. A thread reads its task's events."""
 
     def __init__(self, workers: SlurmWorkers, job: Job, hear: Hear):
         self.job, self.token = job, uuid.uuid4().hex
         self._workers, self._hear = workers, hear
         self._submitted: Any = None
         self._over: set[str] = set()
-        self._end = End(True, "all that was asked of it had been returned before")
+        self._end = End(True, "all its results had been returned before")
         self._asked_to_end = False
 
     def take_returned(self) -> bool:
-        """Hear what was returned while nobody listened. Whether runs are left to train."""
+        """Take results that were returned while no command listened. Whether runs are left to train."""
         back = [run for run in self.job.runs if self._returned(run.id).exists()]
         for run in back:
             self._hear_result(run.id)
@@ -156,7 +156,7 @@ class SlurmWorker:
     def kill(self) -> None:
         self._asked_to_end = True
         for run in self.job.runs:
-            self._returned(run.id).unlink(missing_ok=True)  # what is no result is not heard again
+            self._returned(run.id).unlink(missing_ok=True)  # an invalid result is not read again
         if self._submitted is not None:
             self._submitted.cancel()
 
@@ -168,7 +168,7 @@ class SlurmWorker:
     def _listen(self) -> None:
         read = 0
         while True:
-            done = self._submitted.done()  # asked before reading: what it said last is there
+            done = self._submitted.done()  # asked before reading, so the last events are not missed
             text = self._said.read_bytes() if self._said.exists() else b""
             lines = text[read : text.rfind(b"\n") + 1]
             read += len(lines)
@@ -184,14 +184,14 @@ class SlurmWorker:
             time.sleep(POLL_S)
 
     def _let_go(self) -> None:
-        """A task that has said its last ends soon; of submitit's local engine that is a process to be waited for."""
+        """Wait for a task after its last event. With submitit's local engine it is a process that must be reaped."""
         for _ in range(60):
             if self._submitted.done():
                 return
             time.sleep(POLL_S)
 
     def _heard(self, event: Event) -> bool:
-        """Whether it was the last."""
+        """Pass on an event. Whether it was the last."""
         if event["event"] == "end":
             self._end = End(event["orderly"], event["says"])
             if not event["orderly"]:
@@ -209,10 +209,10 @@ class SlurmWorker:
         try:
             self._hear(json.loads(self._returned(run).read_bytes()))
         except (OSError, ValueError) as error:
-            self._hear({"event": "error", "reason": f"{self._returned(run)}: no result: {error}"})
+            self._hear({"event": "error", "reason": f"{self._returned(run)}: not a result: {error}"})
 
     def _vanished(self) -> None:
-        self._end = End(False, f"Slurm job {self._submitted.job_id} ended as {self._submitted.state} without a word")
+        self._end = End(False, f"Slurm job {self._submitted.job_id} ended as {self._submitted.state} without an event")
         self._begin_again(self._end.says)
 
     def _begin_again(self, why: str) -> None:
@@ -233,7 +233,7 @@ class SlurmWorker:
 
 
 class Task:
-    """What Slurm runs. submitit keeps it in a file: it holds words alone."""
+    """The task that Slurm runs. submitit stores it in a file, so it holds only plain values."""
 
     def __init__(self, job: dict[str, Any], results: str, token: str):
         self.job, self.results, self.token = job, results, token
@@ -251,7 +251,7 @@ class Task:
                     relay.stop()
 
     def checkpoint(self) -> Any:
-        """Called by submitit when the job is preempted or out of time: its worker ends with a checkpoint."""
+        """submitit calls it when the job is preempted or out of time: the worker ends with a checkpoint."""
         from submitit.helpers import DelayedSubmission
 
         for relay in _RUNNING:
@@ -260,7 +260,7 @@ class Task:
         return DelayedSubmission(Task(self.job, self.results, self.token))
 
     def _pass_on(self, relay: Relay, root: Path, said: Any) -> bool:
-        """Write down what the worker says. Whether there is more to come."""
+        """Write down the worker's events. Whether more will come."""
         for event in relay.events():
             if event is None:
                 orderly, says = relay.end()
@@ -276,7 +276,7 @@ class Task:
         return True
 
 
-_RUNNING: list[Relay] = []  # in the process of a task: its one relay
+_RUNNING: list[Relay] = []  # in a task's process: its only relay
 
 
 def folder(results: Path) -> Path:
@@ -287,7 +287,7 @@ def _executor(jobs: Path, cluster: str) -> Any:
     try:
         import submitit
     except ImportError:
-        problem = Problem("--executor", '"slurm", and submitit is not installed', "an installed engine", INSTALL)
+        problem = Problem("--executor", '"slurm", but submitit is not installed', "an installed engine", INSTALL)
         raise SuiteError(COMMAND_LINE, [problem]) from None
     try:
         return submitit.AutoExecutor(folder=jobs, cluster=cluster)

@@ -1,4 +1,4 @@
-"""Training look by look: what is open after a look gets the seeds of the next, until all is decided."""
+"""Training look by look: claims still open after a look get the seeds of the next, until all are decided."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from bench.store import Record, Store
 from bench.suite import Suite
 from bench.verdict.waiting import Standing, standings
 
-Train = Callable[[Plan, list[Record], bool], Outcome]  # runs, the records that are there, whether it is the first time
+Train = Callable[[Plan, list[Record], bool], Outcome]  # runs, existing records, whether it is the first time
 
 
 @dataclass(frozen=True)
 class Round:
-    """What stands after a look, or before the first. wanted: seeds that each cell's open claims ask for, by its key."""
+    """The state after a look, or before the first. wanted: seeds that open claims need, by the cell's key."""
 
     standings: tuple[Standing, ...]
     wanted: dict[str, int]
@@ -28,8 +28,8 @@ def train_until_decided(
 ) -> tuple[Plan, Outcome]:
     """The runs that were asked for, and what became of them. Raises what `train` raises.
 
-    It ends where every claim and printed value is decided, where the looks end, when training is stopped, and where a
-    look was trained for and lacks seeds all the same: then runs have failed, as the outcome says.
+    It ends when every claim and printed value is decided, after the last look, when training is stopped, and when a
+    look lacks seeds after its training: then runs have failed, and the outcome names them.
     """
     experiments, total = selected(suite, selection.only), Outcome()
     asked: dict[str, int] = {}

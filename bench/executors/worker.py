@@ -1,9 +1,9 @@
 """One job in one process: reads a job as JSON from standard input, writes events as JSON lines to standard output.
 
-A run's record and weights are events, too: the parent writes them. Until it answers with the run's id, on a line of
-standard input, the run stays claimed. It works in a scratch folder, since some environments write where they stand.
-Started by `bench.executors.local` with one torch thread. SIGTERM, or the
-parent's death, stops it after a checkpoint.
+A run's record and weights are events, too; the parent writes them. The run stays claimed until the parent answers with
+the run's id on a line of standard input. The process works in a scratch folder, since some environments write to the
+current folder. `bench.executors.local` starts it with one torch thread. SIGTERM, or the parent's death, stops it after
+a checkpoint.
 Exit codes: 0 done, 1 failed (the last event or the end of standard error says why), 75 stopped.
 """
 
@@ -30,10 +30,10 @@ STOPPED = 75  # EX_TEMPFAIL: try again later
 
 def main() -> int:
     channel = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints goes to the log, not between the events
+    os.dup2(2, 1)  # a library's output goes to the log, not between events
 
     def report(event: dict[str, Any]) -> None:
-        """One line to the parent; where the parent is gone, the stop test notices."""
+        """Send one line to the parent. If the parent is gone, the stop test notices it."""
         with contextlib.suppress(BrokenPipeError):
             channel.write((json.dumps(event) + "\n").encode())
             channel.flush()
@@ -61,7 +61,7 @@ def main() -> int:
     except (StoreError, BackendMissing) as error:
         report({"event": "error", "reason": str(error)})
         return 1
-    except MemoryError as error:  # of a bound, too, which says so: the checkpoint stays for a run with more
+    except MemoryError as error:  # also from a memory bound; the checkpoint stays for a run with more
         report({"event": "error", "reason": str(error) or "out of memory"})
         return 1
     except SystemExit as end:

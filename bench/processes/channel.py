@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 LENGTHS = struct.Struct("!II")
-LARGEST = 2**28  # bytes of an array: a teacher's answer on a million observations is half of it
-LONGEST = 2**20  # bytes of a JSON object
-POLL_S = 0.25  # how often a wait looks whether it should go on
+LARGEST = 2**28  # bytes in an array; a teacher's answer to a million observations takes half of it
+LONGEST = 2**20  # bytes in a JSON object
+POLL_S = 0.25  # how often a wait checks whether to go on
 
 
 class Closed(Exception):
@@ -23,17 +23,17 @@ class Closed(Exception):
 
 
 class Garbled(Exception):
-    """What came is no message."""
+    """The received bytes are not a message."""
 
 
 class Channel:
-    """One end of a socket. One message at a time, in turn."""
+    """One end of a socket. Both ends send one message at a time, in turn."""
 
     def __init__(self, connection: socket.socket):
         self._socket = connection
 
     def send(self, message: Mapping[str, Any], array: bytes = b"", waiting: Callable[[], None] | None = None) -> None:
-        """waiting: called every quarter of a second in which the other end reads nothing; what it raises ends the wait.
+        """waiting: called every quarter of a second while the other end does not read; raising in it ends the wait.
 
         Raises Closed.
         """
@@ -50,7 +50,7 @@ class Channel:
                 raise Closed(str(error)) from error
 
     def receive(self, waiting: Callable[[], None] | None = None) -> tuple[dict[str, Any], bytes]:
-        """The next message. waiting: called every quarter of a second; what it raises ends the wait.
+        """The next message. waiting: called every quarter of a second; raising in it ends the wait.
 
         Raises Closed, Garbled.
         """
@@ -61,9 +61,9 @@ class Channel:
         try:
             message = json.loads(content)
         except (ValueError, RecursionError) as error:
-            raise Garbled(f"no JSON: {error}") from error
+            raise Garbled(f"not JSON: {error}") from error
         if not isinstance(message, dict):
-            raise Garbled("no JSON object")
+            raise Garbled("not a JSON object")
         return message, bytes(array)
 
     def close(self) -> None:

@@ -1,11 +1,11 @@
-"""Keeps a process: `launch.py bench.processes.keeper MODULE FD` runs MODULE, and ends it and all that it started.
+"""Keeps a process: `launch.py bench.processes.keeper MODULE FD` runs MODULE, and ends it and everything it started.
 
-Standard input is the lifeline. Its other end is the harness's; it closes when the harness lets go, or dies, however it
-dies. Then, or when MODULE has ended, everything that descends from MODULE is killed, whatever session it is in. The
-keeper ends as MODULE did: with its exit code, or by its signal. Should the keeper die, the system kills MODULE.
+Standard input is the lifeline. The harness holds its other end. It closes when the harness releases it or dies in any
+way. Then, or when MODULE has ended, the keeper kills all descendants of MODULE, in any session. The keeper ends as
+MODULE did: with its exit code, or by its signal. If the keeper dies, the system kills MODULE.
 
-With a FOLDER as a third argument MODULE runs in it. It is its TMPDIR, too, and is removed at the end. With `alone` as a
-fourth, which guests get, MODULE may write there alone, where the kernel can see to it (landlock.py).
+With a third argument FOLDER, MODULE runs in that folder. It is also its TMPDIR, and is removed at the end. With a
+fourth argument `alone`, as for guests, MODULE may write only there, if the kernel can enforce it (landlock.py).
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ from bench.processes.starting import command
 
 PARENT_DIES, SUBREAPER = 1, 36  # PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER of linux/prctl.h
 BOUND, AMBIENT, CLEAR = 24, 47, 4  # PR_CAPBSET_DROP, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL
-# CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_PERFMON of linux/capability.h: root reads by them the variables of every process,
-# whatever Landlock says.
+# CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_PERFMON of linux/capability.h: with them root reads the variables of every process,
+# in spite of Landlock.
 LOOKING_IN = (19, 21, 38)
-POLL_S = 0.05  # how often it looks whether MODULE has ended
+POLL_S = 0.05  # how often it checks whether MODULE has ended
 
 
 def main() -> int:
     module, channel = sys.argv[1], int(sys.argv[2])
-    control(SUBREAPER, 1)  # what MODULE starts and leaves comes to us
+    control(SUBREAPER, 1)  # orphans of MODULE become our children
     us, scratch = os.getpid(), Path(sys.argv[3]) if sys.argv[3:] else None
     alone = sys.argv[4:] == ["alone"]
 
     def bound() -> None:
-        """In the child, before it runs anything: no moment is left in which our death would free it."""
+        """Runs in the child before anything else, so our death can never set it free."""
         control(PARENT_DIES, signal.SIGKILL)
         if os.getppid() != us:
             os._exit(1)
         if scratch is not None and alone:
-            for capability in LOOKING_IN:  # those that the process which comes of this one can have
+            for capability in LOOKING_IN:  # drop them for the program that this process becomes
                 control(BOUND, capability)
             control(AMBIENT, CLEAR)
-            confine([scratch])  # before it has a second thread, which would go free
+            confine([scratch])  # before it has a second thread, which would not be confined
 
     guest = subprocess.Popen(  # this process has one thread, so bound is safe
         command(module, str(channel)),
@@ -77,13 +77,13 @@ def main() -> int:
 
 
 def control(option: int, value: int) -> None:
-    """prctl; nothing where the system has none."""
+    """prctl; does nothing if the system has none."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def end_descendants() -> None:
-    """Kill all children of this process, those that come to it meanwhile too, until there are none."""
+    """Kill all children of this process, also those that become its children meanwhile, until none is left."""
     while found := children():
         for pid in found:
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
@@ -92,7 +92,7 @@ def end_descendants() -> None:
 
 
 def children() -> set[int]:
-    """Of this process; none where the system does not list them (it is Linux that does)."""
+    """The children of this process; none if the system does not list them (only Linux does)."""
     found: set[int] = set()
     for task in Path("/proc/self/task").glob("*/children"):
         with contextlib.suppress(OSError):

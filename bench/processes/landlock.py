@@ -1,8 +1,9 @@
-"""Landlock: the Linux kernel keeps this process, and all that it starts, from writing anywhere but where it is told.
+"""Landlock: the Linux kernel lets this process, and all that it starts, write only to given folders.
 
-Reading stays free. Where the kernel's Landlock is new enough (`SIGNALS_ABI`), signals reach no process outside, either:
-a confined process cannot end its keeper or the harness. It never reaches the memory of a process outside. Metadata
-(modes, times) is not covered. Numbers are those of linux/landlock.h; the system calls' are the same on all machines.
+Reading stays free. If the kernel's Landlock is new enough (`SIGNALS_ABI`), signals do not reach outside processes
+either: a confined process cannot end its keeper or the harness. It can never reach the memory of an outside process.
+Metadata (modes, times) is not covered. Numbers are from linux/landlock.h; those of system calls are the same on all
+machines.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ WRITE_FILE, TRUNCATE = 1 << 1, 1 << 14
 # Removing directories and files; making devices, directories, files, sockets, pipes, block devices and links.
 CHANGE_FOLDERS = sum(1 << bit for bit in range(4, 13))
 REFER = 1 << 13  # moving and linking between folders
-REFER_ABI, TRUNCATE_ABI, SIGNALS_ABI = 2, 3, 6  # versions of the kernel's interface that know them
+REFER_ABI, TRUNCATE_ABI, SIGNALS_ABI = 2, 3, 6  # versions of the kernel's interface that introduced them
 ABSTRACT_SOCKETS, SIGNALS = 1 << 0, 1 << 1  # scopes
 
-# What programs write to that is no place to keep anything: streams, terminals, shared memory, accelerators.
+# Places that programs write to but that keep no files: streams, terminals, shared memory, accelerators.
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "shm", "dri", "kfd")
 
 
@@ -38,16 +39,16 @@ class _Beneath(ctypes.Structure):
 
 
 def version() -> int:
-    """Of the kernel's Landlock; 0 where it has none, or has it switched off."""
+    """The version of the kernel's Landlock; 0 if it has none, or has it switched off."""
     if sys.platform != "linux":
         return 0
     return max(0, _call(CREATE_RULESET, None, 0, VERSION_ONLY))
 
 
 def confine(folders: Iterable[Path]) -> bool:
-    """From here on this process writes below these folders and to `DEVICES` alone. False where there is no Landlock.
+    """From now on this process can write only below these folders and to `DEVICES`. False if there is no Landlock.
 
-    Raises OSError where the kernel has it and refuses.
+    Raises OSError if the kernel has Landlock but refuses.
     """
     if not (abi := version()):
         return False
@@ -71,7 +72,7 @@ def confine(folders: Iterable[Path]) -> bool:
 
 
 def devices() -> list[Path]:
-    """Those of `DEVICES` that are here, and NVIDIA's."""
+    """The `DEVICES` that exist here, and NVIDIA's."""
     return [path for name in DEVICES if (path := Path("/dev") / name).exists()] + [*Path("/dev").glob("nvidia*")]
 
 

@@ -1,9 +1,9 @@
 """Runs one of our modules as a process: `python -P -S launch.py MODULE [ARGUMENT]...`.
 
-With -P no folder leads the module search path, neither the current one nor this file's. With -S Python adds the
-installed packages not by itself but here, without what an editable install adds beside them: the checkout. What is ours
-is then found where this file lies, and nothing else is found there or in the current folder: a file `random.py`,
-`torch.py` or `sitecustomize.py` in one of them is never executed.
+With -P no folder comes first on the module search path, neither the current one nor this file's. With -S Python does
+not add the installed packages; this file does, but without the checkout that an editable install would add. Our modules
+are found where this file lies. Nothing else is found there or in the current folder, so a file `random.py`, `torch.py`
+or `sitecustomize.py` in either is never executed.
 """
 
 import os
@@ -19,7 +19,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 
 class Only:
-    """A finder of some top-level modules in one folder. It goes before all others, and finds nothing else there."""
+    """A finder of some top-level modules in one folder. It comes before all others, and finds nothing else there."""
 
     def __init__(self, folder: str, names: Collection[str]):
         self.folder, self.names = folder, names
@@ -31,12 +31,12 @@ class Only:
 
 
 def find_ours() -> None:
-    """Our own modules come from `ROOT`, wherever the search path leads."""
+    """Make our own modules come from `ROOT`, whatever the search path."""
     sys.meta_path.insert(0, Only(ROOT, OURS))
 
 
 def find_installed() -> None:
-    """Add the installed packages to a search path that was begun with -S, as `site` would; see this file's top."""
+    """Add the installed packages to the search path of a process started with -S, as `site` would; see above."""
     named = {os.path.realpath(folder) for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder}
     known = site.venv(site.removeduppaths())
     site.ENABLE_USER_SITE = site.check_enableusersite()
@@ -47,15 +47,16 @@ def find_installed() -> None:
 
 
 def forget_current_folder() -> None:
-    """Take off the search path what `python -m` put at its head."""
+    """Remove the folder that `python -m` put first on the search path."""
     if not sys.flags.safe_path:
         del sys.path[0]
 
 
 def see_folder(here: str, target: str) -> None:
-    """Find a guest's `module:attribute` in the folder that bench was called from first, and all else there last.
+    """Look for a guest's `module:attribute` in the folder that bench was called from, before all other folders.
 
-    So a file there that is named like a module of Python or of a package is not taken for it.
+    Other modules are looked for there last, so a file that is named like a module of Python or a package does not
+    replace it.
     """
     module = target.partition(":")[0].partition(".")[0]
     sys.path.append(here)

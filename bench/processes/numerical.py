@@ -1,17 +1,17 @@
-"""Variables of the environment that change a run's numbers: the one list of them.
+"""The list of environment variables that change a run's numbers.
 
-torch, MKL, oneDNN, FBGEMM, OpenBLAS, numpy, cuBLAS, cuDNN and the C library choose kernels by the processor, and by
-these. Those that ask for threads are taken from processes that train (`SHARED_OUT`), which have one thread; what else
-all of these are given is `starting.TRAINING`. All others are left to whoever sets them: a record names them, `bench
-diff` shows them, and they make another platform class.
-Found in the strings of torch 2.13's libraries, and in the manuals of those that build their names at run time.
+torch, MKL, oneDNN, FBGEMM, OpenBLAS, numpy, cuBLAS, cuDNN and the C library choose kernels by the processor and by
+these variables. Variables that ask for threads (`SHARED_OUT`) are removed from processes that train, since these have
+one thread. `starting.TRAINING` has the variables that such processes get. All others are left as the user sets them: a
+record names them, `bench diff` shows them, and they make another platform class.
+The names are from the strings in torch 2.13's libraries, and from the manuals of those that build names at run time.
 """
 
 from __future__ import annotations
 
 import os
 
-CHANGES = (  # a name, or with a star what names begin with
+CHANGES = (  # a name, or the beginning of names before a star
     "ATEN_CPU_CAPABILITY",  # torch's own kernels
     "CUBLASLT_*",
     "CUDNN_*",
@@ -41,7 +41,7 @@ CHANGES = (  # a name, or with a star what names begin with
     "TORCH_MKLDNN_*",
     "USE_NNPACK",
 )
-SHARED_OUT = (  # over several threads a sum depends on how many there are
+SHARED_OUT = (  # a sum over several threads depends on their number
     "BLIS_NUM_THREADS",
     "GOMP_*",
     "GOTO_NUM_THREADS",
@@ -56,7 +56,7 @@ SHARED_OUT = (  # over several threads a sum depends on how many there are
 
 
 def among(name: str, listed: tuple[str, ...]) -> bool:
-    """Whether a variable is one of a list's."""
+    """Whether a variable is in a list."""
     return any(name.startswith(own[:-1]) if own.endswith("*") else name == own for own in listed)
 
 

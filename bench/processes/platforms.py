@@ -1,7 +1,7 @@
-"""What decides the last bit of a run on a CPU, beside the code: the platform class that a canary is stored for.
+"""The platform class: what decides the last bits of a run on a CPU, besides the code. Canaries are stored per class.
 
-torch's kernels, MKL and oneDNN choose by the processor's vendor and vector instructions, and by variables of the
-environment that hold them back. Within a class runs repeat to the last bit; between classes nothing is promised.
+torch, MKL and oneDNN choose kernels by the processor's vendor and vector instructions, and by environment variables
+that limit these. Within a class runs repeat to the last bit. Between classes nothing is promised.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pydantic import BaseModel, ConfigDict
 from bench.processes.numerical import numerical
 
 FEATURES = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "asimd", "sve")
-PACKAGES = ("torch", "numpy", "safetensors")  # whose versions a record names
+PACKAGES = ("torch", "numpy", "safetensors")  # a record names their versions
 NUMERICAL = (*PACKAGES, "scipy")  # packages that could change a number
 
 
 class Platform(BaseModel):
-    """python: its minor version. torch: its version with the build. held_back: variables that change numbers."""
+    """python: its minor version. torch: its version with the build. held_back: set variables that change numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     machine: str
@@ -33,7 +33,7 @@ class Platform(BaseModel):
 
     @property
     def name(self) -> str:
-        """What its file is called."""
+        """The name of its file."""
         own = "-".join(f for f in self.features if f in ("avx2", "avx512f", "amx_tile", "sve")) or "plain"
         parts = [self.machine, self.vendor, own, f"python{self.python}", f"torch{self.torch}", *self.held_back]
         return "-".join(parts).replace("/", "_").replace("=", "_").lower()
@@ -61,7 +61,7 @@ def installed() -> dict[str, str]:
 
 
 def _processor(cpuinfo: Path) -> tuple[str, frozenset[str]]:
-    """Vendor and instruction sets as Linux tells them; nothing elsewhere."""
+    """Vendor and instruction sets from Linux; empty on other systems."""
     if not cpuinfo.exists():
         return "", frozenset()
     found: dict[str, str] = {}

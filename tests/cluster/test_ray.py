@@ -151,5 +151,5 @@ def test_a_node_with_other_code_is_refused_by_name(cluster: Any, tmp_path: Path)
     command = bench_run(cluster.address, suite, tmp_path / "results", tmp_path / "scratch", seeds=3)
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd="/")
     assert done.returncode == 0, done.stderr
-    assert "is refused: other code of bench" in done.stdout
+    assert "is refused: different code of bench" in done.stdout
     assert len([*(tmp_path / "scratch").glob("*/*/")]) == 3
