@@ -1,7 +1,7 @@
 """Independent PPO (de Witt et al. 2020) in plain PyTorch: each agent learns alone, from its own observations.
 
 Axes: N agent, B sample (environments x steps), T step, O observation entry, A action. Settings: Schulman et al. 2017,
-but for the number of samples, which follows the episode's length. Nothing was tuned.
+except for the number of samples, which follows from the episode's length. Nothing was tuned.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
-"""PPO of stable-baselines3 (2.9), its parameters shared by all agents: a library's method, with nothing of it changed.
+"""PPO of stable-baselines3 (2.9), unchanged, its parameters shared by all agents.
 
-Every agent of every environment is one entry of a vector environment, so that one network plays them all. Its agents
+Every agent of every environment is one entry of a vector environment, so one network plays them all. All agents
 must have the same spaces. Axes: E environment, N agent; the vector has E x N entries.
 """
 

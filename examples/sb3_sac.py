@@ -1,4 +1,4 @@
-"""SAC of stable-baselines3 (2.9) on a task of one agent: a library's method, with nothing of it changed.
+"""SAC of stable-baselines3 (2.9), unchanged, on a task of one agent.
 
 It gets the scenario as a gymnasium environment. Its defaults are the settings of Haarnoja et al. (2018).
 """
