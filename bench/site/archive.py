@@ -12,9 +12,9 @@ from bench.suite import Suite
 
 
 class Archive(Store):
-    """All sound records in memory, by cell and seed. What is written after the first question is not seen.
+    """All sound records in memory, by cell and seed. Records written after the first question are not seen.
 
-    suites: those that tell which method's settings a record has.
+    suites: they tell which method's settings a record has.
     """
 
     def __init__(self, root: Path | str, suites: Iterable[Suite] = ()):
@@ -39,7 +39,7 @@ class Archive(Store):
         return self._everything.damaged
 
     def contents(self, seeds: tuple[int, ...] | None = None) -> Contents:
-        """As `Store.contents`, without reading anything anew."""
+        """Like `Store.contents`, but reads nothing again."""
         if seeds is None:
             return self._everything
         chosen = {

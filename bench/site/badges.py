@@ -32,7 +32,7 @@ class Part:
 
     @property
     def length(self) -> float:
-        """Of the text; it is stretched to it, whatever font there is."""
+        """The length of the text, to which every font is stretched."""
         return round(self.width - 2 * PAD, 1)
 
 
@@ -58,5 +58,5 @@ def parts(suite: str, version: int, counts: Mapping[str, int]) -> list[Part]:
 
 
 def _width(text: str) -> float:
-    """About how wide 11 px Verdana sets it."""
+    """About how wide a text is in 11 px Verdana."""
     return sum(9.5 if c in WIDE else 4.0 if c in NARROW else OTHER for c in text)

@@ -72,7 +72,7 @@ class CellPage:
 
 @dataclass(frozen=True)
 class Finishing:
-    """files: how to get those that the runs need and the project does not bring."""
+    """How to make the missing runs. files: how to get those that the runs need and the project does not ship."""
 
     files: tuple[str, ...]
     command: str
@@ -118,13 +118,13 @@ def cell_page(
 
 
 def command(evidence: Evidence, cell: Cell) -> str:
-    """What trains the cell, with the other methods of its experiment and the teachers that they need."""
+    """The command that trains the cell, the other methods of its experiment and the teachers that they need."""
     seeds = ",".join(map(str, cell.seeds)) + ("," if len(cell.seeds) == 1 else "")
     return shlex.join([*_run(evidence), "--only", cell.experiment, "--seeds", seeds])
 
 
 def finishing(evidence: Evidence, pages: Sequence[CellPage]) -> Finishing | None:
-    """What makes the runs that are missing; None where all have ended."""
+    """What makes the missing runs; None if all have ended."""
     left = [page.cell for page in pages if page.missing]
     files = dict.fromkeys(problem.mend for problem in missing_assets(left, Assets(opponents())))
     only = [word for id_ in dict.fromkeys(cell.experiment for cell in left) for word in ("--only", id_)]
@@ -147,7 +147,7 @@ def _scored(suite: Suite, cell: Cell, index: int, finished: Mapping[int, Record]
 
 
 def charts(suite: Suite, page: CellPage) -> list[dict[str, Any]]:
-    """A chart's curves for each scenario; none where nothing has finished."""
+    """A chart's curves for each scenario; none if nothing has finished."""
     return [
         panel(suite["scenario", id_], {r.seed: r.numbers.scores[index] for r in page.finished}, page.cell.unit)
         for index, id_ in enumerate(page.cell.scenarios)
@@ -176,7 +176,7 @@ def _protocol(evidence: Evidence, cell: Cell) -> Iterable[Row]:
     yield Row("seeds", ", ".join(map(str, cell.seeds)), kind, source)
     for id_, scored in zip(cell.scenarios, cell.scored, strict=True):
         params = ", ".join(f"{key} = {value}" for key, value in scored.params.items())
-        text = f"{scored.family}, version {scored.version}; {params}; {scored.episode_limit} steps an episode"
+        text = f"{scored.family}, version {scored.version}; {params}; {scored.episode_limit} steps per episode"
         yield Row(f"environment of {id_}", text, "", suite["scenario", id_].where)
     algorithm = cell.settings["algorithm"]
     yield Row("algorithm", f"{algorithm['name']}, version {algorithm['version']}", "", "")

@@ -16,7 +16,7 @@ from bench.verdict import Verdict
 
 @dataclass(frozen=True)
 class Night:
-    """What one nightly check came to. causes: what broke; nothing where nothing did."""
+    """The outcome of one nightly check. causes: what broke; empty if nothing did."""
 
     night: str
     causes: tuple[str, ...]
@@ -28,7 +28,7 @@ class Night:
 
 @dataclass(frozen=True)
 class Moved:
-    """A reference of the nightly check that was put in place."""
+    """A reference of the nightly check that was moved."""
 
     what: str
     when: str
@@ -38,7 +38,7 @@ class Moved:
 
 @dataclass(frozen=True)
 class News:
-    """before: another site's folder, with whose verdicts these are compared; None where none was named."""
+    """before: another site's folder, whose verdicts these are compared with; None if none was named."""
 
     nights: tuple[Night, ...] = ()
     moved: tuple[Moved, ...] = ()
@@ -47,7 +47,7 @@ class News:
 
 @dataclass(frozen=True)
 class Turned:
-    """A claim whose word is another one now."""
+    """A claim whose verdict has changed."""
 
     page: SuitePage
     verdict: Verdict
@@ -58,9 +58,9 @@ QUIET = News()
 
 
 def turned(before: Path, pages: Sequence[SuitePage]) -> Iterator[Turned]:
-    """Claims of both sites, by id and experiment. Raises SiteError where there is no site."""
+    """Claims of both sites, by id and experiment, whose verdicts differ. Raises SiteError if there is no site."""
     if not (before / "site.json").is_file():
-        raise SiteError(f"{before}: is no site of `bench leaderboard`; name the folder of one with --since")
+        raise SiteError(f"{before}: no site of `bench leaderboard`; name the folder of one with --since")
     for page in pages:
         then = _verdicts(before / names.tables_file(page.suite.id, page.profile, "json"))
         for v in page.claims:
@@ -70,11 +70,11 @@ def turned(before: Path, pages: Sequence[SuitePage]) -> Iterator[Turned]:
 
 
 def _verdicts(path: Path) -> dict[tuple[str, str], str]:
-    """Claims' words of a site; none where it lacks the suite. Raises SiteError."""
+    """The verdicts on a site's claims; none if it lacks the suite. Raises SiteError."""
     try:
         rows = json.loads(read_bytes(path, MOST_BYTES))["rows"]
         return {(str(r["id"]), str(r["experiment"])): str(r["verdict"]) for r in rows if r.get("says") and r["verdict"]}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise SiteError(f"{path}: is not what `bench leaderboard` wrote; build that site again") from error
+        raise SiteError(f"{path}: not what `bench leaderboard` wrote; build that site again") from error

@@ -55,10 +55,11 @@ def levels(scenario: Scenario) -> dict[str, float]:
 
 
 def series(name: str, curves: Mapping[int, Curve], unit: Unit) -> dict[str, Any]:
-    """One curve of every seed; a seed has gaps at points that only others have, and so has the mean.
+    """One curve of every seed. A seed has gaps at points that only others have, and so has the mean.
 
-    Of more than MOST_POINTS points every so many are kept, the first and the last among them. Of losses the mean
-    alone is kept where there is one: records have the rest. n: how many seeds. half: of the interval about the mean.
+    If there are more than MOST_POINTS points, so many are kept, evenly spaced from the first to the last. Of losses
+    only the mean is kept if there is one; records have the rest. n: how many seeds. half: half the width of the
+    interval about the mean.
     """
     at = next(iter(curves.values())).at(unit)
     if any(curve.at(unit) != at for curve in curves.values()):
@@ -78,7 +79,7 @@ def series(name: str, curves: Mapping[int, Curve], unit: Unit) -> dict[str, Any]
 
 
 def _on(points: tuple[int, ...], curve: Curve, unit: Unit) -> Floats:
-    """The curve's means at these points [P], NaN where it has none."""
+    """The curve's means at these points [P]; NaN where it has none."""
     if curve.at(unit) == points:
         return np.array(curve.mean, dtype=float)
     own = dict(zip(curve.at(unit), curve.mean, strict=True))
@@ -90,7 +91,7 @@ def _rows(values: Floats) -> list[list[float | None]]:
 
 
 def _row(values: Floats) -> list[float | None]:
-    """Rounded to DIGITS significant digits; powers of ten are exact, so that each is the float nearest its digits."""
+    """Rounded to DIGITS significant digits; powers of ten are exact, so each is the float nearest its digits."""
     known = np.isfinite(values) & (values != 0)
     places = np.zeros(len(values))
     places[known] = DIGITS - 1 - np.floor(np.log10(np.abs(values[known])))

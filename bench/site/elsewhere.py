@@ -1,4 +1,4 @@
-"""What a suite's page says of methods from elsewhere, and of results that were only imported."""
+"""What a suite's page says about methods from elsewhere, and about results that were only imported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Entrant:
 
 @dataclass(frozen=True)
 class ImportedScore:
-    """A method that was not run here, in a scenario. score: of its final scores, as its makers evaluated it."""
+    """A method that was not run here, in a scenario. score: its mean final score, as its makers evaluated it."""
 
     method: str
     scenario: str
@@ -36,7 +36,7 @@ def compared_entrants(evidence: Evidence, entered: Sequence[Entry]) -> list[Entr
 
 
 def imported_scores(evidence: Evidence) -> list[ImportedScore]:
-    """Of every import for the suite, in order."""
+    """The scores of every import for the suite, in order."""
     return [
         ImportedScore(own.label(method), s, mean_interval([*scores.values()]), len(scores), in_words(own.protocol))
         for own in imports(evidence.store.root).of_suite(evidence.suite.id)

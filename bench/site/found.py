@@ -25,7 +25,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Forest:
-    """Headline and robust claims of all papers. half: of the axis, in margins. missing: those without any run."""
+    """Headline and robust claims of all papers. half: half the axis, in margins. missing: claims without any run."""
 
     rows: tuple[Row, ...]
     half: int
@@ -57,7 +57,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Of one paper. judged: claims with a run, of all that runs can speak to."""
+    """How much of one paper was run. judged: how many of its claims have a run."""
 
     page: SuitePage
     parts: tuple[Part, ...]
@@ -75,7 +75,10 @@ class Newest:
 
 
 def forest(pages: Sequence[SuitePage]) -> Forest:
-    """pages: of every suite, at the papers' own budgets in the primary reading; headlines come first in each."""
+    """The claims to plot, headlines first in each suite.
+
+    pages: of every suite, at the papers' own budgets in the primary reading.
+    """
     chosen = [(page, v) for page in pages for v in sorted(page.claims, key=lambda v: not v.headline) if _told(v)]
     ran = [(page, v, placed(page.suite, v)) for page, v in chosen if v.ran]
     half = reach(own for _, _, own in ran if own is not None)
@@ -84,7 +87,7 @@ def forest(pages: Sequence[SuitePage]) -> Forest:
 
 
 def _told(verdict: Verdict) -> bool:
-    """Whether a claim is one of the abstract or the conclusion, or comes to the same in all readings."""
+    """Whether a claim is from the abstract or the conclusion, or has the same answer in all readings."""
     return verdict.headline or verdict.robust is not None
 
 
@@ -105,6 +108,6 @@ def _budget(page: SuitePage) -> str:
 
 
 def newest(pages: Sequence[SuitePage]) -> Newest | None:
-    """The run that was started last, and where it stands; None where nothing was run."""
+    """The run that was started last, and its page and cell; None if nothing was run."""
     found = [Newest(page, cell, record) for page in pages for cell in page.cells for record in cell.finished]
     return max(found, key=lambda own: (own.record.provenance.started, own.record.run), default=None)

@@ -1,4 +1,4 @@
-"""Learning curves of all methods of an experiment on one axis: what a page draws, its seeds apart, and a picture."""
+"""Learning curves of all methods of an experiment on one axis: what a page draws, the seeds apart, and a picture."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 NAMES = ("evaluation", "training")  # the first that any method has is shown first
 LINES = ("-", "--", ":")  # once the colours are used up
-SEEDS = ("seeds", "values")  # what a page asks for when a reader does
+SEEDS = ("seeds", "values")  # what a page loads only when a reader asks for it
 LONGEST = 26  # letters of a name in a legend
 WIDTH, PANEL = 6.0, 2.4  # inches: a picture, a panel of it
 
@@ -52,7 +52,7 @@ class Joint:
 
     @property
     def name(self) -> tuple[str, ...]:
-        """What tells it from the suite's others."""
+        """What tells the chart from the suite's other charts."""
         return tuple(filter(None, (self.experiment, self.place.scenario, self.place.group)))
 
     @property
@@ -113,7 +113,7 @@ class Joint:
 
 
 def joint_charts(evidence: Evidence, entered: Sequence[Entry]) -> Iterator[Joint]:
-    """One for each place of each experiment in which anything has finished."""
+    """One chart for each place of each experiment in which anything has finished."""
     for experiment in evidence.suite.experiment:
         for place in (place for id_ in experiment.scenarios for place in experiment.places(id_)):
             if chart := _chart(evidence, experiment, place, entered):
@@ -161,13 +161,16 @@ def _line(evidence: Evidence, method: str, cell: Cell, scenario: str, name: str,
 
 
 def _label(line: Line) -> str:
-    """With how many seeds; a picture has room for so much."""
+    """The method's name, cut to the room that a picture has, and its number of seeds."""
     name = visible(line.method)
     return f"{name if len(name) <= LONGEST else name[: LONGEST - 1] + '…'} ({line.own['n']})"
 
 
 def _shown(line: Line, first: Line) -> dict[str, Any]:
-    """Of a single seed its own curve. Where its points lie is said where the first line's do not lie there."""
+    """What a page draws of a line; a single seed's own curve serves as the mean.
+
+    The points' places are left out if they are those of the first line.
+    """
     own = line.own
     found = {"method": line.method, "n": own["n"], "mean": _mean(own)}
     found |= {} if line is not first and own["at"] == first.own["at"] else {"at": own["at"]}

@@ -1,4 +1,4 @@
-"""File names and addresses of pages. Ids come from outside: none of them may leave the site or hide another."""
+"""File names and addresses of pages. Ids come from outside: none of them may lead out of the site or hide another."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Column:
-    """A suite in a table of the overview. board: None where nothing of this kind is declared."""
+    """A suite in a table of the overview. board: None if nothing of this kind is declared."""
 
     page: SuitePage
     board: Board | None
@@ -26,7 +26,7 @@ class Column:
         return next((r for r in self.board.rows if r.method == method), None) if self.board else None
 
     def elsewhere(self, method: str) -> str:
-        """Why a method of the suite has no row here: its other boards have it, or nothing; nothing of any other."""
+        """Why a method of the suite has no row here: another board has it, or none does. "" for other methods."""
         apart = self.board is not None and self.board.kind != "reference"
         if apart or not any(method in e.methods for e in self.page.suite.experiment):
             return ""
@@ -36,7 +36,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Overview:
-    """What was found in all papers; then one row a method, one column a suite, and what stands apart."""
+    """What was found in all papers; then tables with one row per method, one column per suite, reference first."""
 
     pages: tuple[SuitePage, ...]
     forest: Forest
@@ -53,14 +53,14 @@ class Overview:
 
     @property
     def finding(self) -> str:
-        """In a sentence, for link previews."""
+        """The finding in one sentence, for link previews."""
         runs = sum(part.page.runs for own in self.coverage for part in own.parts[:1])
         judged = sum(own.judged for own in self.coverage)
         return f"{judged} claims of {len(self.pages)} papers judged on {runs:,} runs at the papers' own budgets."
 
     @staticmethod
     def methods(columns: Sequence[Column]) -> list[str]:
-        """Every method of these columns, those with a number first; at the papers' budgets all that the suites have."""
+        """Every method of these columns, those with a number first; at the papers' own budgets all that suites have."""
         rows = [row for column in columns for row in (column.board.rows if column.board else ())]
         ran = {row.method for row in rows if any(final.seeds for final in row.finals)}
         reference = [column for column in columns if column.board is None or column.board.kind == "reference"]

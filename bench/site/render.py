@@ -157,7 +157,7 @@ class Renderer:
 
 
 def in_its_readings(v: Verdict) -> str:
-    """A word to choose claims by: what becomes of it in the readings that were run."""
+    """A word to filter claims by: how a claim fares in the readings that were run."""
     if v.holds_in is None or v.holds_in[1] < 2:
         return "one_alone"
     outcomes = {one.outcome for one in v.readings if one.outcome is not None}

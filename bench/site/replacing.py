@@ -4,9 +4,9 @@
     .<name>.new      beside it: the one that is being built, with a file that says so
     .<name>.old      beside it: the one before, until the new one is in place and this one is deleted
 
-Of a site only those files are deleted that its own list names with the content that it states. So a list that somebody
-else wrote deletes nothing that it does not know word for word. Whoever comes after a kill puts an old site back that
-has no successor, and clears away what else was left.
+A file of a site is deleted only if the site's own list names it, with the content that the list states. So a list that
+somebody else wrote deletes nothing that it does not know word for word. After a kill, the next command puts back an old
+site that has no successor, and clears away what else was left.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class SiteError(Exception):
 
 @contextlib.contextmanager
 def replaced(out: Path) -> Iterator[Path]:
-    """An empty folder, which takes the place of `out` when the block ends well. Raises SiteError, OSError."""
+    """An empty folder that takes the place of `out` when the block succeeds. Raises SiteError, OSError."""
     require_replaceable(out)
     out = Path(os.path.abspath(out))
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def replaced(out: Path) -> Iterator[Path]:
 
 
 def require_replaceable(out: Path) -> None:
-    """Raises SiteError where no site may take the place of what is there."""
+    """Raises SiteError if no site may take the place of what is there."""
     if holds_home(out):
         raise SiteError(f"{out}: {HOLDS_HOME} with --out")
     _refuse(Path(os.path.abspath(out)))
@@ -73,7 +73,7 @@ def seal(folder: Path, about: Mapping[str, object], files: Mapping[str, str]) ->
 
 @contextlib.contextmanager
 def _alone(out: Path) -> Iterator[None]:
-    """While no other command replaces a folder there. Raises SiteError."""
+    """A context in which no other command replaces a folder there. Raises SiteError."""
     folder = os.open(out.parent, os.O_RDONLY)
     try:
         try:
@@ -86,7 +86,7 @@ def _alone(out: Path) -> Iterator[None]:
 
 
 def _refuse(out: Path) -> None:
-    """Only nothing, an empty folder or a site is ever replaced: no file may be there that no build of a site wrote."""
+    """Raises SiteError unless `out` is missing, empty or a site: every file there must be from a build of a site."""
     if out.is_dir() and not out.is_symlink():
         if foreign := next(_foreign(out), None):
             held = f"holds other files than a site: {foreign.relative_to(out)}"
@@ -96,7 +96,7 @@ def _refuse(out: Path) -> None:
 
 
 def _clear(left: Path) -> None:
-    """Delete what an earlier command left: a site of before, or one that was being built. Raises SiteError."""
+    """Delete what an earlier command left: a former site, or one that was being built. Raises SiteError."""
     if not left.is_symlink() and (left / UNDER_WAY).is_file():
         shutil.rmtree(left)
     if not left.exists() and not left.is_symlink():
@@ -109,7 +109,7 @@ def _clear(left: Path) -> None:
                 path.unlink()
     (left / MANIFEST).unlink(missing_ok=True)  # last, for it says what may be deleted
     for folder, _, _ in os.walk(left, topdown=False):
-        os.rmdir(folder)  # what came here meanwhile keeps it
+        os.rmdir(folder)  # fails if a file came here meanwhile
 
 
 def _foreign(folder: Path) -> Iterator[Path]:
@@ -124,7 +124,7 @@ def _foreign(folder: Path) -> Iterator[Path]:
 
 
 def _listed(manifest: Path) -> dict[str, str]:
-    """SHA-256 by address of the files of the site that a manifest belongs to; none where it is no manifest."""
+    """SHA-256 by address of the files of the site that a manifest belongs to; none if it is no manifest."""
     try:
         files = json.loads(read_bytes(manifest, MOST_BYTES))["files"]
         return {str(name): str(stated) for name, stated in files.items()}

@@ -1,4 +1,4 @@
-"""What a site is told beside its suites and results: where it will stand, and where the project does."""
+"""What a site is told beside its suites and results: its own address and the project's."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ SCHEMES = ("https://", "http://")
 
 @dataclass(frozen=True)
 class Settings:
-    """Addresses without a slash at their end; nothing where none is known, and then nothing links there.
+    """Addresses without a slash at their end. An unknown one is "", and nothing links there.
 
-    repository: the project's, in whose form as GitHub has it commits, files and issues are linked. address: of the site
-    itself, without which link previews name their picture relative to the page. pictures: whether there are PNG files.
+    repository: the project's; links to commits and files have GitHub's form. issues: the project's. address: the site's
+    own; without it link previews name their picture relative to the page. pictures: whether there are PNG files.
     """
 
     repository: str = ""
@@ -33,7 +33,7 @@ class Settings:
 
     @property
     def submit(self) -> str:
-        """A form for a result."""
+        """The address of a form for a result."""
         return f"{self.issues}/new?template=result.yml" if self.issues else ""
 
 

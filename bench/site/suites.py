@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class SuitePage:
     """A suite's results under a profile, or under another reading: then `profile` is "reading-" and its id.
 
-    boards: those of which anything was run.
+    boards: those with any run.
     """
 
     suite: Suite
@@ -47,7 +47,7 @@ class SuitePage:
     untestable: tuple[Claim, ...]
     transfer: tuple[TransferMetric, ...]
     entrants: tuple[Entrant, ...]
-    imported: tuple[ImportedScore, ...]  # with the reference profile alone: they have no budget of ours
+    imported: tuple[ImportedScore, ...]  # only with the reference profile: they have no budget of ours
     cells: tuple[CellPage, ...]
     finishing: Finishing | None
     waiting: tuple[Waiting, ...]
@@ -62,7 +62,7 @@ class SuitePage:
 
     @property
     def judged(self) -> tuple[Verdict, ...]:
-        """Claims of which anything was run."""
+        """Claims with any run."""
         return tuple(v for v in self.claims if v.ran)
 
     @property
@@ -71,11 +71,11 @@ class SuitePage:
 
     @property
     def finding(self) -> tuple[str, str, str]:
-        """What became of it, in three sentences."""
+        """The paper's outcome in three sentences."""
         return finding(self.claims, self.runs, self.asked, directions=self.reduced)
 
     def score_cell(self, value: Printed) -> str | None:
-        """The key of the cell that a printed value is compared with; None where there is none, or several."""
+        """The key of the cell that a printed value is compared with; None if there is none or several."""
         home = (value.experiment, value.method)
         found = {
             own.cell.key
@@ -87,7 +87,7 @@ class SuitePage:
 
     @property
     def forms(self) -> tuple[str, ...]:
-        """As which the tables can be downloaded; JSON and Markdown, the largest, at the papers' own budgets alone."""
+        """The formats of the tables to download; JSON and Markdown, the largest, only at the papers' own budgets."""
         return ("csv", "latex") if self.reduced else ("csv", "json", "latex", "md")
 
     def card(self) -> Figure:
@@ -99,7 +99,7 @@ class SuitePage:
 
     @property
     def judged_tables(self) -> tuple[PaperTable, ...]:
-        """Those of which anything was run."""
+        """Tables with any run."""
         return tuple(own for own in self.tables if _judged(own))
 
     @property
@@ -108,7 +108,7 @@ class SuitePage:
 
     @property
     def ran(self) -> tuple[CellPage, ...]:
-        """Cells with a run, which have pages."""
+        """Cells with a run; these have pages."""
         return tuple(own for own in self.cells if own.ran)
 
     @property
@@ -117,16 +117,16 @@ class SuitePage:
 
     @property
     def compared(self) -> tuple[Verdict, ...]:
-        """Claims of which more than one reading was run."""
+        """Claims with more than one reading that was run."""
         return tuple(v for v in self.claims if v.holds_in is not None and v.holds_in[1] > 1)
 
     def robust(self, answer: str) -> tuple[Verdict, ...]:
-        """Claims that come to this, yes or no, in every reading that was run, of two at least."""
+        """Claims with this answer, yes or no, in every reading that was run, and in at least two."""
         return tuple(v for v in self.compared if v.robust == answer)
 
     @property
     def all_tables(self) -> Tables:
-        """What the files of tables hold: the page's own."""
+        """The page's tables, for its files to download."""
         return Tables(self.tables, self.claims, self.boards, self.transfer)
 
     @property
@@ -135,7 +135,7 @@ class SuitePage:
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """Deviations of anything that was run, each once."""
+        """Deviations of all cells that were run, each once."""
         return tuple(dict.fromkeys(n for page in self.cells if page.finished for n in page.notes))
 
     @property
@@ -153,12 +153,12 @@ class SuitePage:
 
     @property
     def reading(self) -> bool:
-        """Whether it is of another reading than the primary one."""
+        """Whether the page is of another reading than the primary one."""
         return self.profile.startswith("reading-")
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """What is missing before anything of it can run; nothing where something can."""
+        """What is missing before anything of the suite can run; nothing if something can."""
         return tuple(needs(self.suite))
 
     @property
@@ -168,7 +168,7 @@ class SuitePage:
 
     @property
     def checkable(self) -> int:
-        """Findings that the printed numbers say something of."""
+        """How many findings the printed numbers can check."""
         return len(self.findings) - self.audited["not_checkable"] - self.audited["conflict"]
 
 
@@ -215,7 +215,7 @@ def _cells(evidence: Evidence, verdicts: Sequence[Verdict]) -> list[CellPage]:
 
 
 def cpu_seconds(page: CellPage) -> float | None:
-    """Of a seed, the median."""
+    """CPU seconds per seed, the median."""
     return statistics.median(r.provenance.cpu_s for r in page.finished) if page.finished else None
 
 

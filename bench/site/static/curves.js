@@ -21,7 +21,7 @@
     return Object.assign(own, { low: away(-1), high: away(1) });
   }
 
-  /* Columns as uPlot wants them: x, the seeds, then mean, low and high where there are such. */
+  /* Columns as uPlot wants them: x, the seeds, then mean, low and high if they exist. */
   function columns(series) {
     const more = ["mean", "low", "high"].filter((name) => series[name]);
     return { data: [series.at, ...series.values, ...more.map((name) => series[name])], more };

@@ -1,4 +1,4 @@
-/* All methods of an experiment on one axis: means with their intervals; seeds come from a file of their own when asked for. */
+/* All methods of an experiment on one axis: means with their intervals. Seeds come from a file of their own when asked for. */
 "use strict";
 (() => {
   const { colour, written, levels, ends, AXES, HEIGHT } = window.curves;
@@ -151,7 +151,7 @@
     if (!charts.has(box.id)) charts.set(box.id, new Joint(box, JSON.parse(box.querySelector("script").textContent)));
   }
 
-  /* A chart is drawn when it is first seen, or all are printed: a paper has many. */
+  /* A chart is drawn when it is first seen, or when the page is printed: a paper has many. */
   const boxes = document.querySelectorAll(".joint");
   const seen = new IntersectionObserver((entries) => entries.filter((own) => own.isIntersecting).forEach((own) => show(own.target)), { rootMargin: "200px" });
   boxes.forEach((box) => seen.observe(box));

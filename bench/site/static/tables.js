@@ -9,7 +9,7 @@
     return numeric ? (text === "" ? null : Number(text)) : text.toLowerCase();
   }
 
-  /* What has no number stays at the end, whichever way is sorted. */
+  /* A row without a number stays at the end in either order. */
   function compare(a, b, down) {
     if (a === null || b === null) return (a === null) - (b === null);
     const order = typeof a === "number" ? a - b : a.localeCompare(b, "en", { numeric: true });
@@ -29,7 +29,7 @@
     once(table);
   }
 
-  /* A sentence that rows in succession share is shown in the first of them alone. */
+  /* A sentence that successive rows share is shown only in the first of them. */
   function once(table) {
     let before = null;
     for (const row of table.tBodies[0].rows) {
@@ -40,7 +40,7 @@
     }
   }
 
-  /* On a phone a row is a card, whose cells say their column. To a screen reader such a table is none: so roles are named. */
+  /* On a phone a row is a card, whose cells say their column. A screen reader would take it for no table, so roles are named. */
   function cards(table) {
     const labels = [...table.tHead.rows[0].cells].map((head) => {
       const own = head.cloneNode(true);
@@ -85,7 +85,7 @@
     return label;
   }
 
-  /* What a row can be chosen by: `data-facets="code=Verdict;suite=Paper"`, each a data attribute of rows, words apart. */
+  /* What rows can be filtered by: `data-facets="code=Verdict;suite=Paper"`, each a data attribute of rows, a list of words. */
   function facets(table) {
     const named = (table.dataset.facets ?? "code=Verdict").split(";").map((text) => text.split("="));
     const rows = [...table.tBodies[0].rows];
@@ -155,7 +155,7 @@
       state(id, Object.fromEntries(Object.entries(controls).map(([key, { value }]) => [key, value])), typed);
     }
 
-    /* From the address; whether it says anything of this table. */
+    /* Take the choices from the address; return whether it has any for this table. */
     function read() {
       const now = stated();
       for (const [key, control] of Object.entries(controls)) control.value = now.get(`${id}.${key}`) ?? "";
