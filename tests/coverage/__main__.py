@@ -51,11 +51,11 @@ def coverage_section(rows: Sequence[intervals.Row], size: Size) -> list[str]:
     return [
         "## What 95% intervals cover",
         "",
-        "Percent of samples whose interval holds the true value. Asked of the intervals that verdicts use: 93 to 97 "
-        "wherever their assumptions hold and n is 5 or more, three Monte-Carlo standard errors aside; n = 3 is shown "
-        "too. Bold: outside of that, at n of 5 or more, whether asked or not.",
+        "Percent of samples whose interval contains the true value. The intervals that verdicts use must reach 93 to "
+        "97 wherever their assumptions hold and n is 5 or more, apart from three Monte-Carlo standard errors; n = 3 is "
+        "shown too. Bold: outside of that range, at n of 5 or more, whether required or not.",
         "",
-        f"Asked and missed: {'; '.join(missed) or 'none'} ({len(asked) * (len(SEEDS) - 1)} cells asked).",
+        f"Required and missed: {'; '.join(missed) or 'none'} (of {len(asked) * (len(SEEDS) - 1)} cells).",
         "",
         f"Samples: {size.many:,} for t intervals ({size.many // 10:,} for 25 tasks), {size.each:,} for Fieller's, "
         f"PRR, times and shared teachers, {size.bootstrapped:,} of {size.resamples:,} resamples each for bootstraps.",
@@ -108,29 +108,30 @@ def verdict_section(rows: Sequence[verdicts.Row], together: Sequence[verdicts.Fa
     return [
         "## How often verdicts are wrong",
         "",
-        f"Percent of {repetitions:,} samples. The scores' standard deviation is .1 (but where it is named) and the "
-        f"margin .1; printed values come from a paper with {verdicts.PAPER} seeds (but where it is named) of the "
-        "better side's distribution, and n are our seeds. The true difference .1 lies on the margin's edge, where "
-        "`reproduced` and `not_reproduced` are both wrong; so does 0 for orderings. Asked: no more than 5% wrong in "
-        "any setting, four Monte-Carlo standard errors aside. Over 5% so measured:",
+        f"Percent of {repetitions:,} samples. The scores' standard deviation is .1 (unless another is named) and the "
+        f"margin .1. Printed values come from a paper with {verdicts.PAPER} seeds (unless another number is named) of "
+        "the better side's distribution, and n is the number of our seeds. The true difference .1 lies on the margin's "
+        "edge, where `reproduced` and `not_reproduced` are both wrong; for orderings 0 does. Required: at most 5% "
+        "wrong in any setting, apart from four Monte-Carlo standard errors. These are over 5% by that measure:",
         "",
         failures(rows, stress=False),
         "",
-        f"(of {asked} settings). With differences that come from more collapsed seeds, or from shapes that differ "
-        "between the sides, beyond what is asked:",
+        f"(of {asked} settings). The following are not required: differences that come from more collapsed seeds, or "
+        "from shapes that differ between the sides. These are over 5%:",
         "",
         failures(rows, stress=True),
         "",
         "### Greatest share of wrong verdicts over all true differences",
         "",
-        "Bold: over 5%. The last columns leave the margin's edge out.",
+        "Bold: over 5%. The last columns exclude the margin's edge.",
         "",
         *summary(rows),
         "",
         "### Several at once",
         "",
-        "Orderings, half or more without a true difference, the others by .3. Wrong: chance of any wrong one among "
-        "headline claims; expected share of wrong ones among the table's. Found: share of the true ones.",
+        "Orderings. Half of them or more have no true difference, the others one of .3. Wrong: for headline claims the "
+        "chance of any wrong answer, for a table the expected share of wrong answers. Found: share of the true "
+        "differences.",
         "",
         *table(["family", "scores", *(f"wrong, n = {n}" for n in SEEDS), *(f"found, n = {n}" for n in SEEDS)], groups),
         "",
@@ -151,10 +152,10 @@ def pair_section(rows: Sequence[pairs.Row], repetitions: int) -> list[str]:
     return [
         "## Pairs",
         "",
-        f"Orderings of two equal means, percent wrong of {repetitions:,} samples, the greater of both directions, "
-        "where the scores of one seed are tied by the correlation r of the normal numbers behind them. The rule: pairs "
-        "of the shared seeds alone, fewer than three decide nothing. *As independent*: Welch's test on all seeds, "
-        "which is not used. Asked of all but the last sides: no more than 5%. Over it: "
+        f"Orderings of two equal means, percent wrong of {repetitions:,} samples, the greater of both directions. "
+        "The normal numbers behind the scores of one seed have the correlation r. The rule: pairs of the shared seeds "
+        "alone; fewer than three decide nothing. *As independent*: Welch's test on all seeds, which is not used. "
+        "Required of all but the last sides: at most 5%. Over it: "
         f"{len(too_often(rows, repetitions))} of {sum(row.asked for row in rows)} rows.",
         "",
         *table(columns, lines),
@@ -168,7 +169,8 @@ def ratio_section(rows: Sequence[pairs.Row], repetitions: int) -> list[str]:
         "### Ratios of pairs",
         "",
         "A retention printed as 1, seed by seed, its true value on the tolerance's lower edge: percent wrong of "
-        f"{repetitions:,} samples, the greater of both directions. Over 5%, four Monte-Carlo standard errors aside: "
+        f"{repetitions:,} samples, the greater of both directions. Over 5%, apart from four Monte-Carlo standard "
+        "errors: "
         f"{'; '.join(f'{row.sides}, r = {row.correlation:g}' for row in too_often(rows, repetitions)) or 'none'}.",
         "",
         *table(["sides", "r", *(f"n = {n}" for n in SEEDS), *bare], lines),
@@ -176,7 +178,7 @@ def ratio_section(rows: Sequence[pairs.Row], repetitions: int) -> list[str]:
 
 
 def too_often(rows: Sequence[pairs.Row], repetitions: int) -> list[pairs.Row]:
-    """Those of which more than 5% is wrong though at most that is asked, four Monte-Carlo standard errors aside."""
+    """Rows with more than 5% wrong where at most 5% is required, apart from four Monte-Carlo standard errors."""
     room = ERROR + verdicts.ROOM * math.sqrt(ERROR * (1 - ERROR) / repetitions)
     return [row for row in rows if row.asked and max(row.rule.values()) > room]
 
@@ -187,9 +189,9 @@ def rate_section(rows: Sequence[rates.Row], repetitions: int) -> list[str]:
     return [
         "## Success rates",
         "",
-        f"Percent wrong of {repetitions:,} samples, the greater of both directions, on the edge of the question; "
-        f"each seed is scored over {rates.EPISODES} episodes. The rule takes episodes, and seeds that may yet "
-        "collapse, into account. *Bare*: t tests on the seeds, where equal scores decide with p = 0; it is not used.",
+        f"Percent wrong of {repetitions:,} samples, the greater of both directions, on the edge of the question. "
+        f"Each seed is scored over {rates.EPISODES} episodes. The rule considers episodes, and seeds that may yet "
+        "collapse. *Bare*: t tests on the seeds, where equal scores decide with p = 0; it is not used.",
         "",
         *table(columns, lines),
     ]
@@ -200,8 +202,8 @@ def typical_section(rows: Sequence[rates.Row], repetitions: int) -> list[str]:
     return [
         "## The typical seed",
         "",
-        "How often the typical seed's answer is wrong where a seed of either side is as often the better one, percent "
-        f"of {repetitions:,} samples, the greater of both directions. Asked: no more than 5%, whatever the shapes.",
+        "Percent wrong answers of the typical seed if each side's seed is equally often the better one, of "
+        f"{repetitions:,} samples, the greater of both directions. Required: at most 5%, whatever the shapes.",
         "",
         *table(["samples", "scores", *(f"n = {n}" for n in SEEDS)], lines),
     ]
@@ -218,22 +220,22 @@ def look_section(repetitions: int) -> list[str]:
     return [
         "## Seeds added until decided",
         "",
-        "Peeking: an ordering of two equal means, normal seeds, one-sided 5% each time. Where it is open, the seeds "
-        "that would decide are trained and it is asked again. *One more*: after one such look more, percent wrong, the "
-        f"greater of both directions. *Followed*: on and on, up to {looks.CAP} seeds, percent wrong in either. "
-        f"{repetitions:,} samples.",
+        "Peeking: an ordering of two equal means, normal seeds, one-sided 5% each time. If it is open, the seeds that "
+        "would decide are trained and it is judged again. *One more*: percent wrong after one more look, the greater "
+        f"of both directions. *Followed*: percent wrong in either direction with repeated looks up to {looks.CAP} "
+        f"seeds. {repetitions:,} samples.",
         "",
         *table(["samples", "seeds at first", "one more", "followed"], peeks),
         "",
         f"Declared looks at {', '.join(map(str, looks.LOOKS))} seeds a side, each judged at Pocock's constant for 5% "
-        f"over all, {looks.nominal_level(looks.LOOKS):.5f}; the first answer stands. Where both answers are wrong, no "
-        "more than 5% of each is asked, four Monte-Carlo standard errors aside. Over it: "
+        f"over all, {looks.nominal_level(looks.LOOKS):.5f}; the first answer stands. Where both answers are wrong, "
+        "each must be at most 5%, apart from four Monte-Carlo standard errors. Over it: "
         f"{'; '.join(f'{row.question}, {row.scores}' for row in over) or 'none'} "
         f"(of {sum(row.asked for row in rows)} rows).",
         "",
         *table(["question", "scores", "yes, %", "no, %", "seeds on average"], told),
         "",
-        "Several headline claims, orderings of equal means, asked at the same looks: chance that any is called "
+        "Several headline claims, orderings of equal means, judged at the same looks: chance that any is called "
         "reproduced. *Constant*: Pocock's at the level that Holm's correction leaves, which is used. *Divided*: his "
         "constant for one claim, divided; it is not used.",
         "",
@@ -256,21 +258,22 @@ def night_section(histories: int) -> list[str]:
         "",
         "The rule is that of [nightly](nightly.md): the latest "
         f"{nights.WINDOW} fresh seeds of every cell against the accepted and the pinned reference, exact rank-sum "
-        f"tests that share {percent(nights.FALSE_ALARM)}% a night. Asked: at most {percent(nights.ASKED)}% of clean "
+        f"tests that share {percent(nights.FALSE_ALARM)}% a night. Required: at most {percent(nights.ASKED)}% of clean "
         "nights raise an alarm, by the upper 95% bound. Over it: "
         f"{len(over)} of {len(rates)} settings. Each row: {rates[0].nights:,} clean nights, {nights.NIGHTS} of each "
-        "history, from the first after the references on; the bound takes histories as independent, not nights.",
+        "history, starting with the first after the references. The bound assumes that histories are independent, not "
+        "nights.",
         "",
         *table([*columns, "scores", "false alarms, %", "upper bound, %"], told),
         "",
-        "The smallest shift of one cell's mean that is seen with 80% power, in standard deviations of a seed, where so "
-        "many latest seeds have it; normal seeds, against the accepted reference. A dash: so few seeds cannot reach "
-        "the level.",
+        "The smallest shift of one cell's mean that is detected with 80% power, in standard deviations of a seed, if "
+        "this number of latest seeds have it; normal seeds, against the accepted reference. A dash: so few seeds "
+        "cannot reach the level.",
         "",
         *table([*columns, *(f"{n} seeds" for n in sizes)], shifts),
         "",
         "Slow drift: one of "
-        f"{nights.SETTINGS[1].cells} cells loses so many standard deviations a night for 60 nights, and the baseline "
+        f"{nights.SETTINGS[1].cells} cells loses this many standard deviations a night for 60 nights, and the baseline "
         "is accepted anew every 6. Seen: percent of histories; nights: the median until its first alarm, 60 for none.",
         "",
         *table(["drift a night", "against", "seen", "nights"], drifts),
@@ -291,14 +294,14 @@ def document(size: Size, repetitions: int, histories: int) -> str:
     lines = [
         "# Coverage and error rates",
         "",
-        "Written by `tox run -e coverage`, seeded; do not edit. What the verdicts are is in "
-        "[verdicts](verdicts.md), the simulations are in [tests/coverage](../tests/coverage).",
+        "Written by `tox run -e coverage`, seeded; do not edit. [Verdicts](verdicts.md) explains the verdicts; the "
+        "simulations are in [tests/coverage](../tests/coverage).",
         "",
         "Scores: *normal*; *bounded, skewed*, a beta distribution against the ceiling of 1 (skewness -1); "
         f"*bimodal*, {percent(LOW_SHARE)[:-2]}% of seeds {GAP:g} lower than the rest, which then lie close "
         "together; *heavy tails*, Student's t with "
         f"{TAILS:g} degrees of freedom; *rare collapses*, {100 * RARE_SHARE:.0f}% of seeds {RARE_FALL:g} lower; *long "
-        "left tail*, a lognormal of sigma 1 turned round. *Against steady*: the other side is normal with a standard "
+        "left tail*, a reversed lognormal of sigma 1. *Against steady*: the other side is normal with a standard "
         f"deviation of {STEADY:g}. n seeds often show one mode only, and no method can tell from them that there is "
         "another: t intervals assume that this does not happen. Times to a threshold are *lognormal*.",
         "",
