@@ -289,3 +289,38 @@ def test_a_change_in_a_unit_that_nothing_counts_by_is_refused(tiny: Suite, setti
         make_plan(tiny, Selection(settings=(setting,)))
     for text in said:
         assert text in str(caught.value)
+
+
+def test_settings_of_a_scenario_change_no_other_cell(tiny: Suite) -> None:
+    """They enter the key of the cells that are trained on it, and of their students."""
+    table = 'layout_agents = { value = 3, source = "a" }\n'
+    own = table + '[method.hyperparameters_on.two]\nlr = { value = 0.5, source = "a guess", kind = "assumed" }\n'
+    text = TINY.replace(table, own, 1)
+    assert text != TINY
+    suite = parse(text.encode(), "on.toml")
+    before, after = plan_of(tiny), plan_of(suite)
+    keys = [{cell.label: cell.key for cell in plan.cells} for plan in (before, after)]
+    assert {label for label in keys[0] if keys[0][label] != keys[1][label]} == {
+        "base on two",
+        "init on three",
+        "student on three",
+    }
+    cell = next(cell for cell in after.cells if cell.label == "base on two")
+    assert cell.settings["hyperparameters"]["lr"] == 0.5
+    assert [note.says for note in cell.notes if note.id == "lr"] == ["lr = 0.5: a guess"]
+    assert not [note for own in after.cells if own.label == "base on three" for note in own.notes if note.id == "lr"]
+    (changed,) = {
+        cell.settings["hyperparameters"]["lr"]
+        for cell in plan_of(suite, settings=("base.lr=0.3",)).cells
+        if cell.method == "base"
+    }
+    assert changed == 0.3
+
+
+def test_a_reading_changes_settings_on_every_scenario() -> None:
+    table = 'layout_agents = { value = 3, source = "a" }\n'
+    own = table + '[method.hyperparameters_on.two]\nlr = { value = 0.5, source = "b" }\n'
+    reading = '[[reading]]\nid = "slow"\nsays = "slower"\nkind = "assumption"\n'
+    reading += 'methods.base.lr = { value = 0.1, source = "c" }\n'
+    suite = parse((TINY.replace(table, own, 1) + reading).encode(), "on.toml").under("slow")
+    assert suite.settings("base", "two")["lr"].value == suite.settings("base", "three")["lr"].value == 0.1

@@ -401,3 +401,48 @@ def test_a_budget_of_one_who_does_not_take_part_is_refused() -> None:
     assert 'experiment[source].budget_of\n    got      "student"' in message
     two = changed("budget = { episodes = 8 }", "budget = [{ episodes = 8 }, { episodes = 4 }]")
     assert "budget: one table per unit" in refused(two)
+
+
+def on_two(**changes: str) -> str:
+    """The tiny suite, whose baseline learns with lr = 0.5 on scenario two, or with other words."""
+    table = 'layout_agents = { value = 3, source = "a" }\n'
+    text = '[method.hyperparameters_on.two]\nlr = { value = 0.5, source = "b", kind = "assumed" }\n'
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    return changed(table, table + text)
+
+
+def test_settings_of_a_scenario() -> None:
+    """They hold there alone, for those that extend the method, too, unless these state their own."""
+    suite = parse(on_two().encode(), "on.toml")
+    assert suite.settings("base", "two")["lr"].value == suite.settings("student", "two")["lr"].value == 0.5
+    assert suite.settings("base")["lr"].value == suite.settings("base", "three")["lr"].value == 0.01
+    stating = on_two().replace("alpha_start = {", 'lr = { value = 0.2, source = "c" }\nalpha_start = {')
+    assert parse(stating.encode(), "on.toml").settings("student", "two")["lr"].value == 0.2
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"0.5": "-0.5"}, ["method[base].hyperparameters_on.two.lr", "-0.5", "a number, above 0"]),
+        ({"lr =": "lrr ="}, ["method[base].hyperparameters_on.two.lrr", "the unknown key", 'did you mean "lr"']),
+        ({"two": "tow"}, ["method[base].hyperparameters_on", '"tow"', 'did you mean "two"']),
+        ({', source = "b"': ""}, ["method[base].hyperparameters_on.two.lr.source", "add the key"]),
+    ],
+)
+def test_a_mistake_in_settings_of_a_scenario_is_named_once(changes: dict[str, str], said: list[str]) -> None:
+    message = refused(on_two(**changes))
+    assert "bad.toml: 1 problem" in message
+    for words in said:
+        assert words in message
+
+
+def test_settings_of_a_scenario_need_runs_of_their_own() -> None:
+    unused = on_two().replace('scenarios = ["two"]', 'scenarios = ["three"]')
+    message = refused(unused)
+    assert "method[base].hyperparameters_on" in message
+    assert 'trained on: "three"' in message
+    together = on_two().replace('scenarios = ["two"]', 'scenarios = ["two", "three"]')
+    message = refused(together)
+    assert "experiment[source].training_sets" in message
+    assert '"lr" of "base" by scenario in "two"' in message

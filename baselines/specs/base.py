@@ -122,8 +122,13 @@ class Hyperparameters(BaseModel, ABC):
         """Episodes that are played together, under one policy; a budget in episodes is a whole number of rounds."""
 
     def round_of(self, unit: Unit) -> int:
-        """What of a unit every round takes, so that budget and recording are whole numbers of it; 1: it varies."""
+        """What of a unit budget and recording must be whole numbers of, since every round takes it; 1: of nothing."""
         return self.round_episodes if unit == "episodes" else 1
+
+    def longest_round(self, unit: Unit, episode_limit: int) -> int:
+        """The most of a unit that a round takes: a point of a curve covers at least so much."""
+        whole_episodes = unit == "steps" and not self.plays_steps
+        return self.round_episodes * episode_limit if whole_episodes else self.round_of(unit)
 
     @property
     def plays_steps(self) -> bool:

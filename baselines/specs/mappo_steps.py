@@ -43,7 +43,8 @@ class StepsMAPPO(MAPPO):
     def plays_steps(self) -> bool:
         return True
 
-    def round_of(self, unit: Unit) -> int:
+    def longest_round(self, unit: Unit, episode_limit: int) -> int:
+        """No paper's budget is a whole number of rollouts: a run ends with the one that spends it."""
         return self.round_steps if unit == "steps" else 1
 
     def work(self, task: TaskSizes, episodes: int) -> Work:

@@ -119,11 +119,11 @@ def _short(suite: Suite, selection: Selection, cell: Cell, jobs: int) -> tuple[P
     Raises NotMeasured if a method teaches itself: then both would be short.
     """
     whole = make_plan(suite, selection.model_copy(update={"only": (cell.experiment,)}))
-    teachers = dict.fromkeys(whole.cell(key).method for key in _above(whole, cell))
+    teachers = {own.method: own.trained[0] for own in map(whole.cell, _above(whole, cell))}
     if cell.method in teachers:
         raise NotMeasured("it learns from runs of the same method; these cannot be shortened without shortening it")
     seeds = tuple(range(max(1, -(-len(cell.seeds) // jobs))))
-    short = tuple(change for method in teachers for change in _shortening(suite, method))
+    short = tuple(change for own in teachers.items() for change in _shortening(suite, *own))
     plan = make_plan(
         suite,
         selection.model_copy(
@@ -139,12 +139,12 @@ def _above(plan: Plan, cell: Cell) -> list[str]:
     return [key for own in cell.teachers for key in (own, *_above(plan, plan.cell(own)))]
 
 
-def _shortening(suite: Suite, method: str) -> Iterator[str]:
-    """`--set` entries under which a method trains for two rounds."""
+def _shortening(suite: Suite, method: str, scenario: str) -> Iterator[str]:
+    """`--set` entries under which a method trains for two rounds on a scenario."""
     algorithm = ALGORITHMS[suite["method", method].algorithm]
-    values = {name: s.value for name, s in suite.settings(method).items()}
+    values = {name: s.value for name, s in suite.settings(method, scenario).items()}
     unit = algorithm.units[0]
-    point = algorithm.hyperparameters.model_validate(values).round_of(unit)
+    point = algorithm.hyperparameters.model_validate(values).longest_round(unit, suite["scenario", scenario].steps)
     budget = {unit: 2 * point, "record_every": point, "evaluate_every": point}
     budget |= {"evaluation_episodes": 1, "final_evaluation_episodes": 1}
     budget |= {"first_phase": point} if algorithm.in_order else {}

@@ -123,10 +123,10 @@ def _shortening(suite: Suite, method: str) -> Iterator[str]:
     algorithm = ALGORITHMS[suite["method", method].algorithm]
     model, unit = algorithm.hyperparameters.model_validate(values), _counted_by(suite, method)
     least, looked_at = (POINT_STEPS, 1) if unit == "steps" else (POINT_EPISODES, EPISODES_LOOKED_AT)
-    if unit == "steps" and not model.plays_steps:  # a point covers a round of the longest game
+    if unit == "steps":  # a point covers a round of the longest game
         sets = [t for e in _repeating(suite) if method in e.methods for t in e.training_sets]
         lengths = [suite["scenario", s].steps for t in sets for s in t.scenarios]
-        least = max(least, model.round_episodes * max(lengths, default=0))
+        least = max(least, model.longest_round(unit, max(lengths, default=0)))
     point = -(-least // model.round_of(unit)) * model.round_of(unit)
     budget = {
         unit: POINTS * point,

@@ -107,7 +107,7 @@ class Resolver:
         """Everything but the seed that can change a run's numbers."""
         algorithm = self.suite["method", method_id].algorithm
         budget = self._budget(experiment, t, method_id)
-        stated = {name: s.value for name, s in self._hyperparameters(method_id).items()}
+        stated = {name: s.value for name, s in self._hyperparameters(method_id, t).items()}
         model = ALGORITHMS[algorithm].hyperparameters.model_validate(stated)
         hyperparameters = hashed_hyperparameters(type(model), stated)
         for scenario in (self.suite["scenario", id_] for id_ in t.scenarios):
@@ -131,8 +131,9 @@ class Resolver:
             plays_as=t.scenarios.index(t.plays_as[scenario_id]) if scenario_id in t.plays_as else None,
         )
 
-    def _hyperparameters(self, method_id: str) -> dict[str, Setting]:
-        settings, algorithm = self.suite.settings(method_id), self.suite["method", method_id].algorithm
+    def _hyperparameters(self, method_id: str, t: TrainingSet) -> dict[str, Setting]:
+        settings = self.suite.settings(method_id, t.scenarios[0])
+        algorithm = self.suite["method", method_id].algorithm
         for name, value in self._made_smaller(settings):
             settings[name] = settings[name].model_copy(update={"value": value})
         for owner, name, value in self.changes:
@@ -176,7 +177,8 @@ class Resolver:
         """Raise SuiteError unless every `--set` names a budget key, or a hyperparameter that a method has."""
         if not self.changes:
             return
-        stated = {m.id: list(self.suite.settings(m.id)) for m in self.suite.method}
+        variants = {m.id: self.suite.variants(m.id).values() for m in self.suite.method}
+        stated = {id_: [*dict.fromkeys(name for own in each for name in own)] for id_, each in variants.items()}
         known = {m.id: ALGORITHMS.get(m.algorithm) for m in self.suite.method}
         names = {id_: list(a.hyperparameters.model_fields) if a else stated[id_] for id_, a in known.items()}
         counted = {own.counted[0] for e in self.suite.experiment for own in _budgets(e) if own.counted}
@@ -200,7 +202,7 @@ class Resolver:
         """
         suite = self.suite
         lineage = suite.lineage(method_id) if method_id else []
-        hyperparameters = suite.settings(method_id) if method_id else {}
+        hyperparameters = suite.settings(method_id, t.scenarios[0]) if method_id else {}
         whole = {experiment.id, *(m.id for m in lineage)}
         scenarios = {s.id for s in suite.scenario}
         reading = suite.readings.get(self.selection.reading)

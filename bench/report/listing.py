@@ -40,6 +40,7 @@ def method_rows(suite: Suite) -> list[Row]:
     return [
         {"suite": suite.id, "id": m.id, "where": m.where, "says": m.says, "algorithm": m.algorithm}
         | {"extends": m.extends, "hyperparameters": _settings(suite.settings(m.id))}
+        | {"hyperparameters_on": {s: _settings(own) for s, own in suite.variants(m.id).items() if s}}
         | {"status": _status(m.waits_for), "waits_for": m.waits_for}
         for m in suite.method
     ]

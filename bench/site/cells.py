@@ -111,7 +111,9 @@ def cell_page(
         failed=failed,
         missing=tuple(s for s in cell.seeds if s not in records),
         protocol=tuple(_protocol(evidence, cell)),
-        hyperparameters=tuple(hyperparameters(suite.settings(cell.method), cell.settings["hyperparameters"])),
+        hyperparameters=tuple(
+            hyperparameters(suite.settings(cell.method, cell.scenarios[0]), cell.settings["hyperparameters"])
+        ),
         notes=cell.notes,
         verdicts=tuple(dict.fromkeys(v for name in names for v in verdicts.get(name, ()))),
     )

@@ -125,6 +125,7 @@ class Renderer:
         cells = [(page, cell) for page in pages for cell in page.cells if cell.cell.method == method.id]
         shown = [(page, cell) for page, cell in cells if cell.ran or page is first]
         settings = first.suite.settings(method.id)
+        apart = {f"{name} on {s}": own for s, given in method.hyperparameters_on.items() for name, own in given.items()}
         return self._page(
             "method.html",
             "../../",
@@ -132,7 +133,11 @@ class Renderer:
             own=method,
             cells=list({cell.cell.key: (page, cell) for page, cell in reversed(shown)}.values())[::-1],
             verdicts=[v for v in first.claims if v.method == method.id],
-            rows=[*hyperparameters(settings, {name: own.value for name, own in method.hyperparameters.items()})],
+            rows=[
+                *hyperparameters(
+                    settings | apart, {name: own.value for name, own in (method.hyperparameters | apart).items()}
+                )
+            ],
         )
 
     def changes(self, news: News, turned: Sequence[Turned]) -> str:

@@ -75,17 +75,18 @@ class Names:
         return any(own == hyperparameters for own in self._of(method))
 
     def _of(self, method: str) -> Iterator[Settings]:
-        """A method's hyperparameters as they stand in settings, under each reading."""
+        """A method's hyperparameters as they stand in settings, under each reading and on each scenario."""
         for reading in (PRIMARY, *(r.id for r in self.suite.reading if r.methods)):
             suite = self.suite.under(reading)
             algorithm = ALGORITHMS.get(suite["method", method].algorithm)
             if algorithm is None:
                 continue
-            try:
-                stated = {name: setting.value for name, setting in suite.settings(method).items()}
-                yield hashed_hyperparameters(algorithm.hyperparameters, stated)
-            except ValidationError:  # a method that waits for something
-                continue
+            for settings in suite.variants(method).values():
+                try:
+                    stated = {name: setting.value for name, setting in settings.items()}
+                    yield hashed_hyperparameters(algorithm.hyperparameters, stated)
+                except ValidationError:  # a method that waits for something
+                    continue
 
 
 def of_shipped() -> Callable[[Record], str]:

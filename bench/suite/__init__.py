@@ -157,9 +157,7 @@ class Suite(Model):
         chosen = self.readings[reading]
         kind = "assumed" if chosen.kind == "assumption" else "inherited"
         changed = {
-            "method": [
-                _with(m, "hyperparameters", m.hyperparameters | chosen.methods.get(m.id, {})) for m in self.method
-            ],
+            "method": [_set(m, chosen.methods.get(m.id, {})) for m in self.method],
             "scenario": [_played(s, chosen) for s in self.scenario],
             "experiment": [
                 e.changed(chosen.budget.get(e.id), f"reading {reading}: {chosen.says}", kind) for e in self.experiment
@@ -194,26 +192,35 @@ class Suite(Model):
         """How a method's settings, its own or inherited, were chosen; None where nothing is stated."""
         return next((method.tuning for method in self.lineage(method_id) if method.tuning), None)
 
-    def settings(self, method_id: str) -> dict[str, Setting]:
-        """A method's hyperparameters, inherited ones included."""
+    def settings(self, method_id: str, scenario: str = "") -> dict[str, Setting]:
+        """A method's hyperparameters in runs that are trained on a scenario, inherited ones included.
+
+        scenario: "" means one for which nothing is stated. What a method states comes before what it inherits, of all
+        scenarios or of one.
+        """
         merged: dict[str, Setting] = {}
         for method in reversed(self.lineage(method_id)):
-            merged |= method.hyperparameters
+            merged |= method.hyperparameters | method.hyperparameters_on.get(scenario, {})
         return merged
 
-    def hyperparameters(self, method_id: str) -> Hyperparameters:
-        """A method's settings as its algorithm's model.
+    def variants(self, method_id: str) -> dict[str, dict[str, Setting]]:
+        """Its `settings` by scenario: "", and each scenario of which it states or inherits something."""
+        apart = [scenario for m in reversed(self.lineage(method_id)) for scenario in m.hyperparameters_on]
+        return {scenario: self.settings(method_id, scenario) for scenario in dict.fromkeys(["", *apart])}
+
+    def hyperparameters(self, method_id: str, scenario: str = "") -> Hyperparameters:
+        """A method's settings in runs that are trained on a scenario, as its algorithm's model.
 
         Raises ValidationError if the algorithm refuses them, KeyError if there is no such algorithm.
         """
-        if method_id not in self._hyperparameters:
+        if (method_id, scenario) not in self._hyperparameters:
             model = ALGORITHMS[self["method", method_id].algorithm].hyperparameters
-            values = {name: setting.value for name, setting in self.settings(method_id).items()}
-            self._hyperparameters[method_id] = model.model_validate(values)
-        return self._hyperparameters[method_id]
+            values = {name: setting.value for name, setting in self.settings(method_id, scenario).items()}
+            self._hyperparameters[method_id, scenario] = model.model_validate(values)
+        return self._hyperparameters[method_id, scenario]
 
     @cached_property
-    def _hyperparameters(self) -> dict[str, Hyperparameters]:
+    def _hyperparameters(self) -> dict[tuple[str, str], Hyperparameters]:
         return {}
 
     def teaching(
@@ -326,6 +333,17 @@ class Suite(Model):
 def _with(entry: Any, key: str, value: Any) -> Any:
     """The entry with another value; the entry itself if the value is the same."""
     return entry if getattr(entry, key) == value else entry.model_copy(update={key: value})
+
+
+def _set(method: Method, changes: Mapping[str, Setting]) -> Method:
+    """A method under a reading, whose settings hold on all scenarios."""
+    if not changes:
+        return method
+    apart = {
+        scenario: {name: own for name, own in settings.items() if name not in changes}
+        for scenario, settings in method.hyperparameters_on.items()
+    }
+    return method.model_copy(update={"hyperparameters": method.hyperparameters | changes, "hyperparameters_on": apart})
 
 
 def _played(scenario: Scenario, reading: Reading) -> Scenario:

@@ -27,7 +27,7 @@ from bench.suite.casting import absent_methods, wrong_casts
 from bench.suite.explain import Problem, explain, listed, nearest, shown
 from bench.suite.looks import unlike_looks, wrong_looks
 from bench.suite.references import cycles, dangling, doubles
-from bench.suite.settings import own_problems, refused_settings
+from bench.suite.settings import misplaced_settings, own_problems, refused_settings
 from bench.suite.tables import doubled_values, wrong_claims, wrong_tables
 from bench.suite.windows import wrong_windows
 
@@ -47,6 +47,7 @@ def contradictions(suite: Suite, need_anchors: bool = True) -> list[Problem]:
         doubles,
         dangling,
         cycles,
+        misplaced_settings,
         _wrong_settings,
         _wrong_waiting,
         wrong_casts,
@@ -210,12 +211,12 @@ def wrong_budget(
 ) -> Iterator[Problem]:
     """Problems of a budget (`Experiment.numbers`) for a method.
 
-    Budget and recording must be whole numbers of its rounds, and the recording must divide the budget.
+    Budget and recording must be whole numbers of its rounds, where these are all alike, and cover one at least. The
+    recording must divide the budget.
     """
     unit = unit_of(numbers)
     rounds, key = hyperparameters.round_of(unit), f"experiment[{experiment}]"
-    whole_episodes = unit == "steps" and not hyperparameters.plays_steps
-    least = hyperparameters.round_episodes * episode_limit if whole_episodes else 1
+    least = hyperparameters.longest_round(unit, episode_limit)
     for name in (unit, "record_every", "evaluate_every"):
         if numbers[name] % rounds:
             allowed = f'a multiple of {rounds}: method "{method}" plays {rounds} {unit} between updates'
@@ -259,7 +260,8 @@ def _enlarged(suite: Suite, name: str, profile: Profile) -> Iterator[Problem]:
 def _not_reduced(suite: Suite, name: str, profile: Profile) -> Iterator[Problem]:
     """A hyperparameter that a profile changes must be a count, and become smaller in every method that states it."""
     for key, asked in profile.hyperparameters.items():
-        stated = [own[key].value for own in map(suite.settings, (m.id for m in suite.method)) if key in own]
+        variants = (own for m in suite.method for own in suite.variants(m.id).values())
+        stated = [own[key].value for own in variants if key in own]
         counts = [value for value in stated if isinstance(value, int) and not isinstance(value, bool)]
         place = f"profile[{name}].hyperparameters.{key}"
         if not stated or len(counts) < len(stated):
@@ -276,7 +278,7 @@ def _wrong_budgets(suite: Suite) -> Iterator[Problem]:
         played = suite.on(name)
         for e in played.experiment:
             for m, t in ((m, t) for m in e.methods for t in e.training_sets if not played.waits_for(e, m, t)):
-                values = suite.hyperparameters(m)
+                values = suite.hyperparameters(m, t.scenarios[0])
                 for limit in {played["scenario", s].steps for s in t.scenarios}:
                     found |= dict.fromkeys(wrong_budget(e.id, m, values, limit, e.numbers(t, m, profile)))
     yield from found

@@ -173,6 +173,8 @@ class Method(Model):
     """A method whose hyperparameters and deviations it inherits."""
     hyperparameters: dict[str, Setting] = Field(default={})
     """By name: value, source, kind."""
+    hyperparameters_on: dict[Id, dict[str, Setting]] = Field(default={}, exclude_if=lambda value: not value)
+    """By scenario, what differs in runs that are trained on it."""
     tuning: Tuning | None = None
     """How they were chosen. Every method should say it; one that does not inherits this from what it extends."""
     waits_for: Waits = None
@@ -367,11 +369,13 @@ class Profile(Model):
     """Counts that it makes smaller in every method that states them. They are counts outside any budget, such as
     iterations between two phases."""
     of: dict[str, BudgetChange] = Field(default={}, exclude_if=lambda value: not value)
-    """By experiment, its own change instead of `budget`."""
+    """By experiment, its own change instead of that of `budget` in the same unit."""
 
     def changes(self, experiment: str) -> tuple[BudgetChange, ...]:
-        """The changes for an experiment."""
-        return (self.of[experiment],) if experiment in self.of else self.budget
+        """The changes for an experiment: its own, and those of `budget` in other units."""
+        own = self.of.get(experiment)
+        others = tuple(change for change in self.budget if own is None or change.unit not in (own.unit, None))
+        return others if own is None else (own, *others)
 
     too_short_for: Ids = ()
     """Measures whose window can hold no point under it. What needs them is not judged under it."""

@@ -53,6 +53,7 @@ def _references(suite: Suite) -> Iterator[tuple[str, str, str]]:
         yield from _each(f"set[{s.id}].scenarios", "scenario", s.scenarios)
     for m in suite.method:
         yield from _each(f"method[{m.id}].extends", "method", [m.extends] if m.extends else [])
+        yield from _each(f"method[{m.id}].hyperparameters_on", "scenario", m.hyperparameters_on)
     for e in suite.experiment:
         key = f"experiment[{e.id}]"
         yield from _each(f"{key}.methods", "method", e.methods)

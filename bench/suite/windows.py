@@ -123,7 +123,7 @@ def _made(suite: Suite, e: Experiment, method: str, profile: Profile) -> Iterato
     for t in e.training_sets:
         if not suite.waits_for(e, method, t):
             numbers = e.numbers(t, method, profile)
-            yield numbers, suite.hyperparameters(method).round_of(unit_of(numbers))
+            yield numbers, suite.hyperparameters(method, t.scenarios[0]).round_of(unit_of(numbers))
 
 
 def _taken(suite: Suite) -> dict[tuple[str, str, str], None]:
