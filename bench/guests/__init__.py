@@ -1,6 +1,6 @@
 """Methods from elsewhere: what their code sees (`Task`), and the process that it runs in. Torch-free.
 
-A method's process holds its own code and nothing that is scored: environments, step counts, evaluations and the
+A method's process has its own code and nothing that affects scores. Environments, step counts, evaluations and the
 teacher stay with the harness, at the other end of a socket.
 """
 
@@ -18,7 +18,7 @@ __all__ = ["BudgetSpent", "IllegalAction", "Obs", "Policy", "RemoteEnvironment",
 
 
 def __getattr__(name: str) -> Any:
-    """PettingZoo comes with what a method sees: it is imported where it is asked for, by methods, not by commands."""
+    """Import `Task` and its like only on demand: they load PettingZoo, which commands do not need."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module("bench.guests.task"), name)

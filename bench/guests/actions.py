@@ -1,4 +1,4 @@
-"""What counts as an action: checked in the method's process, for a clear error, and by the harness, which decides.
+"""Checks of actions. The method's process checks for a clear error; the harness checks again, and its check counts.
 
 Axes: E episode, N agent, A action entry.
 """
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-KINDS = {False: np.int64, True: np.float64}  # of actions in a message: choices; continuous ones
+KINDS = {False: np.int64, True: np.float64}  # dtypes of actions in a message: False discrete, True continuous
 
 
 class IllegalAction(ValueError):
@@ -21,9 +21,9 @@ class IllegalAction(ValueError):
 def stacked(
     actions: Any, agents: Sequence[str], sizes: Sequence[int], shape: tuple[int, ...], continuous: bool = False
 ) -> NDArray[Any]:
-    """Actions of every agent, of `shape`: whole numbers as int64 [*shape, N]. Raises IllegalAction.
+    """Every agent's actions, of `shape`, stacked: whole numbers as int64 [*shape, N]. Raises IllegalAction.
 
-    continuous: numbers in [-1, 1], as many as the agent's size, as float64 [*shape, N, A], zeros behind them.
+    continuous: as many numbers in [-1, 1] as the agent's size, as float64 [*shape, N, A], padded with zeros.
     """
     if not isinstance(actions, Mapping) or set(actions) != set(agents):
         got = sorted(map(str, actions)) if isinstance(actions, Mapping) else type(actions).__name__
@@ -34,7 +34,7 @@ def stacked(
         try:
             own = np.asarray(actions[agent])
         except (TypeError, ValueError, RuntimeError) as error:
-            raise IllegalAction(f"actions[{agent}]: no array ({error})") from error
+            raise IllegalAction(f"actions[{agent}]: not an array ({error})") from error
         expected = (*shape, size) if continuous else shape
         if own.dtype.kind not in kinds or own.shape != expected:
             got = f"{own.dtype} of shape {own.shape}{_not_finite(own)}"
@@ -48,7 +48,7 @@ def stacked(
 
 
 def _not_finite(actions: NDArray[Any]) -> str:
-    """What an array of floats holds beside numbers; nothing for any other."""
+    """A note on NaN and infinity in an array of floats; "" if there are none."""
     if actions.dtype.kind != "f":
         return ""
     held = {"NaN": np.isnan(actions).any(), "inf": np.isinf(actions).any()}
@@ -57,7 +57,7 @@ def _not_finite(actions: NDArray[Any]) -> str:
 
 
 def check(actions: NDArray[Any], agents: Sequence[str], sizes: Sequence[int], continuous: bool = False) -> None:
-    """Raises IllegalAction where one of [..., N] is not in 0 ... sizes[n] - 1; of [..., N, A], not in [-1, 1]."""
+    """Raises IllegalAction if one of [..., N] is not in 0 ... sizes[n] - 1, or one of [..., N, A] not in [-1, 1]."""
     for n, (agent, size) in enumerate(zip(agents, sizes, strict=True)):
         own = actions[..., n, :size] if continuous else actions[..., n]
         wrong = own[~(np.abs(own) <= 1)] if continuous else own[(own < 0) | (own >= size)]

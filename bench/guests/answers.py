@@ -1,4 +1,4 @@
-"""What a method's process says, checked before the harness takes it up."""
+"""Answers of a method's process, checked before the harness uses them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def whole(message: dict[str, Any], key: str, least: int, most: int) -> int:
 
 
 def versions(claimed: Any) -> dict[str, str]:
-    """Package versions as the method's process says them."""
+    """Package versions that the method's process claims."""
     pairs: Sequence[tuple[Any, Any]] = list(claimed.items())[:500] if isinstance(claimed, dict) else []
     return {str(name)[:100]: str(version)[:100] for name, version in pairs}

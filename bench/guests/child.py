@@ -1,9 +1,9 @@
 """The process of a method from elsewhere: `python -m bench.guests.child FD` runs one order that comes through FD.
 
-Orders: {"order": "describe", "target"} and {"order": "train", "target", ...the task's own}; with both "memory" and
-"file", bytes, and "here", a folder. The limits are set before any code of the method is loaded. A method's process
-alone finds modules in the folder that bench was called from, "here"; it runs in another, its own. Standard output is
-the method's own business.
+Orders: {"order": "describe", "target"} and {"order": "train", "target", ...the task's own}. Both also have "memory" and
+"file" (limits in bytes) and "here" (a folder). The limits are set before any code of the method is loaded. "here" is
+the folder that bench was called from; only a method's process finds modules there. The process runs in a folder of its
+own. The method may use standard output freely.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from bench.processes.channel import Channel, Closed
 from bench.processes.launch import see_folder
 
 OURS = ("bench", "baselines")
-CONSTRUCTOR = ("tasks", "hyperparameters", "streams", "device")  # of a learner, as baselines.learner.Learner says
-LEARNER = ("exploring", "greedy", "learn", "policy", "state", "load_state")  # its methods
+CONSTRUCTOR = ("tasks", "hyperparameters", "streams", "device")  # a learner's arguments: baselines.learner.Learner
+LEARNER = ("exploring", "greedy", "learn", "policy", "state", "load_state")  # a learner's methods
 
 
 def main() -> None:
@@ -45,15 +45,15 @@ def main() -> None:
     except Closed:
         flush()
         os._exit(1)
-    except BaseException as error:  # whatever it is, it ends this run and is its reason
+    except BaseException as error:  # any exception ends this run and becomes its reason
         fail(channel, error)
     channel.send(found)
 
 
 def limit(order: Mapping[str, Any]) -> None:
-    """Bytes of private memory that this process may have, and of each file that it writes; no core file.
+    """Limit this process's private memory, and the size of each file that it writes; no core file.
 
-    Lines are printed at once.
+    Standard output becomes line-buffered.
     """
     for kind, most in (("DATA", order["memory"]), ("FSIZE", order["file"]), ("CORE", 0)):
         limited = getattr(resource, f"RLIMIT_{kind}")
@@ -65,7 +65,7 @@ def limit(order: Mapping[str, Any]) -> None:
 
 
 def fail(channel: Channel, error: BaseException) -> NoReturn:
-    """Print the traceback, then tell the harness, which ends this process as soon as it knows."""
+    """Print the traceback, then tell the harness, which then ends this process at once."""
     with contextlib.suppress(Exception):  # the method may have replaced the streams
         traceback.print_exception(error)
     flush()
@@ -88,7 +88,7 @@ def trained(channel: Channel, order: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def flush() -> None:
-    """What was printed must be out before the harness is told, for then it ends this process."""
+    """Flush what was printed before the harness is told, since it then ends this process."""
     with contextlib.suppress(Exception):  # the method may have replaced or closed the stream
         sys.stdout.flush()
 
@@ -103,7 +103,7 @@ def described(target: str) -> dict[str, Any]:
 
 
 def told(value: Any) -> Any:
-    """A declaration as JSON has it; what JSON has not becomes a table that names its type, and is refused as such."""
+    """A declaration's value for JSON. A value that JSON lacks becomes a table with its type, which is then refused."""
     if isinstance(value, Mapping):
         return {str(key): told(own) for key, own in value.items()}
     if isinstance(value, list | tuple):
@@ -112,7 +112,7 @@ def told(value: Any) -> Any:
 
 
 def fault_of(found: Any) -> str:
-    """Why it is neither a training function nor a learner; nothing where it can be one."""
+    """Why it is neither a training function nor a learner; "" if it can be one."""
     if not callable(found):
         return f"which is of type {type(found).__name__}"
     if not inspect.isclass(found):
@@ -122,15 +122,15 @@ def fault_of(found: Any) -> str:
 
 
 def _makes_a_learner(found: Any) -> bool:
-    """Whether it is a class, or a function that takes what a learner's constructor takes, and no task."""
+    """Whether it is a class, or a function that takes the arguments of a learner's constructor instead of a task."""
     return inspect.isclass(found) or bool(_refuses(found, ("task",)) and not _refuses(found, CONSTRUCTOR))
 
 
 def _refuses(called: Any, arguments: tuple[str, ...]) -> str:
-    """Why it does not take these arguments, by position; nothing where it does, or where it does not tell."""
+    """Why it does not take these arguments by position; "" if it does, or if its signature is unknown."""
     try:
         signature = inspect.signature(called)
-    except (TypeError, ValueError):  # some that are written in C have none
+    except (TypeError, ValueError):  # some functions written in C have no signature
         return ""
     try:
         signature.bind(*arguments)
@@ -140,7 +140,7 @@ def _refuses(called: Any, arguments: tuple[str, ...]) -> str:
 
 
 def loaded(target: str) -> tuple[ModuleType, Any]:
-    """`module:attribute` -> the module and what it names."""
+    """`module:attribute` -> the module and the attribute."""
     name, _, attributes = target.partition(":")
     module = importlib.import_module(name)
     found: Any = module
@@ -150,9 +150,9 @@ def loaded(target: str) -> tuple[ModuleType, Any]:
 
 
 def source_hash(module: ModuleType) -> str:
-    """SHA-256 of the method's code: its package's files, and all that is loaded from the folder beside it.
+    """SHA-256 of the method's code: its package's files, and all files loaded from the folder beside it.
 
-    A module in no package: its own file. Installed packages of others are not part of it.
+    For a module without a package: its own file. Other installed packages are not included.
     """
     top = sys.modules[module.__name__.partition(".")[0]]
     own = Path(module.__file__ or "").resolve()
@@ -173,26 +173,26 @@ def source_hash(module: ModuleType) -> str:
 
 
 def _source(path: Path, root: Path) -> bool:
-    """Whether it is a file of code that lies with the method's, not in an environment below it."""
+    """Whether it is a code file in the method's folder, and not in a virtual environment below it."""
     inside = path.suffix == ".py" and path.is_relative_to(root) and "site-packages" not in path.parts
-    return inside and path.is_file()  # some packages name files that are nowhere
+    return inside and path.is_file()  # some packages name files that do not exist
 
 
 def packages() -> dict[str, str]:
     """Versions of the installed packages whose modules are loaded.
 
-    What `metadata.packages_distributions` finds, which reads all of every package and takes some 0.3 s for each run.
+    `metadata.packages_distributions` finds the same, but it reads every package and takes some 0.3 s for each run.
     """
     tops = {name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names
     found: dict[str, str] = {}
     for own in metadata.distributions():
         if _provides(own, tops):
-            found.setdefault(own.metadata["Name"], own.version)  # the first on the search path is the one in use
+            found.setdefault(own.metadata["Name"], own.version)  # the first on the search path is in use
     return dict(sorted(found.items()))
 
 
 def _provides(package: metadata.Distribution, tops: Set[str]) -> bool:
-    """Whether it says of a module of these that it is its own, or has a Python file in a folder of that name."""
+    """Whether it claims one of these modules, or has a Python file in a folder with the module's name."""
     if said := (package.read_text("top_level.txt") or "").split():
         return not tops.isdisjoint(said)
     files = "\n" + (package.read_text("RECORD") or "")
@@ -201,7 +201,7 @@ def _provides(package: metadata.Distribution, tops: Set[str]) -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    """An exception in one line, with where it was raised."""
+    """An exception in one line, with the place where it was raised."""
     where, trace = "", error.__traceback__
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename

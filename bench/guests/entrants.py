@@ -1,4 +1,4 @@
-"""Methods from elsewhere of which a results folder holds runs, found again by what their records say of them."""
+"""Methods from elsewhere with runs in a results folder, reconstructed from their records."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from bench.store import Record
 
 
 def entrants(evidence: Evidence) -> list[Entry]:
-    """By name and code; the contests are those of the evidence's profile in which a run has finished.
+    """Methods by name and code, with the contests of the evidence's profile in which they have a finished run.
 
-    A run with other settings than the profile's is of another cell, and left out. So is a method whose name the suite
-    has given to a method of its own since.
+    Left out are runs with other settings than the profile's, since they belong to another cell, and methods whose name
+    the suite now uses for a method of its own.
     """
     suite, found = evidence.suite, []
     names = {method.id for method in suite.method}
@@ -42,7 +42,7 @@ def _methods(evidence: Evidence) -> list[Guest]:
 
 
 def _method(records: Iterable[Record]) -> Guest | None:
-    """What all these records were made with; None where their settings are no method's from elsewhere."""
+    """The method that all these records were made with; None if their settings are not of a method from elsewhere."""
     records = list(records)
     first, settings = records[0], records[0].settings
     algorithm = settings["algorithm"]

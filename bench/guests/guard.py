@@ -1,7 +1,7 @@
-"""One run of a learner from elsewhere: trained in a process of its own, whose end, however it comes, is a record.
+"""One run of a learner from elsewhere. It is trained in a process of its own; any end of that process gives a record.
 
-The harness plays every episode, of training and of evaluation, in its own process; the learner's process chooses the
-actions and learns. It is the loop that trains the suite's own learners (training.py), with the learner out of reach.
+The harness plays every episode of training and evaluation in its own process. The learner's process chooses actions and
+learns. The loop is the same as for the suite's own learners (training.py), but the learner is in another process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bench.store import Store
 def guard_run(
     job: Job, store: Store, run: Run, stop: Callable[[], bool], report: Callable[[Event], None], write: Write
 ) -> None:
-    """One run to its record, which `write` gets. Raises Stopped: nothing of the run is kept."""
+    """Train one run and pass its record to `write`. Raises Stopped: then nothing of the run is kept."""
     log = store.root / "logs" / f"{run.id}.log"
     log.parent.mkdir(exist_ok=True)
     own = job.model_copy(update={"runs": (run,), "device": "cpu", "checkpoint_s": math.inf})
@@ -41,7 +41,7 @@ def guard_run(
         training = Training(own, store, (run,), (None,), report, write, learner)
         try:
             learner.meet(job.cell)
-            returns = training.train(stop=lambda: False)  # each question looks for it
+            returns = training.train(stop=lambda: False)  # each question checks for a stop
             policy = learner.policy()
             training.remarks += _changes(training, returns)
         except Foul as end:
@@ -61,7 +61,7 @@ def guard_run(
 
 
 def _changes(training: Training, returns: Sequence[np.ndarray]) -> Iterator[str]:
-    """A remark where the final evaluation comes out otherwise when it is played once more. The first one counts."""
+    """A remark if a second final evaluation gives other scores. The first one counts."""
     try:
         again = training.evaluated()
     except Foul as end:

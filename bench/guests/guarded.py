@@ -1,7 +1,7 @@
-"""The process of a learner from elsewhere: `python -m bench.guests.guarded FD` answers what the harness asks it.
+"""The process of a learner from elsewhere: `python -m bench.guests.guarded FD` answers the harness's questions.
 
-Here are the learner, its random streams and its teachers, and nothing that is scored: episodes, their rewards, the
-count of steps and the record are at the other end of the socket (remote.py).
+It has the learner, its random streams and its teachers, and nothing that affects scores: episodes, rewards, the count
+of steps and the record are at the other end of the socket (remote.py).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Answer = tuple[dict[str, Any], dict[str, Tensor]]
 
 
 class Hosted:
-    """One run's learner, and the policy of it that acts now."""
+    """One run's learner, and its policy that acts now."""
 
     def __init__(self, job: Job, store: Store):
         (run,), device = job.runs, torch.device("cpu")
@@ -38,7 +38,7 @@ class Hosted:
         self._acting: Acting | None = None
 
     def answer(self, question: dict[str, Any], tensors: dict[str, Tensor]) -> Answer:
-        """What messages.py says of each question."""
+        """The answer to a question, as messages.py lists them."""
         learner = self._learner
         match question["ask"]:
             case "copies":
@@ -78,7 +78,7 @@ def main() -> None:
             channel.send({"do": "answer", **said}, packed(tensors, question["ask"]))
     except Closed:
         return
-    except BaseException as error:  # whatever it is, it ends this run and is its reason
+    except BaseException as error:  # any exception ends this run and becomes its reason
         fail(channel, error)
 
 

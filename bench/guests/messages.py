@@ -1,4 +1,4 @@
-"""What the harness asks of the process of a learner from elsewhere, and how tensors travel there and back.
+"""Questions of the harness to the process of a learner from elsewhere, and how tensors travel there and back.
 
 Axes: S = 1 seed, E episode copy, T step, N agent, O observation entry, A action entry.
 
@@ -7,12 +7,12 @@ The harness asks, the process answers, one question at a time:
 | {"ask": ...} | with it | tensors | the answer |
 |---|---|---|---|
 | "copies" | | | {"copies": E of a round, "steps": None} |
-| "exploring", "greedy" | task, episodes (done) | | {}: which policy acts from here on |
+| "exploring", "greedy" | task, episodes (done) | | {}: this policy acts from now on |
 | "act" | | those of a `Seen` | actions [S, E, N, A] |
 | "learn" | task, episodes (done) | those of a `Rollout` | losses by name, [S] each |
 | "policy" | | | {"packages": versions by name}; the policy by name, [S, ...] each |
 
-Every answer has {"do": "answer"}. Tensors are safetensors: names, types, shapes and numbers, and no code.
+Every answer has {"do": "answer"}. Tensors are safetensors: names, types, shapes and numbers, but no code.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from torch import Tensor
 
 
 def packed(tensors: Mapping[str, Tensor], asked: str = "tensors") -> bytes:
-    """asked: what they answer. Raises TypeError where a learner has answered something else."""
+    """asked: the question that they answer. Raises TypeError if a learner has answered something else."""
     if not isinstance(tensors, Mapping):
         raise TypeError(f"{asked}: got {type(tensors).__name__}; allowed: tensors by name")
     for name, tensor in tensors.items():
@@ -36,6 +36,6 @@ def packed(tensors: Mapping[str, Tensor], asked: str = "tensors") -> bytes:
 
 
 def unpacked(content: bytes) -> dict[str, Tensor]:
-    """The tensors by name; none of no bytes. Raises SafetensorError; KeyError for a type that numpy has not."""
+    """The tensors by name; none for no bytes. Raises SafetensorError; KeyError for a type that numpy lacks."""
     arrays = load(content) if content else {}
     return {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}

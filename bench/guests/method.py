@@ -1,4 +1,4 @@
-"""A method from elsewhere, as a plan knows it: where its code is, a hash of that code, and what its author declares."""
+"""A method from elsewhere, for plans: where its code is, a hash of that code, and its author's declaration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.suite.explain import Problem, listed, nearest, shown
 from bench.suite.tuning import UNTUNED
 
 GROUP = "marl_distill_bench.methods"  # entry points
-EARLY = "stopped early: used"  # what a remark begins with, of a training function that left some of its budget
+EARLY = "stopped early: used"  # beginning of the remark on a training function that did not use its whole budget
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 Whole = Annotated[int, Field(ge=0)]
 
@@ -25,7 +25,7 @@ def _scalar(value: Any) -> Any:
     raise ValueError("true or false, a whole number, a finite number or text")
 
 
-Value = Annotated[bool | int | float | str, BeforeValidator(_scalar)]  # one message, not one for each of the types
+Value = Annotated[bool | int | float | str, BeforeValidator(_scalar)]  # one message instead of one for each type
 
 
 class Strict(BaseModel):
@@ -33,7 +33,7 @@ class Strict(BaseModel):
 
 
 class Tuning(Strict):
-    """What choosing the method's settings cost, and on which of these seeds it was done. Zeros where nothing was tuned.
+    """The cost of choosing the method's settings, and the seeds used for it. Zeros if nothing was tuned.
 
     steps: environment steps of all tuning runs together.
     """
@@ -45,7 +45,7 @@ class Tuning(Strict):
 
     @property
     def of_a_suite(self) -> Tuned:
-        """The same as a suite says it of its own methods."""
+        """The same in the form that a suite uses for its own methods."""
         source = "its author's declaration"
         if not self.runs:
             return Tuned(method=UNTUNED, source=source)
@@ -54,7 +54,7 @@ class Tuning(Strict):
 
 
 class Declaration(Strict):
-    """The table DECLARATION of a method's module. teacher: it learns from the suite's teachers, where there are any."""
+    """The table DECLARATION of a method's module. teacher: whether it learns from the suite's teachers, if any."""
 
     says: Text
     tuning: Tuning
@@ -65,7 +65,7 @@ class Declaration(Strict):
 class Guest(Strict):
     """A method from elsewhere.
 
-    kind: "function" is `train(task)`, "learner" a class of the learner protocol. source: SHA-256 of its code.
+    kind: "function" for `train(task)`, "learner" for a class of the learner protocol. source: SHA-256 of its code.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Guest(Strict):
 
     @property
     def entrant(self) -> Entrant:
-        """As a plan sees it."""
+        """Its form in a plan."""
         declared = self.declaration.model_dump(mode="json", include={"says", "tuning"})
         return Entrant(
             name=self.name,
@@ -87,7 +87,7 @@ class Guest(Strict):
 
 
 class MethodRefused(Exception):
-    """A method that cannot be compared: it is not there, declares nothing or wrongly, or its code does not load."""
+    """A method that cannot be compared: it or its declaration is missing or wrong, or its code does not load."""
 
     def __init__(self, *problems: Problem):
         self.problems = list(problems)
@@ -109,7 +109,7 @@ def target_of(name: str) -> str:
         if not known:
             allowed, mend = (
                 "module:attribute, or imported:NAME",
-                "no package here brings methods; name it module:attribute",
+                "no installed package has methods; name it module:attribute",
             )
         raise MethodRefused(Problem("METHOD", shown(name), allowed, mend))
     return known[name]

@@ -1,4 +1,4 @@
-"""Where a method from elsewhere is compared, with what, and the plan of the runs that this takes."""
+"""Where and with what a method from elsewhere is compared, and the plan of the runs that this needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.suite.explain import Problem, shown
 
 @dataclass(frozen=True)
 class Rivals:
-    """A training set of an experiment, and the methods of the suite there that can run and are compared with."""
+    """A training set of an experiment, and the suite's methods there that can run and take part in the comparison."""
 
     experiment: Experiment
     training_set: TrainingSet
@@ -26,19 +26,19 @@ class Rivals:
         return self.training_set.id
 
     def place(self, scenario: str) -> Place:
-        """With its training set where the experiment scores the scenario in several."""
+        """The scenario's place; with its training set if the experiment scores the scenario in several."""
         return Place(scenario, self.group if len(self.experiment.sets_of(scenario)) > 1 else None)
 
 
 @dataclass(frozen=True)
 class Contest(Rivals):
-    """A place where a method from elsewhere enters. cell: its own."""
+    """A place where a method from elsewhere takes part. cell: the method's own."""
 
     cell: Cell
 
 
 def each_cell(contests: Sequence[Contest]) -> list[Contest]:
-    """One contest for each of the entrant's cells: the first, where experiments share it."""
+    """One contest for each of the entrant's cells; the first one if experiments share the cell."""
     found: dict[str, Contest] = {}
     for contest in contests:
         found.setdefault(contest.cell.key, contest)
@@ -47,7 +47,7 @@ def each_cell(contests: Sequence[Contest]) -> list[Contest]:
 
 @dataclass(frozen=True)
 class Entry:
-    """plan: the entrant's runs, their teachers', and with `run_baselines` those of what it is compared with."""
+    """plan: the entrant's runs and their teachers'; with `run_baselines` also those of the methods compared with it."""
 
     method: Guest
     contests: tuple[Contest, ...]
@@ -57,7 +57,7 @@ class Entry:
 def entry(
     suite: Suite, selection: Selection, method: Guest, against: Sequence[str], run_baselines: bool = False
 ) -> Entry:
-    """against: methods of the suite; all of each experiment where none is named. Raises SuiteError."""
+    """against: methods of the suite; none named: all of each experiment. Raises SuiteError."""
     if method.name in {m.id for m in suite.method}:
         allowed = "a name that no method of the suite has"
         raise SuiteError(COMMAND_LINE, [Problem("METHOD", shown(method.name), allowed, "name it module:attribute")])
@@ -77,9 +77,9 @@ def entry(
 
 
 def rivals(suite: Suite, selection: Selection, against: Sequence[str]) -> list[Rivals]:
-    """Every training set of the selection with a method that is asked for. Raises SuiteError.
+    """Every training set of the selection that has a requested method. Raises SuiteError.
 
-    against: methods of the suite; all of each experiment where none is named.
+    against: the requested methods of the suite; none named: all of each experiment.
     """
     if selection.profile not in suite.profile:
         raise refused("--profile", selection.profile, suite.profile)
@@ -97,16 +97,16 @@ def rivals(suite: Suite, selection: Selection, against: Sequence[str]) -> list[R
 
 
 def _missing(suite: Suite, experiment: Experiment, t: TrainingSet, method: Guest) -> str:
-    """What a method from elsewhere waits for on a training set; nothing where it can run."""
+    """What a method from elsewhere waits for on a training set; "" if it can run."""
     if method.kind == "function" and len(t.scored) > 1:
         return f"a method that learns {len(t.scored)} scenarios: a training function learns one, a learner any number"
     budget = experiment.own_budget(t)
     if budget.counted is not None and budget.counted[0] == "updates":
-        return f"a budget in episodes or environment steps: {budget} of a method from elsewhere cannot be counted"
+        return f"a budget in episodes or environment steps: a method from elsewhere cannot count {budget}"
     scenarios = [suite["scenario", id_] for id_ in t.scored]
     continuous = any(s.waits_for is None and checked(s.family, s.params).continuous for s in scenarios)
     if continuous and method.kind != "function":
-        return "a training function: actions are numbers here, which no learner from elsewhere may give yet"
+        return "a training function: actions are continuous here, which learners from elsewhere do not support yet"
     named = [experiment.waits_for, *(s.waits_for for s in scenarios)]
     taught = suite.teachers_of(experiment, t) if method.declaration.teacher else ()
     named += [f"its teacher: {why}" for e, own, m in taught if (why := suite.waits_for(e, m, own))]
@@ -114,7 +114,7 @@ def _missing(suite: Suite, experiment: Experiment, t: TrainingSet, method: Guest
 
 
 def left_aside(suite: Suite, selection: Selection, against: Sequence[str]) -> list[str]:
-    """Of methods that are asked for and compared nowhere in the selection: why."""
+    """Why requested methods are compared nowhere in the selection: a line for each."""
     found, there = [], selected(suite, selection.only)
     for name in against:
         places = [(e, t) for e in there if name in e.methods for t in e.training_sets]
@@ -131,7 +131,7 @@ def left_aside(suite: Suite, selection: Selection, against: Sequence[str]) -> li
 class Lacking:
     """Runs of a suite's method that a comparison lacks: seeds, in an experiment.
 
-    training_sets: those that lack them; none are named where the experiment has only one.
+    training_sets: those that lack them; empty if the experiment has only one.
     """
 
     experiment: str
@@ -141,7 +141,7 @@ class Lacking:
 
 
 def lacking(evidence: Evidence, places: Sequence[Rivals]) -> list[Lacking]:
-    """What of the suite's own methods has no finished run, each cell once; those of the same seeds together."""
+    """Runs of the suite's own methods that are not finished; each cell once, cells with the same seeds together."""
     groups: dict[tuple[str, str, tuple[int, ...]], list[str]] = {}
     seen: set[str] = set()
     for place in places:

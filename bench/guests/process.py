@@ -1,4 +1,4 @@
-"""A method's process as the harness holds it: started with limits, spoken to in turn, ended with all it started."""
+"""The harness's side of a method's process. It has limits, answers in turn, and ends with all that it started."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from bench.run.job import Limits
 from bench.suite.explain import Problem, explain, shown
 
 CHILD, KEEPER = "bench.guests.child", "bench.processes.keeper"
-LOG_BYTES = 2**20  # of what a method prints is kept
+LOG_BYTES = 2**20  # kept of a method's output
 REASON_LETTERS = 400
-MOST_NAMES, LETTERS, MOST_FILES = 5, 80, 10_000  # of files that are named, and looked at
-DESCRIBE_S = 120.0  # to import a method's module, torch and all
-GRACE_S = 10.0  # for the keeper to end all that the method started
+MOST_NAMES, LETTERS, MOST_FILES = 5, 80, 10_000  # files named, letters of a name, files examined
+DESCRIBE_S = 120.0  # to import a method's module, including torch
+GRACE_S = 10.0  # for the keeper to end everything that the method started
 
 OnWait = Callable[[], None] | None
 
 
 class Foul(Exception):
-    """What ends a run: the method's own error, or a rule that it broke. The message becomes the record's reason."""
+    """The end of a run: the method's own error, or a rule that it broke. The message becomes the record's reason."""
 
     def __init__(self, reason: str):
         line = " ".join("".join(c if c.isprintable() else " " for c in reason).split())
@@ -44,12 +44,12 @@ class Foul(Exception):
 
 
 class MethodProcess:
-    """A context: the process runs inside and is gone after it, with whatever it has started.
+    """A context: the process runs inside it, and is gone after it, with everything it has started.
 
-    It is gone, too, when this process dies, however it dies: a keeper (processes/keeper.py) stands between the two. It
-    runs in an empty folder of its own, which goes with it.
-    log: where the first mebibyte of what it prints goes; the rest is dropped. module: what runs there. here: the folder
-    that bench was called from, where the method is looked for; the current one, where nothing else is said.
+    It also ends when this process dies in any way: a keeper (processes/keeper.py) stands between the two. It runs in an
+    empty folder of its own, which is removed with it.
+    log: gets the first mebibyte of its output; the rest is dropped. module: the module that runs there. here: the
+    folder that bench was called from, where the method is looked up; "": the current one.
     """
 
     def __init__(self, order: Mapping[str, Any], limits: Limits, log: Path | None, module: str = CHILD, here: str = ""):
@@ -72,7 +72,7 @@ class MethodProcess:
         assert self._process.stdout is not None
         self._reader = threading.Thread(target=_drain, args=(self._process.stdout, log), daemon=True)
         self._reader.start()
-        with contextlib.suppress(Closed):  # receiving tells how it ended
+        with contextlib.suppress(Closed):  # the next receive reports how it ended
             bounds = {"memory": limits.memory_bytes, "file": limits.file_bytes}
             self.channel.send({**order, **bounds, "here": str(self._here)})
 
@@ -87,37 +87,37 @@ class MethodProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self.channel.close()  # last: the method would tell its log that nobody listens
+        self.channel.close()  # last: otherwise the method would log that nobody listens
         self._reader.join(timeout=1.0)
-        shutil.rmtree(self._own, ignore_errors=True)  # where the keeper could not
+        shutil.rmtree(self._own, ignore_errors=True)  # in case the keeper could not
 
     def left(self) -> list[str]:
-        """What it has left so far: files in its own folder, and whatever is new in the folder that bench was called in.
+        """Files that it has left so far in its own folder, and new files in the folder that bench was called from.
 
-        A line for each of the two; others may write to the second, too.
+        One line for each of the two folders. Others may also write to the second.
         """
         files = (os.path.join(place, name) for place, _, names in os.walk(self._own) for name in names)
         own = sorted(os.path.relpath(path, self._own) for path in itertools.islice(files, MOST_FILES))
         new = sorted(set(os.listdir(self._here)) - self._there - {"__pycache__"})
-        lines = [("it left files in its own folder, which went with it", own)]
-        lines += [("while it ran, files appeared in the folder that bench was called in", new)]
+        lines = [("it left files in its own folder, which was removed", own)]
+        lines += [("while it ran, files appeared in the folder that bench was called from", new)]
         return [f"{says}: {_names(names)}" for says, names in lines if names]
 
     def send(self, message: Mapping[str, Any], array: bytes = b"", on_wait: OnWait = None) -> None:
-        """on_wait: called while it does not read. Raises Foul where the process is gone, and for the time limit."""
+        """on_wait: called while it does not read. Raises Foul if the process is gone, or past the time limit."""
         try:
             self.channel.send(message, array, self._waiting(on_wait))
         except Closed:
             raise Foul(self._ending()) from None
 
     def receive(self, on_wait: OnWait = None) -> tuple[dict[str, Any], bytes]:
-        """Its next message. on_wait: called while waiting. Raises Foul for an end, a time limit, a failure it tells."""
+        """Its next message. on_wait: called while waiting. Raises Foul for its end, the time limit or its failure."""
         try:
             message, array = self.channel.receive(self._waiting(on_wait))
         except Closed:
             raise Foul(self._ending()) from None
         except Garbled as error:
-            raise Foul(f"wrote to the harness's channel what is no message: {error}") from None
+            raise Foul(f"wrote something that is not a message to the harness's channel: {error}") from None
         self.within_time()
         if message.get("do") == "failed":
             raise Foul(str(message.get("reason")))
@@ -159,18 +159,18 @@ def describe(name: str, limits: Limits) -> Guest:
         with MethodProcess({"order": "describe", "target": target}, limits, None) as process:
             found, _ = process.receive()
     except Foul as foul:
-        mend = "correct it; it is looked for in the folder that bench is called from, then among what is installed"
+        mend = "correct it; bench looks in the current folder, then among installed packages"
         raise MethodRefused(Problem("METHOD", shown(name), "a method that loads", f"{mend} ({foul})")) from None
     if fault := found.get("fault"):
         allowed = "a function train(task), or a class of the learner protocol"
-        mend = "name one of them; docs/bring-your-method.md and baselines/learner.py say what each must take"
+        mend = "name one of them; docs/bring-your-method.md and baselines/learner.py list their arguments"
         raise MethodRefused(Problem("METHOD", f"{name}, {fault}", allowed, mend))
     declaration = _declared(f"{target.partition(':')[0]}.DECLARATION", found.get("declaration"))
     return Guest(name=name, target=target, kind=found["kind"], source=str(found.get("source")), declaration=declaration)
 
 
 def _declared(key: str, found: Any) -> Declaration:
-    """Raises MethodRefused, with everything that is wrong. found: a table, a type's name where it is none, or None."""
+    """Raises MethodRefused with all problems. found: a table, the type's name of anything else, or None."""
     if not isinstance(found, dict):
         got = "nothing" if found is None else f"a value of type {found}"
         mend = "write DECLARATION = {...}: docs/bring-your-method.md shows one"
@@ -184,7 +184,7 @@ def _declared(key: str, found: Any) -> Declaration:
 
 
 def _drain(output: IO[bytes], log: Path | None) -> None:
-    """Keep the beginning of what is printed, drop the rest, so that nothing waits for a reader and no disk fills."""
+    """Keep the beginning of the output and drop the rest: a writer never blocks, and no disk fills."""
     kept = 0
     with output, contextlib.ExitStack() as files:
         file = files.enter_context(log.open("wb")) if log else None

@@ -2,8 +2,8 @@
 
 Axes: E episode copy, N agent, A action entry. One seed, so S = 1.
 
-Here are the environments, the count of steps, the evaluations and the scores; the method's process sees observations
-and rewards and gives actions. Whatever it does that is no move of the game ends the run, and is the record's reason.
+The referee has the environments, the count of steps, the evaluations and the scores. The method's process sees
+observations and rewards and gives actions. Anything else that it does ends the run and becomes the record's reason.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from bench.store import Numbers, Record, Scores, Store, sha256
 from bench.store.provenance import cpu_seconds, provenance
 from bench.suite.assets import everywhere
 
-MOST_ENVIRONMENTS = 256  # of one run: each is an object of ours
-MOST_TAUGHT = 2**20  # observations of one question to the teacher
+MOST_ENVIRONMENTS = 256  # in one run: each one takes memory of the harness
+MOST_TAUGHT = 2**20  # observations in one question to the teacher
 
 
 @dataclass
 class _Episode:
-    """A training environment and the episode in it. rewards: of each step so far, [N] each; None: none is running."""
+    """A training environment and its episode. rewards: of each step so far, [N] each; None: no episode is running."""
 
     environment: Environment
     stream: torch.Generator
@@ -57,7 +57,7 @@ class _Episode:
 def play_run(
     job: Job, store: Store, run: Run, stop: Callable[[], bool], report: Callable[[Event], None], write: Write
 ) -> None:
-    """One run of a method from elsewhere to its record, which `write` gets. Raises Stopped: nothing of it is kept."""
+    """Play one run of a method from elsewhere and pass its record to `write`. Raises Stopped: nothing of it is kept."""
     referee = Referee(job, store, run, report)
     try:
         record = referee.finish(stop)
@@ -83,12 +83,12 @@ class Referee:
             self.teacher = teaching(found, own.agents, own.action_size, self.place.params.kinds)
         self.log, self.steps = CurveLog(), 0
         self.limit = self.place.scored.episode_limit
-        self.size = self.limit if job.cell.unit == "episodes" else 1  # environment steps in one of the budget's unit
+        self.size = self.limit if job.cell.unit == "episodes" else 1  # environment steps per unit of the budget
         self.episodes: dict[int, _Episode] = {}
-        self.training: dict[int, list[float]] = {}  # scores of training episodes, by the point that they belong to
+        self.training: dict[int, list[float]] = {}  # scores of training episodes, by their curve point
         self.next_evaluation, self.reported = 0, False
         self.packages: dict[str, str] = {}
-        self.played = np.zeros(0)  # actions of the evaluation that was played last
+        self.played = np.zeros(0)  # actions of the last evaluation
         self.remarks: list[str] = []
         self.started, self.began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.monotonic()
         self.cpu_before = cpu_seconds()
@@ -119,7 +119,7 @@ class Referee:
         return self._record(returns, reason)
 
     def close(self) -> None:
-        """End the environments."""
+        """Close the environments."""
         self.place.close()
         for episode in self.episodes.values():
             episode.environment.close()
@@ -144,7 +144,7 @@ class Referee:
         }
 
     def _play(self) -> np.ndarray:
-        """Answer the method until it has finished; the scores of the final evaluation [E]."""
+        """Answer the method until it has finished. Returns the scores of the final evaluation [E]."""
         moves = {"reset": self._reset, "step": self._step, "report": self._report, "teach": self._teach}
         while True:
             message, array = self.process.receive(self.waiting)
@@ -165,9 +165,9 @@ class Referee:
         return returns
 
     def _repeats(self) -> bool:
-        """Play the final evaluation once more, and remark where the actions are others; False: that ended the method.
+        """Play the final evaluation again, and add a remark if actions differ. False: this ended the method.
 
-        The first one counts, whatever comes out.
+        The first evaluation counts in any case.
         """
         first = self.played
         try:
@@ -215,7 +215,7 @@ class Referee:
 
     def _report(self, message: dict[str, Any], _: bytes) -> None:
         if message.get("step") != self.steps:
-            foul(f"reported step {message.get('step')}, where the environment counted {self.steps}")
+            foul(f"reported step {message.get('step')}, but the environment counted {self.steps}")
         self.reported = True
         done = self.steps // self.size
         if done >= self.next_evaluation:
@@ -231,16 +231,16 @@ class Referee:
         episodes, t = whole(message, "episodes", 0, MOST_TAUGHT), whole(message, "t", 0, self.limit)
         shape = (episodes, self.place.environment.agents, self.place.environment.obs_size)
         if len(array) != 4 * math.prod(shape):
-            foul(f"asked the teacher with {len(array)} bytes, where {4 * math.prod(shape)} were announced")
+            foul(f"asked the teacher with {len(array)} bytes, but announced {4 * math.prod(shape)}")
         values = self.teacher(torch.from_numpy(np.frombuffer(array, np.float32).reshape(shape).copy()), t)
         self.process.send({"is": "taught"}, _floats(values), self.waiting)
 
     # ---------------------------------------------------------------------------------------------- scores
 
     def _training_episode(self, rewards: Tensor, outcome: Mapping[str, Tensor]) -> None:
-        """Take up the score of a whole training episode, rewards [1, 1, T, N]; it belongs to the point that it ends in.
+        """Add the score of a whole training episode, rewards [1, 1, T, N], to the point in which the episode ends.
 
-        Points lie where those of all methods lie, by environment steps: episodes that were left count by their steps.
+        Points lie at the same environment steps as those of all methods. Abandoned episodes count by their steps.
         """
         every = self.budget["record_every"]
         point = -(-self.steps // (every * self.size)) * every
@@ -251,7 +251,7 @@ class Referee:
         self.training.setdefault(point, []).extend(self._scores(rewards, None, outcome).tolist())
 
     def _evaluation(self, purpose: str, episodes: int) -> np.ndarray:
-        """Scores [E] of the reported policy on the episodes that every method of this seed is evaluated on."""
+        """Scores [E] of the reported policy. Every method is evaluated on the same episodes at this seed."""
         start, at_once = [generator(self.run.seed, purpose)], self.place.params.episodes_at_once
         found = [self._evaluated(start, some) for some in parts(episodes, at_once)]
         self.played = np.concatenate([played for played, _ in found], 1)
@@ -261,7 +261,7 @@ class Referee:
         return scores
 
     def _evaluated(self, start: Sequence[torch.Generator], episodes: int) -> tuple[np.ndarray, np.ndarray]:
-        """The actions of so many episodes side by side, and their scores [E]."""
+        """The actions of this many episodes in parallel, and their scores [E]."""
         calls = itertools.count()
 
         def act(seen: Seen) -> Tensor:
@@ -274,7 +274,7 @@ class Referee:
                 elif message.get("do") == "act":
                     return self._actions(array, episodes)
                 else:
-                    foul(f"in an evaluation it answered {message.get('do')!r}, where actions were asked for")
+                    foul(f"in an evaluation it answered {message.get('do')!r} instead of actions")
 
         played = play(self.place.apart, start, episodes, self.limit, act, self.place.params.ends_early)
         rollout = played.rollout
@@ -282,7 +282,7 @@ class Referee:
         return taken.numpy(), self._scores(rollout.rewards, rollout.mask, played.outcome)
 
     def _actions(self, array: bytes, episodes: int) -> Tensor:
-        """Actions as they came, int64 [E, N] or float64 [E, N, A], checked: [1, E, N, A]. Raises Foul."""
+        """Received actions, int64 [E, N] or float64 [E, N, A], checked: [1, E, N, A]. Raises Foul."""
         environment, params = self.place.environment, self.place.params
         shape = (episodes, environment.agents, *[environment.action_size] * params.continuous)
         if len(array) != 8 * math.prod(shape):
@@ -300,7 +300,7 @@ class Referee:
         return make(own.family, own.params, "cpu", everywhere())
 
     def _at(self, done: int, ended: int) -> At:
-        """Where a point lies at so much of the budget. ended: training episodes by then."""
+        """Where the point at `done` of the budget lies. ended: training episodes that have ended by then."""
         return At(done, done * self.limit) if self.size == self.limit else At(ended, done)
 
     def _scores(self, rewards: Tensor, mask: Tensor | None, outcome: Mapping[str, Tensor]) -> np.ndarray:

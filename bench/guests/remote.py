@@ -1,9 +1,9 @@
-"""A learner in a process of its own, as the harness sees it: `Learner`, every call of it a question of messages.py.
+"""A learner in a process of its own: to the harness it is a `Learner`, and each call asks a question of messages.py.
 
 Axes: S = 1 seed, E episode copy, T step, N agent, O observation entry, A action entry.
 
-Nothing that it answers is a score. Actions are checked before an environment sees them, everything else before it
-enters a record; what is not as it should be ends the run (Foul).
+No answer is a score. Actions are checked before an environment sees them, everything else before it enters a record. A
+wrong answer ends the run (Foul).
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from bench.guests.process import MethodProcess
 from bench.plan import Cell
 from bench.run.tasks import copies_problem
 
-SLACK = 1e-4  # of a soft action's sum: float32 shares of 1,000 actions are off by no more than 1,000 * 6e-8
+SLACK = 1e-4  # tolerance of a soft action's sum: float32 shares of 1,000 actions are off by at most 1,000 * 6e-8
 MOST_LOSSES, LETTERS = 100, 100  # names of losses become names of curves
 
 
 class RemoteLearner:
-    """A learner behind a process. waiting: called before each question and while it waits for the answer; may raise.
+    """A learner in another process. waiting: called before each question and while waiting for the answer; may raise.
 
-    Every call but the constructor raises Foul. copies: known after `meet`. packages: versions by the process's own
-    account, known after `policy`.
+    Every call except the constructor may raise Foul. copies: known after `meet`. packages: versions that the process
+    claims, known after `policy`.
     """
 
     def __init__(self, process: MethodProcess, waiting: Callable[[], None]):
@@ -45,10 +45,10 @@ class RemoteLearner:
         self.packages: dict[str, str] = {}
 
     def meet(self, cell: Cell) -> None:
-        """Wait until the learner is made, and learn how many episodes it takes in a round."""
+        """Wait until the learner is made, and ask how many episodes it plays in a round."""
         message, _ = self._ask({"ask": "copies"})
         if (steps := message.get("steps")) is not None:
-            foul(f"steps: got {str(steps)[:LETTERS]}; allowed: None, for a learner from elsewhere plays whole episodes")
+            foul(f"steps: got {str(steps)[:LETTERS]}; allowed: None, since learners from elsewhere play whole episodes")
         self.copies = whole(message, "copies", 1, cell.whole)
         if problem := copies_problem(cell, self.copies):
             foul(problem)
@@ -105,7 +105,7 @@ class RemoteLearner:
         self._process.send(question, packed(tensors) if tensors else b"", self._waiting)
         message, content = self._process.receive(self._waiting)
         if message.get("do") != "answer":
-            foul(f"it answered {message.get('do')!r}, where it was asked for {question['ask']}")
+            foul(f"it answered {message.get('do')!r} when it was asked for {question['ask']}")
         try:
             return message, unpacked(content)
         except (SafetensorError, KeyError, ValueError) as error:
@@ -122,9 +122,9 @@ class RemoteLearner:
 
 
 def _checked(actions: Tensor, avail_actions: Tensor, where: str, one_hot: bool) -> Tensor:
-    """Actions [S, E, N, A] as an environment may get them: each a one-hot vector, or shares, over available actions.
+    """Actions [S, E, N, A] that an environment accepts: each a one-hot vector, or shares, over available actions.
 
-    Raises Foul. An action that is not finite is a learner that diverged.
+    Raises Foul. An action that is not finite means that the learner diverged.
     """
     if actions.dtype not in (torch.float32, torch.float64) or actions.shape != avail_actions.shape:
         allowed = f"float32 or float64 of shape {tuple(avail_actions.shape)}"
@@ -139,7 +139,7 @@ def _checked(actions: Tensor, avail_actions: Tensor, where: str, one_hot: bool) 
     if bool(wrong.any()):
         _, episode, agent = wrong.nonzero()[0].tolist()
         got = [round(value, 6) for value in actions[0, episode, agent].tolist()]
-        allowed = "one available action, 1 among zeros" if one_hot else "shares of available actions, of sum 1"
+        allowed = "one available action, 1 among zeros" if one_hot else "shares of available actions, with sum 1"
         foul(f"illegal action {where}: agent {agent}: got {got}; allowed: {allowed}")
     return actions
 

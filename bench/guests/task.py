@@ -1,6 +1,6 @@
-"""What a training function is given: `train(task)`.
+"""The argument of a training function: `train(task)`.
 
-Axes: E episode (copy) side by side, N agent, O observation entry, A action entry.
+Axes: E episode (parallel copy), N agent, O observation entry, A action entry.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from bench.processes.channel import Channel
 
 Obs = NDArray[np.float32]
 
-# policy(obs, t) -> actions. obs: by agent, float32 [E, O of that agent], E episodes side by side at their step t, from
-# 0 on, in order; actions: by agent, whole numbers [E]. It may remember steps: at t = 0 all E episodes begin.
+# policy(obs, t) -> actions. obs: by agent, float32 [E, O of that agent], E parallel episodes at their step t, which
+# runs from 0 in order. actions: by agent, whole numbers [E]. It may keep a memory: all E episodes begin at t = 0.
 Policy = Callable[[Mapping[str, Obs], int], Mapping[str, Any]]
 
 
 class BudgetSpent(Exception):
-    """The training budget is used up: no further step. Left uncaught it ends training as a return does."""
+    """The training budget is used up: no further step. If it is not caught, it ends training like a return."""
 
 
 @dataclass(frozen=True)
 class Team:
     """The agents of a scenario. obs_sizes, action_sizes: each agent's own.
 
-    continuous: an action is as many numbers in [-1, 1] as its size says; else one of so many choices.
+    continuous: whether an action is a vector of numbers in [-1, 1], of that size; else it is one of that many choices.
     """
 
     agents: tuple[str, ...]
@@ -44,7 +44,7 @@ class Team:
 
     @property
     def obs_size(self) -> int:
-        """O, the longest observation, to which all are padded with zeros in a message."""
+        """O, the longest observation. In a message all others are padded with zeros to this length."""
         return max(self.obs_sizes)
 
     @property
@@ -60,9 +60,9 @@ class Team:
 class Task:
     """One run of one scenario.
 
-    seed: of the run; draw everything random from it. budget: environment steps that training may take, over all
+    seed: the run's; derive all randomness from it. budget: environment steps that training may take, over all
     environments. episode_limit: steps of an episode. name: the scenario's, for printing. hyperparameters: those of the
-    declaration. teacher: a trained team to learn from, where the declaration asks for one and the suite has one.
+    declaration. teacher: a trained team to learn from, if the declaration asks for one and the suite has one.
     """
 
     def __init__(self, channel: Channel, says: Mapping[str, Any]):
@@ -81,7 +81,7 @@ class Task:
 
     @property
     def steps(self) -> int:
-        """Environment steps taken so far, in all environments, as the harness counts them."""
+        """Environment steps taken so far in all environments, by the harness's count."""
         return self._steps
 
     @property
@@ -89,31 +89,31 @@ class Task:
         return self.budget - self._steps
 
     def environment(self) -> RemoteEnvironment:
-        """A PettingZoo parallel environment of the scenario. Every call gives another one, with its own stream."""
+        """A new PettingZoo parallel environment of the scenario. Each call gives another one, with its own stream."""
         self._environments += 1
         return RemoteEnvironment(self, self._environments - 1)
 
     def gymnasium(self) -> SingleAgent:
-        """The same as a gymnasium environment. Raises ValueError where there are several agents."""
+        """The same as a gymnasium environment. Raises ValueError if there are several agents."""
         return SingleAgent(self.environment())
 
     def report(self, step: int, policy: Policy) -> None:
-        """Show the policy after `step` environment steps; the harness evaluates it where an evaluation is due.
+        """Show the policy after `step` environment steps; the harness evaluates it if an evaluation is due.
 
-        Report often: an evaluation is taken at the first report at or after its point. What is reported last is what
-        the final evaluation plays, as it is when training ends. Returns nothing: evaluations are not for training on.
-        Raises TypeError for a policy that cannot be called, ValueError where `step` is not what the harness counted.
+        Report often: an evaluation takes place at the first report at or after its point. The final evaluation plays
+        the last reported policy, in its state when training ends. Returns nothing: evaluations are not for training.
+        Raises TypeError for a policy that cannot be called, ValueError if `step` is not the harness's count.
         """
         if not callable(policy):
             raise TypeError(f"report: got a policy of type {type(policy).__name__}; allowed: policy(obs, t) -> actions")
         if step != self._steps:
-            raise ValueError(f"report: got step {step}; allowed: {self._steps}, the steps that the environment counted")
+            raise ValueError(f"report: got step {step}; allowed: {self._steps}, the environment's count of steps")
         self._policy = policy
         self._channel.send({"do": "report", "step": int(step)})
         self.answer()
 
     def answer(self) -> None:
-        """Act in the harness's evaluation, if it starts one, until it says that it is done."""
+        """If the harness starts an evaluation, act in it until the harness says that it is done."""
         while True:
             says, array = self._channel.receive()
             if says["is"] == "done":
@@ -135,13 +135,13 @@ class Task:
 
 
 def _none_yet(obs: Mapping[str, Obs], t: int) -> Mapping[str, Any]:
-    raise RuntimeError("no policy was reported yet")
+    raise RuntimeError("no policy has been reported yet")
 
 
 class TeacherPolicy:
-    """A trained team. teacher(obs, t) -> what it makes of each action, by agent, float32 [E, A of that agent].
+    """A trained team. teacher(obs, t) -> its logits or Q values of each action, by agent, float32 [E, A of that agent].
 
-    Logits or Q values, as its algorithm has them: the highest is its choice. obs and t as for a `Policy`.
+    Its algorithm decides which of both. The highest is its choice. obs and t are those of a `Policy`.
     """
 
     def __init__(self, channel: Channel, team: Team):
@@ -161,11 +161,11 @@ class TeacherPolicy:
 
 
 class RemoteEnvironment(ParallelEnv[str, Any, Any]):
-    """The scenario as PettingZoo has it: float32 observations, float rewards, no padding.
+    """The scenario as a PettingZoo environment: float32 observations, float rewards, no padding.
 
     Actions are Discrete, or a Box from -1 to 1. All agents are truncated together at the episode's limit. The run's
-    seed decides every episode: a seed or options given to `reset` are taken and not used, so that nobody trains on the
-    episodes of the evaluation.
+    seed decides every episode. `reset` accepts a seed and options but ignores them, so nobody can train on the episodes
+    of the evaluation.
     """
 
     def __init__(self, task: Task, copy: int):
@@ -188,13 +188,13 @@ class RemoteEnvironment(ParallelEnv[str, Any, Any]):
         return self._action_spaces[agent]
 
     def state(self) -> Obs:
-        """The global state: all agents' observations in a row, padded to the longest."""
+        """The global state: all agents' observations concatenated, each padded to the longest."""
         return self._obs.flatten()
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Obs], dict[str, dict[str, Any]]]:
-        """Start an episode. One that is left before its end has cost its steps and counts nowhere."""
+        """Start an episode. An episode that is abandoned has cost its steps and counts nowhere."""
         _, answer = self._task.exchange({"do": "reset", "copy": self._copy})
         self.agents = self.possible_agents[:]
         return self._seen(answer), {agent: {} for agent in self.agents}
@@ -202,7 +202,7 @@ class RemoteEnvironment(ParallelEnv[str, Any, Any]):
     def step(
         self, actions: Mapping[str, Any]
     ) -> tuple[dict[str, Obs], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
-        """One step of every agent. Raises IllegalAction, BudgetSpent, and RuntimeError where no episode is running."""
+        """One step of every agent. Raises IllegalAction, BudgetSpent, and RuntimeError if no episode is running."""
         if not self.agents:
             raise RuntimeError("step: no episode is running; call reset first")
         team, agents = self._task.team, self.agents
@@ -229,20 +229,20 @@ class RemoteEnvironment(ParallelEnv[str, Any, Any]):
 
 
 class SingleAgent(gymnasium.Env[Any, Any]):
-    """A scenario with one agent as gymnasium has it; see `RemoteEnvironment`."""
+    """A scenario with one agent as a gymnasium environment; see `RemoteEnvironment`."""
 
     def __init__(self, environment: RemoteEnvironment):
-        """Raises ValueError where there are several agents."""
+        """Raises ValueError if there are several agents."""
         if len(environment.possible_agents) != 1:
             got = ", ".join(environment.possible_agents)
-            raise ValueError(f"gymnasium: got the agents {got}; allowed: one; take task.environment(), PettingZoo's")
+            raise ValueError(f"gymnasium: got the agents {got}; allowed: one; use task.environment() of PettingZoo")
         self._environment, (self._agent,) = environment, environment.possible_agents
         self.observation_space = environment.observation_space(self._agent)
         self.action_space = environment.action_space(self._agent)
         self.metadata, self.render_mode = environment.metadata, None
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Obs, dict[str, Any]]:
-        """Start an episode: the run's seed decides it, and the argument does not."""
+        """Start an episode. The run's seed decides it; the argument is ignored."""
         super().reset(seed=seed)
         obs, _ = self._environment.reset()
         return obs[self._agent], {}

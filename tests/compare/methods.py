@@ -70,7 +70,7 @@ def writes_down(task):
     assert set(rewards) == set(environment.possible_agents)
     assert all(isinstance(reward, float) and reward < 0 for reward in rewards.values())
     assert task.steps == task.episode_limit
-    with pytest.raises(ValueError, match="report: got step 1; allowed: 25, the steps that the environment counted"):
+    with pytest.raises(ValueError, match="report: got step 1; allowed: 25, the environment's count of steps"):
         task.report(1, still)
     task.report(task.steps, still)
 

@@ -48,7 +48,7 @@ def test_several_agents_are_no_gymnasium_environment() -> None:
     says |= dict.fromkeys(("seed", "budget", "episode_limit"), 1)
     says |= {"name": "x", "hyperparameters": {}, "teacher": False}
     task = Task(None, says)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"got the agents a, b; allowed: one; take task\.environment"):
+    with pytest.raises(ValueError, match=r"got the agents a, b; allowed: one; use task\.environment"):
         task.gymnasium()
 
 
@@ -57,4 +57,4 @@ def test_a_learner_from_elsewhere_is_told_that_it_cannot(described: Callable[[st
     learner = known("forgers:Honest", described)
     there = entry(load("cikd"), selection, learner, ())
     assert not there.contests
-    assert any("a training function: actions are numbers here" in own.waits_for for own in there.plan.waiting)
+    assert any("a training function: actions are continuous here" in own.waits_for for own in there.plan.waiting)

@@ -66,7 +66,7 @@ def test_the_hash_is_of_the_code_and_of_what_lies_with_it(tmp_path: Path, monkey
 @pytest.mark.parametrize(
     ("name", "code", "message"),
     [
-        ("made", "", "no package here brings methods; name it module:attribute"),
+        ("made", "", "no installed package has methods; name it module:attribute"),
         ("made:tr ain", "", "module:function or module:Class"),
         ("absent:train", "", "ModuleNotFoundError: No module named 'absent'"),
         ("made:train", "", "AttributeError: module 'made' has no attribute 'train'"),

@@ -14,7 +14,7 @@ REASONS = {
     "SoftActions": "illegal action after 0 episodes, step 0 of an evaluation: agent 0: got [0.2, 0.2, 0.2, 0.2, 0.2]; "
     "allowed: one available action, 1 among zeros",
     "LargeSteps": "illegal action after 0 episodes, step 0 of training: agent 0: got [",
-    "SpeaksForItself": "it answered 'finished', where it was asked for copies",
+    "SpeaksForItself": "it answered 'finished' when it was asked for copies",
 }
 
 

@@ -41,7 +41,7 @@ def test_files_that_a_guest_leaves_are_named(played: Played, tmp_path: Path, mon
     called.mkdir()
     monkeypatch.chdir(called)
     record = played("hostile:leaves_files")
-    says = "it left files in its own folder, which went with it: 'deep/log\\x1b[2J.txt', 'weights.pt'"
+    says = "it left files in its own folder, which was removed: 'deep/log\\x1b[2J.txt', 'weights.pt'"
     assert record.remarks == (f"{EARLY} 0 of 150 steps", says)
     assert list(called.iterdir()) == []
     log = (tmp_path / "results" / "logs" / f"{record.run}.log").read_text()
@@ -59,7 +59,7 @@ def test_files_that_appear_where_bench_was_called_are_named(tmp_path: Path, monk
         for i in range(7):
             (tmp_path / f"torch{i}.py").write_text("")
         assert process.left() == [
-            "while it ran, files appeared in the folder that bench was called in: "
+            "while it ran, files appeared in the folder that bench was called from: "
             "'torch0.py', 'torch1.py', 'torch2.py', 'torch3.py', 'torch4.py' and 2 more"
         ]
 

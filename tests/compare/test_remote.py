@@ -138,7 +138,7 @@ def test_a_learner_is_asked_what_the_protocol_asks() -> None:
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
-        (({"do": "finished", "final": 1e9}, b""), "it answered 'finished', where it was asked for learn"),
+        (({"do": "finished", "final": 1e9}, b""), "it answered 'finished' when it was asked for learn"),
         (({"do": "answer"}, b"\xff" * 64), "learn: the answer's tensors cannot be read"),
         (answer({"td": torch.zeros(2)}), "losses[td]: got float32 of shape (2,); allowed: floats of shape (1,)"),
         (answer({"td": torch.zeros(1, dtype=torch.int64)}), "losses[td]: got int64 of shape (1,)"),
@@ -199,7 +199,7 @@ def test_the_harness_looks_at_the_round_itself(copies: Any, reason: str) -> None
 
 def test_a_learner_that_asks_for_steps_is_told_that_it_gets_episodes() -> None:
     plan = make_plan(load("knowru"), Selection(profile="smoke", only=("spread/I",)))
-    with pytest.raises(Foul, match="steps: got 5; allowed: None, for a learner from elsewhere plays whole episodes"):
+    with pytest.raises(Foul, match="steps: got 5; allowed: None, since learners from elsewhere play whole episodes"):
         remote(answer(copies=1, steps=5)).meet(plan.cells[0])
 
 
