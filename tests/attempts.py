@@ -1,4 +1,4 @@
-"""What `tox run -e hostile` is made of: kinds of hostile input, how often each is drawn, and what must never happen.
+"""The parts of `tox run -e hostile`: kinds of hostile input, how often each is drawn, and what must never happen.
 
 A kind is a file tests/hostile/test_<kind>.py. Its tests draw as `drawn` says, and make each attempt inside `attempt`,
 which allows so many seconds and no exception but those named. A new kind gets a share of the draws in `SHARES`.
@@ -32,7 +32,7 @@ TALLY: collections.Counter[tuple[str, str]] = collections.Counter()
 
 
 class Hang(BaseException):
-    """An attempt took longer than it may; no handler of exceptions stops it."""
+    """An attempt exceeded its time limit; no exception handler stops it."""
 
 
 def drawn(kind: str, share: float = 1.0) -> Callable:
@@ -48,7 +48,7 @@ def drawn(kind: str, share: float = 1.0) -> Callable:
 
 @contextlib.contextmanager
 def attempt(kind: str, *refusals: type[Exception]) -> Iterator[None]:
-    """One draw. refusals: exceptions that are an answer. Raises Hang."""
+    """One draw. refusals: exceptions that count as an answer. Raises Hang."""
 
     def late(number: int, frame: object) -> None:
         raise Hang(f"an attempt of kind {kind} took more than {CPU_S:g} s of CPU time, or {WALL_S:g} s in all")
@@ -69,7 +69,7 @@ def attempt(kind: str, *refusals: type[Exception]) -> Iterator[None]:
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> tuple[int, str, str]:
-    """`bench ...` in this process: exit code, standard output and error. Whatever else it raises goes through."""
+    """`bench ...` in this process: exit code, standard output and error. Other exceptions propagate."""
     out, err = io.StringIO(), io.StringIO()
     monkeypatch.setattr("sys.argv", ["bench", *map(str, arguments)])
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

@@ -1,4 +1,5 @@
-"""Each printed number matters: one unit in its last digit, and what follows from it changes, and nothing else does."""
+"""Each printed number matters: a change of one unit in its last digit changes what follows from it, and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +83,9 @@ def derived_from(suite: Suite, cell: Printed) -> set[str]:
 
 
 def may_change(suite: Suite, cell: Printed) -> set[str]:
-    """Whatever else may change with it: marks and spreads of its table, its repeats, claims that name its method."""
+    """Everything else that may change with it: marks and spreads of its table, its repeats, claims that name its
+    method.
+    """
     ids = {f"{cell.table}/bold", f"{cell.table}/spreads"}
     ids |= {f"{r.id}/{cell.scenario}/{cell.method}" for r in suite.repeat if cell.table in r.tables}
     for claim in suite.claim:

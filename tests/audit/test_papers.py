@@ -1,4 +1,4 @@
-"""What the audit finds in the shipped papers, with the arithmetic by hand."""
+"""The audit's findings in the shipped papers, with the arithmetic by hand."""
 
 from __future__ import annotations
 

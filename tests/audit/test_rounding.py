@@ -1,4 +1,4 @@
-"""What follows from printed digits: bounds, and numbers written like the printed ones."""
+"""Consequences of printed digits: bounds, and numbers written like the printed ones."""
 
 from __future__ import annotations
 

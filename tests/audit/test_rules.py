@@ -72,7 +72,7 @@ def test_mean() -> None:
 
 
 def test_trailing_zeros_that_are_dropped() -> None:
-    """0.9 of a table of two decimals is 0.90: a hundredth below 0.91; of a table of one, it could be 0.91."""
+    """0.9 in a table of two decimals is 0.90, a hundredth below 0.91; in a table of one decimal it could be 0.91."""
     test = {"kind": "ordering", "greater": ["init:final"], "less": ["base:final"]}
     rows = {"two": "0.9 0.91 0"}
     assert said(test, table("1", rows, decimals=2), scenarios=["two"]).holds == "yes"
@@ -163,7 +163,7 @@ ELSEWHERE = table("source", {"base": "0.45"}, "two", experiment="source")
 
 
 def test_a_value_of_another_experiment() -> None:
-    """`base@source` is the other experiment's, whatever is printed here."""
+    """`base@source` is the other experiment's value, whatever is printed here."""
     test = {"kind": "difference", "of": "student:final", "minus": "base@source:final", "printed": ["0.15"]}
     here = table("1", {"two": "0.40 0.50 0.60"})
     found = said(test, here, ELSEWHERE, scenarios=["two"])
@@ -256,7 +256,7 @@ def test_each_kind_of_claim(test: Entry, margin: Entry | None, holds: str) -> No
 
 
 def test_a_difference_of_just_the_margin_is_within_it() -> None:
-    """0.77 - 0.70 is a tenth of 0.70, though a tenth of it in floats is less."""
+    """0.77 - 0.70 is a tenth of 0.70, although in floats the tenth is less."""
     rows = table("1", {"two": "0.700 0.770 0.600"})
     test = {"kind": "not_greater", "greater": ["init:final"], "less": ["base:final"]}
     assert said(test, rows, scenarios=["two"], margin={"relative": 0.1}).holds == "yes"

@@ -45,7 +45,7 @@ KNOWRU_SETTINGS = {
 
 @dataclass
 class Run:
-    """A learner, its seeds and what it has gone through."""
+    """A learner, its seeds and its history."""
 
     learner: MADDPG
     task: Task
@@ -54,7 +54,8 @@ class Run:
     rollouts: list[Rollout]
 
     def play(self, rounds: int) -> Run:
-        """Rounds of the toy world; observations drift with the actions, the reward is how small they are."""
+        """Rounds of the toy world; observations drift with the actions, and smaller observations give a higher reward.
+        """
         for _ in range(rounds):
             rollout = toy_round(self)
             self.rollouts.append(rollout)
@@ -63,7 +64,7 @@ class Run:
         return self
 
     def lane(self, lane: int) -> dict[str, Tensor]:
-        """All that a seed has come to, by name: networks, optimisers, losses and actions."""
+        """The whole state of a seed, by name: networks, optimisers, losses and actions."""
         own = {name: tensor[lane] for name, tensor in self.learner.state().items()}
         for i, (losses, rollout) in enumerate(zip(self.losses, self.rollouts, strict=True)):
             own |= {f"{i}.{name}": loss[lane] for name, loss in losses.items()}
@@ -101,7 +102,7 @@ def all_available(obs: Tensor, actions: Tensor, rewards: Tensor, terminated: Ten
 
 
 def toy_task(agents: int = 3, obs_size: int = 4, width: int = 6) -> Task:
-    """Observations stand in a layout of `width` entries, the last entry first and the gaps in between."""
+    """Observations are in a layout of `width` entries, the last entry first and the gaps in between."""
     slots = (width - 1, *range(obs_size - 1))
     return Task(agents, obs_size, 3, 5, 60, Layout(width, slots))
 
@@ -109,7 +110,7 @@ def toy_task(agents: int = 3, obs_size: int = 4, width: int = 6) -> Task:
 def toy_teacher(
     seeds: Sequence[int], task: Task, agents: int, hidden: int, dtype: torch.dtype, activation: str
 ) -> Teacher:
-    """Untrained actors of other seeds, that read the observation entries in the opposite order."""
+    """Untrained actors of other seeds, which read the observation entries in the opposite order."""
     own = {"hidden_width": hidden, "activation": activation}
     settings = specs.MADDPG.model_validate(MADDPG_SETTINGS | own)
     streams = [Streams(1000 + seed) for seed in seeds]
@@ -155,7 +156,7 @@ def start() -> Callable[..., Run]:
 
 @pytest.fixture
 def released() -> dict[str, object]:
-    """What KnowRU's released code sets of the learner, beside sizes and rates."""
+    """The learner's settings in KnowRU's released code, apart from sizes and rates."""
     return {
         "activation": "leaky_relu",
         "initial_weights": "xavier_leaky_relu",

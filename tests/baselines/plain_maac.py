@@ -1,6 +1,6 @@
-"""MAAC as a plain loop: torch.nn modules, an Adam a network, agent after agent and head after head.
+"""MAAC as a plain loop: torch.nn modules, one Adam per network, agent after agent and head after head.
 
-Written from the paper and the description of its code, as an oracle; shares nothing with the stacked learner.
+An oracle, written from the paper and the description of its code; it shares nothing with the stacked learner.
 """
 
 from __future__ import annotations

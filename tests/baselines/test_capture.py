@@ -1,4 +1,4 @@
-"""Captured updates: on the CPU the update itself; on a GPU a graph that comes to the same numbers."""
+"""Captured updates: on the CPU the update itself; on a GPU a graph that gives the same numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NO_GPU = "no CUDA device here: no update was captured as a graph"
 
 
 def test_on_the_cpu_it_is_the_update(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SAC's learning goes through it, and gets what its update gives."""
+    """SAC's learning uses it, and gets the update's results."""
     given: list[tuple[Any, ...]] = []
     losses = {"loss": torch.ones(1)}
 
@@ -39,7 +39,7 @@ def test_on_the_cpu_it_is_the_update(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason=NO_GPU)
 def test_on_a_gpu_a_graph_comes_to_the_same_numbers() -> None:
-    """Updates by a graph and by calls, of the same batches; losses of an update are not overwritten by the next."""
+    """Updates by a graph and by calls, on the same batches; the next update does not overwrite an update's losses."""
     drawn = torch.Generator("cuda").manual_seed(0)
 
     def learner() -> SAC:

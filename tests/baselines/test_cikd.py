@@ -1,4 +1,4 @@
-"""Ensembles of SAC: who plays, who is elected, what a distillation does and does not change; lanes and stops.
+"""Ensembles of SAC: who plays, who is elected, what a distillation changes and what not; lanes and stops.
 
 Axes: S seed, M member, X student, R recent episode, B batch, O observation entry, A action entry.
 """
@@ -80,7 +80,7 @@ METHODS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
 
 
 class Playing(Play):
-    """A method's `Play`. It compares its members when they are to be, and keeps what came of it."""
+    """A method's `Play`. It compares its members at the right steps, and keeps the results."""
 
     method = "cikd"
 
@@ -105,7 +105,7 @@ def playing(method: str, *seeds: int, **changed: Any) -> Playing:
 
 
 def test_a_budget_of_50_000_steps_has_seven_distillations() -> None:
-    """The issue's rule: after transition 15,001, 20,001, ...; an evaluation at 20,000 comes one step before."""
+    """The rule: after transition 15,001, 20,001, ...; an evaluation at 20,000 comes one step before."""
     assert list(moments(15_000, 5_000, 0, 50_000)) == [15_001, 20_001, 25_001, 30_001, 35_001, 40_001, 45_001]
     assert len(moments(15_000, 5_000, 0, 1_000_000)) == 197
     assert [bool(moments(15_000, 5_000, done - 1, done)) for done in (15_000, 15_001, 15_002, 20_000, 20_001)] == [
@@ -142,7 +142,7 @@ def test_the_elected_has_the_highest_mean_and_ties_follow_a_rule() -> None:
 
 
 def test_recent_returns_are_those_of_who_played() -> None:
-    """By a plain account of every step."""
+    """By plain bookkeeping of every step."""
     play = playing("ensemble", 4)
     assert isinstance(play.learner, EnsembleSAC)
     recent: list[list[float]] = [[], [], []]
@@ -247,7 +247,7 @@ def test_hard_targets_are_the_taught_critics() -> None:
 
 
 def test_students_that_forget_start_anew_but_for_targets_and_temperature() -> None:
-    """Nothing of what they knew is left: two that differ in their networks alone come out alike."""
+    """They keep nothing of what they knew: two that differ only in their networks become alike."""
     runs = [playing("cikd", 1, reset="policy_and_critics").steps(FIRST) for _ in (0, 1)]
     learner = runs[0].learner
     assert isinstance(learner, CIKD)
@@ -322,7 +322,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_seed_s_numbers_depend_neither_on_company_nor_on_stops(variant: str) -> None:
-    """Over two distillations, or what stands for them; stopped inside an episode between the two."""
+    """Over two distillations, or their counterparts; stopped inside an episode between the two."""
     method, changed = VARIANTS[variant]
     end, middle = FIRST + INTERVAL + 8, FIRST + 10
     alone = playing(method, 3, **changed).steps(end)

@@ -26,7 +26,7 @@ def test_the_divergence_is_torch_s() -> None:
 
 
 def test_gradients_are_autograd_s() -> None:
-    """Some log standard deviations lie beyond their bounds, and get none."""
+    """Some log standard deviations are beyond their bounds, and get no gradient."""
     heads, theirs = (3 * torch.randn(2, 2, 6, 32, dtype=torch.float64) for _ in (0, 1))
     heads.requires_grad_()
     teacher, student = gaussian(theirs, -2, 2), gaussian(heads, -2, 2)

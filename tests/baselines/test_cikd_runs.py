@@ -1,4 +1,4 @@
-"""Ensembles through the whole harness: what their records say, stops at any step, streams of their own.
+"""Ensembles through the whole harness: their records, stops at any step, streams of their own.
 
 On the toy family, whose episodes end early and differ in length.
 """

@@ -1,4 +1,4 @@
-"""CTDS: teacher and student of one run, whichever of the two is looked at.
+"""CTDS: teacher and student of one run, whichever of the two is scored.
 
 Axes: S seed, B batch, T time step, N agent, A action.
 """
@@ -29,7 +29,7 @@ def test_its_loss_is_a_sum_over_agents_and_actions() -> None:
 
 
 def test_the_role_changes_what_is_looked_at_alone() -> None:
-    """To the last bit; a seed's numbers are its own, too; sizes are counted without torch."""
+    """To the last bit; a seed's numbers do not depend on its company; sizes are counted without torch."""
     task, found = a_task(state=6), []
     for role, seeds in (("teacher", (3,)), ("student", (3,)), ("student", (1, 3))):
         learner, streams = started(role, *seeds)

@@ -46,7 +46,7 @@ def test_a_seed_is_the_same_in_any_company(changed):
 
 
 def test_a_run_goes_on_from_its_state():
-    """Network, optimiser, replays and streams, taken up by a new learner, give the same continuation."""
+    """Network, optimiser, replays and streams, loaded into a new learner, give the same continuation."""
     whole = toy().play(3)
     again = toy()
     again.learner.load_state(whole.learner.state())
@@ -125,7 +125,7 @@ def test_unavailable_actions_are_never_taken(epsilon):
 
 
 def test_epsilon_falls_with_the_tasks_own_steps():
-    """Task 0's episodes have 6 steps, so that 40 are over after 7 episodes; then a tenth is left to chance."""
+    """Task 0's episodes have 6 steps, so 40 steps are over after 7 episodes; then a tenth of actions is random."""
     run = toy(epsilon_start=1.0, epsilon_end=0.1, update_episodes=400)
     obs, free = torch.zeros(3, 400, 3, 4), torch.ones(3, 400, 3, 3, dtype=torch.bool)
     best = run.learner.greedy(0)(seen(obs, free)).argmax(-1)
@@ -186,7 +186,7 @@ def agreement(learner: DecHDRQN, k: int, goals: Tensor) -> float:
 
 
 def test_it_learns_two_tasks_from_perfect_teachers():
-    """150 rounds; untrained it is right in about 1 of 3 and 1 of 5 choices, trained in more than 19 of 20."""
+    """150 rounds: untrained it is right in about 1 of 3 and 1 of 5 choices, trained in more than 19 of 20."""
     tasks = [
         Task(n, o, a, 6, 400, Layout(o, tuple(range(o))), perfect_teacher(2, n, o, a))
         for n, o, a in ((2, 4, 3), (3, 5, 5))
@@ -218,7 +218,7 @@ def test_a_task_without_a_teacher_is_refused():
 
 
 def test_the_teacher_reads_its_own_view_of_the_observation():
-    """A view that swaps two entries is as good as a teacher whose weights are swapped."""
+    """A view that swaps two entries has the same effect as a teacher whose weights are swapped."""
     losses: list[Tensor] = []
     swap = torch.tensor([1, 0, 2, 3])
     for way in ("view", "weights"):

@@ -39,7 +39,7 @@ def test_every_window_that_meets_the_episode_is_as_likely():
 
 @pytest.mark.parametrize("length", [1, 2, 5, 10_000])
 def test_traces_stay_in_their_episode(length):
-    """Also at the largest number below 1, whose product may round up."""
+    """Also for the largest random number below 1, whose product may round up."""
     uniform = torch.tensor([[0.0, 0.3, math.nextafter(1.0, 0.0)]], dtype=torch.float64).float().clamp(max=1 - 2**-24)
     index, inside = trace_steps(torch.full((1, 3), length), uniform, 4)
     assert inside[..., 0].all()

@@ -1,4 +1,4 @@
-"""Distillation with value matching: its losses by literal numbers, and what distilled and matched networks can do.
+"""Distillation with value matching: its losses by literal numbers, and the abilities of distilled and matched networks.
 
 Axes: S seed, N agent, B batch, P permutation, O observation entry, A action entry.
 """
@@ -104,7 +104,7 @@ def placed(agents: int, episodes: int, seed: int) -> Tensor:
 
 
 def test_a_matched_critic_agrees_over_all_permutations_and_still_explains_the_critic() -> None:
-    """Three agents with one critic. Of what it says in the original order 90% of the variance is explained.
+    """Three agents with one critic. 90% of the variance of its values in the original order is explained.
 
     A constant agrees, too, and explains nothing. Observations permuted without their actions are other states.
     """
@@ -137,7 +137,9 @@ def test_a_matched_critic_agrees_over_all_permutations_and_still_explains_the_cr
 
 
 def test_a_distilled_policy_is_each_agent_s_where_that_agent_was() -> None:
-    """Two agents in regions of their own; the policy of one does in the other's region what it was never taught."""
+    """Two agents in regions of their own; in the other's region the policy of one does something that it was never
+    taught.
+    """
     team = learner(0, matching_iterations=1, distillation_iterations=600)
     for name, p in team.team.actor.items():
         p *= 6.0 if name == "weight_2" else 2.0 if name.startswith("weight") else 1.0
@@ -242,7 +244,7 @@ def test_the_first_agent_of_each_team_goes_on(copied: str) -> None:
 
 
 def test_each_agent_is_distilled_from_its_own_task_s_replay() -> None:
-    """Where task 0 was played the distilled policy is that of team 0's first agent; and so with task 1."""
+    """Where task 0 was played the distilled policy is that of team 0's first agent; the same holds for task 1."""
     team = two_teams(0, matching_iterations=1, distillation_iterations=600)
     for k, own in enumerate(team._teams):
         for name, p in own.actor.items():
@@ -288,7 +290,7 @@ def learned(team: Any, task: int, rounds: range) -> None:
 
 
 def test_a_gaussian_s_distance_is_in_closed_form() -> None:
-    """Of N(1, 2^2) from N(0, 1): log(1/2) + (4 + 1 - 1) / 2. Two action entries, of which one is the same in both."""
+    """Of N(1, 2^2) from N(0, 1): log(1/2) + (4 + 1 - 1) / 2. One of the two action entries is the same in both."""
     team = on_masac(0, log_std_min=-5.0, log_std_max=2.0)
     agent = torch.tensor([1.0, 0.0, math.log(2), 0.0]).view(1, 1, 4, 1)
     found = parts_of(team.team).distance(agent, torch.zeros(1, 1, 4, 1))

@@ -1,4 +1,4 @@
-"""The replay of whole episodes: what comes out is what went in, drawn once each, ring by ring.
+"""The replay of whole episodes returns what was stored, each episode drawn once, ring by ring.
 
 Axes: S seed, E environment copy, B batch, T time step, N agent, O observation entry, A action, X state entry.
 """
@@ -264,7 +264,7 @@ def test_a_checkpoint_from_before_holds_whole_episodes():
 
 
 def test_short_episodes_take_the_room_of_their_steps(monkeypatch):
-    """Rows of an episode that was overwritten are taken again: 200 episodes of up to 4 rows, 7 at a time."""
+    """Rows of an overwritten episode are used again: 200 episodes of up to 4 rows, 7 at a time."""
     monkeypatch.setattr(ragged, "BLOCK_BYTES", 1)  # a block of T + 1 rows
     log = replay(seeds=(0,))
     for first in range(200):

@@ -1,4 +1,4 @@
-"""The head of a method's file says where each equation of its paper is: what its table names is there.
+"""The head of a method's file says where each equation of its paper is: the names in its table exist.
 
 A name is of the file itself or of another file of baselines/: `td_loss`, `qmix.ValueDecomposition.learn`.
 """
@@ -37,7 +37,7 @@ def defined(file: str) -> frozenset[str]:
 
 
 def named(file: str) -> list[tuple[str, str]]:
-    """File and name of all that the second column of the head's table names."""
+    """File and name of everything in the second column of the head's table."""
     table = [line.split("|")[2] for line in (ast.get_docstring(parsed(file)) or "").splitlines() if line[:1] == "|"]
     names = [name for cell in table[2:] for name in re.findall(r"`([\w.]+)`", cell)]
     assert names, f"{file}: its head has no table"

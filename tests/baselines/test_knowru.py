@@ -99,7 +99,7 @@ def test_and_their_numbers_do_not_depend_on_companions(start, toy):
 
 
 def test_a_teachers_own_activation_is_kept(start):
-    """A leaky teacher tells a ReLU student something else than a ReLU teacher of the same weights."""
+    """A leaky teacher gives a ReLU student other targets than a ReLU teacher with the same weights."""
     obs = torch.randn(2, 8, 3, 4, generator=torch.Generator().manual_seed(0))
     task = start(knowru, seeds=(0, 1), activation="leaky_relu").task
     leaky, relu = (

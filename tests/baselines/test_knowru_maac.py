@@ -1,4 +1,4 @@
-"""KnowRU on MAAC: its loss against the plain loop, and what the released code's loss can and cannot do.
+"""KnowRU on MAAC: its loss against the plain loop, and the effect of the released code's loss.
 
 Axes: S seed, N agent, B batch, O observation entry, A action entry.
 """
@@ -103,7 +103,7 @@ def policies(run: Run) -> dict[str, Tensor]:
 def test_as_released_the_teacher_changes_nothing():
     """Teacher A, teacher B, or no term at the same 1 - alpha: the same networks bit for bit. L_reuse itself differs.
 
-    The term is taken away by a scale of next to nothing; alpha goes on to multiply MAAC's loss.
+    A scale near zero removes the term; alpha still multiplies MAAC's loss.
     """
     a, b = (start((0,), taught((0,), teacher), **RELEASED).play(45) for teacher in (100, 200))
     none = start((0,), taught((0,)), **{**RELEASED, "reuse_scale": 1e-300}).play(45)
@@ -115,7 +115,7 @@ def test_as_released_the_teacher_changes_nothing():
 
 
 def test_and_on_the_policy_that_learns_it_would():
-    """The control: the online policy on the observations at hand, all else as released."""
+    """The control: the online policy on the current observations, everything else as released."""
     a, b = (start((0,), taught((0,), t), **{**RELEASED, "reuse_at": "policy"}).play(45) for t in (100, 200))
     state = policies(b)
     assert not all(torch.equal(p, state[name]) for name, p in policies(a).items() if name.startswith("actor"))
@@ -171,7 +171,7 @@ def trained(teacher: Any, at: str = "target", steps: int = 200) -> list[Tensor]:
 
 
 def test_no_gradient_of_the_released_term_reaches_the_policy():
-    """Six of six tensors have none; those of the target policy do, which no optimiser holds."""
+    """Six of six tensors have none; the tensors of the target policy, which no optimiser has, get one."""
     with torch.random.fork_rng():
         agent, teacher = Agent(0), Agent(5).online
         obs = torch.randn(32, 4, generator=torch.Generator().manual_seed(2))

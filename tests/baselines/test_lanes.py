@@ -1,4 +1,4 @@
-"""A seed's numbers depend on its companions in no bit, and a resumed run ends as an uninterrupted one.
+"""No bit of a seed's numbers depends on its companions, and a resumed run ends like an uninterrupted one.
 
 Axes: S seed, N agent.
 """
@@ -37,7 +37,7 @@ def test_a_seeds_numbers_do_not_depend_on_its_companions(start, method, dtype):
 
 @pytest.mark.parametrize(("agents", "obs_size", "batch_size"), [(1, 5, 24), (3, 26, 1256), (7, 9, 36)])
 def test_nor_with_batches_of_their_own(start, toy, released, agents, obs_size, batch_size):
-    """With all that KnowRU's code sets; one agent's batch is all there is."""
+    """With all settings of KnowRU's code; one agent's batch is the whole replay."""
     sizes = {"batch_size": batch_size, "replay_size": 2000, "hidden_width": 64, "warmup_transitions": 0}
     options = {"task": toy(agents, obs_size, obs_size + 2), "update_episodes": 252, **sizes, **released}
     alone = start(knowru, seeds=(3,), **options).play(2)
@@ -91,7 +91,7 @@ def test_other_seeds_do_not_notice_when_one_seeds_rewards_change(start, method):
 
 @pytest.mark.parametrize(("method", "as_released"), [(m, False) for m in METHODS] + [(knowru, True)])
 def test_a_resumed_run_ends_bit_for_bit_like_an_uninterrupted_one(start, toy, released, method, as_released):
-    """As released, the last entry of an observation is read by nobody, and stored by nobody."""
+    """As released, no network reads the last entry of an observation, and no replay stores it."""
     own = {"task": replace(toy(), obs_size=5), **released} if as_released else {}
     whole = start(method, replay_size=1000, **own).play(12)
     first = start(method, replay_size=1000, lanes_per_call=1, **own).play(7)
@@ -107,7 +107,7 @@ def test_a_resumed_run_ends_bit_for_bit_like_an_uninterrupted_one(start, toy, re
 
 
 def test_seeds_can_be_regrouped(start):
-    """States of two runs, rows concatenated, go on as each would."""
+    """States of two runs, rows concatenated, continue as each would alone."""
     left, right = (start(MADDPG, seeds=seeds, replay_size=1000).play(5) for seeds in ((0, 1), (2,)))
     joined = start(MADDPG, seeds=(0, 1, 2), replay_size=1000)
     states = [run.learner.state() for run in (left, right)]
@@ -154,7 +154,7 @@ SETTINGS = ["MKL_CBWR=COMPATIBLE", "ONEDNN_MAX_CPU_ISA=SSE41"]
 def test_nor_where_the_two_libraries_differ():
     """products.py chooses a library by shape; on a processor where their last bits differ, company must not choose.
 
-    One loss and one such processor here, for a loss has no product of its own; every loss on both in tests/slow.
+    One loss and one such processor here, because a loss has no product of its own; tests/slow has every loss on both.
     """
     nor_at_other_sizes_with(SETTINGS[0], "mse")
 

@@ -81,7 +81,7 @@ def test_columns_and_rows_are_inverses():
 @pytest.mark.parametrize("sizes", [[4, 6, 3], [1, 6, 3], [4, 6, 1], [4, 1, 3], [1, 1], [4, 2]])
 @pytest.mark.parametrize("samples", [4, 20])
 def test_mlp_is_torchs(sizes, samples):
-    """In values and gradients; width 1 takes a path of its own, few samples too."""
+    """In values and gradients; width 1 has a path of its own, and so have few samples."""
     torch.manual_seed(0)
     parameters = layers.initial_linear(sizes, streams(1, 2), "cpu", torch.float64)
     parameters = {name: p.requires_grad_() for name, p in parameters.items()}

@@ -118,7 +118,7 @@ def test_critic_loss_sums_agents_and_heads():
 
 
 def test_policy_loss_keeps_its_bracket_constant():
-    """d/dlog pi of log pi (log pi / 100 - advantage): the bracket, and no more."""
+    """d/dlog pi of log pi (log pi / 100 - advantage) is the bracket alone."""
     log_pi = torch.tensor([[[-2.0]]], requires_grad=True)
     loss = policy_loss(log_pi, torch.tensor([[[3.0]]]), torch.zeros(1, 1, 2, 1), 100.0, 1e-3)
     assert loss.item() == pytest.approx(-2 * (-0.02 - 3))
@@ -149,7 +149,7 @@ def test_nobody_attends_to_itself():
 
 
 def networks(run: Run, s: int) -> tuple[list[Any], Any]:
-    """Seed s's policies and critic out of the stacked ones."""
+    """Seed s's policies and critic, taken from the stacked ones."""
     learner, task = run.learner, run.learner.task
     state = {name: p[s] for name, p in learner.state().items()}
     width = learner.hyperparameters.critic_hidden_width
@@ -217,7 +217,7 @@ def agree(
     critic_clip: float | None = None,
     actor_clip: float | None = None,
 ) -> None:
-    """Play both for so many rounds; every network of both seeds must agree to 1e-11."""
+    """Play both for a number of rounds; every network of both seeds must agree to 1e-11."""
     settings = Settings(tau=0.05, critic_clip=critic_clip, actor_clip=actor_clip)
     plains = [make(*networks(run, s), settings, s) for s in (0, 1)]
     streams, updates = [Streams(0), Streams(1)], 0

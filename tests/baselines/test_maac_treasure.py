@@ -1,7 +1,7 @@
-"""MAAC learns a small treasure task, and does not where its policies' gradient has the other sign.
+"""MAAC learns a small treasure task, but not with the other sign of its policies' gradient.
 
 A collector and a bank among thirty treasures, 25 steps. Sizes and hyperparameters were found with the seeds 100 to 113.
-Returns seen with 110 to 113 were 2.3 to 2.8, with 0 and 1 here 3.0 and 2.4; random actions get 0.1 to 0.8. With the
+Returns with 110 to 113 were 2.3 to 2.8, with 0 and 1 here 3.0 and 2.4; random actions get 0.1 to 0.8. With the
 other sign seed 0 gets -0.6. What is learned first is to take a treasure; the script that brings it, too, gets 18. So
 training episodes are looked at, many of them: a greedy look at the end was 0.5 to 2.6 in ten seeds.
 
@@ -75,7 +75,7 @@ def at_random(seen: Seen, drawn: torch.Generator) -> Tensor:
 
 
 def flipped(log_pi: Tensor, advantage: Tensor, logits: Tensor, reward_scale: float, penalty: float) -> Tensor:
-    """The policies' loss with the sign of its gradient changed; that of its penalty stays."""
+    """The policies' loss with its gradient's sign flipped; the penalty's sign stays."""
     return -HONEST(log_pi, advantage, logits, reward_scale, -penalty)
 
 

@@ -135,7 +135,7 @@ def test_a_small_task_is_learned(learned_score):
 
 @pytest.mark.parametrize("method", [MADDPG, knowru])
 def test_episodes_that_end_early_are_refused(method: Any, start: Callable[..., Run]) -> None:
-    """As its hyperparameters say, so that `bench validate` refuses them before."""
+    """Its hyperparameters say so; `bench validate` therefore refuses them first."""
     run = start(method)
     rollout = toy_round(run)
     short = torch.zeros(rollout.rewards.shape[:3], dtype=torch.bool)

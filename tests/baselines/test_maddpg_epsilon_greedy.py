@@ -58,7 +58,7 @@ def learner(*seeds: int, own: Task | None = None, lanes: int | None = None, **ch
 
 
 def world(team: Any, streams: list[Streams], own: Task, episodes_done: int, copies: int = 4) -> Rollout:
-    """A round in which every agent is to choose the largest of the first A entries that it sees."""
+    """A round in which every agent should choose the largest of the first A entries that it sees."""
     act, shape = team.exploring(0, episodes_done), (copies, STEPS + 1, own.agents, own.obs_size)
     obs = torch.stack([torch.randn(shape, generator=s["environment"]) for s in streams])
     avail = torch.ones(*obs.shape[:-1], own.action_size, dtype=torch.bool)
@@ -140,7 +140,7 @@ def test_the_last_step_of_an_episode_does_not_bootstrap() -> None:
 
 
 def test_the_others_act_by_their_own_policies() -> None:
-    """In an actor's loss: what the replay says of their actions does not count."""
+    """In an actor's loss: their actions in the replay do not count."""
     states = []
     for flip in (False, True):
         team = learner(0, reward_standardisation=False, lr=1e-3, batch_size=20, warmup_transitions=20)
@@ -167,7 +167,7 @@ def test_a_seed_s_numbers_do_not_depend_on_its_companions(lanes: int) -> None:
 
 
 def test_it_learns() -> None:
-    """The best action scores .85 a step, a random one 0; ascent down the wrong way stays below -.5."""
+    """The best action scores .85 a step, a random one 0; with the wrong sign it stays below -.5."""
     own = task(actions=3)
     team = learner(0, 1, own=own)
     for i in range(150):

@@ -1,4 +1,4 @@
-"""MAPPO on one task and on several: losses, sampling, lanes, stops. The arithmetic stands in test_plain_mappo.py.
+"""MAPPO on one task and on several: losses, sampling, lanes, stops. test_plain_mappo.py has the arithmetic.
 
 Axes: S seed, E environment copy, B batch, T time step, N agent, A action; K task.
 """
@@ -67,7 +67,7 @@ def test_entropy_counts_available_actions_alone():
 
 
 def test_advantages_are_standardised_by_the_steps_played():
-    """Mean 2, deviation 1 of 1 and 3; to five digits, since 1e-5 is added."""
+    """Mean 2, deviation 1 of 1 and 3; to five digits, because 1e-5 is added."""
     scaled = standardised(row(1, 3, 100), torch.tensor([[[True, True, False]]]))
     assert scaled.flatten().tolist()[:2] == pytest.approx([-1, 1], abs=2e-5)
 

@@ -65,7 +65,7 @@ def learner(h: specs.StepsMAPPO, seeds: tuple[int, ...]) -> StepsMAPPO:
 
 
 def rollout(learner: StepsMAPPO, seeds: tuple[int, ...], number: int) -> Steps:
-    """Random things seen, the learner's own actions; a rollout but the first begins inside episodes."""
+    """Random observations, the learner's own actions; every rollout but the first begins inside episodes."""
     act = learner.exploring(0, 0)
     draws = [torch.Generator().manual_seed(100 * number + seed) for seed in seeds]
 
@@ -113,7 +113,7 @@ class Plain:
         self.frames: dict[Any, list[Tensor]] = {}
 
     def read(self, key: Any, new: Tensor, first: bool, n: int, numbered: bool) -> Tensor:
-        """What a network reads: the last frames, zeros before an episode, and the agent's number."""
+        """A network's input: the last frames, zeros before an episode, and the agent's number."""
         before = self.frames.get(key, []) if not first else []
         self.frames[key] = [*before, new][-self.h.stacked_frames :]
         return self.stack(self.frames[key], n, numbered)
@@ -133,7 +133,7 @@ class Plain:
         return torch.zeros(1, net.gru.hidden_size if net.recurrent else 0, dtype=torch.float64)
 
     def through(self, net: Agent, xs: list[Tensor], firsts: list[bool], hidden: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Outputs [T, A], and what is remembered after each step."""
+        """Outputs [T, A], and the memory after each step."""
         outs, kept = [], []
         for x, first in zip(xs, firsts, strict=True):
             out, hidden = self.step(net, x, self.zeros(net) if first else hidden)

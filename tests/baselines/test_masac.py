@@ -60,7 +60,7 @@ def learner(*seeds: int, own: Task | None = None, dtype: torch.dtype = torch.flo
 
 
 def world(team: Any, streams: list[Streams], own: Task, episodes_done: int, copies: int = 4) -> Rollout:
-    """A round in which agents are to do what the first A entries that they see say."""
+    """A round in which agents should output the first A entries that they see."""
     act, shape = team.exploring(0, episodes_done), (copies, STEPS + 1, own.agents, own.obs_size)
     obs = torch.stack([1.6 * torch.rand(shape, generator=s["environment"]) - 0.8 for s in streams])
     avail = torch.ones(*obs.shape[:-1], own.action_size, dtype=torch.bool)
@@ -167,7 +167,7 @@ def test_twenty_updates_are_those_of_a_plain_loop(changed: dict[str, Any], monke
 
 
 def test_critics_read_all_agents_in_one_order() -> None:
-    """Agents with the same Q say the same of the same team."""
+    """Agents with the same Q give the same value for the same team."""
     team = learner(0)
     for p in team.q.values():
         p[:, 1:] = p[:, :1].clone()

@@ -84,7 +84,7 @@ def test_qmix_by_hand():
 
 @pytest.mark.parametrize("hypernet_layers", [1, 2])
 def test_qmix_equals_a_plain_loop(hypernet_layers):
-    """In Q_tot and in the gradients of all parameters, of Q and of the state."""
+    """In Q_tot and in the gradients of all parameters, Q and the state."""
     mixer = QMIX(N, X, 8, hypernet_layers, 7)
     parameters, (q, state) = started(mixer), random()
     q.requires_grad_()
@@ -107,7 +107,7 @@ def test_qmix_equals_a_plain_loop(hypernet_layers):
 
 @pytest.mark.parametrize("hypernet_layers", [1, 2])
 def test_qmix_is_monotonic_in_every_agents_q(hypernet_layers):
-    """In its gradient and over wide steps, with weights far larger than at the start."""
+    """In its gradient and over large steps, with weights far larger than at the start."""
     mixer = QMIX(N, X, 8, hypernet_layers, 7)
     parameters, (q, state) = started(mixer), random()
     large = {name: 5 * p for name, p in parameters.items()}

@@ -160,7 +160,7 @@ def test_lambda_has_not_arrived_before_the_hold():
 
 @pytest.mark.parametrize("constant", [0.0, 0.5, 1.0])
 def test_ablations_are_constant(constant):
-    """Whatever the budget and the hold; at 0 and 1 one loss is left, to the last bit."""
+    """Whatever the budget and the hold; at 0 and 1 only one loss remains, to the last bit."""
     at = {mkt_marl.annealing_coefficient(constant, constant, 50, 20_000, done) for done in (0, 25, 49)}
     assert at == {constant}
     kl, td = torch.tensor([0.3]), torch.tensor([0.7])

@@ -1,4 +1,4 @@
-"""MKT-MARL as a learner: lanes, stops, lambda, its teachers. Its losses stand in test_mkt_marl.py.
+"""MKT-MARL as a learner: lanes, stops, lambda, its teachers. test_mkt_marl.py has its losses.
 
 Axes: S seed, E environment copy, B batch, T time step, N agent, A action; K task.
 """
@@ -97,7 +97,7 @@ def test_the_losses_are_equations_3_and_6(reduction):
 
 
 def test_a_teacher_reads_what_it_was_trained_on():
-    """One that knows neither its number nor the world beyond the first entry, but its last action."""
+    """A teacher that knows its last action, but neither its number nor the world beyond the first entry."""
     teacher = taught(toy_task(obs=1), (0, 1), torch.float64, obs_agent_id=False, obs_last_action=True).teacher
     assert teacher is not None
     task = replace(toy_task(), teacher=replace(teacher, view=lambda obs: obs[..., :1]))

@@ -1,4 +1,4 @@
-"""QMIX and VDN on several tasks: lanes, stops, what a task's update moves, and that all tasks are learnt.
+"""QMIX and VDN on several tasks: lanes, stops, what a task's update moves, and that all tasks are learned.
 
 Axes: S seed, E environment copy, T time step, N agent, O observation entry, A action; K task.
 """
@@ -54,7 +54,7 @@ def moved(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> se
 
 
 def test_a_tasks_update_moves_its_own_layers_and_the_shared_ones():
-    """Adam leaves the rest alone, where a gradient of zero would let its momentum move them on."""
+    """Adam leaves the rest alone; with a gradient of zero its momentum would move them on."""
     run = started(qmix_multi, TASKS, several(), (0, 1)).play(4)
     shared = {"agent.F", "mixer.hyper_w_1", "mixer.hyper_w_final", "mixer.hyper_b_1", "mixer.V"}
     for task, rollout in enumerate(run.rollouts[-1]):

@@ -103,7 +103,7 @@ def test_seeds_of_one_group_must_have_taken_equal_steps():
 
 
 def test_steps_counted_on_the_device_are_the_same_steps():
-    """As on a GPU, where the step ends in two operations: last bits may differ. Both take up a state."""
+    """As on a GPU, where the step ends in two operations: last bits may differ. Both load a state."""
     generator = torch.Generator().manual_seed(0)
     start = {"weight_0": torch.randn(2, 2, 4, generator=generator)}
     ends = []

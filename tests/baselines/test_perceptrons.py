@@ -1,4 +1,4 @@
-"""Passes that are written out against autograd's, and losses' gradients against theirs.
+"""Passes that are written out, compared with autograd's, and so are the losses' gradients.
 
 Axes: S seed, M member, K network of a lane, I, O entries of input and output, A action entry, B batch.
 """
@@ -41,7 +41,7 @@ def plain(parameters: Parameters, x: Tensor, networks: int) -> Tensor:
 @pytest.mark.parametrize("networks", [1, 2])
 @pytest.mark.parametrize("sizes", [(5, 3), (5, 16, 1), (5, 16, 8, 3), (5, 8, 16, 8, 2)])
 def test_outputs_and_gradients_are_autograd_s(sizes: tuple[int, ...], networks: int) -> None:
-    """Two steps, in between another batch size; then what the inputs get."""
+    """Two steps with another batch size between them; then the inputs' gradients."""
     ours, theirs = (made(*sizes, networks=networks) for _ in range(2))
     passes, fused = Perceptrons(ours, networks), FusedAdam(ours, networks, 0.01)
     adam, drawn = LaneAdam(theirs, [slice(None)], 0.01, grad_clip=None), torch.Generator().manual_seed(3)

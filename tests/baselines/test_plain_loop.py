@@ -1,4 +1,4 @@
-"""The stacked learners against a plain loop: torch.nn modules, an Adam a network, agent after agent, in float64.
+"""The stacked learners against a plain loop: torch.nn modules, one Adam per network, agent after agent, in float64.
 
 Axes: S seed, N agent, B batch, O observation entry, A action entry.
 """
@@ -25,7 +25,7 @@ GAMMA, TAU, LR, CLIP, PENALTY, BATCH, RING = 0.95, 0.05, 0.01, 0.5, 0.001, 16, 1
 
 
 def network(weights: dict[str, Tensor], s: int, n: int, between: type[Module] = ReLU) -> Sequential:
-    """Seed s's network of agent n out of the stacked weights."""
+    """Seed s's network of agent n, taken from the stacked weights."""
     layers = []
     for layer in range(len(weights) // 2):
         weight, bias = weights[f"weight_{layer}"][s, n], weights[f"bias_{layer}"][s, n]
@@ -164,7 +164,7 @@ class PlainAdversaries(PlainKnowRU):
 class InTurn(PlainMADDPG):
     """KnowRU's released code: agent after agent, each with a batch of its own; then all targets move.
 
-    The last entry of an observation is read by nobody.
+    No network reads the last entry of an observation.
     """
 
     between = LeakyReLU
@@ -243,7 +243,7 @@ def play_both(run, plain: PlainMADDPG, alpha: float | None = None) -> None:
 
 @pytest.mark.parametrize(("method", "lanes_per_call"), [(MADDPG, 2), (maddpg_initialized, 1)])
 def test_maddpg_agrees(start, method, lanes_per_call):
-    """That lanes change nothing, test_lanes.py holds to the last bit."""
+    """test_lanes.py checks to the last bit that lanes change nothing."""
     run = start(method, seeds=(0, 1), dtype=torch.float64, lanes_per_call=lanes_per_call)
     play_both(run, PlainMADDPG(run, SECOND))
 
@@ -253,7 +253,7 @@ def test_maddpg_agrees(start, method, lanes_per_call):
     [("mse", "none"), ("mse", "order_of_magnitude"), ("ce", "order_of_magnitude"), ("kl", "none")],
 )
 def test_knowru_agrees(start, loss, scale):
-    """The scale reads a loss and not which it is: each of both is here, not each pair."""
+    """The scale depends on a loss's value, not on its kind: each of both is here, not each pair."""
     run = start(knowru, seeds=(0, 1), dtype=torch.float64, reuse_loss=loss, reuse_scale=scale)
     play_both(run, PlainKnowRU(run, SECOND, loss, scale))
 
@@ -279,5 +279,5 @@ def test_and_knowrus_actors_at_a_constant_alpha(start, toy, released):
 
 
 def unread_last(toy):
-    """A fifth entry after the four that the layout has places for."""
+    """A fifth entry after the four of the layout."""
     return replace(toy(), obs_size=5)

@@ -100,7 +100,7 @@ class PlainMAPPO:
         return torch.stack([critic(self.inputs(state, n, k, True), k)[:, 0] for n in team], 1)
 
     def log_pi(self, episode: Episode, k: int) -> list[Tensor]:
-        """Of each agent's available actions, [T, A] with -inf elsewhere."""
+        """For each agent's available actions, [T, A] with -inf elsewhere."""
         obs, found = episode["obs"][:-1], []
         for n in range(self.tasks[k].agents):
             logits = self.actor(self.inputs(obs[:, n], n, k, self.h.obs_agent_id), k)
@@ -247,7 +247,7 @@ def test_the_multi_task_learner_agrees(name: str):
 
 
 def agree(run: TeamRun[Any], rounds: int) -> None:
-    """The second of two seeds; that the first is as if it were alone, test_mappo.py holds to the last bit."""
+    """The second of two seeds; test_mappo.py checks to the last bit that the first is as it would be alone."""
     s = 1
     plain = PlainMAPPO(run, s)
     for _ in range(rounds):

@@ -63,7 +63,7 @@ class Agent(nn.Module):
 
 
 class Mixing(nn.Module):
-    """QMIX's mixer as one reads it in the paper, or a sum."""
+    """QMIX's mixer as in the paper, or a sum."""
 
     def __init__(self, weights: dict[str, Tensor], agents: int):
         super().__init__()
@@ -209,7 +209,7 @@ class PlainTeam(nn.Module):
 
 
 class PlainSeveral(PlainTeam):
-    """One seed of a learner on several tasks; `turn` says whose networks, ring and moments are meant."""
+    """One seed of a learner on several tasks; `turn` selects a task's networks, ring and moments."""
 
     def __init__(self, run: TeamRun, s: int):
         self.names = list(run.learner.state())

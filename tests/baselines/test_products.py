@@ -1,4 +1,4 @@
-"""Layers by oneDNN beside torch's own operations, and which products go to it."""
+"""Layers by oneDNN compared with torch's own operations, and the choice of products for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ USE_ONEDNN = [True, True, False, False, False]
 
 
 def layer(rows: int, inner: int, batch: int = BATCH) -> tuple[Tensor, Tensor, Tensor]:
-    """Weight, bias and input of three networks; the input's samples stand as rows in memory."""
+    """Weight, bias and input of three networks; the input's samples are rows in memory."""
     g = torch.Generator().manual_seed(rows + inner)
     weight = torch.randn(3, rows, inner, generator=g) / inner**0.5
     return weight, torch.randn(3, rows, 1, generator=g), torch.randn(3, batch, inner, generator=g).mT

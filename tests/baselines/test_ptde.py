@@ -1,4 +1,4 @@
-"""PTDE's module: what GIU and GIP make of the state, how z enters an agent's values; CSRL's commander.
+"""PTDE's module: the outputs of GIU and GIP for a state, how z enters an agent's values; CSRL's commander.
 
 Axes: S seed, B episode, T time step, N agent, O observation entry, X state entry, A action, Z entry of z.
 """
@@ -49,7 +49,7 @@ def test_a_variance_has_a_floor() -> None:
 
 
 def test_the_product_with_generated_weights_is_the_papers() -> None:
-    """Eq. 2 with weights that stand in memory, agent by agent, from the same numbers; one agent's step at a time."""
+    """Eq. 2 with weights in memory, agent by agent, from the same numbers; one agent's step at a time."""
     module = GIP(7, 9, 8, Gaussian(8, 6, 0.01))
     parameters, inputs, state = drawn(module)
     ours = personal(parameters, inputs, state)
@@ -79,7 +79,7 @@ def test_in_parts_it_is_the_same_with_the_same_gradients(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("head", ["additive", "mlp"])
 def test_without_weights_of_z_it_is_the_base_with_that_head(head) -> None:
-    """Whatever z says, Q_i is what the same network says without it; with weights it is not."""
+    """Whatever z is, Q_i is the same network's value without it; with weights it is not."""
     network = InformedNetwork(7, 8, 4, 6, head)
     agent = network.initial([Streams(0)], "cpu", torch.float64)
     inputs = torch.randn(1, 2, 5, 3, 7, dtype=torch.float64)
@@ -94,7 +94,7 @@ def test_without_weights_of_z_it_is_the_base_with_that_head(head) -> None:
 
 
 def test_z_is_added_as_released() -> None:
-    """Q(h, z) - Q(h, 0) does not depend on h; in the paper's words, an MLP on both, it does."""
+    """Q(h, z) - Q(h, 0) does not depend on h; with the paper's MLP on both, it does."""
     for head, added in (("additive", True), ("mlp", False)):
         agent = InformedNetwork(7, 8, 4, 6, head).initial([Streams(0)], "cpu", torch.float64)  # type: ignore[arg-type]
         one, other = torch.randn(2, 1, 1, 1, 3, 7, dtype=torch.float64).unbind()
@@ -104,7 +104,7 @@ def test_z_is_added_as_released() -> None:
 
 
 def test_csrls_commander_is_gip_without_its_distribution() -> None:
-    """The same numbers from the same parameters, no noise; a seed's own in company; counted without torch."""
+    """The same numbers from the same parameters, no noise; independent of other seeds; counted without torch."""
     module = GIP(7, 9, 8, Gaussian(8, 6, 0.01))
     parameters, inputs, state = drawn(module)
     commander, nothing = Commander(7, 9, 8), torch.zeros(1, 3, 5, 4, 0)

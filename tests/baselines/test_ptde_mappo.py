@@ -1,4 +1,4 @@
-"""PTDE on MAPPO: the z that an update sees is the z that was played with; lanes; stage 2 of such a team.
+"""PTDE on MAPPO: an update sees the z that was played with; lanes; stage 2 of such a team.
 
 Axes: S seed, B episode, T time step, N agent, A action.
 """
@@ -32,7 +32,7 @@ def started(kind: str, *seeds: int) -> tuple[Any, list[Streams]]:
 
 @pytest.mark.parametrize("kind", ["giu", "gip"])
 def test_the_first_ratio_is_one(kind) -> None:
-    """What the played policy gave its actions, step by step, is what the update gives them; with other noise it is not.
+    """The update gives actions their probabilities from play, step by step; with other noise it does not.
 
     The greatest differences of log pi: float32's rounding, and far more.
     """

@@ -1,4 +1,4 @@
-"""PTDE's stage 1: what the TD loss trains, lanes, going on, and that a team learns with z what it cannot without.
+"""PTDE's stage 1: what the TD loss trains, lanes, resuming, and that a team learns with z what it cannot without.
 
 Axes: S seed, B episode, T time step, N agent, O observation entry, X state entry, A action, Z entry of z.
 """
@@ -19,7 +19,7 @@ from tests.informed import a_task, assert_same, lane, of_stage_1, trained, unsee
 
 @pytest.mark.parametrize("kind", ["giu", "gip"])
 def test_the_td_loss_trains_all_of_it(kind) -> None:
-    """After one update every parameter has moved, those that generate weights among them."""
+    """After one update every parameter has moved, including those that generate weights."""
     learner, task, streams = of_stage_1(kind, (0,), replay_size=4, batch_size=4, target_update_interval=99)
     before = learner.state()
     trained(learner, task, streams, 2, unseen(5))
@@ -57,7 +57,7 @@ def test_stage_1_goes_on_as_if_it_had_not_stopped() -> None:
 
 
 def test_a_team_learns_what_the_state_alone_tells() -> None:
-    """Agent i is to name the i-th half of the state, which it does not see: GIP does, its student cannot."""
+    """Agent i must name the i-th half of the state, which it does not see: GIP does, its student cannot."""
     changes = {"batch_size": 32, "replay_size": 200, "update_episodes": 8, "lr": 0.01, "grad_clip": 10.0}
     changes |= {"epsilon_anneal_steps": 400, "target_update_interval": 20, "hidden_width": 32, "encoder_width": 16}
     task = a_task(agents=2, obs=2, state=8, steps=1)

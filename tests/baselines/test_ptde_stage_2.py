@@ -1,4 +1,4 @@
-"""PTDE's stage 2: the student of a frozen team, what it learns and what it cannot, its pairs, lanes, going on.
+"""PTDE's stage 2: the student of a frozen team, what it learns and what it cannot, its pairs, lanes, resuming.
 
 Axes: S seed, B episode, T time step, N agent, O observation entry, X state entry, A action, Z entry of z.
 """
@@ -27,7 +27,7 @@ def test_a_seeds_numbers_are_its_own_in_stage_2() -> None:
 
 
 def explained(learner: Stage2) -> float:
-    """R2 of the student on what is held out."""
+    """R2 of the student on held-out pairs."""
     pairs = learner._known()
     chosen = pairs.held_out[0]
     inputs, taught = pairs.inputs[:, chosen], pairs.taught[:, chosen]
@@ -36,7 +36,7 @@ def explained(learner: Stage2) -> float:
 
 
 def test_the_student_learns_what_its_inputs_tell() -> None:
-    """One agent whose observation is the state: what is taught is a function of the local input."""
+    """One agent whose observation is the state: the teacher's output is a function of the local input."""
     learner, *_ = of_stage_2((0,), in_a_row, 3, agents=1, distill_padding=False)
     assert explained(learner) < 0.2
     for _ in range(1200):
@@ -45,7 +45,7 @@ def test_the_student_learns_what_its_inputs_tell() -> None:
 
 
 def test_it_cannot_learn_what_they_do_not_tell() -> None:
-    """A state of which no observation tells anything: the held-out loss stays at the conditional variance."""
+    """No observation depends on the state: the held-out loss stays at the conditional variance."""
     learner, _task, _ = of_stage_2((0,), unseen(5), 5, distill_padding=False, distill_episodes=400)
     for _ in range(400):
         learner.learn(0, None, 0)
@@ -75,7 +75,7 @@ def test_no_gradient_reaches_the_frozen_team() -> None:
 
 
 def test_padding_is_zeros_and_the_agents_number() -> None:
-    """As released: half of the episodes end after a step of three, and of each four steps are pairs."""
+    """As released: half of the episodes end after one of three steps, and each still gives four steps of pairs."""
     kept, *_ = of_stage_2((0,), unseen(5), 5)
     played_alone, *_ = of_stage_2((0,), unseen(5), 5, distill_padding=False)
     (learnt,), (held_out,) = kept._known().learnt, kept._known().held_out
@@ -87,7 +87,7 @@ def test_padding_is_zeros_and_the_agents_number() -> None:
 
 
 def test_it_executes_on_local_inputs_alone() -> None:
-    """Another state, the same actions; of the stage-1 team it changes them."""
+    """Another state, the same actions; for the stage-1 team it changes them."""
     learner, _task, _ = of_stage_2((0,), unseen(5), 5)
     g = torch.Generator().manual_seed(3)
     obs, first = torch.randn(1, 500, 2, 3, generator=g), torch.ones(1, 500, dtype=torch.bool)
@@ -111,7 +111,7 @@ def test_a_team_without_z_cannot_be_distilled() -> None:
 
 @pytest.mark.parametrize("rounds", [2, 4])
 def test_stage_2_goes_on_as_if_it_had_not_stopped(rounds) -> None:
-    """Stopped while the team still plays its episodes, or among updates: the pairs are made again of the replay."""
+    """Stopped while the team still plays its episodes, or between updates: the pairs are made again from the replay."""
     team, task, _ = of_stage_1("gip", (0, 1))
     teacher = Teacher(team.policy(), task.layout, lambda obs: obs, STAGE_1 | {"information": "gip"})
     h, task = specs.PTDE.model_validate(STAGE_2 | {"distill_episodes": 150}), a_task(teacher=teacher)

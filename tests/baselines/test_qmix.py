@@ -1,4 +1,4 @@
-"""QMIX and VDN on one task: lanes, stops, schedules, masks. The arithmetic stands in test_plain_team.py.
+"""QMIX and VDN on one task: lanes, stops, schedules, masks. test_plain_team.py has the arithmetic.
 
 Axes: S seed, E environment copy, B batch, T time step, N agent, A action.
 """
@@ -134,7 +134,7 @@ def test_an_unavailable_action_is_never_taken(use_rnn):
 
 @pytest.mark.parametrize("use_rnn", [False, True])
 def test_what_is_played_is_what_is_trained(use_rnn):
-    """Step by step the agents take the best of the Q-values that an update computes of the whole sequence."""
+    """Step by step the agents take the best of the Q-values that an update computes for the whole sequence."""
     h = single("vdn", use_rnn=use_rnn, obs_last_action=True, epsilon_start=0.0, epsilon_end=0.0)
     run = started(qmix, [toy_task()], h, (0, 1), torch.float64).play(4)
     seen = []
@@ -180,7 +180,7 @@ def test_what_follows_the_end_changes_nothing():
 
 
 def test_rewards_are_standardised_for_each_seed_alone():
-    """Moments after two batches, of the team's rewards that were played, as a running mean and variance of all."""
+    """Moments after two batches of the team's rewards in played steps are the running mean and variance of all."""
     run = started(qmix, [toy_task()], single(update_episodes=6, batch_size=6, replay_size=6), (0, 1)).play(2)
     state = run.learner.state()
     for s in range(2):
@@ -229,7 +229,7 @@ def test_settings_must_fit_together(changes, says):
 
 @pytest.mark.parametrize("use_rnn", [False, True])
 def test_an_episode_remembers_nothing_of_the_one_before(use_rnn):
-    """One policy, two episodes that look alike: the same actions, which without memory would be others."""
+    """One policy, two episodes that look alike: the same actions. With memory of the first they would differ."""
     learner = started(qmix, [toy_task()], single(use_rnn=use_rnn, obs_last_action=True), (0, 1)).learner
     obs = torch.randn(5, 2, 50, 2, 3, generator=torch.Generator().manual_seed(0))
     avail = torch.ones(2, 50, 2, 4, dtype=torch.bool)

@@ -67,7 +67,7 @@ def test_it_is_the_papers_sum() -> None:
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6))
 def test_the_best_joint_action_is_each_agents_best(seed: int) -> None:
-    """The advantage constraint: no joint action of the 64 is worth more, and all other ones are worth less."""
+    """The advantage constraint: none of the 64 joint actions has a higher value, and all others have a lower one."""
     parameters = MIXER.initial([Streams(seed)], "cpu", torch.float64)
     q, state = drawn(seed, 1, 1, 1, 3, 4), drawn(seed + 1, 1, 1, 1, 5)
     joint = torch.tensor([*itertools.product(range(4), repeat=3)]).view(1, 64, 1, 3)
@@ -93,7 +93,7 @@ def test_a_seeds_numbers_are_its_own_and_all_of_it_learns() -> None:
 
 
 def test_its_loss_falls() -> None:
-    """The reward is the share of agents that take action 1: what is expected of a state is soon told."""
+    """The reward is the share of agents that take action 1, so a state's expected value is quickly learned."""
     streams, task = [Streams(0)], a_task()
     h = specs.QPLEX.model_validate(LEARNING | {"batch_size": 16, "lr": 0.01, "gamma": 0.0, "grad_clip": 10.0})
     learner = qplex([task], h, streams, "cpu")

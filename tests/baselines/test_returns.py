@@ -16,7 +16,7 @@ S, B, T = 3, 6, 7
 def episodes() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Rewards, terminated, mask and values, float64; episodes end early, in a terminal state or by a time limit.
 
-    What was not played holds infinities.
+    Steps that were not played are infinite.
     """
     g = torch.Generator().manual_seed(0)
     rewards = torch.randn(S, B, T, generator=g, dtype=torch.float64)
@@ -37,7 +37,7 @@ def length(mask: Tensor) -> int:
 
 
 def test_one_step_targets_by_hand():
-    """The terminal state's value counts nothing; after a time limit it counts."""
+    """The terminal state's value does not count; after a time limit it does."""
     rewards = torch.tensor([[[1.0, 2.0], [1.0, 2.0]]])
     terminated = torch.tensor([[[False, True], [False, False]]])
     values = torch.tensor([[[9.0, 4.0, 8.0], [9.0, 4.0, 8.0]]])
@@ -125,7 +125,7 @@ def test_n_step_returns_look_as_far_as_the_episode_goes(steps):
 
 
 def test_value_moments_forget_what_is_long_past():
-    """Returns 1 and 3 of seed 0, then 5: means and mean squares decay together, so that their ratio is the mean's."""
+    """Returns 1 and 3 of seed 0, then 5: means and mean squares decay together, so their ratio is the mean's."""
     mask = torch.tensor([[[True, True, False]], [[True, False, False]]])
     first = torch.tensor([[[1.0, 3.0, 99.0]], [[-4.0, 9.0, 9.0]]]).unsqueeze(-1)
     moments = returns.ValueMoments.initial(2).updated(first, mask)

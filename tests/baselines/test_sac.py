@@ -48,7 +48,7 @@ TASK = Task(1, OBS, ACTIONS, 7, 100, Layout(OBS, tuple(range(OBS))), continuous=
 
 
 class Play:
-    """A learner in a world where actions push what is seen; episodes end terminally or after seven steps."""
+    """A learner in a world where actions push the observation; episodes end terminally or after seven steps."""
 
     def __init__(self, seeds: Sequence[int], dtype: torch.dtype = torch.float32, members: int = 1, **changed: object):
         self.streams = [Streams(seed) for seed in seeds]
@@ -95,7 +95,7 @@ class Play:
         return self
 
     def lane(self, lane: int) -> dict[str, Tensor]:
-        """All that a seed has come to."""
+        """The whole state of a seed."""
         own = {name: tensor[lane] for name, tensor in self.learner.state().items()}
         own |= {
             f"stored/{n}": x for n, x in self.learner.replay.rows(lane, self.learner.replay.first, self.done).items()
@@ -317,7 +317,7 @@ def test_several_agents_are_refused() -> None:
 
 
 def reaching(learner: Callable[..., SAC], steps: int = 300, share: bool = False) -> float:
-    """Mean reward of the greedy policy where the reward is how near the action is to what is seen."""
+    """Mean reward of the greedy policy; the reward is the nearness of the action to the observation."""
     task = Task(1, 2, 2, 1, steps, Layout(2, (0, 1)), continuous=True)
     settings = specs.SAC.model_validate(SETTINGS | {"replay_size": 1000, "gamma": 0.0, "lr": 1e-2})
     streams = [Streams(seed) for seed in (0, 1)]

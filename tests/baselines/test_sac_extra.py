@@ -1,4 +1,4 @@
-"""CIKD's controls: as many additional updates as a distillation makes, with nobody to learn from."""
+"""CIKD's controls: as many additional updates as a distillation makes, without a teacher."""
 
 from __future__ import annotations
 

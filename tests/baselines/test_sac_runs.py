@@ -1,4 +1,4 @@
-"""Runs of SAC through the whole harness: stops inside episodes, on real tasks, and what their records say."""
+"""Runs of SAC through the whole harness: stops inside episodes, on real tasks, and their records."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(find_spec("mujoco") is None, reason=WHY)
 
 
 def cell(name: str) -> Cell:
-    """120 steps in episodes of at most 50: the 70 steps after the warm-up make an update each."""
+    """120 steps in episodes of at most 50: each of the 70 steps after the warm-up makes an update."""
     budget = {"steps": 120, "record_every": 40, "evaluate_every": 60}
     budget |= {"evaluation_episodes": 2, "final_evaluation_episodes": 2}
     settings = SETTINGS | {"warmup_transitions": 51, "replay_size": 80, "hidden_width": 8}
@@ -36,7 +36,7 @@ def cell(name: str) -> Cell:
 
 @pytest.mark.parametrize("name", ["Ant-v4", "Humanoid-v4"])
 def test_stopped_inside_episodes_a_run_ends_as_an_uninterrupted_one(name: str, tmp_path: Path) -> None:
-    """In other company, too. HalfCheetah would not show a fault: its numbers read nothing that a restore leaves out."""
+    """In other company, too. HalfCheetah would not show a fault: its numbers depend on nothing that a restore omits."""
     own = cell(name)
     whole = trained(tmp_path / "whole", own, (0, 1))
     stopped = trained(tmp_path / "stopped", own, (1,), (0,), stops=(17, 30, 44))  # after 18, 49 and 94 steps

@@ -12,7 +12,7 @@ from tests.baselines.test_sac import ACTIONS, BATCH, OBS, WARMUP, Play
 
 
 def test_losses_are_stable_baselines3_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same weights, batch and noise: to 1e-5, with its 1e-6 in the likelihood's logarithm left as it is.
+    """The same weights, batch and noise: to 1e-5, with its 1e-6 in the likelihood's logarithm unchanged.
 
     Its temperature's loss has log alpha where eq. 18 has alpha; what both multiply is compared.
     """

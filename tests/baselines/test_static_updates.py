@@ -33,7 +33,7 @@ READ = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "_uniqu
 
 
 class Operations(TorchDispatchMode):
-    """What is called, the shapes that come of it, and what a graph would freeze: numbers of the host."""
+    """The calls, the resulting shapes, and the host's numbers, which a graph would freeze."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Operations(TorchDispatchMode):
 
 @pytest.fixture
 def updates(monkeypatch: pytest.MonkeyPatch) -> Spy:
-    """Spy on a learner's updates, with Adam's steps counted as on a GPU."""
+    """Spies on a learner's updates, with Adam's steps counted as on a GPU."""
     honest = optim.StepCount
     monkeypatch.setattr(optim, "StepCount", lambda lr, device, as_tensor=None: honest(lr, device, as_tensor=True))
 
@@ -74,7 +74,7 @@ def updates(monkeypatch: pytest.MonkeyPatch) -> Spy:
 
 
 def the_same(found: list[Update], scheduled: bool = False) -> None:
-    """By task, or group of lanes: every update is the first one over again, however far its schedules are."""
+    """By task, or group of lanes: every update repeats the first one, however far its schedules are."""
     for which in {which for which, *_ in found}:
         own = [operations for this, operations, _ in found if this == which]
         seen = {tuple(coefficients.items()) for this, _, coefficients in found if this == which}
@@ -86,7 +86,7 @@ def the_same(found: list[Update], scheduled: bool = False) -> None:
 
 
 class Frozen:
-    """Its update has a number that changes, and that a graph would repeat: as `how` says."""
+    """Its update has a number that changes, which a graph would repeat; `how` says in what way."""
 
     def __init__(self, how: Callable[[Any, float], Any]):
         self.how, self.done = how, 0
@@ -159,7 +159,7 @@ def test_a_distilled_team_s(updates: Spy) -> None:
 
 
 def test_sac_s(updates: Spy) -> None:
-    """Its updates get a batch first, another one each time. The first update makes room for the others, once."""
+    """Each update first gets a batch, another one each time. The first update allocates memory for all."""
     play = Play((0, 1))
     found = updates(SAC)
     play.steps(WARMUP + 3)

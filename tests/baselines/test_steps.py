@@ -45,7 +45,7 @@ def played(first: int, ends: Sequence[int], shapes: Shapes = ALONE, lanes: Seque
 
 
 def known(log: StepReplay, draws: int = 400) -> dict[float, tuple[float, float, float, bool]]:
-    """What a replay of one lane holds, by observation: action, reward, next observation, terminated."""
+    """The content of a replay of one lane, by observation: action, reward, next observation, terminated."""
     batch = log.sample(draws)
     columns = (
         batch.obs[0, :, 0],
@@ -181,7 +181,7 @@ def test_lanes_are_what_they_are_alone(size: int, blocks: list[list[int]]) -> No
 def test_a_restored_replay_goes_on_as_if_nothing_had_been(
     size: int, before: list[list[int]], after: list[list[int]], part: int, company: bool
 ) -> None:
-    """Saved bit by bit as checkpoints do, restored in parts, alone or in company; then the same batches as ever."""
+    """Saved part by part like checkpoints, restored in parts, alone or in company; then the batches are the same."""
     whole, at, saved, files = replay(size, (0, 1)), 0, 0, []
     for ends in before:
         whole.append(played(at, ends, lanes=(0, 1)))

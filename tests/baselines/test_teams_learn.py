@@ -1,4 +1,4 @@
-"""Teams learn small tasks, all of them, and sooner from perfect teachers. Every agent is to name what it sees.
+"""Teams learn all small tasks, and sooner from perfect teachers. Every agent must name what it sees.
 
 Axes: S seed, E environment copy, T time step, N agent, O observation entry, A action; K task.
 """
@@ -50,7 +50,7 @@ ON_POLICY = {
 
 
 def situations(task: Task, copies: int, run: TeamRun) -> tuple[Tensor, Tensor]:
-    """What is to be named, [S, E, T+1, N], and what is seen of it: a one-hot vector, and noise in further entries."""
+    """The target, [S, E, T+1, N], and its observation: a one-hot vector, and noise in further entries."""
     named, seen = [], []
     for stream in run.streams:
         g = stream["environment"]
@@ -98,7 +98,7 @@ def scores(run: TeamRun) -> Tensor:
 
 
 def perfect(task: Task) -> Task:
-    """With teachers that value by 8 what is to be named and the rest by 0."""
+    """With teachers that value the target 8 and the rest 0."""
     weights = {}
     for layer, (inputs, outputs) in enumerate(((task.obs_size, WIDTH), (WIDTH, WIDTH), (WIDTH, task.action_size))):
         through = torch.zeros(outputs, inputs)

@@ -1,4 +1,4 @@
-"""A seed's losses and gradients depend on its companions in no bit: the building blocks put together as one update.
+"""No bit of a seed's losses and gradients depends on its companions: the building blocks combined in one update.
 
 Axes: S seed, B batch, T time step, N agent, O observation entry, A action, X state entry.
 """
@@ -165,7 +165,7 @@ def test_q_values_of_a_rollout_are_the_same_in_any_company(network, dtype):
 
 
 def test_no_gradient_crosses_from_seed_to_seed():
-    """One seed's rewards change nothing of the others' gradients, which `update` draws from each seed alone."""
+    """One seed's rewards do not change the others' gradients, which `update` computes from each seed alone."""
     first = update((0, 1, 2), ODD, "mlp", "qmix2", torch.float64)
     second = update((0, 5, 2), ODD, "mlp", "qmix2", torch.float64)
     for name, x in first.items():

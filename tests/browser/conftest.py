@@ -1,4 +1,4 @@
-"""The made-up site in headless Chromium. Where there is no browser the tests are skipped, and say so by name."""
+"""The synthetic site in headless Chromium. Without a browser the tests are skipped, and say so by name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ FLAGS = (
 
 
 def tool(*names: str) -> str:
-    """The path of the first that is installed; else the test is skipped, or fails where a browser is required."""
+    """The path of the first that is installed; without any the test is skipped, or fails where a browser is required.
+    """
     found = next(filter(None, map(shutil.which, names)), None)
     if found is None:
         reason = f"{' or '.join(names)} is not installed (Debian: chromium, chromium-driver)"
@@ -56,7 +57,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
 
 
 class Reader:
-    """A reader of the site: opens pages by their address, and fails where the console has an error."""
+    """A reader of the site: opens pages by their address, and fails on an error in the console."""
 
     def __init__(self, driver, site: Path):
         self.driver, self.site = driver, site

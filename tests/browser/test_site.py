@@ -1,6 +1,6 @@
-"""What a reader does: sort, filter, open a cell, read its curves by mouse and keyboard, change the colours.
+"""A reader's actions: sort, filter, open a cell, read its curves by mouse and keyboard, change the colours.
 
-Every test also fails where the browser's console shows an error.
+Every test also fails if the browser's console shows an error.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def test_filter_by_verdict(reader) -> None:
 
 
 def test_a_view_is_kept_in_the_address(reader) -> None:
-    """A choice is a step that Back undoes; who opens the address sees the same rows."""
+    """Back undoes a choice; another reader who opens the address sees the same rows."""
     table = "#claims-table"
     reader.open("claims.html")
     rows = len(reader.all(f"{table} tbody tr"))
@@ -142,7 +142,7 @@ def until(reader, there) -> None:
 
 
 def test_a_claim_is_said_once_however_rows_are_ordered(reader) -> None:
-    """To the eye: whoever hears the page is told in every row."""
+    """To the eye; a screen reader says it in every row."""
     reader.open("suites/tiny.html")
     own = "[aria-labelledby=claims]"
 
@@ -250,7 +250,7 @@ def test_axe_finds_no_serious_violation(reader, site: Path, page: str, theme: st
 
 @pytest.mark.parametrize("page", ["index.html", "claims.html", "suites/tiny.html"])
 def test_a_phone_has_cards_in_place_of_wide_tables(reader, page: str) -> None:
-    """At 390 px nothing of a table lies beyond the edge, and each cell says its column."""
+    """At 390 px no part of a table is beyond the edge, and each cell names its column."""
     reader.open(page, width=390)
     assert reader.script("return innerWidth") == 390
     wide = """

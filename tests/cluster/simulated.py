@@ -1,6 +1,6 @@
-"""The dispatcher over ten thousand runs on a thousand workers that only say that they train: what it costs itself.
+"""The dispatcher over ten thousand runs on a thousand workers that only report that they train: its own cost.
 
-Time is made up: a worker ends when its run's made-up seconds are over, and the clock jumps from one end to the next. So
+Time is simulated: a worker ends when its run's simulated seconds are over, and the clock jumps from end to end. So
 what is measured in real seconds is the dispatcher's own: choosing, checking results, writing records. A job in twenty
 is lost on the way and begun again.
 
@@ -54,7 +54,7 @@ class Clock:
 
 
 class Settled:
-    """A worker that nobody has to tell anything."""
+    """A worker that needs no messages."""
 
     def acknowledge(self, run: str) -> None:
         pass
@@ -106,7 +106,7 @@ class Simulated:
 
 
 class Jumping(Dispatcher):
-    """A dispatcher that does not wait: where nothing has been said, the clock jumps to who speaks next."""
+    """A dispatcher that does not wait: without messages the clock jumps to the next worker that reports."""
 
     clock: Clock
 
@@ -121,7 +121,9 @@ class Jumping(Dispatcher):
 
 @dataclass(frozen=True)
 class Found:
-    """own_s: real seconds of the dispatcher, without making records up. idle: share of workers' time, by the clock."""
+    """own_s: real seconds of the dispatcher, without making synthetic records. idle: share of workers' time, by the
+    clock.
+    """
 
     outcome: Outcome
     own_s: float

@@ -1,6 +1,6 @@
 """A Ray cluster of three nodes of this machine, each with a folder of its own, through kills of everything.
 
-tox run -e cluster. What comes out equals a local run to the last bit: nothing lost, nothing twice.
+tox run -e cluster. The results equal a local run's to the last bit: none lost, none made twice.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Storm:
         self.random.shuffle(self.to_come)
 
     def run(self) -> None:
-        """Nodes are started in the main thread, as Ray wants it; another one hears the driver."""
+        """Nodes are started in the main thread, as Ray requires; another thread listens to the driver."""
         while True:
             driver, said = self._start(), list[str]()
             reader = threading.Thread(target=self._read, args=(driver, said))
@@ -139,7 +139,7 @@ def test_a_storm_of_kills_loses_nothing(cluster: Any, plan: Plan, tmp_path: Path
 
 
 def test_a_node_with_other_code_is_refused_by_name(cluster: Any, tmp_path: Path) -> None:
-    """One more node, on whose search path is a bench with one line more: it gets no job, and the command says so."""
+    """One more node has a bench with one more line on its search path: it gets no job, and the command says so."""
     other = tmp_path / "other"
     for package in ("bench", "baselines", "suites"):
         shutil.copytree(ROOT / package, other / package)

@@ -1,4 +1,4 @@
-"""A thousand simulated workers lose nothing; the dispatcher's own cost a run does not grow with the plan."""
+"""A thousand simulated workers lose nothing; the dispatcher's own cost per run does not grow with the plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slurm's jobs as submitit's local engine plays them: processes of this machine. A real cluster was not tried."""
+"""Slurm's jobs in submitit's local engine: processes of this machine. A real cluster was not tried."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def waited_for(folder: Path, pattern: str) -> Iterator[Path]:
 
 
 def preempt(worker: slurm.SlurmWorker) -> None:
-    """What Slurm sends to the task; submitit's local engine puts it back when it ends as if it had been preempted."""
+    """Slurm's signal to the task; submitit's local engine requeues a task that ends as if it had been preempted."""
     controller = worker._submitted._process.pid
     for task in Path(f"/proc/{controller}/task/{controller}/children").read_text().split():
         os.kill(int(task), signal.SIGUSR2)

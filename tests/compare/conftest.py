@@ -1,4 +1,4 @@
-"""A run of a method from elsewhere, played in this process by the harness, without a worker between."""
+"""A run of a method from elsewhere, played by the harness in this process, without a worker."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ _known: dict[tuple[str, bool], Guest] = {}
 
 
 def known(target: str, described: Callable[[str], Guest]) -> Guest:
-    """A method of a module that keeps still: only the first function and the first class of it are described.
+    """A method of a module that does not change: only its first function and its first class are described.
 
-    Kind, hash and declaration are those of the module's other functions or classes, too; describing starts a process.
+    The module's other functions or classes have the same kind, hash and declaration; describing starts a process.
     """
     module, _, attribute = target.partition(":")
     kind = (module, attribute[0].isupper())
@@ -57,7 +57,7 @@ def known(target: str, described: Callable[[str], Guest]) -> Guest:
 
 @pytest.fixture
 def played(described: Callable[[str], Guest], tmp_path: Path) -> Played:
-    """Plays a run of `target` in an experiment, to its record. budget: keys of it that are not `BUDGET`'s."""
+    """Plays a run of `target` in an experiment and returns its record. budget: keys that differ from `BUDGET`."""
 
     def play(
         target: str,
@@ -99,7 +99,7 @@ def printed_ids(results: Path) -> list[int]:
 
 
 def still_there(ids: Sequence[int], seconds: float = 10.0) -> list[int]:
-    """Those of the processes that run on, after so long at most; a dead one that nobody has waited for does not run."""
+    """The processes that still run after the time limit; a dead one that nobody has waited for does not count."""
 
     def running(id_: int) -> bool:
         try:

@@ -35,7 +35,7 @@ def pushes(task):
 
 
 def errs(task):
-    """What is no action is refused where it is given, and in an evaluation ends the run."""
+    """An invalid action is refused where it is given; in an evaluation it ends the run."""
     environment = task.environment()
     environment.reset()
     (agent,), size = environment.agents, task.team.action_size

@@ -1,4 +1,4 @@
-"""Learners that would have another score than their play is worth, each by another way. Run by test_forgers.py."""
+"""Learners that try to get another score than their play deserves, each in another way. Run by test_forgers.py."""
 
 import gc
 import math
@@ -91,7 +91,7 @@ class AllAtOnce(PatchesPlay, PatchesArithmetic, RewritesRewards, PatchesScores, 
 
 
 class Evaluated(Twin):
-    """In evaluations it plays what `answer` makes of MADDPG's actions."""
+    """In evaluations it plays MADDPG's actions as `answer` changes them."""
 
     def greedy(self, task):
         honest = super().greedy(task)
@@ -133,7 +133,7 @@ class RaisesAtTheEnd(Evaluated):
 
 
 class LargeSteps(Twin):
-    """In training: what is played there is a curve of the record."""
+    """In training, whose play is a curve of the record."""
 
     def exploring(self, task, episodes_done):
         honest = super().exploring(task, episodes_done)

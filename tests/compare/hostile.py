@@ -152,7 +152,7 @@ def forks_and_hangs(task):
 
 
 def writes_everywhere(task):
-    """And says where it could; then at the harness's processes."""
+    """And reports where it could; then tries the harness's processes."""
     keeper = os.getppid()
     harness = pathlib.Path(f"/proc/{keeper}/stat").read_text().rpartition(")")[2].split()[1]
 
@@ -259,7 +259,7 @@ def changes_its_mind(task):
 
 
 def leaves_files(task):
-    """In the current folder, its own; in the one that bench was called in, if it may."""
+    """In the current folder, its own; also in the folder that bench was called in, if it may."""
     pathlib.Path("weights.pt").write_text("x")
     pathlib.Path("deep").mkdir()
     pathlib.Path("deep", "log\x1b[2J.txt").write_text("x")

@@ -52,7 +52,7 @@ def imitates(task):
 
 
 def writes_down(task):
-    """Puts what an environment shows where a test can read it: into the hash of what it plays."""
+    """Puts an environment's observations where a test can read them: into the hash of its actions."""
     environment = task.environment()
     first, _ = environment.reset(seed=5)
     second, _ = environment.reset(seed=5)

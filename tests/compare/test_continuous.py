@@ -1,4 +1,4 @@
-"""Training functions on tasks whose actions are numbers; one agent as gymnasium has it."""
+"""Training functions on tasks whose actions are numbers; one agent in gymnasium's form."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HOPPER |= {"evaluate_every": 30, "evaluation_episodes": 2, "final_evaluation_epi
 
 @mujoco
 def test_a_function_gets_one_agent_as_gymnasium_has_it(played: Played) -> None:
-    """The harness counts, scores and plays: other pushes score otherwise, on the same episodes."""
+    """The harness counts, scores and plays: other pushes score differently, on the same episodes."""
     record = played("continuous:pushes", **HOPPER)
     assert record.status == "finished", record.reason
     (scores,) = record.numbers.scores

@@ -1,4 +1,4 @@
-"""What is known of a method before it runs: its kind, its code's hash, what it declares."""
+"""Facts about a method before it runs: its kind, its code's hash, its declaration."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_a_declaration_is_told_everything_that_is_wrong(tmp_path: Path, monkeypa
 
 
 def test_a_value_of_another_type_is_one_problem_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether JSON, which brings it here, has the type or not."""
+    """Whether or not JSON, which carries it, has the type."""
     values = '{"layers": [64, 64], "net": {"wide": 3}, "none": None, "lr": float("nan"), "what": object(), "raw": b"x"}'
     (tmp_path / "made.py").write_text(
         f"DECLARATION = {DECLARED} | {{'hyperparameters': {values}}}\ndef train(task): ..."
@@ -185,7 +185,7 @@ def test_a_method_writes_nothing_while_it_is_loaded(bench_here: Bench, tmp_path:
 def test_what_appears_while_a_method_is_loaded_is_set_aside(
     bench_here: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where nothing keeps it from writing."""
+    """If nothing keeps it from writing."""
 
     def loaded(name: str, limits: Limits) -> Guest:
         (tmp_path / "runs" / "records" / "f.json").write_text("{}")
@@ -207,7 +207,7 @@ def test_commas_alone_name_no_method(bench_here: Bench, tmp_path: Path) -> None:
 
 
 def test_packages_are_those_that_the_standard_library_finds() -> None:
-    """Which takes longer over it."""
+    """The standard library takes longer."""
     loaded = {name.partition(".")[0] for name in sys.modules}
     names = {name for top, own in metadata.packages_distributions().items() if top in loaded for name in own}
     assert packages() == {name: metadata.version(name) for name in names}

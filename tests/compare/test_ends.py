@@ -1,4 +1,4 @@
-"""A guest and all that it started end with the harness, however the harness dies; and secrets do not reach a guest."""
+"""A guest and all its processes end with the harness, however the harness dies; and secrets do not reach a guest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A learner's score is what its play is worth: the harness plays, whatever the learner's process does to itself."""
+"""A learner gets the score of its play: the harness plays, whatever the learner's process does to itself."""
 
 from __future__ import annotations
 

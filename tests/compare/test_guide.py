@@ -1,4 +1,4 @@
-"""The guide and the examples keep what they promise, but for the long runs, which tests/slow makes."""
+"""The guide and the examples keep their promises, except for the long runs, which tests/slow makes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_what_bench_new_writes_runs(played: Played) -> None:
 
 
 def example_runs(name: str, played: Played) -> None:
-    """The others run, and learn, in tests/slow."""
+    """The other examples run, and learn, in tests/slow."""
     record = played(f"{name}:train", episodes=16, evaluate_every=8)
     assert (record.reason, record.remarks) == ("", ())
     assert record.numbers.scores[0].curves["evaluation"].episodes == (0, 8, 16)

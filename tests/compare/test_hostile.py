@@ -1,4 +1,4 @@
-"""Whatever a method does, its run ends with a record that says what, and nothing else is harmed."""
+"""Whatever a method does, its run ends with a record that says what happened, and nothing else is harmed."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_memory_beyond_the_limit_ends_the_run(played: Played) -> None:
 def test_its_log_has_its_last_words_and_where_it_failed(
     played: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The harness ends the process as soon as it knows: all must be printed by then."""
+    """The harness ends the process as soon as it knows, so everything must be printed by then."""
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
 
     def log(name: str, wall_s: float = 60.0) -> str:

@@ -1,4 +1,4 @@
-"""Imported results beside runs: compared where they are final scores of one kind, shown and not tested elsewhere."""
+"""Imported results beside runs: compared where they are final scores of one kind, otherwise shown but not tested."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_what_is_no_final_score_of_our_kind_is_not_tested(
 
 
 def test_what_is_not_comparable_takes_no_part_in_the_correction(tmp_path: Path) -> None:
-    """Two imports against one entrant: the p of the comparable one is what it is without the other."""
+    """Two imports against one entrant: the p of the comparable one is the same without the other."""
 
     def rows(folder: Path, *protocols: str) -> list[Difference]:
         suite = made_suite()
@@ -215,7 +215,7 @@ def test_no_runs_are_asked_for_that_could_not_be_compared(
 
 
 def test_an_own_export_comes_back_comparable(bench_here: Bench, tmp_path: Path) -> None:
-    """Exported, imported under another name and compared, a method differs by nothing from itself; nothing is run."""
+    """Exported, imported under another name and compared, a method does not differ from itself; nothing is run."""
     results, suite = tmp_path / "results", tmp_path / "grid.toml"
     suite.write_text(GRID)
     fill_grid(Store(results), load(str(suite)))

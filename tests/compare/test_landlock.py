@@ -1,4 +1,4 @@
-"""A guest writes in its own folder alone, where the kernel has Landlock."""
+"""A guest writes only in its own folder, where the kernel has Landlock."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_it_writes_in_its_own_folder_alone(played: Played, tmp_path: Path) -> No
 
 @needs_landlock
 def test_only_the_named_folder_may_be_written(tmp_path: Path) -> None:
-    """In a process of its own, for there is no way back."""
+    """In a process of its own, because it cannot be undone."""
     for name in ("own", "other"):
         (tmp_path / name).mkdir()
     code = (

@@ -1,4 +1,5 @@
-"""A class of the learner protocol from elsewhere: trained as the suite's own are, in a process that may end anyhow."""
+"""A class of the learner protocol from elsewhere: trained like the suite's own, in a process that may end in any way.
+"""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def finals(seed: int) -> float:
 
 
 def difference(folder: Path, seeds: int, looks: bool = True) -> tuple[Difference, str]:
-    """Of the target task: the guest less base, with so many seeds on both sides; and the report."""
+    """On the target task: the guest minus base, with this number of seeds on both sides; and the report."""
     own = 'seeds = { looks = [4, 8], source = "a" }' if looks else 'seeds = { value = 8, source = "Table 1" }'
     suite = parse(TINY.replace('seeds = { value = 3, source = "Table 1" }', own).encode(), "tiny.toml")
     selection, store = Selection(only=("target",)), Store(folder)
@@ -70,7 +70,7 @@ def test_it_is_judged_at_the_last_look_that_is_reached(tmp_path: Path) -> None:
 
 
 def test_what_one_look_alone_would_decide_waits(tmp_path: Path) -> None:
-    """Four pairs below 5%, not below the level of two looks: the next look is named, and no number of seeds."""
+    """Four pairs below 5% but not below the level of two looks: the next look is named, and no number of seeds."""
     found, report = difference(tmp_path, 4)
     assert found.decision.p is not None
     assert ASKED.nominal < found.decision.p < 0.05

@@ -1,4 +1,4 @@
-"""What a method gets and what its run comes to: evaluations, counts, streams, teachers."""
+"""A method's inputs and its run's results: evaluations, counts, streams, teachers."""
 
 from __future__ import annotations
 

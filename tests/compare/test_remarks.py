@@ -1,4 +1,4 @@
-"""What is noticed of a method and breaks no rule: its record says so, and so does the comparison."""
+"""Behaviour of a method that is noticed but breaks no rule: its record and the comparison mention it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_files_that_a_guest_leaves_are_named(played: Played, tmp_path: Path, mon
 
 
 def test_files_that_appear_where_bench_was_called_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the kernel does not keep a guest from that."""
+    """If the kernel does not prevent it."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").write_text("")
     with MethodProcess({"order": "describe", "target": "json:dumps"}, Limits(), None) as process:

@@ -1,4 +1,4 @@
-"""What the harness takes from a learner's process, and what it refuses. The answers are written by hand here.
+"""What the harness accepts from a learner's process, and what it refuses. The answers here are written by hand.
 
 Axes: S = 1 seed, E = 2 episode copies, N = 2 agents, A = 3 action entries, the last of which agent 1 does not have.
 """
@@ -28,7 +28,7 @@ LEGAL = torch.tensor([[[[1.0, 0, 0], [0, 1, 0]], [[0, 0, 1], [1, 0, 0]]]])
 
 
 class Scripted(MethodProcess):
-    """Gives the answers of a list, and keeps the questions."""
+    """Gives answers from a list, and keeps the questions."""
 
     def __init__(self, *answers: tuple[dict[str, Any], bytes]):
         self.questions: list[tuple[Mapping[str, Any], dict[str, Tensor]]] = []

@@ -1,4 +1,4 @@
-"""The text of a comparison: the method's own scores first, no empty tables, and each number named for what it is."""
+"""The text of a comparison: the method's own scores first, no empty tables, and each number with its right name."""
 
 from __future__ import annotations
 
