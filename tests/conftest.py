@@ -1,4 +1,4 @@
-"""Shared by all tests: a tiny suite that trains in seconds, and where tools stand."""
+"""Shared by all tests: a tiny suite that trains in seconds, and the places of tools."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ says = "a sign"
 
 
 def pytest_configure() -> None:
-    """One thread, before torch is loaded: with two, sums come out otherwise than in a worker.
+    """One thread, set before torch is loaded: with two, sums differ from those of a worker.
 
     Byte code is written, whatever the machine's habit: dozens of processes of a session load the same modules.
     """
@@ -184,9 +184,9 @@ def pytest_configure() -> None:
 
 
 def parsed_once(parse: Callable[[bytes, str | Path, bool], Suite]) -> Callable[[bytes, str | Path, bool], Suite]:
-    """Of the suites that are shipped, which no test changes: `load` gives the same frozen suite each time.
+    """Shipped suites, which no test changes: `load` gives the same frozen suite each time.
 
-    Whoever calls `parse`, or loads a suite of another folder, reads it anew.
+    `parse`, and `load` of a suite in another folder, read it anew.
     """
     known: dict[tuple[bytes, str, bool], Suite] = {}
 
@@ -200,9 +200,9 @@ def parsed_once(parse: Callable[[bytes, str | Path, bool], Suite]) -> Callable[[
 
 
 def read_once(read: Callable[[Path], Record]) -> Callable[[Path], Record]:
-    """Of the published records, which no test changes: a folder's contents have the same frozen record each time.
+    """Published records, which no test changes: the same contents give the same frozen record each time.
 
-    Whoever verifies them, or calls `read_record`, reads them anew.
+    Verifying them, and `read_record`, read them anew.
     """
     known: dict[tuple[str, int, int], Record] = {}
 
@@ -217,7 +217,7 @@ def read_once(read: Callable[[Path], Record]) -> Callable[[Path], Record]:
 
 
 def pytest_collection_finish() -> None:
-    """What is imported stays to the end. To look through it for garbage took 0.3 s each time."""
+    """Imported objects stay to the end. Searching them for garbage took 0.3 s each time."""
     gc.freeze()
 
 
@@ -236,7 +236,7 @@ def tiny(tiny_file: Path) -> Suite:
 
 @pytest.fixture
 def several_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if the algorithms at hand could learn several tasks: plans and verdicts do not care."""
+    """As if the available algorithms could learn several tasks; plans and verdicts do not depend on it."""
     for name in ("maddpg", "knowru"):
         monkeypatch.setitem(ALGORITHMS, name, ALGORITHMS[name].model_copy(update={"several_tasks": True}))
 
@@ -272,7 +272,7 @@ def mother() -> Iterator[Mother]:
 
 @pytest.fixture
 def warm_workers(monkeypatch: pytest.MonkeyPatch, mother: Mother) -> None:
-    """Workers need not load torch each: for what is not about how processes start."""
+    """Workers need not each load torch: for tests that are not about how processes start."""
     monkeypatch.setattr("bench.executors.local.subprocess", SimpleNamespace(Popen=mother.start, PIPE=subprocess.PIPE))
 
 
@@ -280,7 +280,7 @@ def warm_workers(monkeypatch: pytest.MonkeyPatch, mother: Mother) -> None:
 def bench_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], warm_workers: None
 ) -> Bench:
-    """The same in this process: quicker, for what needs no process of its own."""
+    """The same in this process: quicker, for tests that need no process of their own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 

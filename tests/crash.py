@@ -37,14 +37,14 @@ def start(arguments: list[str]) -> subprocess.Popen[str]:
 
 
 def outcome(process: subprocess.Popen[str]) -> dict[str, Any]:
-    """What a command that ends well prints of its runs."""
+    """The runs that a successful command prints."""
     printed, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors
     return json.loads(printed)["run"]
 
 
 def uninterrupted(plan: Plan, folder: Path) -> dict[str, str]:
-    """Numbers hashes by run id, from a process that nothing disturbs."""
+    """Numbers hashes by run id, from an undisturbed process."""
     store = Store(folder)
     store.open_for_writing()
     for cell in sorted(plan.cells, key=lambda cell: bool(cell.teachers)):
@@ -54,7 +54,7 @@ def uninterrupted(plan: Plan, folder: Path) -> dict[str, str]:
 
 
 def recorded(folder: Path) -> dict[str, str]:
-    """Numbers hashes of all records of a folder that is sound, has no other run and no leftovers."""
+    """Numbers hashes of all records of a folder, which must be sound and have no other run and no leftovers."""
     checked = verify(Store(folder))
     assert (checked.findings, checked.unfinished, checked.failed) == ((), (), 0)
     paths = list((folder / "records").iterdir())
@@ -88,9 +88,9 @@ class Killer:
         return sum(self.kills.values())
 
     def run(self, arguments: list[str], most: int, results: Path | None = None) -> None:
-        """Until the command ends with nothing left to do; no more kills after `most` in all.
+        """Until the command ends with no runs left; `most` kills in all.
 
-        results: its folder, where a kill waits for a checkpoint since the last one; then each falls into training.
+        results: its folder. A kill waits for a new checkpoint there, so each kill happens during training.
         """
         while True:
             process = start(arguments)
@@ -112,7 +112,7 @@ class Killer:
         return process.poll() is None
 
     def _kill(self, process: subprocess.Popen[str]) -> None:
-        """The parent, one worker, or everything at once; a worker where there is one."""
+        """The parent, one worker (if there is one), or everything at once."""
         whom = self.random.choice(["parent", "worker", "all"])
         try:
             workers = [int(p) for p in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]

@@ -1,4 +1,4 @@
-"""Damaged files by the thousand: what a broken disk, a bad editor or a careless merge makes of a file."""
+"""Thousands of damaged files, as from a broken disk, a bad editor or a careless merge."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def damaged_suites(text: str, tree: dict[str, Any], count: int, seed: int) -> It
 
 
 def damaged_records(content: bytes, count: int, seed: int) -> Iterator[bytes]:
-    """A record's file damaged in `count` ways; in a third the content hash is made to fit again, as a forger would."""
+    """A record's file damaged in `count` ways; in a third the content hash is corrected, as a forger would do."""
     chance = random.Random(seed)
     body = json.loads(content)
     for i in range(count):
@@ -96,7 +96,7 @@ def damaged_records(content: bytes, count: int, seed: int) -> Iterator[bytes]:
 
 
 def refusals(contents: Iterator[bytes], read: Callable[[bytes], Suite | Record], name: str) -> dict[str, int]:
-    """How many were refused and how many are sound all the same; anything but a named refusal goes through."""
+    """How many were refused and how many are still sound; any other exception propagates."""
     counts = {"refused": 0, "sound": 0}
     for content in contents:
         refusal = _refusal(content, read)

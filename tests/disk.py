@@ -1,4 +1,4 @@
-"""Results folders on disks that fail under way, for tests/test_disk.py and tests/slow."""
+"""Results folders on disks that fail during a run, for tests/test_disk.py and tests/slow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """A tmpfs of its own; skipped, by name, where this process may not mount one."""
+    """A tmpfs of its own; skipped, by name, if this process may not mount one."""
     folder.mkdir()
     mounted = _mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder))
     if mounted:
@@ -26,7 +26,7 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """Lay a read-only view of a folder over it, root included; skipped, by name, where this process may not mount."""
+    """Mounts a read-only view of a folder over it, even for root; skipped, by name, if this process may not mount."""
     refused = _mount("--bind", str(folder), str(folder)) or _mount("-o", "remount,bind,ro", str(folder))
     if refused:
         pytest.skip(f"a read-only view cannot be mounted here: {refused}")
@@ -41,13 +41,13 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def fill_up(folder: Path, but: int) -> None:
-    """Leave `but` bytes free."""
+    """Leaves `but` bytes free."""
     free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
     (folder / "ballast").write_bytes(bytes(max(0, free - but)))
 
 
 def _mount(*arguments: str) -> str:
-    """Why it failed, or nothing."""
+    """The reason of a failure, or nothing."""
     try:
         done = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
     except OSError as error:

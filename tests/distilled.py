@@ -1,4 +1,4 @@
-"""Dec-HDRQN on two toy tasks of different sizes: what a seed's team sees depends on that seed's streams alone.
+"""Dec-HDRQN on two toy tasks of different sizes: a seed's observations depend on that seed's streams alone.
 
 Axes: S seed, E environment copy, T time step, N agent, O observation entry, A action.
 """
@@ -54,7 +54,7 @@ SIZES = ((3, 4, 3, 6), (2, 5, 4, 5))  # N, O, A, T of two tasks
 
 
 def toy_teacher(seeds: Sequence[int], agents: int, obs_size: int, action_size: int, dtype: torch.dtype) -> Teacher:
-    """An untrained MLP of other seeds, scaled up so that it prefers some action."""
+    """An untrained MLP of other seeds, scaled up to prefer some action."""
     streams = [Streams(1000 + seed) for seed in seeds]
     weights = initial_linear([obs_size + agents, 9, action_size], streams, "cpu", dtype)
     return Teacher(
@@ -64,7 +64,7 @@ def toy_teacher(seeds: Sequence[int], agents: int, obs_size: int, action_size: i
 
 @dataclass
 class Toy:
-    """A learner on toy tasks, and what it has gone through. Some episodes end early, some actions are unavailable."""
+    """A learner on toy tasks, and its history. Some episodes end early, some actions are unavailable."""
 
     learner: DecHDRQN
     streams: list[Streams]
@@ -105,7 +105,7 @@ class Toy:
         return Rollout(torch.stack(obs, 2), torch.stack(actions, 2), rewards, terminated, avail)
 
     def lane(self, lane: int) -> dict[str, Tensor]:
-        """All that a seed has come to, by name."""
+        """The whole state of a seed, by name."""
         return {name: x[lane] for name, x in (self.learner.state() | self.seen).items()}
 
 

@@ -15,7 +15,7 @@ Body = dict[str, Any]
 
 
 def hashed(body: Body) -> Body:
-    """With the hashes of what it holds."""
+    """With the hashes of its content."""
     body = {key: value for key, value in body.items() if key not in ("numbers_hash", "content_hash")}
     body |= {"numbers_hash": sha256(canonical(body.get("numbers")))}
     return body | {"content_hash": sha256(canonical(body))}

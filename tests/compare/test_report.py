@@ -98,7 +98,7 @@ def test_failed_runs_name_what_makes_them_again(tmp_path: Path) -> None:
 
 
 def reached(folder: Path, ours: float, theirs: float) -> dict[str, str]:
-    """What the transfer table says of scenario "two", by metric; flat curves, of the entrant as of the student."""
+    """The transfer table's values for scenario "two", by metric; flat curves, the entrant's like the student's."""
     suite = suite_of()
     levels = {"single": everywhere(-4.0), "base": everywhere(theirs), "student": everywhere(ours)}
     evidence_of(suite, folder, levels, only=("joint",))
@@ -114,7 +114,9 @@ def reached(folder: Path, ours: float, theirs: float) -> dict[str, str]:
 
 
 def test_a_threshold_that_one_side_never_reached_gives_a_bound(tmp_path: Path) -> None:
-    """The level is the baseline's own final mean less .2: it is there at the second point, after 4 of 16 episodes."""
+    """The level is the baseline's own final mean minus .2, which it reaches at the second point, after 4 of 16
+    episodes.
+    """
     assert reached(tmp_path / "worse", -5.5, -4.5)["episodes to threshold"] == "at least x 4"
     assert reached(tmp_path / "same", -4.5, -4.5)["episodes to threshold"] == "x 1 [1, 1]"
 
@@ -136,7 +138,7 @@ def test_a_ratio_bounds_only_where_all_times_of_one_side_are_known(ours: list, t
 
 
 def rewritten(evidence: Evidence, method: str, change: Callable[[Record], Record]) -> Evidence:
-    """With the method's records changed."""
+    """A copy with the method's records changed."""
     store = Store(evidence.store.root)
     for path in [*store.root.glob("records/*.json")]:
         record = store.record(path.stem)
@@ -152,7 +154,7 @@ def both(folder: Path) -> Evidence:
 
 
 def test_a_method_that_was_never_updated_is_an_untrained_team(tmp_path: Path) -> None:
-    """Named at the top; its row has a finding and none of what would be read as one about learning."""
+    """Named at the top; its row has a finding, and no value that would look like one about learning."""
 
     def idle(record: Record) -> Record:
         learned = [name for name in record.numbers.scores[0].curves if name.startswith("loss/")]

@@ -1,4 +1,5 @@
-"""What an entrant keeps of its teachers' scores: three QMIX teachers, one a task, of made-up records."""
+"""The share of its teachers' scores that an entrant keeps: three QMIX teachers, one per task, from synthetic records.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a comparison says, on an entrant whose runs are those of KnowRU under another name."""
+"""The statements of a comparison about an entrant whose runs are KnowRU's under another name."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def knowru() -> Suite:
 
 @pytest.fixture(scope="module")
 def evidence(knowru: Suite, tmp_path_factory: pytest.TempPathFactory) -> Evidence:
-    """The published results, and KnowRU's of task II once more as the entrant's."""
+    """The published results, and KnowRU's of task II again as the entrant's."""
     folder = tmp_path_factory.mktemp("results")
     store = Store(folder)
     store.open_for_writing()

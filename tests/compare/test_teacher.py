@@ -28,7 +28,7 @@ SMALL = {"hidden_width": 8, "batch_size": 16, "warmup_transitions": 16}
 
 @pytest.fixture
 def taught(described: Callable[[str], Guest], tmp_path: Path) -> tuple[Store, list[Record]]:
-    """The records of a small MADDPG on task I and of what imitates it on task II."""
+    """The records of a small MADDPG on task I and of its imitator on task II."""
     store = Store(tmp_path / "results")
     store.open_for_writing()
     settings = [f"budget.{k}={v}" for k, v in BUDGET.items()] + [f"{k}={v}" for k, v in SMALL.items()]

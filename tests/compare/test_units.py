@@ -1,4 +1,4 @@
-"""Methods from elsewhere on budgets in environment steps; on budgets in updates, which of them nobody knows."""
+"""Methods from elsewhere on budgets in environment steps; on budgets in updates, which nobody can count for them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def any_unit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def counted(by: str) -> Suite:
-    """The tiny suite, whose source task is counted so."""
+    """The tiny suite, whose source task counts in this unit."""
     assert HALF in TINY
     return parse(TINY.replace(HALF, "").replace(IN_EPISODES, by, 1).encode(), "t.toml")
 
@@ -92,7 +92,7 @@ def test_a_learner_s_numbers_are_those_of_the_suite_s_own(described: Callable[[s
 
 
 def test_a_budget_in_updates_is_waited_for(described: Callable[[str], Guest], tmp_path: Path) -> None:
-    """It is named; other experiments go on, and so do reports of folders that hold the method's runs."""
+    """It is named; other experiments go on, and so do reports of folders that have the method's runs."""
     suite = counted(IN_UPDATES)
     declaration = Declaration(says="x", tuning=Tuning(runs=0, steps=0, seeds=(), says="none"))
     method = Guest(name="m:t", target="m:t", kind="function", source="ab" * 32, declaration=declaration)

@@ -1,4 +1,4 @@
-"""How often 95% intervals hold what they are about: the share of R samples whose interval covers the truth.
+"""How often 95% intervals contain the true value: the share of R samples whose interval covers it.
 
 Axes: R repetition, S seed, T task. t intervals of plain samples are vectorised; everything else is bench.stats itself,
 called once a sample.
@@ -33,7 +33,7 @@ BUDGET, LEARNING = 1.0, (-0.5, 0.6)  # times to threshold are lognormal, 20% of 
 
 @dataclass(frozen=True)
 class Size:
-    """Repetitions: of vectorised samples, of samples one by one, of bootstrapped samples, and resamples of each."""
+    """Repetitions: vectorised samples, samples one by one, bootstrapped samples, and resamples of each."""
 
     many: int
     each: int
@@ -70,7 +70,7 @@ class Row:
     repetitions: dict[int, int]
 
     def misses(self) -> list[int]:
-        """Numbers of seeds from 5 on whose coverage is not 93 to 97%, three Monte-Carlo standard errors aside."""
+        """Numbers of seeds from 5 on whose coverage is not 93 to 97%, apart from three Monte-Carlo standard errors."""
         found = []
         for n, share in self.covered.items():
             room = 3 * math.sqrt(0.95 * 0.05 / self.repetitions[n])
@@ -80,7 +80,7 @@ class Row:
 
 
 def generator(*labels: object) -> Generator:
-    """A stream of its own for each cell of a table: rows may come and go without moving the others."""
+    """A stream of its own for each cell of a table: adding or removing rows does not change the others."""
     return np.random.default_rng([SEED, zlib.crc32("|".join(map(str, labels)).encode())])
 
 
@@ -98,7 +98,7 @@ def _winning(rng: Generator, rate: float, shape: tuple[int, ...]) -> Floats:
 
 
 def _all_or_nothing(rng: Generator, rate: float, shape: tuple[int, ...]) -> Floats:
-    """A seed wins always, this share of them, or never."""
+    """This share of seeds always wins, the others never."""
     return (rng.random(shape) < rate).astype(np.float64)
 
 
@@ -108,7 +108,7 @@ TRUE_RATES = {WINNING.name: 0.98, ALL_OR_NOTHING.name: 0.8}
 
 
 def rate_mean(rng: Generator, shape: Shape, n: int, size: Size) -> tuple[float, int]:
-    """As verdicts have it: wider by the episodes, and where seeds are equal by a share of unseen ones."""
+    """As in verdicts: wider by the episodes, and where seeds are equal by a share of unseen ones."""
     truth = TRUE_RATES[shape.name]
 
     def interval() -> Interval:
@@ -156,7 +156,7 @@ def _tasks(rng: Generator, shape: Shape, lead: tuple[int, ...], lower: float = 0
 
 
 def _one_by_one(interval: Callable[[], Interval], truth: float, repetitions: int) -> tuple[float, int]:
-    """Unbounded or undefined sets are left out of neither side: they hold every value."""
+    """Unbounded or undefined sets count: they contain every value."""
     found = [interval() for _ in range(repetitions)]
     ends = [(i.low, i.high) for i in found]
     return _share(np.array([a is None or b is None or a <= truth <= b for a, b in ends]))
@@ -211,7 +211,7 @@ def times(rng: Generator, shape: Shape, n: int, size: Size) -> tuple[float, int]
 
 @cache
 def _true_value(statistic: Statistic, shape: Shape) -> float:
-    """Of a very large sample."""
+    """The value of a very large sample."""
     return float(statistic.of(_tasks(generator("truth", shape.name), shape, (40_000,))))
 
 
@@ -245,7 +245,7 @@ def _improved(draws: bootstrap.Draws) -> Hits:
 
 
 def one_cell(rng: Generator, shape: Shape, n: int, size: Size) -> tuple[float, int]:
-    """The mean of one cell by n draws: what not to do."""
+    """The mean of one cell by n draws: a wrong way."""
 
     def interval() -> Interval:
         scores = shape.first(rng, TOP, (n, 1))
@@ -297,7 +297,7 @@ def hierarchical(rng: Generator, shape: Shape, n: int, size: Size) -> tuple[floa
 
 
 def unaware(rng: Generator, shape: Shape, n: int, size: Size) -> tuple[float, int]:
-    """The same students as if each had a teacher of its own: what not to do."""
+    """The same students as if each had a teacher of its own: a wrong way."""
 
     def interval() -> Interval:
         scores = _taught(rng, shape, n, TASK_MEANS).reshape(-1, TASKS)

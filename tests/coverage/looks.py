@@ -1,7 +1,7 @@
-"""What adding seeds until a question is decided costs: by following the seeds that would decide, and by declared looks.
+"""The cost of adding seeds until a question is decided: by following the seeds that would decide, by declared looks.
 
-Axes: R repetition, S seed. Questions are those of `bench.stats.decisions`, asked where nothing is to be found or on the
-margin's edge, and where a difference is plain. Pocock's constant comes from `bench.stats.looks`.
+Axes: R repetition, S seed. Questions are those of `bench.stats.decisions`, asked where there is no difference or on the
+margin's edge, and where a difference is clear. Pocock's constant comes from `bench.stats.looks`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FIVES = (0.05, 0.025, 0.01, 0.005)  # levels that Holm's correction leaves for 1
 
 @dataclass(frozen=True)
 class Peeked:
-    """Percent decided although nothing is to be found, one-sided 5% each time. seeds: at the first look.
+    """Percent decided although there is no difference, one-sided 5% each time. seeds: at the first look.
 
     one_more: after a single further look, the greater of both directions. followed: in either direction, following the
     advice up to 100 seeds.
@@ -46,7 +46,7 @@ class Peeked:
 
 @dataclass(frozen=True)
 class Row:
-    """Shares of samples that come to an answer at some look; seeds: that they have then, on average."""
+    """Shares of samples that get an answer at some look; seeds: their average number then."""
 
     question: str
     scores: str
@@ -62,9 +62,9 @@ class Row:
 
 @cache
 def _least_effects(sides: int) -> Floats:
-    """By n from 3 to `CAP`: the least mean, in standard deviations, of which n seeds a side have 80% power.
+    """By n from 3 to `CAP`: the least mean, in standard deviations, for which n seeds a side have 80% power.
 
-    As `bench.stats.power.seeds_to_decide` has it, of pairs (one side) or of two sides of equal spread.
+    As in `bench.stats.power.seeds_to_decide`, for pairs (one side) or for two sides of equal spread.
     """
     found = []
     for n in range(MINIMUM_SEEDS, CAP + 1):
@@ -133,7 +133,9 @@ def _printed(a: Floats, b: Floats, paper: Floats) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True)
 class Kind:
-    """difference: of the better side's mean and the other's. tie: correlation of same seeds. edge: neither is true."""
+    """difference: the better side's mean minus the other's. tie: correlation of same seeds. edge: neither answer is
+    true.
+    """
 
     name: str
     ask: Ask
@@ -179,7 +181,7 @@ def declared_looks(repetitions: int) -> list[Row]:
 
 @dataclass(frozen=True)
 class Claims:
-    """Chance of any wrong answer in one direction among so many independent orderings of equal means, all headlines.
+    """Chance of any wrong answer in one direction among this many independent orderings of equal means, all headlines.
 
     divided: by Holm's correction, which takes Pocock's constant at the divided level. naive: by his constant for 5%,
     divided.
@@ -192,7 +194,7 @@ class Claims:
 
 
 def headlines(repetitions: int) -> list[Claims]:
-    """Where nothing is to be found Holm's first step decides: the smallest p against the level that all share."""
+    """Without any difference Holm's first step decides: the smallest p against the level that all share."""
     found = []
     for claims in (round(FIVES[0] / level) for level in FIVES):
         rng, whole = generator("headlines", claims), nominal_level(LOOKS)

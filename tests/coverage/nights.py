@@ -1,8 +1,8 @@
-"""How often a nightly check raises an alarm when nothing has changed, and what it can see.
+"""How often a nightly check raises an alarm when nothing has changed, and what it can detect.
 
 Axes: H history, K cell, N night, S seed. A history draws its references once and fresh seeds every night; each night
 asks of every cell whether its latest seeds differ from the accepted and from the pinned ones, as
-`bench.nightly.references.comparisons` does. tests/coverage/test_nights.py holds that both agree.
+`bench.nightly.references.comparisons` does. tests/coverage/test_nights.py checks that both agree.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Rate:
 
 @cache
 def p_values(n: int, m: int) -> Floats:
-    """Two-sided p by the number of pairs (one of n, one of m) of which the first is greater; no ties."""
+    """Two-sided p by the number of pairs (one of n, one of m) whose first is greater; no ties."""
     ways = np.zeros((n + 1, n * m + 1))
     ways[0, 0] = 1
     for rank in range(n + m):  # of the pooled scores, from the lowest; chosen k-th it stands above rank - k others
@@ -112,7 +112,7 @@ def _clean(setting: Setting, shape: Shape, histories: int, chunk: int = 20) -> N
 
 
 def smallest_shift(setting: Setting, recent: int, samples: int) -> float | None:
-    """The smallest shift of one cell's mean, in standard deviations, that is seen with 80% power; None above 6.
+    """The smallest shift of one cell's mean, in standard deviations, that is detected with 80% power; None above 6.
 
     All `recent` seeds have it. Normal seeds, against the accepted reference alone.
     """
@@ -125,7 +125,7 @@ def smallest_shift(setting: Setting, recent: int, samples: int) -> float | None:
 
 @dataclass(frozen=True)
 class Drift:
-    """Share of histories in which a cell that drifts by `step` standard deviations a night was seen to, and when.
+    """Share of histories in which the drift of a cell by `step` standard deviations a night was detected, and when.
 
     nights: the median number until its first alarm, all nights where it raised none.
     """

@@ -1,6 +1,6 @@
 """How often pairs are judged wrongly: orderings of two equal means, and ratios on the tolerance's edge.
 
-Axes: R repetition, S seed. The scores of one seed are tied by a correlation r of the normal numbers behind them.
+Axes: R repetition, S seed. The normal numbers behind the scores of one seed have the correlation r.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _drawn(rng: Generator, sides: Tied, r: float, n: int, shared: int, repetitio
 
 
 def by_the_rule(a: Floats, b: Floats, shared: int) -> Estimates:
-    """What `bench.stats.pairs.matched` makes of seeds that it is shown by number."""
+    """The answer of `bench.stats.pairs.matched` for seeds given by number."""
     n = a.shape[-1]
     of_b = [*range(shared), *range(n, 2 * n - shared)]
     places = matched({k: k for k in range(n)}, {seed: k for k, seed in enumerate(of_b)})

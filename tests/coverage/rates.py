@@ -49,7 +49,7 @@ def _steady(rate: float) -> Rates:
 
 
 def _collapsing(rate: float, share: float) -> Rates:
-    """All that do not collapse win at this rate."""
+    """Seeds that do not collapse win at this rate."""
     return lambda rng, shape: np.where(rng.random(shape) >= share, rate, 0.0)
 
 
@@ -116,7 +116,7 @@ def _greater(outcomes: list[Outcome]) -> float:
 
 
 def _bare(question: str, a: Floats, b: Floats, mean: float) -> float:
-    """By t tests on the seeds alone; what does not vary is decided by its value."""
+    """By t tests on the seeds alone; without variation the value decides."""
     with np.errstate(divide="ignore", invalid="ignore"):
         if question == "between":
             found, value = student(a), a.mean(-1) - mean

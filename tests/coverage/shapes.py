@@ -1,6 +1,6 @@
-"""Distributions of one seed's score, as seeds of this field come: even, against a ceiling, or in two modes.
+"""Distributions of one seed's score, as found in this field: even, against a ceiling, or in two modes.
 
-Each has a mean that is asked for and a standard deviation of about .1, the size of the margin that is judged with.
+Each has the requested mean and a standard deviation of about .1, the size of the margin in the verdicts.
 """
 
 from __future__ import annotations
@@ -64,13 +64,13 @@ def heavy(rng: Generator, mean: float, shape: tuple[int, ...]) -> Floats:
 
 
 def left_lognormal(rng: Generator, mean: float, shape: tuple[int, ...]) -> Floats:
-    """A long tail to the left: mean and spread less a lognormal of sigma 1 (skewness -6.2)."""
+    """A long tail to the left: a lognormal of sigma 1, subtracted (skewness -6.2)."""
     centre = math.exp(0.5)
     return mean - SPREAD / (centre * math.sqrt(math.e - 1)) * (rng.lognormal(0, 1, shape) - centre)
 
 
 def collapsing(rng: Generator, mean: float, shape: tuple[int, ...]) -> Floats:
-    """Every seed that learns learns the same; a lower mean comes from more seeds that do not."""
+    """Every seed that learns gets the same score; a lower mean comes from more seeds that do not learn."""
     share = COLLAPSED + (TOP - mean) / FALL
     return TOP + FALL * COLLAPSED - FALL * (rng.random(shape) < share) + rng.normal(0, WITHIN, shape)
 

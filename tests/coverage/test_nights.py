@@ -1,4 +1,4 @@
-"""The simulated nights ask what a nightly check asks, and their figures can fail."""
+"""The simulated nights use a nightly check's tests, and their figures can fail."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_an_alarm_is_the_smallest_p_of_all_cells_and_both_references() -> None:
 
 
 def test_an_uncorrected_level_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Were every test asked at the night's whole 1%, the bound would be broken at once."""
+    """If every test had the night's whole 1%, the bound would be broken at once."""
     monkeypatch.setattr(nights, "level", lambda *_: FALSE_ALARM)
     assert nights._clean(SETTINGS[1], NORMAL, 20).mean() > 3 * nights.ASKED
 

@@ -84,7 +84,7 @@ def test_the_vectorised_decisions_are_those_of_the_library(shape: Shape, n: int,
 @pytest.mark.parametrize("shape", EVERY, ids=lambda shape: shape.name)
 @pytest.mark.parametrize("n", [3, 5, 10])
 def test_a_retention_is_never_decided_otherwise_than_the_ratio(shape: Shape, n: int):
-    """So it is wrong no more often. Scores far from zero and near it, where the ratio is still decided."""
+    """So it is wrong no more often. Scores are far from zero, and near it where the ratio is still decided."""
     a, b = sides(shape, n, n)
     found = [
         (code(retention(x, y, 1, 0.2)), code(ratio(x, y, 1, 0.2)))
@@ -144,14 +144,14 @@ def rows() -> list[verdicts.Row]:
 
 
 def test_verdicts_on_normal_seeds_are_rarely_wrong():
-    """At most 5% and four Monte-Carlo standard errors, n = 5 and 10, every kind and difference."""
+    """At most 5%, apart from four Monte-Carlo standard errors; n = 5 and 10, every kind and difference."""
     wrong = [(row.kind, row.difference, row.fails()) for row in rows() if row.shape == NORMAL.name]
     assert len(wrong) == len(KINDS) * len(verdicts.DIFFERENCES)
     assert not [one for one in wrong if set(one[2]) & {5, 10}]
 
 
 def test_verdicts_are_mostly_right_where_the_difference_is_plain():
-    """.3, ten normal seeds: a simulation of nothing but "inconclusive" would pass the test above."""
+    """.3, ten normal seeds: a simulation that only answers "inconclusive" would pass the test above."""
     plain = {row.kind: row for row in rows() if row.shape == NORMAL.name and row.difference == 0.3}
     for kind in KINDS:
         right = plain[kind.name].yes if kind.yes_above else plain[kind.name].no
@@ -173,7 +173,7 @@ def test_a_wrong_rule_is_caught():
 
 
 def test_coverage_is_measured_and_a_bad_interval_is_caught():
-    """t intervals hold 95%; the percentile bootstrap of a cell's mean is far from it."""
+    """t intervals reach 95%; the percentile bootstrap of a cell's mean is far from it."""
     methods = {method.name: method for method in intervals.METHODS}
     good = ("Student t, a cell's mean", "Welch t, a difference", "log-delta t, ratio", "paired t, a difference")
     for row in intervals.coverage(intervals.QUICK, tuple(methods[name] for name in good)):
@@ -208,14 +208,14 @@ def test_the_advised_seeds_are_those_of_the_product():
 
 
 def test_a_level_for_one_look_is_caught_at_several():
-    """5% at each of four looks errs 12%: what the simulation of the declared looks would show."""
+    """5% at each of four looks errs 12%; the simulation of the declared looks would show it."""
     wrong = looks.declared(looks.KINDS[1], NORMAL, 4000, nominal=0.05)
     assert wrong.over(4000)
     assert wrong.yes == pytest.approx(0.12, abs=0.02)
 
 
 def skeleton(text: str) -> list[str]:
-    """Headings, tables' headers, and the words of their rows; figures left out."""
+    """Headings, tables' headers, and the words of their rows, without figures."""
     kept = []
     for line in text.splitlines():
         if line.startswith("#"):

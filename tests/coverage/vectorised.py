@@ -1,6 +1,6 @@
-"""The decisions of bench.stats on R repetitions at once. tests/coverage/test_simulate.py holds that both agree.
+"""The decisions of bench.stats on R repetitions at once. tests/coverage/test_simulate.py checks that both agree.
 
-Axes: R repetition, S seed. Outcomes are 1 yes, -1 no, 0 undecided. Scores never are constant here.
+Axes: R repetition, S seed. Outcomes are 1 yes, -1 no, 0 undecided. Scores are never constant here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Estimates:
     df: Floats
 
     def covers(self, truth: float | Floats, level: float = 0.95) -> NDArray[np.bool_]:
-        """Whether the two-sided t interval does. [R]."""
+        """Whether the two-sided t interval covers the value. [R]."""
         return np.abs(self.value - truth) <= stdtrit(self.df, (1 + level) / 2) * self.error
 
     def p_values(self, low: float, high: float) -> tuple[Floats, Floats]:
@@ -47,7 +47,7 @@ def outcomes(p: Floats, against: Floats) -> NDArray[np.int64]:
 
 
 def combined(values: Floats, sides: list[tuple[Floats, int]]) -> Estimates:
-    """Of spreads [R] and numbers of seeds of independent sides."""
+    """Combines spreads [R] and numbers of seeds of independent sides."""
     parts = [spread**2 / n for spread, n in sides]
     total = np.sum(parts, axis=0)
     weights = np.sum([part**2 / (n - 1) for part, (_, n) in zip(parts, sides, strict=True)], axis=0)

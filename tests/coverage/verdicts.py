@@ -1,7 +1,7 @@
 """How often verdicts are right, wrong and undecided, by kind, shape of the scores, true difference and seeds.
 
-Axes: R repetition, S seed, K comparison. The better side's mean is TOP, the other's TOP less the true difference; the
-margin is .1, so that .1 lies on its edge, where both answers are wrong.
+Axes: R repetition, S seed, K comparison. The better side's mean is TOP, the other's TOP minus the true difference; the
+margin is .1, so .1 lies on its edge, where both answers are wrong.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ class Row:
     repetitions: int
 
     def fails(self) -> list[int]:
-        """Numbers of seeds with more than 5% wrong, four Monte-Carlo standard errors aside."""
+        """Numbers of seeds with more than 5% wrong, apart from four Monte-Carlo standard errors."""
         most_wrong = ERROR + ROOM * math.sqrt(ERROR * (1 - ERROR) / self.repetitions)
         return [n for n, wrong in self.wrong.items() if wrong > most_wrong]
 

@@ -1,4 +1,4 @@
-"""What the tests of scenarios with a goal share: their parameters, states and actions."""
+"""Shared by the tests of scenarios with a goal: their parameters, states and actions."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def generators(seeds: list[int]) -> list[torch.Generator]:
 
 
 def state_of(name: str, positions: Floats, velocities: Floats, landmarks: Floats, goal: int) -> State:
-    """One episode, nothing said yet."""
+    """One episode, before any message."""
     tensors = (torch.from_numpy(np.asarray(x, dtype=float))[None, None] for x in (positions, velocities, landmarks))
     silence = torch.zeros(1, 1, 3, dtype=torch.float64) if name == SPEAKER_LISTENER else None
     return State(*tensors, goal=torch.tensor([[goal]]), messages=silence)

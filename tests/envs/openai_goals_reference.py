@@ -80,7 +80,7 @@ class SpeakerListener(Episode):
         return [*self.velocities[1], *(x for landmark in self.landmarks for x in self.to(1, landmark)), *self.said]
 
     def reward(self, i: int) -> float:
-        """Shared: each agent is given the sum of both agents' rewards, which are the same."""
+        """Shared: each agent gets the sum of both agents' rewards, which are equal."""
         return 2 * -(self.far(1) ** 2)
 
 

@@ -37,7 +37,7 @@ def born(generator: torch.Generator, count: int, banks: int) -> list[tuple[list[
 
 
 def reference(own: ParticleEnvironment, lane: int, generator: torch.Generator) -> Episode:
-    """The first copy of a lane, as it stands."""
+    """The first copy of a lane, in its current state."""
     world, p = own.world, own.params
     assert isinstance(p, CollectTreasureParams)
     assert world.types is not None
@@ -65,9 +65,9 @@ def assert_alike(ours: list[list[float]], theirs: list[list[float]]) -> None:
 
 @pytest.mark.parametrize(("size", "together"), [("VII", 100), ("VIII", 10), ("crowd", 5)])
 def test_it_is_the_reference(size: str, together: int) -> None:
-    """100 steps of two seeds; all begin close together, so that they collide, pick up and bring all the time.
+    """100 steps of two seeds; all begin close together, to collide, pick up and bring all the time.
 
-    together: after so many steps the reference is put where ours are, for contact multiplies what rounding leaves.
+    together: after this many steps the reference is set to our positions, because contact multiplies rounding errors.
     """
     collectors, banks, treasures = SIZES[size]
     env, generators = ParticleEnvironment(params(*SIZES[size])), [torch.Generator().manual_seed(s) for s in (0, 1)]
@@ -105,7 +105,7 @@ def test_it_is_the_reference(size: str, together: int) -> None:
 
 
 def test_sizes_are_those_of_the_papers_tasks() -> None:
-    """41 and 40 entries in task VII, 86 and 84 in task VIII; a collector's are more by what it carries."""
+    """41 and 40 entries in task VII, 86 and 84 in task VIII; a collector's also include its load."""
     assert params(4, 1, 4).obs_sizes == (41,) * 4 + (40,)
     assert params(6, 2, 6).obs_sizes == (86,) * 6 + (84,) * 2
     assert params(6, 2, 6).kinds == ("collector",) * 6 + ("bank",) * 2
@@ -122,7 +122,7 @@ def world(
     held: list[int] | None = None,
     clock: float = 0.0,
 ) -> ParticleEnvironment:
-    """clock: steps played before; nothing is taken before the first."""
+    """clock: steps played before; nothing is taken before the first step."""
     env = ParticleEnvironment(params(len(collectors), len(banks), len(treasures)))
     env.reset([torch.Generator().manual_seed(0)], 1)
     positions = torch.tensor([*collectors, *banks], dtype=torch.float64)[None, None]
@@ -216,7 +216,7 @@ def test_touching_is_strict() -> None:
 
 
 def test_births_go_in_index_order_and_a_taken_one_waits_a_step() -> None:
-    """Two that are away are born in one step; what was taken meanwhile is away in the next."""
+    """Two absent treasures appear in one step; one that was taken meanwhile is absent in the next."""
     env = world([(0.0, 0.0)], [AFAR], [(-999.0, -999.0), (0.0, 0.0), (-999.0, -999.0)], clock=1.0)
     twin = torch.Generator().manual_seed(0)
     ParticleEnvironment(params(1, 1, 3)).reset([twin], 1)
@@ -265,7 +265,7 @@ def test_equally_near_are_seen_in_index_order() -> None:
 
 
 def test_lanes_restarts_and_resuming() -> None:
-    """A seed's steps are the same in company; an open world goes on as it was; a restart moves no other copy."""
+    """A seed's steps are the same in company; an open world continues unchanged; a restart moves no other copy."""
 
     def played(env: ParticleEnvironment, lanes: int, steps: int, seed: int = 9) -> torch.Tensor:
         rng = torch.Generator().manual_seed(seed)

@@ -1,4 +1,4 @@
-"""The map of a critic over the first agent's places: what it says of critics that are known."""
+"""The map of a critic over the first agent's places, for known critics."""
 
 from __future__ import annotations
 

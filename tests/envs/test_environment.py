@@ -1,4 +1,4 @@
-"""The batched environment: lanes that do not touch each other, starts, shapes, devices and errors."""
+"""The batched environment: independent lanes, starts, shapes, devices and errors."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_errors_say_what_is_allowed():
 
 
 def test_copies_start_again_with_the_seed_s_next_episodes():
-    """Those over get the 4th and 5th episode of a seed that has started three; the others stay as they are."""
+    """Finished copies get the 4th and 5th episode of a seed that has started three; the others stay unchanged."""
     params = SimpleSpreadParams(name="simple_spread", agents=2, dynamics="openai")
     env, other = ParticleEnvironment(params), ParticleEnvironment(params)
     streams = [[torch.Generator().manual_seed(seed) for seed in (5, 6)] for _ in "ab"]

@@ -1,6 +1,6 @@
-"""Football without the game: the adapter against a stand-in for gfootball, by literal numbers; sizes; what is missing.
+"""Football without the game: the adapter against a stand-in for gfootball, by literal numbers; sizes; missing parts.
 
-What the stand-in does is what gfootball does: tests/football/test_package.py holds it against the real engine.
+The stand-in behaves like gfootball: tests/football/test_package.py compares the adapter with the real engine.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ IDLE, SHOT = 0, 12
 class Gfootball:
     """Stands in for FootballEnv with 2 of 3 players under control, on a scripted match.
 
-    players: whose each agent's player is, step by step. script: for each step the score, who has the ball, whether it
+    players: each agent's player, step by step. script: for each step the score, who has the ball, whether it
     is over.
     """
 
@@ -87,7 +87,7 @@ def one(*script: dict[str, Any], players: list[list[int]] | None = None, **chose
 
 
 def test_what_an_agent_sees_is_table_8() -> None:
-    """Agents stand in the order of their players' numbers, though the game gives the second agent player 1."""
+    """Agents are in the order of their players' numbers, although the game gives the second agent player 1."""
     first, second = one().reset(4)
     expected = [
         *(0.7, 0.0, 0.01, 0.02),  # oneself: place, velocity
@@ -159,7 +159,7 @@ def test_how_a_match_ends(last: dict[str, Any], ends: tuple[bool, bool], told: t
 
 
 def test_a_goal_pays_every_agent_and_what_rings_are_left() -> None:
-    """Both agents' sum: 2 for the goal; .1 for each ring; a goal pays out the rest, so every goal comes to 4."""
+    """Both agents' sum: 2 for the goal; .1 for each ring; a goal pays the remaining rings, so every goal is worth 4."""
     near = {"team": 0, "player": 1, "ball": [0.5, 0.0, 0.0]}  # .5 away: rings at .99, .90, .81, .72, .63, .55
     game = one(near, near, {"score": [1, 0], "over": True})
     game.reset(0)
@@ -265,7 +265,7 @@ def test_what_is_missing_is_said_with_its_remedy(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_python_without_the_engine_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The package is registered and cannot be imported: the first match says why, in a line."""
+    """The package is registered but cannot be imported: the first match says why, in one line."""
     monkeypatch.setenv("BENCH_FOOTBALL_PYTHON", sys.executable)
     monkeypatch.setattr(bench.envs.registry, "_versions_in", lambda python, packages: dict.fromkeys(packages, "1"))
     environment = make("football", {"name": RUN_PASS})

@@ -148,7 +148,7 @@ def test_the_kth_start_does_not_depend_on_how_many_run_together_or_who_plays(nam
 
 @cases
 def test_float32_actions_are_the_same_actions(name: str, more: dict[str, Any]):
-    """Learners act in float32; the environment goes on in float64."""
+    """Learners act in float32; the environment computes in float64."""
     double, single = environment(name, **more), environment(name, **more)
     double.reset(generators([0]), 4)
     single.reset(generators([0]), 4)

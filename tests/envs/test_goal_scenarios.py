@@ -1,4 +1,6 @@
-"""Speaker-listener, push and adversary: against mpe2, against a scalar reference of OpenAI's rules, and literally."""
+"""Speaker-listener, push and adversary: against mpe2, against a scalar reference of OpenAI's rules, and by literal
+numbers.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +87,7 @@ class Mpe2:
 
 
 def start_of(name: str, env: ParticleEnvironment, start: Start) -> None:
-    """From that start; the speaker, who cannot move, at rest."""
+    """From that start, with the speaker, who cannot move, at rest."""
     positions, velocities, landmarks, goal = start
     if name == SPEAKER_LISTENER:
         velocities[0] = 0
@@ -145,7 +147,7 @@ def test_openai_dynamics_match_the_scalar_reference(name: str, spread: float, so
 
 
 def test_crowded_starts_of_push_are_in_contact():
-    """Agents .02 apart, touching at .1: the overlap of .08 pushes with 8, so with a speed of .8 after one step."""
+    """Agents .02 apart, touching at .1: the overlap of .08 pushes with 8, so the speed is .8 after one step."""
     env = environment(PUSH)
     env.set_state(state_of(PUSH, np.array([[-0.01, 0.0], [0.01, 0.0]]), np.zeros((2, 2)), np.zeros((2, 2)), 0))
     env.step(one_hot(0, 0))
@@ -168,7 +170,9 @@ def test_nobody_collides_in_speaker_listener_and_adversary(name: str):
 @pytest.mark.parametrize(("dynamics", "x"), [("openai", [0.05, 0.0875]), ("mpe2", [0.0, -0.05])])
 @pytest.mark.parametrize("name", NAMES)
 def test_integration_order_and_action_signs(name: str, dynamics: Dynamics, x: list[float]):
-    """Action 1 by the last agent, then nothing: openai pushes to +x and moves at once, mpe2 to -x, a step later."""
+    """Action 1 by the last agent, then nothing: openai pushes to +x and moves at once, mpe2 pushes to -x and moves a
+    step later.
+    """
     env, bodies = environment(name, dynamics), BODIES[name]
     apart = np.stack([np.zeros(bodies), np.linspace(bodies, 1, bodies)], axis=1)
     env.set_state(state_of(name, apart, np.zeros((bodies, 2)), np.zeros((LANDMARKS[name], 2)), 0))
@@ -181,7 +185,7 @@ def test_integration_order_and_action_signs(name: str, dynamics: Dynamics, x: li
 
 @pytest.mark.parametrize(("dynamics", "adversary"), [("openai", -4.0), ("mpe2", -2.0)])
 def test_the_adversarys_reward_is_squared_in_openai(dynamics: Dynamics, adversary: float):
-    """Adversary at 2 from the goal, good agents at 1 and 3: each of these gets 2 - 1 in both."""
+    """Adversary at 2 from the goal, good agents at 1 and 3: each good agent gets 2 - 1 in both."""
     env = environment(ADVERSARY, dynamics)
     positions = np.array([[2.0, 0], [0, 1], [3, 0]])
     env.set_state(state_of(ADVERSARY, positions, np.zeros((3, 2)), np.array([[9.0, 9], [0, 0]]), 1))

@@ -1,4 +1,4 @@
-"""Scores, and the scripts of the scenarios with a goal: their order, and that they do what they say."""
+"""Scores, and the scripts of the scenarios with a goal: their order and their behaviour."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_good_listener_stops_on_the_goal_it_was_told(dynamics: Dynamics):
 
 
 def test_the_good_pushers_leave_the_adversary_on_the_goal():
-    """From a start where the agent is nearer to its goal, so that the adversary guesses right from the first step."""
+    """From a start where the agent is nearer to its goal, so the adversary guesses right from the first step."""
     env = environment(PUSH)
     places = [[[0.5, 0.5], [-0.9, 0.0]], [[-1.0, 0.0], [1.0, 0.0]]]
     agents, landmarks = (torch.tensor(x, dtype=torch.float64)[None, None] for x in places)
@@ -99,7 +99,7 @@ def test_random_actions_are_uniform_over_what_is_available():
 
 
 def test_return_sum_counts_a_common_reward_once():
-    """Two steps of rewards 1 and 2 to two agents; as a common reward each agent is given 3."""
+    """Two steps of rewards 1 and 2 to two agents; as a common reward each agent gets 3."""
     own = torch.tensor([[1.0, 2.0], [1.0, 2.0]]).expand(1, 1, 2, 2)
     common = torch.full((1, 1, 2, 2), 3.0)
     single, team = params_of(PUSH), params_of(PUSH, reward="team_sum")
@@ -148,7 +148,7 @@ def test_a_contest_that_both_sides_learn_has_no_scale():
 
 
 def test_adversaries_have_one_whoever_plays_beside_them():
-    """Told the goal an adversary ends there: at rest, its distance is 0."""
+    """An adversary that is told the goal ends there: at rest, its distance is 0."""
     params = params_of(ADVERSARY, agents=3, adversaries=2, landmarks=3, scored="adversaries")
     found = measure_anchors("particle", params.model_dump(exclude_none=True), 60, "step_reward", 2, 20)
     assert found["random"]["mean"] < found["no_information"]["mean"] < found["good"]["mean"] < 0

@@ -41,7 +41,7 @@ def spread(agents: int) -> Params:
 
 
 def test_knowrus_layout_has_26_entries_and_no_communication():
-    """Own velocity and position, 6 landmarks from 4 on, 5 others from 16 on; read off the teachers that it shipped."""
+    """Own velocity and position, 6 landmarks from 4 on, 5 others from 16 on; read from its published teachers."""
     assert width(spread(6), 6, False) == width(spread(4), 6, False) == 26
     assert slots(spread(6), 6, False) == tuple(range(26))
     assert slots(spread(4), 6, False) == (*range(12), *range(16, 22))
@@ -78,7 +78,7 @@ def test_an_adversary_layout_with_fewer_of_a_kind_is_refused():
 
 
 def test_what_stands_before_the_communication_is_what_others_do_not_say():
-    """The entries that are left out come last, and are zero whatever anybody does."""
+    """The omitted entries come last, and are zero whatever any agent does."""
     environment = make("particle", spread(3))
     obs = environment.reset([torch.Generator().manual_seed(0)], 4)
     read = len(slots(spread(3), 3, False))

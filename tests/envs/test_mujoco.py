@@ -32,7 +32,7 @@ real = pytest.mark.skipif(find_spec("mujoco") is None, reason=WHY)
 
 
 class Slope(gymnasium.Env[Any, Any]):
-    """What gymnasium's tasks look like: a place that the action moves; beyond 3 it is over. Bounds: [-1, 3]."""
+    """Like gymnasium's tasks: a place that the action moves; beyond 3 the episode ends. Bounds: [-1, 3]."""
 
     def __init__(self) -> None:
         self.action_space = gymnasium.spaces.Box(np.array([-1, -0.4], np.float32), np.array([3, 0.4], np.float32))
@@ -77,7 +77,7 @@ def drawn(seed: int, steps: int, actions: int) -> torch.Tensor:
 
 
 def follow(actions: torch.Tensor) -> Acting:
-    """One copy of one seed acts so, step by step."""
+    """One copy of one seed takes these actions, step by step."""
     rows = iter(actions)
     return lambda seen: next(rows).view(1, 1, 1, -1)
 
@@ -140,14 +140,14 @@ def test_without_mujoco_the_message_says_how_to_get_it(monkeypatch: pytest.Monke
 
 @pytest.fixture
 def quiet() -> Iterator[None]:
-    """gymnasium says of each -v4 that there is a -v5."""
+    """gymnasium warns for each -v4 that there is a -v5."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*out of date", category=DeprecationWarning)
         yield
 
 
 def by_hand(name: str, actions: np.ndarray, seeds: torch.Generator, limit: int) -> dict[str, list[Any]]:
-    """A loop as anyone writes it: gymnasium's own task with its own time limit, actions times the bound."""
+    """A plain loop: gymnasium's own task with its own time limit, actions times the bound."""
     task = gymnasium.make(name, max_episode_steps=limit)
     bound = cast(Any, task.action_space).high
     found: dict[str, list[Any]] = {n: [] for n in ("obs", "rewards", "after", "terminated", "truncated")}
@@ -226,7 +226,7 @@ def test_an_open_episode_goes_on_as_it_was(name: str) -> None:
 def test_mujoco_leaves_no_file_and_says_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """It would write what is old in a robot's file to standard error, and into the folder that it runs in."""
+    """It would write warnings about a robot's old file to standard error, and into its current folder."""
     import mujoco
 
     monkeypatch.chdir(tmp_path)
@@ -249,7 +249,7 @@ def test_anchors_are_what_random_actions_and_none_reach() -> None:
 
 
 def test_a_seen_is_all_a_policy_needs() -> None:
-    """The player asks with one agent's observation, and all actions are there."""
+    """The player gives one agent's observation, with all actions available."""
     environment, _ = stand_in()
     told: list[Seen] = []
 

@@ -1,4 +1,4 @@
-"""Opponents of simple adversary: chance, the script, trained weights, and what is said where these are missing."""
+"""Opponents of simple adversary: chance, the script, trained weights, and the errors where these are missing."""
 
 from __future__ import annotations
 

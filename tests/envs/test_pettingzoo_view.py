@@ -92,7 +92,7 @@ def test_a_speaker_has_three_actions():
 
 
 def play(view: ParticleParallelEnv) -> list[bool]:
-    """Whether agent_0 is truncated, step by step, until nobody is left."""
+    """Whether agent_0 is truncated, step by step, until no agent is left."""
     truncated = []
     while view.agents:
         _, _, terminations, truncations, _ = view.step(dict.fromkeys(view.agents, 0))

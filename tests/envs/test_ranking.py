@@ -1,4 +1,4 @@
-"""Ranking: NDCG against scikit-learn, the environment, the set with a planted ranker, MSLR's file."""
+"""Ranking: NDCG against scikit-learn, the environment, the data set with a planted ranker, MSLR's file."""
 
 import io
 
@@ -50,7 +50,7 @@ def test_ndcg_is_the_formula() -> None:
 
 @pytest.mark.parametrize("places", [1, 5, 10])
 def test_ndcg_agrees_with_scikit_learn(places: int) -> None:
-    """Which discounts alike and takes gains as they are given."""
+    """scikit-learn has the same discount and takes the gains it is given."""
     metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed: pip install -e .[test]")
     stream = np.random.default_rng(0)
     scores, relevance = stream.random((300, 10)), stream.integers(0, 5, (300, 10))
@@ -71,7 +71,7 @@ def test_the_lists_score_is_everyones_reward() -> None:
 
 
 def test_equal_scores_are_ordered_at_random() -> None:
-    """One score for all: the mean is what scikit-learn's average over orders is worth; no order is favoured."""
+    """One score for all: the mean is scikit-learn's average over orders; no order is favoured."""
     metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed: pip install -e .[test]")
     found = scripts.measure(environment(), scripts.blind, range(2), 4000)
     gains = np.tile(2.0 ** grades(10) - 1, (2000, 1))
@@ -80,7 +80,7 @@ def test_equal_scores_are_ordered_at_random() -> None:
 
 
 def test_a_seeds_episodes_are_its_own() -> None:
-    """To the last bit in any company; restarted copies draw, others stay; resumed ones go on."""
+    """To the last bit in any company; restarted copies draw, others do not; resumed ones go on."""
     alone, company = environment(), environment()
     first, both = alone.reset(generators(8), 5), company.reset(generators(3, 8), 5)
     assert torch.equal(first[0], both[1])
@@ -108,7 +108,7 @@ def test_parts_share_no_query() -> None:
 
 
 def test_one_document_does_not_tell_its_place() -> None:
-    """What makes global information worth something: alone the planted ranker is worse, yet better than none."""
+    """Global information has a value: on one document the planted ranker is worse, but better than none."""
     env = environment(queries=2000)
     good, alone, blind = (
         scripts.measure(env, script, range(2), 1500).mean().item()
@@ -159,7 +159,7 @@ def test_mslrs_file_is_made_and_read() -> None:
 
 
 def test_a_users_copy_is_taken_in(tmp_path, monkeypatch) -> None:
-    """`bench asset add FOLDER`; without the file in it, it says which is missing."""
+    """`bench asset add FOLDER`; without the file it names the missing one."""
     with pytest.raises(SuiteError, match="Fold1"):
         taken(tmp_path)
     (tmp_path / "Fold1").mkdir()

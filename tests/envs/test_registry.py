@@ -1,4 +1,4 @@
-"""The registry of environment families: torch-free, strict, and clear about what is allowed."""
+"""The registry of environment families: torch-free, strict, and with clear errors."""
 
 from __future__ import annotations
 

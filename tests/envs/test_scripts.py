@@ -1,4 +1,4 @@
-"""Scripted policies: their order, and that they do what they say."""
+"""Scripted policies: their order and their behaviour."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_no_information_reads_its_own_state_alone(dynamics: Dynamics):
 
 @pytest.mark.parametrize("dynamics", ["openai", "mpe2"])
 def test_no_information_stops_in_formation(dynamics: Dynamics):
-    """Agents start in their own corners, so that nobody stands in another's way."""
+    """Agents start in their own corners, so no agent is in another's way."""
     env = ParticleEnvironment(spread(4, dynamics))
     env.set_state(State(1.9 * formation(4)[None, None], torch.zeros(1, 1, 4, 2), torch.zeros(1, 1, 4, 2)))
     assert (at_rest_after(no_information, env)[0, 0] - formation(4)).abs().max() < 1e-3
@@ -113,7 +113,7 @@ def test_random_actions_are_one_hot_uniform_and_each_seeds_own():
 
 
 def test_measure_averages_over_steps_copies_and_agents():
-    """Nobody moves and nothing collides: a step's reward is -(distance to the landmark) - 1, the same in every step."""
+    """No agent moves or collides: a step's reward is -(distance to the landmark) - 1, the same in every step."""
 
     def still(env: ParticleEnvironment) -> torch.Tensor:
         return torch.zeros(*env.world.positions.shape[:-1], 5)

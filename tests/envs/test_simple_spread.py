@@ -163,7 +163,7 @@ def test_coincident_agents_do_not_push_and_stay_finite():
 
 @pytest.mark.parametrize(("dynamics", "expected"), [("openai", 2 * -0.5 - 2), ("mpe2", -0.25)])
 def test_reward_apart(dynamics: Dynamics, expected: float):
-    """Agents at (0, 0) and (1, 0), landmarks at (0, .5) and (1, 0): G = -.5, nobody collides."""
+    """Agents at (0, 0) and (1, 0), landmarks at (0, .5) and (1, 0): G = -.5, no agent collides."""
     env = environment(2, dynamics)
     positions, landmarks = np.array([[0.0, 0.0], [1.0, 0.0]]), np.array([[0.0, 0.5], [1.0, 0.0]])
     env.set_state(state_of(positions, np.zeros((2, 2)), landmarks))
@@ -174,7 +174,7 @@ def test_reward_apart(dynamics: Dynamics, expected: float):
 def test_openai_reward_of_a_collision():
     """Two agents .28 apart press together: .04 apart by contact, .1 nearer by force 5 each, so .22 in the end.
 
-    Landmarks stand where they end: G = 0. Each collides with the other and, by OpenAI's bug, with itself: -2 - 2.
+    Landmarks are at the final places: G = 0. Each collides with the other and, by OpenAI's bug, with itself: -2 - 2.
     """
     env = environment(2, "openai")
     positions, landmarks = np.array([[-0.14, 0.0], [0.14, 0.0]]), np.array([[-0.11, 0.0], [0.11, 0.0]])
@@ -184,7 +184,7 @@ def test_openai_reward_of_a_collision():
 
 
 def test_mpe2_reward_is_each_agents_own():
-    """Three agents in a row, .2 apart, with landmarks on them; mpe2's first step moves nobody who is at rest."""
+    """Three agents in a row, .2 apart, with landmarks on them; mpe2's first step moves no agent at rest."""
     env = environment(3, "mpe2")
     positions = np.array([[-0.2, 0.0], [0.0, 0.0], [0.2, 0.0]])
     env.set_state(state_of(positions, np.zeros((3, 2)), positions))

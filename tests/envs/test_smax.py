@@ -105,7 +105,7 @@ def test_without_jax_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_what_is_played_reaches_learners(environment: smax.SmaxEnvironment) -> None:
-    """State, rewards of all agents, ends and the outcome of each battle, the last things seen before the end."""
+    """State, rewards of all agents, ends and the outcome of each battle, the last observations before the end."""
     played = play(environment, streams(1, 2), 4, 5, lambda seen: stop(2, 4), ends_early=True)
     rollout = played.rollout
     assert rollout.state is not None
@@ -149,7 +149,7 @@ def test_an_action_that_is_not_there_is_refused(environment: smax.SmaxEnvironmen
 
 
 def test_in_a_battle_that_is_over_what_is_not_there_is_another_action(environment: smax.SmaxEnvironment) -> None:
-    """Policies see what was open to them when it ended, and it goes on until all of its company are over."""
+    """Policies see the actions available at its end, and it goes on until all its companions are over."""
     play(environment, streams(1, 2), 4, 5, lambda seen: one_hot(torch.zeros(2, 4, N, dtype=torch.int64), A), True)
     environment.restart(torch.ones(2, 4, dtype=torch.bool))
     wrong = one_hot(torch.full((2, 4, N), A - 1), A).float()
@@ -172,7 +172,7 @@ def test_the_good_script_shoots_then_chases() -> None:
 
 @pytest.mark.filterwarnings("ignore:The old environment creation API:DeprecationWarning")
 def test_its_pettingzoo_view(environment: smax.SmaxEnvironment) -> None:
-    """PettingZoo's own checks; masks, state and outcome; what an agent cannot do is refused."""
+    """PettingZoo's own checks; masks, state and outcome; unavailable actions are refused."""
     from pettingzoo.test import parallel_api_test  # warns as it is imported: only in here
 
     view = BattleParallelEnv(PARAMS, environment, 2)

@@ -1,6 +1,6 @@
 """SMAX against jaxmarl itself, where it is installed: sizes of all maps, a battle step by step, wins.
 
-A second interpreter may have it: BENCH_SMAX_PYTHON. JAX takes minutes to compile what it has not yet kept on disk.
+A second interpreter may have it: BENCH_SMAX_PYTHON. JAX takes minutes to compile programs that are not yet on disk.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def test_a_battle_is_the_package_s_step_by_step(server: smax.Server) -> None:
 
 
 def test_wins_are_wins_and_only_they_give_the_whole_reward(server: smax.Server) -> None:
-    """A win pays 1 for the enemies' health and 1 for the battle; nothing else comes to 2."""
+    """A win pays 1 for the enemies' health and 1 for the battle; nothing else pays 2."""
     environment = smax.SmaxEnvironment(SmaxParams(name="3m"), smax.Battlefield("3m"), "cpu")
     obs = environment.reset([torch.Generator().manual_seed(7)], 64)
     total, over, won = torch.zeros(64), torch.zeros(64, dtype=torch.bool), torch.zeros(64, dtype=torch.bool)

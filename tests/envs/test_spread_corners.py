@@ -1,4 +1,4 @@
-"""DVM's spread against a scalar reference, and what its phases, rewards and outcomes are."""
+"""DVM's spread against a scalar reference; its phases, rewards and outcomes."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_headings_are_those_of_atan2() -> None:
 
 
 def test_a_team_that_swaps_places_sees_the_same() -> None:
-    """Sec. III-B: what value matching rests on; agents 1 and 2 in each other's place have each other's observation."""
+    """Sec. III-B, the basis of value matching: agents 1 and 2 in each other's place have each other's observation."""
     environment = ParticleEnvironment(params(3))
     obs = environment.reset(generators(0), 4)
     start, order = environment.world, [1, 0, 2]

@@ -1,6 +1,6 @@
-"""StarCraft without the game: the adapter against a stand-in for smac, what is told of what is missing, sizes.
+"""StarCraft without the game: the adapter against a stand-in for smac, the errors about missing parts, sizes.
 
-What the stand-in does is what smac does: tests/starcraft/test_package.py holds it against the real package.
+The stand-in behaves like smac: tests/starcraft/test_package.py compares the adapter with the real package.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STOP = [1, 1, 1]
 
 
 class Smac:
-    """Stands in for `StarCraft2Env`: an episode is won after `length` steps, or is at smac's limit of them."""
+    """Stands in for `StarCraft2Env`: an episode is won after `length` steps, or reaches smac's limit of them."""
 
     made: ClassVar[list[Smac]] = []
     n_agents = 3
@@ -94,7 +94,7 @@ def test_how_an_episode_ends(ends: str, terminated: bool, truncated: bool, won: 
 
 
 def test_a_crash_is_no_loss() -> None:
-    """smac starts its game again and calls the episode over, without a word of the battle."""
+    """smac starts its game again and ends the episode, without information on the battle."""
     game = one(ends="crash")
     game.reset(0)
     game.step(STOP)
@@ -193,7 +193,7 @@ def test_a_build_that_papers_used_is_told_from_others(tmp_path: Path) -> None:
 
 
 def test_runs_in_a_build_that_papers_did_not_use_allow_no_verdict() -> None:
-    """By what their records tell; others' runs tell of no game."""
+    """By their records; other runs' records name no game."""
     cells = make_plan(load("mkt_marl"), Selection(only=("teachers",))).cells
     battles, particles = (next(c for c in cells if c.scored[0].family == f) for f in ("starcraft", "particle"))
 

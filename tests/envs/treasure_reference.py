@@ -47,7 +47,7 @@ def push(a: Agent, b: Agent) -> Vector:
 
 
 class Episode:
-    """agents: collectors, then banks. births: what new treasures are, asked for once a step, in index order."""
+    """agents: collectors, then banks. births: the new treasures, requested once a step, in index order."""
 
     def __init__(self, agents: list[Agent], treasures: list[Treasure], births: Birth):
         self.agents, self.treasures, self.births = agents, treasures, births
@@ -56,7 +56,7 @@ class Episode:
         self.fastest = 0.0  # before the top speed bound
 
     def step(self, actions: list[Vector]) -> tuple[list[Vector], list[float]]:
-        """Observations and rewards; what they lead to, taking, bringing, births, is done after they were read."""
+        """Observations and rewards; taking, bringing and births follow after these are read."""
         forces = []
         for a, act in zip(self.agents, actions, strict=True):
             force = [2.25 * a.mass * (act[1] - act[2]), 2.25 * a.mass * (act[3] - act[4])]

@@ -1,4 +1,4 @@
-"""Somebody else's runs, and what is declared about them."""
+"""Other people's runs, and the declaration about them."""
 
 from __future__ import annotations
 
@@ -35,6 +35,6 @@ def declared(**changes: Any) -> Declaration:
 
 
 def run(*means: float, final: float | None = 0.5) -> dict[str, Any]:
-    """A run of marl-eval's, evaluated every 10 steps."""
+    """A run in marl-eval's form, evaluated every 10 steps."""
     steps = {f"step_{i}": {"step_count": 10 * i, "step_reward": [mean]} for i, mean in enumerate(means)}
     return steps | ({} if final is None else {"absolute_metrics": {"step_reward": [final]}})

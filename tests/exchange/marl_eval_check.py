@@ -1,4 +1,4 @@
-"""What marl-eval asks of a file, written from its documentation: README.md and docs/json_tooling_usage.md of
+"""marl-eval's requirements on a file, from its documentation: README.md and docs/json_tooling_usage.md of
 instadeepai/marl-eval at 068d960 and 14d6ef3, and what its release 0.0.4 was seen to refuse or misread.
 
 Its package does not install on Python 3.11.

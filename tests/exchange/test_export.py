@@ -81,7 +81,7 @@ def test_the_check_can_fail(evidence: Evidence, damage: Any) -> None:
 
 
 def test_ten_steps_and_more_stay_in_their_order() -> None:
-    """Sorted by name step_10 would come before step_2, and marl-eval reads steps in the file's order."""
+    """Sorted by name, step_10 would come before step_2, and marl-eval reads steps in the file's order."""
     run = {f"step_{i}": {"step_count": i} for i in range(12)}
     assert list(json.loads(marl_eval.to_bytes({"e": {"t": {"a": {"seed_0": run}}}}))["e"]["t"]["a"]["seed_0"]) == list(
         run

@@ -1,4 +1,4 @@
-"""What widely used tools write: best episodes for final evaluations, floats for counts, a file a seed, logs."""
+"""The output of widely used tools: best episodes as final evaluations, floats for counts, a file per seed, logs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EPISODES = [[-13.0, -12.0, -11.0], [-12.0, -9.0, -12.0]]  # means -12 and -11; t
 
 
 def written(final: float | list[float], episodes: list[list[float]] = EPISODES) -> dict[str, Any]:
-    """A run of marl-eval's with every episode of its evaluations."""
+    """A run in marl-eval's form with every episode of its evaluations."""
     steps = {f"step_{i}": {"step_count": 10 * i, "step_reward": own} for i, own in enumerate(episodes)}
     return steps | {"absolute_metrics": {"step_reward": final if isinstance(final, list) else [final]}}
 
@@ -42,7 +42,7 @@ def taken(suite: Suite, runs: dict[str, Any], **changes: Any) -> tuple[list[Impo
 @pytest.mark.parametrize("final", [-9.0, -9.0002, -8.5, [-9.0, -9.0, -9.0, -9.0]])
 @pytest.mark.parametrize("asked", [1, 4])
 def test_the_best_single_episode_is_no_final_evaluation(suite: Suite, final: float | list[float], asked: int) -> None:
-    """Nor is what it was rounded to, what lies above it, and the same value several times."""
+    """Neither is its rounded value, a value above it, or the same value several times."""
     found, (why,) = taken(suite, {"seed_0": written(final)}, final_evaluation_episodes=asked)
     assert found == []
     for words in ("is not below the greatest single episode", f"{asked} declared episodes", 'final = "last"'):
@@ -153,7 +153,7 @@ def test_shares_that_were_divided_twice_are_remarked(suite: Suite) -> None:
 
 
 def one_seed(folder: Path, seed: int, *means: float) -> None:
-    """As Mava writes: a file with one run, which names its seed."""
+    """In Mava's form: a file with one run, which names its seed."""
     path = folder / "theirs" / f"seed_{seed}" / "metrics.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"particle": {"two": {"theirs": {f"seed_{seed}": run(*means)}}}}))

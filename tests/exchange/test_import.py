@@ -1,4 +1,4 @@
-"""Imports: what comes back, what is refused and why, and that no file ends in a traceback."""
+"""Imports: what is read, what is refused and why, and that no file causes a traceback."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def test_percent_are_no_win_rate(suite: Suite) -> None:
 
 
 def test_a_copy_under_another_seed_is_no_further_seed(suite: Suite) -> None:
-    """What a concatenation of files does to a run that it meets twice."""
+    """A concatenation of files does this to a run that it meets twice."""
     long = run(1, 2, 3, 4, 5)
     (found,), (refused,) = taken(suite, {"seed_0": long, "seed_1": long})
     assert found.seed == 0
@@ -228,7 +228,7 @@ def test_a_run_of_an_earlier_import_is_no_further_seed(suite: Suite) -> None:
 
 
 def test_a_key_that_stands_twice_is_refused(suite: Suite) -> None:
-    """Python's parser alone would take the last without a word."""
+    """Python's parser alone would silently take the last one."""
     one = json.dumps(run(1))
     text = f'{{"particle": {{"two": {{"theirs": {{"seed_0": {one}, "seed_1": {one}, "seed_0": {one}}}}}}}}}'
     found, refused = taken(suite, text)
@@ -242,7 +242,7 @@ def test_a_factor_makes_no_score_that_has_no_spread(suite: Suite) -> None:
 
 
 def test_an_import_with_such_a_value_is_not_read(suite: Suite, tmp_path: Path) -> None:
-    """One that was written before they were refused would end every table that it is in."""
+    """An import written before such values were refused would break every table that it is in."""
     (sound,), _ = taken(suite, {"seed_0": run(1)})
     path = write_import(tmp_path, import_of([sound.model_copy(update={"final": 1e300})]))
     with pytest.raises(StoreError, match=r"runs.*final"):
@@ -279,7 +279,7 @@ def test_a_run_that_two_experiments_share_counts_once() -> None:
 
 @pytest.mark.parametrize(("final", "trained"), [("final", 90), ("last", 60)])
 def test_the_steps_behind_a_final_score(suite: Suite, final: str, trained: int) -> None:
-    """Its own row says how long training was; where the last evaluation is meant, that is where it ends."""
+    """Its own row says how long training was; if the last evaluation is used, training ends there."""
     head = "method,scenario,seed,point,steps,mean\n"
     rows = "theirs,two,0,evaluation,30,1\ntheirs,two,0,evaluation,60,2\ntheirs,two,0,final,90,3\n"
     candidates, _ = table.parse((head + rows).encode(), "x.csv")

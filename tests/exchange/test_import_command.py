@@ -1,4 +1,4 @@
-"""bench import: what it takes, what it says, and that own results stay as they are."""
+"""bench import: its input, its output, and that own results stay unchanged."""
 
 from __future__ import annotations
 

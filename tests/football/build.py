@@ -1,6 +1,6 @@
 """Builds the Python environment of gfootball: `build.py FOLDER`, where BENCH_FOOTBALL_PYTHON names none that is there.
 
-Where Debian's packages are missing nothing is built, and the tests that need it are skipped by name.
+If Debian's packages are missing nothing is built, and the tests that need it are skipped by name.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ print(json.dumps(told))
 
 
 def in_its_python(code: str, *arguments: str) -> Any:
-    """What a script of the interpreter that has gfootball says last, as JSON."""
+    """The last output, as JSON, of a script in the interpreter that has gfootball."""
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     asked = [python_of("football"), "-c", code, *arguments]
     done = subprocess.run(
@@ -95,7 +95,7 @@ def at_random(seed: int) -> Any:
 
 
 def played(name: str, seed: int, acts: int = 0, environment: Environment | None = None, **params: Any) -> Any:
-    """Two matches side by side of a seed, up to 60 steps."""
+    """Two matches of a seed, side by side, up to 60 steps."""
     env = environment or make("football", {"name": name, **params})
     try:
         return play(env, [torch.Generator().manual_seed(seed)], 2, 60, at_random(acts), ends_early=True)
@@ -106,7 +106,7 @@ def played(name: str, seed: int, acts: int = 0, environment: Environment | None 
 
 @pytest.mark.parametrize("name", SCENES)
 def test_every_scene_plays_with_the_sizes_that_are_declared(name: str) -> None:
-    """`Several` and `Apart` hold observations, states and outcomes to the parameters in every step."""
+    """`Several` and `Apart` check observations, states and outcomes against the parameters in every step."""
     found = played(name, 0)
     rewards = found.rollout.rewards[found.rollout.mask]
     assert rewards.shape[-1] == len(SCENES[name].attackers)
@@ -115,7 +115,7 @@ def test_every_scene_plays_with_the_sizes_that_are_declared(name: str) -> None:
 
 
 def test_agents_keep_their_players_and_none_is_the_goalkeeper() -> None:
-    """One's own place, which leads an observation, is that of the attacker of the agent's number in the state."""
+    """The agent's own place, first in an observation, is that of the attacker with the agent's number in the state."""
     for name, scene in SCENES.items():
         rollout = played(name, 1).rollout
         mask = rollout.mask[0]

@@ -1,7 +1,7 @@
-"""A results folder from before is read as it always was, and `check --json` says what it said then.
+"""An older results folder is still read in the same way, and `check --json` gives what it gave then.
 
-Its records are published ones as they lie there, of schema 1 and 2. check.json is what the first commit that had
-`check --json`, 2ea6343, printed of those of schema 1; what is put in words there is "text" here, for words may change.
+Its records are published ones, unchanged, of schema 1 and 2. check.json is what the first commit that had
+`check --json`, 2ea6343, printed for those of schema 1. Its words are "text" here, because words may change.
 Judgement has moved since, which no key shows: intervals and verdicts are those of seeds compared as pairs, and since
 version 3 of the suite two claims ask for their margin, so that they need six seeds where five would do.
 """
@@ -52,7 +52,7 @@ def old(tmp_path: Path) -> Path:
 
 
 def assert_holds(now: Any, before: Any, key: str = "") -> None:
-    """Every key from before is there with the value from before; there may be more keys, and more rows of claims."""
+    """Every earlier key is there with its earlier value; there may be more keys, and more rows of claims."""
     if isinstance(before, dict) and before.get("verdict") in {*DIRECTED, "inconclusive"}:
         assert (now["verdict"], now["direction"]) == ("not_comparable", DIRECTED.get(before["verdict"], "undecided"))
         before = {key: value for key, value in before.items() if key not in ("verdict", "seeds_to_decide")}

@@ -1,6 +1,6 @@
-"""The published records are frozen: ids and hashes of all of them, worked out here a second time and another way.
+"""The published records are frozen: ids and hashes of all of them, computed here a second time and in another way.
 
-What is expected comes from the files alone, in the form in which schema 2 and format 1 are hashed. A failure here means
+Expected values come from the files alone, in the form in which schema 2 and format 1 are hashed. A failure means
 that a published number would move. Whoever adds or removes a record on purpose writes published.txt anew, in the same
 commit: `python -m tests.gate.test_published`.
 """
@@ -43,7 +43,7 @@ def files() -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def frozen_numbers(body: dict[str, Any]) -> dict[str, Any]:
-    """What schema 2 hashes, of a file of schema 1 or 2."""
+    """What schema 2 hashes, from a file of schema 1 or 2."""
     numbers = body["numbers"]
     if body["schema_version"] == 1:
         numbers = {key: numbers[key] for key in NUMBERS - {"scores"}} | {
@@ -57,7 +57,7 @@ def frozen_numbers(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def frozen_id(body: dict[str, Any]) -> str:
-    """A run's id: of the hash of its settings, its seed, and its teachers' ids."""
+    """A run's id, from the hash of its settings, its seed, and its teachers' ids."""
     teachers = [teacher["run"] for teacher in body.get("teachers", [body.get("teacher")]) if teacher]
     taught = {"teachers": teachers} if len(teachers) > 1 else {"teacher": teachers[0] if teachers else None}
     return sha256({"cell": sha256(body["settings"])[:16], "seed": body["seed"], **taught})[:16]
@@ -70,7 +70,7 @@ def lines() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def published() -> dict[str, tuple[str, str]]:
-    """By run's id the hash of its numbers, and of its whole file."""
+    """By run id: the hash of its numbers, and of its whole file."""
     split = (line.split() for line in FROZEN.read_text().splitlines())
     return {run: (numbers, file) for run, numbers, file in split}
 
@@ -148,7 +148,7 @@ def test_a_later_field_of_the_numbers_is_hashed_where_it_says_something() -> Non
 
 
 def test_ids_hash_what_they_always_did() -> None:
-    """Literal ids, by which any change of the form is seen, published record or not."""
+    """Literal ids, which show any change of the form, published record or not."""
     assert digest({"b": 1, "a": [1.5, None, "x"]}) == "52686768c7445ae4"
     assert run_id("c" * 16, 3, ()) == "9810a55749ee23ef"
     assert run_id("c" * 16, 3, ("a",)) == "a92837c72b0f7b6e"

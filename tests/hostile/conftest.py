@@ -1,4 +1,4 @@
-"""Adds up what the attempts came to, over all workers, and prints it at the end."""
+"""Adds up the results of the attempts, over all workers, and prints them at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints that are damaged, or forged with their hashes mended: taken up as written, or dropped with a line."""
+"""Checkpoints that are damaged, or forged with their hashes mended: loaded as written, or dropped with a line."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def damaged(whole: Path, chance: random.Random) -> tuple[Store, bool]:
-    """A copy with one file changed. The second: whether its hash was mended, so that it may be taken for whole."""
+    """A copy with one file changed. The second: whether its hash was mended, so it may pass as whole."""
     copy = whole.with_name("copy")
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(whole, copy)

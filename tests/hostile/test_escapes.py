@@ -1,4 +1,4 @@
-"""Texts of others in every kind of output: shown as they are, and obeyed by nothing."""
+"""Other people's texts in every kind of output: shown literally, and never executed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def on_a_terminal(text: str) -> None:
 
 
 def in_markdown(text: str) -> None:
-    """By an independent reader: one cell, and nothing but text in it."""
+    """By an independent reader: one cell, with only text in it."""
     source = "\n".join(table(["a", "b"], [["x", f"x{text}x"]]))
     (cell,) = [t for t in CELLS.parse(source) if t.type == "inline" and t.map == [2, 3] and t.content != "x"]
     assert {child.type for child in cell.children or ()} <= {"text", "text_special"}
@@ -72,7 +72,7 @@ def in_xml(text: str) -> None:
 
 
 def in_latex(text: str) -> None:
-    """What is left without our own sequences has no special character."""
+    """Without our own sequences the rest has no special character."""
     left = escaped(text)
     left = re.sub(r"\{\\ttfamily[^{}]*\}|\\texttt\{[^{}]*\}|U\+[0-9A-F]+", "", left)
     for own in sorted(SPECIAL.values(), key=len, reverse=True):
@@ -90,7 +90,7 @@ def test_no_output_obeys_a_text(text: str) -> None:
 
 
 def test_no_command_obeys_a_suite_s_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the sentence of a claim; a suite's text has characters that print alone."""
+    """In the sentence of a claim; a suite's text has only printable characters."""
     file = tmp_path / "t.toml"
 
     @drawn("escapes", 0.02)

@@ -1,4 +1,4 @@
-"""Results from elsewhere, damaged, bent, or made to burst: what is taken could have been a run, the rest is named."""
+"""Results from elsewhere, damaged, altered, or made to burst: accepted runs are plausible, the rest is named."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def bent(kind: str, chance: random.Random) -> bytes:
 
 
 def burst(kind: str, size: int, chance: random.Random) -> bytes:
-    """What costs a careless reader much more than it costs to write."""
+    """Input that costs a careless reader much more than it costs to write."""
     if kind == "csv":
         wide, long = "a," * size + "b\n", f"theirs,two,0,evaluation,1,{'1' * size},3\n"
         return (ROWS + chance.choice([wide, long, '"' * size, '"' + "x" * size, "\n" * size])).encode()

@@ -1,4 +1,6 @@
-"""Names from elsewhere: of suites, profiles, runs and methods. None leaves its folder, none is taken for another."""
+"""Names from elsewhere: of suites, profiles, runs and methods. None leaves its folder, and none is mistaken for
+another.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records that are damaged or forged, among sound ones: none that cannot be is counted, none stops anything."""
+"""Records that are damaged or forged, among sound ones: no impossible record is counted, and none stops anything."""
 
 from __future__ import annotations
 
