@@ -44,6 +44,7 @@ from baselines.networks.acting import Inform, Play
 from baselines.networks.agents import agent_inputs, input_size, state_size, team_q
 from baselines.networks.informing import Noise, evaluation_noise, informing, round_noise
 from baselines.networks.mixers import QMIX, VDN, Chosen, Mixer
+from baselines.networks.packing import Packed
 from baselines.networks.team import Information, SharedNetwork, TeamNetwork
 from baselines.replay.episodes import EpisodeBatch, WholeEpisodes, ends, last_actions
 from baselines.schedules import as_coefficients, steps_unplayed, unplayed
@@ -171,10 +172,15 @@ class ValueDecomposition:
             return {}
         weights = self._extra_loss.coefficients(task, episodes_done - self.copies) if self._extra_loss else {}
         batch = replay.sample(batch_size)
+        batch = batch.longest_first() if self._packs(task) else batch
         losses = self._update(task, batch, as_coefficients(weights, self._device), self._update_noise(batch))
         self._counts["updates"] += 1
         self._update_target()
         return losses
+
+    def _packs(self, task: int) -> bool:
+        """Whether updates leave out the steps that nobody played, which changes the last bits of sums over steps."""
+        return self.tasks[task].alone and self.hyperparameters.use_rnn
 
     def _count_round(self, task: int, rollout: Rollout) -> None:
         self._counts["episodes"] += self.copies
@@ -213,9 +219,10 @@ class ValueDecomposition:
         h, leaves = self.hyperparameters, self._adam.leaves
         previous = last_actions(batch.actions) if h.obs_last_action else None
         inputs = agent_inputs(batch.obs, previous, self.tasks[task].action_size, h.obs_agent_id)
-        q = self._q(leaves, task, inputs, batch.state, noise[0])  # Q_i of every action
-        q_tot = self._q_tot(leaves, self._taken(task, batch, q))  # Q_tot(tau, u, s; theta)
-        y = self._targets(task, batch, inputs, q.detach(), noise[1])  # y^tot
+        seen, kept = (Packed.seen(batch.mask), Packed(batch.mask[0])) if self._packs(task) else (None, None)
+        q = self._q(leaves, task, inputs, batch.state, noise[0], seen)  # Q_i of every action
+        q_tot = self._q_tot(leaves, self._taken(task, batch, q), kept)  # Q_tot(tau, u, s; theta)
+        y = self._targets(task, batch, inputs, q.detach(), noise[1], seen)  # y^tot
         loss = loss_td = td_loss(q_tot, y, batch.mask, h.loss_reduction)  # (y^tot - Q_tot)^2
         terms: dict[str, Tensor] = {}
         if self._extra_loss is not None:
@@ -224,16 +231,18 @@ class ValueDecomposition:
         return {name: x.detach() for name, x in ({"td": loss_td} | terms).items()}
 
     @torch.no_grad()
-    def _targets(self, task: int, batch: EpisodeBatch, inputs: Tensor, q: Tensor, noise: Tensor | None) -> Tensor:
+    def _targets(
+        self, task: int, batch: EpisodeBatch, inputs: Tensor, q: Tensor, noise: Tensor | None, seen: Packed | None
+    ) -> Tensor:
         """y^tot = r + gamma max_u' Q_tot(tau', u', s'; theta^-), [S, B, T].
 
         The target network is theta^-. It chooses u', or with double Q the online network does, whose Q_i are q.
         """
         h = self.hyperparameters
-        target_q = self._q(self._target, task, inputs, batch.state, noise)
+        target_q = self._q(self._target, task, inputs, batch.state, noise, seen)
         best_q, best = greedy_values(target_q, batch.avail_actions, q if h.double_q else None)  # u', agent by agent
         most = self._best(target_q, batch.avail_actions)
-        target_q_tot = self._q_tot(self._target, Chosen(best_q, best, batch.state, task, most))
+        target_q_tot = self._q_tot(self._target, Chosen(best_q, best, batch.state, task, most), seen)
         terminated = batch.terminated
         if h.time_limit_terminal:  # EPyMARL 23379c2: its TimeLimit wrapper ends an episode as a terminal state does
             terminated = terminated | ends(batch.mask)
@@ -301,21 +310,34 @@ class ValueDecomposition:
         return next(iter(self._online.values()))
 
     def _q(
-        self, parameters: Mapping[str, Tensor], task: int, inputs: Tensor, state: Tensor, noise: Tensor | None
+        self,
+        parameters: Mapping[str, Tensor],
+        task: int,
+        inputs: Tensor,
+        state: Tensor,
+        noise: Tensor | None,
+        seen: Packed | None,
     ) -> Tensor:
         """Q_i [S, B, T+1, N, A], online or target; what makes z learns with the agents, from the same losses."""
         z = None
         if self._information is not None and noise is not None:
-            z = self._information.z(part(parameters, "information"), inputs, state, noise)
-        return team_q(self._agent(parameters, task), inputs, self.hyperparameters.use_rnn, z)
+            own, read = part(parameters, "information"), (inputs, state, noise)
+            if seen is None:
+                z = self._information.z(own, *read)
+            else:
+                z = seen.back(self._information.z(own, *map(seen.picked, read)))
+        return team_q(self._agent(parameters, task), inputs, self.hyperparameters.use_rnn, z, seen)
 
     def _agent(self, parameters: Mapping[str, Tensor], task: int) -> Mapping[str, Tensor]:
         """The layers that give this task's Q_i, online or target."""
         return self._network.of_task(part(parameters, "agent"), task)
 
-    def _q_tot(self, parameters: Mapping[str, Tensor], chosen: Chosen) -> Tensor:
-        """Q_tot [S, B, T], online or target."""
-        return self._mixer.q_tot(part(parameters, "mixer"), chosen)
+    def _q_tot(self, parameters: Mapping[str, Tensor], chosen: Chosen, kept: Packed | None) -> Tensor:
+        """Q_tot [S, B, T], online or target; zero at steps that are not kept."""
+        own = part(parameters, "mixer")
+        if kept is None:
+            return self._mixer.q_tot(own, chosen)
+        return kept.back(self._mixer.q_tot(own, chosen.only(kept)))
 
 
 def qmix(

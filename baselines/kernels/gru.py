@@ -10,7 +10,7 @@ step by step (AMD EPYC with AVX-512, one thread, 2026-12-01).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -21,22 +21,31 @@ from torch.nn.functional import pad
 NAMES = ("in.weight_0", "in.bias_0", "gru.weight_ih", "gru.bias_ih", "gru.weight_hh", "gru.bias_hh")
 
 
-def gru_states(parameters: Mapping[str, Tensor], x: Tensor, hidden: Tensor, begins: Tensor | None = None) -> Tensor:
+def gru_states(
+    parameters: Mapping[str, Tensor],
+    x: Tensor,
+    hidden: Tensor,
+    begins: Tensor | None = None,
+    active: Sequence[int] | None = None,
+) -> Tensor:
     """The hidden state after every step, [T, S, H, M], of inputs [T, S, M, I] and a hidden state [S, H, M].
 
     I: the first layer's, filled up with zeros at the end; I and M are multiples of `layers.WHOLE_REGISTERS`.
-    begins [T, S, M] bool: a sample's hidden state is zero before this step. First derivatives only.
+    begins [T, S, M] bool: a sample's hidden state is zero before this step. active: of each step, how many of the first
+    columns go on, multiples like M and never more than before; the others are zero from there on. First derivatives
+    only.
     """
     assert not x.requires_grad, "inputs get no gradient"
     first, *others = (parameters[name] for name in NAMES)
     weights = [pad(first, (0, x.shape[-1] - first.shape[-1])), *others]
+    columns = [x.shape[2]] * len(x) if active is None else active
     if torch.is_grad_enabled():
-        return _GRU.apply(x, hidden, begins, *weights)
-    return _forward(x, hidden, begins, weights)[0]
+        return _GRU.apply(x, hidden, begins, columns, *weights)
+    return _forward(x, hidden, begins, columns, weights)[0]
 
 
 def _forward(
-    x: Tensor, hidden: Tensor, begins: Tensor | None, weights: list[Tensor] | tuple[Tensor, ...]
+    x: Tensor, hidden: Tensor, begins: Tensor | None, columns: Sequence[int], weights: Sequence[Tensor]
 ) -> tuple[Tensor, list[Tensor]]:
     """Hidden states, and of each step the GRU's input, its gates r, u and n in one tensor, and h_n."""
     first, first_bias, weight_ih, bias_ih, weight_hh, bias_hh = weights
@@ -46,16 +55,17 @@ def _forward(
     of_both, of_new = weight_hh.split([2 * width, width], 1)
     first_bias, bias, new_bias = (b.unsqueeze(-1) for b in (first_bias, bias, bias_hh[:, 2 * width :]))
     kept: list[Tensor] = []
-    for t, state in enumerate(states.unbind()):
-        hidden = _kept(hidden, begins, t)
-        seen = torch.baddbmm(first_bias, first, x[t].mT).relu_()
+    for t, (state, m) in enumerate(zip(states.unbind(), columns, strict=True)):
+        hidden = _kept(hidden, begins, t)[..., :m]
+        seen = torch.baddbmm(first_bias, first, x[t, :, :m].mT).relu_()
         gates = torch.baddbmm(bias, weight_ih, seen)
         both, new = gates.split([2 * width, width], 1)
         reset, update = both.baddbmm_(of_both, hidden).sigmoid_().chunk(2, 1)
         own_new = torch.baddbmm(new_bias, of_new, hidden)
         new.addcmul_(reset, own_new).tanh_()
         kept += [seen, gates, own_new]
-        hidden = torch.lerp(new, hidden, update, out=state)
+        state[..., m:] = 0
+        hidden = torch.lerp(new, hidden, update, out=state[..., :m])
     return states, kept
 
 
@@ -66,9 +76,11 @@ def _kept(hidden: Tensor, begins: Tensor | None, t: int) -> Tensor:
 
 class _GRU(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor, hidden: Tensor, begins: Tensor | None, *weights: Tensor) -> Tensor:
-        states, kept = _forward(x, hidden, begins, weights)
-        ctx.begins = begins
+    def forward(
+        ctx, x: Tensor, hidden: Tensor, begins: Tensor | None, columns: Sequence[int], *weights: Tensor
+    ) -> Tensor:
+        states, kept = _forward(x, hidden, begins, columns, weights)
+        ctx.begins, ctx.columns = begins, columns
         ctx.save_for_backward(x, hidden, states, *weights, *kept)
         return states
 
@@ -81,13 +93,14 @@ class _GRU(torch.autograd.Function):
         width = weight_hh.shape[-1]
         sums = [torch.zeros_like(p) for p in weights]
         of_first, of_first_bias, of_weight_ih, of_bias_ih, of_weight_hh, of_bias_hh = sums
-        carried = torch.zeros_like(initial)
-        for t in reversed(range(x.shape[0])):
+        carried = initial[..., :0]
+        for t, m in reversed([*enumerate(ctx.columns)]):
             seen, gates, own_new = kept[3 * t : 3 * t + 3]
-            hidden = _kept(states[t - 1] if t else initial, ctx.begins, t)
+            hidden = _kept(states[t - 1] if t else initial, ctx.begins, t)[..., :m]
             both, new = gates.split([2 * width, width], 1)
             reset, update = both.chunk(2, 1)
-            carried = carried + gradient[t]
+            later, carried = carried, gradient[t, ..., :m].clone()
+            carried[..., : later.shape[-1]] += later
             passed = carried * update
             of_gates = torch.empty_like(gates)  # of what r, u and n are functions of
             of_both, of_new = of_gates.split([2 * width, width], 1)
@@ -98,7 +111,7 @@ class _GRU(torch.autograd.Function):
             of_own_new = of_new * reset
             of_seen = torch.bmm(weight_ih.mT, of_gates)
             torch.ops.aten.threshold_backward.grad_input(of_seen, seen, 0, grad_input=of_seen)
-            of_first.baddbmm_(of_seen, x[t])
+            of_first.baddbmm_(of_seen, x[t, :, :m])
             of_first_bias.add_(of_seen.sum(-1))
             of_weight_ih.baddbmm_(of_gates, seen.mT)
             of_bias_ih.add_(of_gates.sum(-1))
@@ -108,4 +121,5 @@ class _GRU(torch.autograd.Function):
             passed.baddbmm_(weight_hh[:, : 2 * width].mT, of_both)
             carried = _kept(passed.baddbmm_(weight_hh[:, 2 * width :].mT, of_own_new), ctx.begins, t)
         of_bias_hh[:, : 2 * width] = of_bias_ih[:, : 2 * width]
-        return None, carried, None, *sums
+        of_hidden = pad(carried, (0, initial.shape[-1] - carried.shape[-1]))
+        return None, of_hidden, None, None, *sums

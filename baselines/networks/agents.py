@@ -31,6 +31,7 @@ from baselines.kernels.layers import (
 )
 from baselines.kernels.nn import Parameters
 from baselines.learner import Task
+from baselines.networks.packing import Packed
 from baselines.streams import Streams
 
 Carried = tuple[Tensor, Tensor]  # an LSTM's hidden state and cell, [S, H, M] each: a column for each (B, N), filled up
@@ -59,9 +60,24 @@ def mlp_q(agent: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
     return mlp_of_rows(agent, inputs)
 
 
-def team_q(agent: Mapping[str, Tensor], inputs: Tensor, use_rnn: bool, z: Tensor | None = None) -> Tensor:
-    """Q_i [S, B, T, N, A] of whole sequences of inputs [S, B, T, N, I]; z: see `recurrent_q`, with use_rnn alone."""
-    return recurrent_q(agent, inputs, z=z)[0] if use_rnn else mlp_q(agent, inputs)
+def team_q(
+    agent: Mapping[str, Tensor],
+    inputs: Tensor,
+    use_rnn: bool,
+    z: Tensor | None = None,
+    packed: Packed | None = None,
+) -> Tensor:
+    """Q_i [S, B, T, N, A] of whole sequences of inputs [S, B, T, N, I].
+
+    z: see `recurrent_q`, with use_rnn alone. packed: the steps that matter, of episodes that come longest
+    first; at others Q_i is any finite number.
+    """
+    if not use_rnn:
+        return mlp_q(agent, inputs)
+    if packed is None:
+        return recurrent_q(agent, inputs, z=z)[0]
+    states = _gru_states(agent, inputs, None, active=[count * inputs.shape[3] for count in packed.going()])
+    return _q_of_states(agent, states, inputs, z)
 
 
 def input_size(task: Task, agent_id: bool, last_action: bool) -> int:
@@ -95,11 +111,8 @@ def recurrent_q(
     EPyMARL's `RNNAgent` with `use_rnn=True` (4bcbb1c), PyMARL2's likewise. What it computes:
     kernels/gru.py.
     """
-    x = states = _gru_states(agent, inputs, hidden)
-    if z is not None:
-        x = _by_step(own, x).relu() if (own := part(agent, "own")) else x
-        x = torch.cat([x, _samples(z, 1).mT], 2)
-    return _out(agent, x, inputs), rows(states[-1], (inputs.shape[1], inputs.shape[3]))
+    states = _gru_states(agent, inputs, hidden)
+    return _q_of_states(agent, states, inputs, z), rows(states[-1], (inputs.shape[1], inputs.shape[3]))
 
 
 def recurrent_states(
@@ -115,14 +128,22 @@ def recurrent_states(
 
 
 def _gru_states(
-    agent: Mapping[str, Tensor], inputs: Tensor, hidden: Tensor | None, first: Tensor | None = None
+    agent: Mapping[str, Tensor],
+    inputs: Tensor,
+    hidden: Tensor | None,
+    first: Tensor | None = None,
+    active: Sequence[int] | None = None,
 ) -> Tensor:
-    """What the GRU holds after each step, [T, S, H, M]: a column for each (B, N), filled up."""
+    """What the GRU holds after each step, [T, S, H, M]: a column for each (B, N), filled up.
+
+    active: of each step, how many columns go on; never more than before.
+    """
     x = _samples(inputs, WHOLE_REGISTERS)
     width = agent["gru.weight_hh"].shape[-1]
     h = x.new_zeros(x.shape[1], width, x.shape[2]) if hidden is None else columns(hidden)
     if first is None:
-        return gru_states(agent, x, h)
+        filled = None if active is None else [count + -count % WHOLE_REGISTERS for count in active]
+        return gru_states(agent, x, h, active=filled)
     begins = first.unsqueeze(-1).expand(inputs.shape[:-1]).unsqueeze(-1)
     return gru_states(agent, x, h, _samples(begins, 1).squeeze(-1))
 
@@ -148,6 +169,14 @@ def _by_step(layers: Mapping[str, Tensor], x: Tensor) -> Tensor:
     """An MLP of every step's samples, a product for each step, whose numbers fit the cache: [T, S, in, M]."""
     steps = {name: every_step(p, x.shape[0]) for name, p in layers.items()}
     return mlp(steps, x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+def _q_of_states(agent: Mapping[str, Tensor], states: Tensor, inputs: Tensor, z: Tensor | None) -> Tensor:
+    """What follows the GRU: states [T, S, H, M], z [S, B, T, N, Z] -> [S, B, T, N, A]."""
+    if z is not None:
+        states = _by_step(own, states).relu() if (own := part(agent, "own")) else states
+        states = torch.cat([states, _samples(z, 1).mT], 2)
+    return _out(agent, states, inputs)
 
 
 def _out(agent: Mapping[str, Tensor], x: Tensor, inputs: Tensor) -> Tensor:

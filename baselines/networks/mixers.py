@@ -18,6 +18,7 @@ from torch.nn.functional import elu
 
 from baselines.kernels.layers import columns, initial_linear, mlp, named, part
 from baselines.kernels.nn import Parameters
+from baselines.networks.packing import Packed
 from baselines.streams import Streams
 
 
@@ -35,6 +36,11 @@ class Chosen:
     state: Tensor
     task: int = 0
     best: Tensor | None = None
+
+    def only(self, kept: Packed) -> Chosen:
+        """Of the steps that are kept."""
+        best = None if self.best is None else kept.picked(self.best)
+        return Chosen(kept.picked(self.q), kept.picked(self.actions), kept.picked(self.state), self.task, best)
 
 
 class Mixer(Protocol):

@@ -7,7 +7,7 @@ X state entry.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import prod
 
 import numpy as np
@@ -46,6 +46,11 @@ class EpisodeBatch:
         after = {name: getattr(self, name)[:, :, : steps + 1] for name in ("obs", "state", "avail_actions")}
         during = {name: getattr(self, name)[:, :, :steps] for name in ("actions", "rewards", "terminated", "mask")}
         return EpisodeBatch(**after, **during)
+
+    def longest_first(self) -> EpisodeBatch:
+        """Of one seed: its episodes in the order of their lengths."""
+        order = self.mask[0].sum(-1).argsort(descending=True, stable=True)
+        return EpisodeBatch(**{own.name: getattr(self, own.name)[:, order] for own in fields(self)})
 
 
 def ends(mask: Tensor) -> Tensor:

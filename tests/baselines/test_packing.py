@@ -1,0 +1,65 @@
+"""Seeds that train alone leave out the steps that nobody played: nothing that counts may change.
+
+Axes: S seed, B episode, T time step, N agent, O observation entry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from baselines import specs
+from baselines.networks.packing import Packed
+from baselines.ptde import stage_1
+from baselines.qmix import qmix
+from baselines.streams import Streams
+from tests.informed import STAGE_1, a_task, played, unseen
+
+LENGTHS = (3, 1, 7, 4, 1, 7, 2, 5)  # steps played of the episodes of a round
+KINDS = ["qmix", "giu", "gip"]
+
+
+def learner(kind: str, alone: bool):
+    task = replace(a_task(agents=3, steps=max(LENGTHS)), alone=alone)
+    settings = STAGE_1 | {"batch_size": 8, "replay_size": 8, "update_episodes": len(LENGTHS)}
+    where = [Streams(0)], "cpu"
+    if kind in ("giu", "gip"):
+        h = specs.Personal.model_validate(settings | {"information": kind})
+        return stage_1([task], h, *where, dtype=torch.float64), task, where[0]
+    own = {name: value for name, value in settings.items() if name in specs.QMIX.model_fields}
+    h = specs.QMIX.model_validate(own)
+    return qmix([task], h, *where, dtype=torch.float64), task, where[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_updates_are_those_of_the_whole_batch(kind, monkeypatch) -> None:
+    found = []
+    for alone in (False, True):
+        own, task, streams = learner(kind, alone)
+        replay, losses = own.replays[0], []
+        drawn = replay.sample
+        monkeypatch.setattr(replay, "sample", lambda size, drawn=drawn: drawn(size).longest_first())
+        for r in range(1, 5):
+            rollout = played(own, task, streams, unseen(5))
+            mask = torch.arange(task.episode_limit) < torch.tensor(LENGTHS).unsqueeze(-1)
+            ends = mask & ~torch.cat([mask[:, 1:], torch.zeros_like(mask[:, :1])], -1)
+            rollout = replace(rollout, mask=mask.unsqueeze(0), terminated=ends.unsqueeze(0))
+            losses.append(own.learn(0, rollout, r * own.copies)["td"])
+        found.append((torch.stack(losses), own.policy()))
+    (whole, policy), (packed, same) = found
+    torch.testing.assert_close(packed, whole, rtol=1e-9, atol=0)
+    assert whole.min() > 0
+    for name, p in policy.items():
+        torch.testing.assert_close(same[name], p, rtol=0, atol=1e-8)
+
+
+def test_picked_steps_come_back_to_their_places() -> None:
+    mask = torch.arange(3) < torch.tensor(LENGTHS[:4]).unsqueeze(-1)
+    kept = Packed(mask)
+    x = torch.randn(1, 4, 3, 2)
+    assert torch.equal(kept.back(kept.picked(x)), x * mask[None, :, :, None])
+    assert kept.picked(x).shape == (1, 1, int(mask.sum()), 2)
+    assert kept.going() == [4, 3, 3]
+    assert Packed.seen(mask[None, :, :2]).kept.sum(1).tolist() == [3, 2, 3, 3]
