@@ -1,4 +1,4 @@
-"""Teams that are told of the state, of both of PTDE's stages, in a world of random numbers.
+"""Teams with information on the state, from both of PTDE's stages, in a world of random numbers.
 
 Axes: S seed, B episode, T time step, N agent, O observation entry, X state entry, A action, Z entry of z.
 """

@@ -1,4 +1,4 @@
-"""A made-up site with everything on it: verdicts of each kind, a substitute, a reduced budget, hostile texts."""
+"""A synthetic site with everything on it: verdicts of each kind, a substitute, a reduced budget, hostile texts."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ says = '''{HOSTILE} and {BREAKING}'''
 
 
 def made_suite() -> Suite:
-    """Several scenarios, a printed table, a claim, a substitute; texts that would run if they were not escaped."""
+    """Several scenarios, a printed table, a claim, a substitute; texts that would execute if they were not escaped."""
     return suite_of(TABLE, *CLAIMS, SUBSTITUTE, EXTRA)
 
 
 def hostile_suite() -> Suite:
-    """The same with a method whose very name is markup: suite files refuse it, but not all names come from those."""
+    """The same with a method whose name is markup. Suite files refuse it, but some names come from elsewhere."""
     suite = suite_of(SUBSTITUTE, EXTRA)
     methods = (m.model_copy(update={"id": HOSTILE}) if m.id == "student" else m for m in suite.method)
     experiments = (
@@ -101,14 +101,14 @@ def record_all(suite: Suite, folder: Path, profile: str = "full") -> None:
 
 
 def entrant() -> Guest:
-    """A method from elsewhere, whose author says and names what would run if it were not escaped."""
+    """A method from elsewhere, with texts and names that would execute if they were not escaped."""
     tuning = Tuning(runs=3, steps=1200, seeds=(1,), says=BREAKING)
     declaration = Declaration(says=HOSTILE, tuning=tuning)
     return Guest(name=NEW, target="lab:New", kind="learner", source="ab" * 32, declaration=declaration)
 
 
 def record_elsewhere(suite: Suite, folder: Path) -> None:
-    """Runs of the entrant on all tasks together, better than the student's on "two"; and somebody's table."""
+    """Runs of the entrant on all tasks together, better than the student's on "two"; and an imported table."""
     entered = entry(suite, Selection(only=("joint",)), entrant(), ())
     levels = LEVELS["student"] | {"two": -2.0}
     fill(

@@ -50,7 +50,7 @@ teacher = "base"
 
 
 def table(id_: str, rows: dict[str, str], *columns: str, **keys: Any) -> Entry:
-    """One printed table of win rates. columns: the methods, where none are given."""
+    """One printed table of win rates. columns: by default the methods."""
     told = {"id": id_, "where": f"Table {id_}", "experiment": "tabled", "metric": "win_rate", "protocol": "greedy"}
     told |= {"margin": {"absolute": 0.1}}
     return told | {"spread": "none", "columns": columns or ("base", "init", "student"), "rows": rows} | keys
@@ -63,7 +63,7 @@ def claim(test: Entry, **keys: Any) -> Entry:
 
 
 def with_tables(*tables: Entry, claims: tuple[Entry, ...] = (), **lists: list[Entry]) -> Suite:
-    """The printed suite with these tables, claims and further entries, read as a file is."""
+    """The printed suite with these tables, claims and further entries, read like a file."""
     return parse(text_with(*tables, claims=claims, **lists).encode(), "made.toml")
 
 

@@ -1,4 +1,4 @@
-"""A tiny suite with readings, and made-up runs of it: the student is ahead early and behind late."""
+"""A tiny suite with readings, and synthetic runs of it: the student is ahead early and behind late."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A made-up suite of several scenarios: three tasks trained alone and together, and one task in two training sets."""
+"""A synthetic suite of several scenarios: three tasks trained alone and together, and one task in two training sets."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def suite_of(*parts: str) -> Suite:
 
 
 def without_placebo(*parts: str) -> Suite:
-    """The same, with a random script below every team, so that it passes nothing."""
+    """The same, with a random script below every team, which passes nothing."""
     text = "\n".join((SEVERAL, *parts)).replace("random = -6.0", "random = -10.0")
     return parse(text.encode(), "several.toml")
 
@@ -165,7 +165,7 @@ RISE = (-20.0, 0.0)
 
 
 def evidence_of(suite: Suite, folder: Path, levels: Levels, status: str = "finished", **selection: object) -> Evidence:
-    """Curves that end at these levels; a cell of which a scenario has none is not run."""
+    """Curves that end at these levels; a cell without a level for a scenario is not run."""
 
     def curve(cell: Cell, seed: int) -> dict[str, list[float]] | None:
         own = levels.get(cell.label, levels.get(cell.method, {}))

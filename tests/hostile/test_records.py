@@ -41,7 +41,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def damage(path: Path, chance: random.Random) -> None:
-    """Change a record's file: as a broken disk does, or as a forger, who mends the hashes."""
+    """Changes a record's file, like a broken disk or like a forger, who mends the hashes."""
     content, how = path.read_bytes(), chance.randrange(6)
     if how == 0:
         path.write_bytes(bytes_flipped(content, chance))
@@ -61,7 +61,7 @@ def damage(path: Path, chance: random.Random) -> None:
 
 
 def possible(record: Record) -> bool:
-    """Worked out a second time: what holds of every run that was made."""
+    """Computed a second time: the properties of every real run."""
     for scores in record.numbers.scores:
         curves = [c.model_dump(exclude_none=True) for c in scores.curves.values()]
         if any(len({len(own) for own in curve.values()}) != 1 or not curve["mean"] for curve in curves):
@@ -77,9 +77,9 @@ def possible(record: Record) -> bool:
 
 
 def changed(filled: Path, seed: int) -> Path:
-    """The folder's records anew, one of them damaged; its file.
+    """The folder's records restored, one of them damaged; its file.
 
-    Only the one that was damaged before is written again: to copy all of them took half of a draw's time.
+    Only the one that was damaged before is written again: copying all of them took half of a draw's time.
     """
     chance, records = random.Random(seed), filled / "changed" / "records"
     last = filled / "last"
@@ -116,7 +116,8 @@ def test_no_record_that_cannot_be_is_counted(filled: Path, seed: int) -> None:
 
 @pytest.mark.parametrize("verb", ["check", "report", "leaderboard", "plan", "verify"])
 def test_one_bad_record_stops_no_command(filled: Path, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
-    """Figures are drawn and not written, and the site's documents are made once: that took most of the time."""
+    """Figures are drawn but not written, and the site's documents are made once, because these took most of the time.
+    """
     monkeypatch.setattr("bench.report.figures.save", lambda figure, path: path)
     monkeypatch.setattr("bench.site.documents.html", cache(documents.html))
     runs, suite = filled / "changed", filled / "tiny.toml"

@@ -1,4 +1,4 @@
-"""Suite files that are damaged, bent, or made to burst: each is read or refused, and what is read can be planned."""
+"""Suite files that are damaged, altered, or made to burst: each is read or refused, and a read one can be planned."""
 
 from __future__ import annotations
 

@@ -88,12 +88,12 @@ def nightly(nightly_file: Path) -> Suite:
 
 
 def spread_out(level: float, seed: int) -> tuple[float, ...]:
-    """A made-up curve that ends at the level, give or take a tenth, differently for every seed."""
+    """A synthetic curve that ends at the level, give or take a tenth, differently for every seed."""
     return (level - 1, level - 1, level - 1, level + (seed * 7919 % 101 - 50) / 500)
 
 
 def made_up(suite: Suite, store: Store, night: datetime.date, **levels: float) -> None:
-    """Finished records of a night for every cell, its scores around -8 or the level of its method."""
+    """Finished records of a night for every cell, with scores around -8 or the level of its method."""
 
     def curves(cell: Cell, seed: int) -> tuple[float, ...]:
         return spread_out(levels.get(cell.method, -8.0), seed)

@@ -1,4 +1,4 @@
-"""Which canaries there are, what they are stored as, and on which platforms."""
+"""The canaries that exist, their files, and their platforms."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.conftest import ROOT
 
 
 def test_every_code_path_has_a_canary() -> None:
-    """Shipped suites: every path that a cell takes is some canary's; none but a teacher takes only paths of others."""
+    """Shipped suites: some canary takes each path of a cell; only a teacher may take no path of its own."""
     for suite in map(load, available()):
         canaries = canary_plan(suite)
         plans = [shortened(suite, reading) for reading in {suite.pinned, PRIMARY}]
@@ -53,7 +53,7 @@ def test_numbers_choose_no_code_path_and_words_do(nightly: Suite) -> None:
 
 
 def test_no_canary_asks_for_a_file_from_elsewhere() -> None:
-    """Its hash is no code: MKT-MARL's primary reading plays against one, the pinned one against its own."""
+    """Its hash is not code: MKT-MARL's primary reading plays against such a file, the pinned one against its own."""
     suite = load("mkt_marl")
     canaries = canary_plan(suite)
     assert missing_assets(shortened(suite, PRIMARY).cells, Assets(opponents()))
@@ -75,9 +75,9 @@ def test_a_canary_s_budget_follows_from_its_own_method(nightly: Suite, nightly_f
 
 
 def test_the_stored_canaries_are_those_that_are_derived() -> None:
-    """Of one class at least, none is missing or stale: a change of settings asks for a refresh, with a reason.
+    """For one class at least, none is missing or stale: a change of settings needs a refresh, with a reason.
 
-    Files of other classes wait for a machine of theirs.
+    Files of other classes need a machine of that class.
     """
     files = stored.canary_files(ROOT / "results")
     derived = {name_of(c): c.key for suite in map(load, available()) for c in canary_plan(suite).cells}
@@ -114,7 +114,7 @@ def test_a_platform_class_tells_what_decides_the_last_bit(monkeypatch: pytest.Mo
 
 
 def test_what_is_not_installed_is_passed_over(monkeypatch: pytest.MonkeyPatch, nightly: Suite, tmp_path: Path) -> None:
-    """Its canary is named with the way to get it, breaks nothing, and stays stored; no night trains its cells."""
+    """Its canary is named with the way to install it, breaks nothing, and stays stored; no night trains its cells."""
     family = dataclasses.replace(FAMILIES["particle"], packages=("no-such-package",), install="pip install it")
     monkeypatch.setitem(FAMILIES, "particle", family)
     made = drawn([nightly])

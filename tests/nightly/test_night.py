@@ -1,4 +1,4 @@
-"""A night on made-up runs: seeds, order, time, retries, comparisons, exit codes, reports, history."""
+"""A night on synthetic runs: seeds, order, time, retries, comparisons, exit codes, reports, history."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_the_oldest_evidence_comes_first(nightly: Suite, store: Store) -> None:
 
 
 class Executed:
-    """Stands in for the executor: seeds that fail, by try. fails[0]: of the first call for a cell, and so on."""
+    """Stands in for the executor: seeds that fail, by try. fails[0]: in the first call for a cell, and so on."""
 
     def __init__(self, *fails: set[int]):
         self.fails, self.calls = fails, []
@@ -178,7 +178,7 @@ def test_too_few_seeds_are_said_to_be_so(nightly: Suite, store: Store) -> None:
 
 
 def test_slow_drift_is_seen_against_the_pin(nightly: Suite, store: Store) -> None:
-    """Each step is accepted; the way they go together is not."""
+    """Each step is accepted; their sum is not."""
     empty = Reference(changes=(), cells={})
     made_up(nightly, store, NIGHT)
     made_up(nightly, store, NIGHT + DAY)
@@ -198,7 +198,7 @@ def test_slow_drift_is_seen_against_the_pin(nightly: Suite, store: Store) -> Non
 def test_a_night_by_the_command_line(
     bench_here: Bench, nightly: Suite, nightly_file: Path, store: Store, baseline: Path, no_canaries: None
 ) -> None:
-    """Everything was run before, so nothing is trained: what is judged and written is looked at."""
+    """Everything was run before, so nothing is trained; the test looks at judgements and output."""
     options = (nightly_file, "--baseline", baseline, "--results", store.root)
     for i in range(2):
         made_up(nightly, store, NIGHT + i * DAY)

@@ -22,7 +22,7 @@ COMMAND = ("run", "tiny.toml", "--only", "source", "--seeds", "2", "--against", 
 
 @pytest.fixture
 def folders(nightly: Suite, tmp_path: Path) -> tuple[Store, Store, Plan]:
-    """runs/ and published/ with the same made-up records, and the plan that asks for them."""
+    """runs/ and published/ with the same synthetic records, and the plan that asks for them."""
     plan = make_plan(nightly, Selection(only=("source",), seeds=(0, 1)))
     here, published = Store(tmp_path / "runs"), Store(tmp_path / "published")
     for store in (here, published):
@@ -77,7 +77,7 @@ def test_a_difference_fails_on_a_known_class(
 
 
 def test_what_is_not_published_is_not_compared(bench_here: Bench, folders: tuple[Store, Store, Plan]) -> None:
-    """A check that compared nothing of what is published does not pass."""
+    """A check that compared no published run does not pass."""
     _, published, plan = folders
     make_known(published)
     published.record_path(plan.runs[0].id).unlink()

@@ -52,7 +52,7 @@ def record_of(store: Store, run: str) -> Record:
 
 
 def test_a_record_that_was_made_up_is_found(bench_here: Bench, plan: Plan, store: Store) -> None:
-    """Its hashes fit, so that nothing else tells. A student learns from the weights that are there."""
+    """Its hashes fit, so nothing else shows it. A student learns from the existing weights."""
     made_up = run_of(plan, "base on three")
     moved(store, made_up)
     make_known(store)
@@ -68,7 +68,7 @@ def test_a_record_that_was_made_up_is_found(bench_here: Bench, plan: Plan, store
 
 
 def test_the_sample_is_the_folder_s(plan: Plan, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same each time, never a run beside its teacher, and all are drawn sooner or later."""
+    """The same each time, never a run together with its teacher, and every run is drawn sooner or later."""
     finished = {run.id: record_of(store, run.id) for run in plan.runs}
     drawn = [rerun._drawn(store, finished, 4) for _ in range(2)]
     assert drawn[0] == drawn[1]

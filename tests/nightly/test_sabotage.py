@@ -83,7 +83,7 @@ TRIED_UNKNOWN = ("reward, 2% more",)  # the smallest of them
 
 
 def tree(folder: Path) -> Path:
-    """A copy of the packages and suites, with what is compiled: Python compiles anew what has another time or size."""
+    """A copy of the packages and suites, with byte code: Python recompiles files with another time or size."""
     for name in ("bench", "baselines", "suites"):
         shutil.copytree(ROOT / name, folder / name)
     return folder
@@ -112,7 +112,7 @@ def nightly(packages: Path, work: Path, *arguments: str, **environment: str) -> 
 
 
 def nightly_here(mother: Mother, work: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The same with the packages as they are, in this process."""
+    """The same with the packages unchanged, in this process."""
     said, told = io.StringIO(), io.StringIO()
     streams = contextlib.redirect_stdout(said), contextlib.redirect_stderr(told)
     with pytest.MonkeyPatch.context() as patch, streams[0], streams[1]:
@@ -127,7 +127,7 @@ def nightly_here(mother: Mother, work: Path, *arguments: str) -> subprocess.Comp
 
 @pytest.fixture(scope="module")
 def work(mother: Mother, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the suite and a baseline whose canaries are those of the packages as they are."""
+    """A folder with the suite and a baseline whose canaries are those of the unchanged packages."""
     folder = tmp_path_factory.mktemp("work")
     (folder / "tiny.toml").write_text(NIGHTLY)
     (folder / "results").mkdir()
@@ -172,7 +172,7 @@ def test_nothing_changed(mother: Mother, work: Path) -> None:
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_every_change_has_its_place(change: str, tmp_path: Path) -> None:
-    """Also those that only tests/slow tries: whoever moves the code sees it here."""
+    """Also those that only tests/slow tries, so moving the code fails here."""
     file, _, new, _ = CHANGES[change]
     (tmp_path / file).parent.mkdir(parents=True)
     shutil.copy(ROOT / file, tmp_path / file)
@@ -228,7 +228,7 @@ def test_an_unknown_class_still_sees_large_changes(change: str, changed: Check) 
 
 
 def seen_by_an_unknown_class(change: str, changed: Check) -> None:
-    """torch's plainest kernels give other bits, which the tolerance forgives; the sabotage it does not."""
+    """torch's plainest kernels give other bits, which the tolerance allows; it does not allow the sabotage."""
     done = changed(change, ATEN_CPU_CAPABILITY="default")
     assert done.returncode == 1, done.stdout
     assert "beyond the tolerance that an unknown platform class is given" in done.stdout
@@ -253,7 +253,7 @@ def test_a_learner_that_breaks_is_a_failed_run(work: Path, tmp_path: Path) -> No
 
 
 def bisect_names(bad: int, commits: int, work: Path, tmp_path: Path) -> None:
-    """docs/nightly.md, literally, in tests/slow: one of so many commits changes a loss."""
+    """docs/nightly.md, literally, in tests/slow: one of this many commits changes a loss."""
     repository = tree(tmp_path / "repository")
     shutil.copy(work / "tiny.toml", repository)
     shutil.copytree(work / "results", repository / "results")

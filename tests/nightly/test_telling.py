@@ -1,4 +1,4 @@
-"""What a night says of its time, and of the files behind a change."""
+"""A night's statements on its time, and on the files behind a change."""
 
 from __future__ import annotations
 

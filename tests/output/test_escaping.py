@@ -1,4 +1,4 @@
-"""Words of others, in each kind of output: shown, and obeyed by nothing."""
+"""Other people's texts, in each kind of output: shown, and never executed."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_markdown_reads_no_marks_in_it(text: str, shown: str) -> None:
 @settings(max_examples=200, deadline=None)
 @given(text=st.text(st.sampled_from(list("ab[]()<>&|`*_~!\\ :/\n\x1b")), max_size=20))
 def test_a_cell_reads_as_its_text(text: str) -> None:
-    """By an independent reader of Markdown: one cell, and nothing but text in it."""
+    """By an independent reader of Markdown: one cell, with only text in it."""
     (tokens,) = [t for t in MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(
         "\n".join(table(["a", "b"], [["x", f"x{text}x"]]))
     ) if t.type == "inline" and t.map == [2, 3] and t.content != "x"]  # fmt: skip

@@ -13,7 +13,7 @@ WORDS = ("robustness", "preregistration", "reproducibility", "undistilled_teache
 
 
 def shown(columns: int, width: int) -> str:
-    """A table of so many columns, in which each word must be found whole."""
+    """A table of this many columns, in which each word must be whole."""
     table = Table(title="a table")
     for k in range(columns):
         table.add_column(f"heading_{k}", overflow="fold")
@@ -33,7 +33,7 @@ def test_a_table_that_fits_is_a_table() -> None:
 
 
 def test_where_it_must_wrap_no_word_breaks() -> None:
-    """Rich alone takes what is missing from the widest column."""
+    """Rich alone takes the missing space from the widest column."""
     table = Table()
     for heading in ("a long heading of many short words, more of them than the column is wide", "word"):
         table.add_column(heading, overflow="fold")

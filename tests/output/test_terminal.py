@@ -1,4 +1,4 @@
-"""Any terminal: its encoding, its reader, and that no crash looks like an answer."""
+"""Terminals: the encoding, a reader that leaves, and that no crash looks like an answer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_what_an_encoding_lacks_is_replaced(bench: Bench, environment: dict[str,
 
 
 def test_a_crash_is_no_answer(bench_here: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exit code 1 says that something was looked at and found bad."""
+    """Exit code 1 means that something was checked and found bad."""
 
     def crash() -> None:
         raise ValueError("a fault\x1b[31m")
@@ -35,7 +35,7 @@ def test_a_crash_is_no_answer(bench_here: Bench, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_reader_that_goes_away() -> None:
-    """As `| head` does: neither a traceback nor a code that means something."""
+    """As `| head` does: neither a traceback nor a meaningful exit code."""
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "w") as closed:

@@ -1,4 +1,4 @@
-"""The line that stands while a command says nothing."""
+"""The line that is shown while a command prints nothing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What is published: the sdist and the wheel, and `bench` installed from that wheel with each Python that is here.
+"""The published files: the sdist and the wheel, and `bench` installed from that wheel with each Python found here.
 
-Slow, for torch comes along: `tox run -e package`. BENCH_PYTHONS names interpreters beside those that are found by name,
-between colons.
+Slow, because torch is installed: `tox run -e package`. BENCH_PYTHONS names further interpreters, separated
+by colons.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 def pythons() -> list[str]:
-    """Those that start: a name may stand on the path for one that is not here."""
+    """Those that start: a name on the path may belong to one that is not installed."""
     named = [f"python3.{minor}" for minor in range(11, 16)]
     asked = [path for path in os.environ.get("BENCH_PYTHONS", "").split(os.pathsep) if path]
     return [*filter(starts, named), *asked]

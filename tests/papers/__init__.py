@@ -1,4 +1,4 @@
-"""The papers' tables, typed a second time by hand, to hold the suite files against."""
+"""The papers' tables, typed a second time by hand, to check the suite files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Cell:
-    """One printed cell under the paper's own names. place: the row's, from 1; a name may stand in several rows."""
+    """One printed cell under the paper's own names. place: the row's, from 1; a name may occur in several rows."""
 
     table: str
     place: int

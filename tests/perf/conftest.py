@@ -17,7 +17,7 @@ def markdown(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) 
 
 @pytest.fixture
 def table(request: pytest.FixtureRequest) -> Table:
-    """Keep a table, title, column names and rows, for the end."""
+    """Keeps a table (title, column names and rows) for the end."""
     kept = request.config.stash.setdefault(LINES, [])
     return lambda title, columns, rows: kept.extend(markdown(title, columns, rows))
 

@@ -1,4 +1,4 @@
-"""What test_masac.py times: the suite's MA-SAC on spread with continuous actions, and its bare products.
+"""The code that test_masac.py times: the suite's MA-SAC on spread with continuous actions, and its bare products.
 
 Axes: K networks side by side.
 """
@@ -44,12 +44,12 @@ class MASACWork:
         self.gflop = sum(operations for _, operations in found) / 1e9
 
     def updates(self) -> None:
-        """What they take is drawn beforehand."""
+        """Their random numbers are drawn beforehand."""
         for _ in range(UPDATES):
             self.learner._update(*self.drawn, {})
 
     def products(self) -> None:
-        """Those of as many updates."""
+        """The products of as many updates."""
         for _ in range(UPDATES):
             for run in self._products:
                 run()
@@ -58,7 +58,7 @@ class MASACWork:
 def products(agents: int, obs: int, actions: int, h: specs.MASAC) -> Iterator[tuple[Callable[[], object], int]]:
     """Each bare product of one seed's update, into memory of its own, with its floating-point operations.
 
-    A call for each agent's networks, as the learner has them: a stack of all agents' would leave the cache.
+    A call for each agent's networks, as in the learner: a stack of all agents' would not fit the cache.
     """
 
     def product(times: int, rows: int, inner: int, columns: int) -> Iterator[tuple]:

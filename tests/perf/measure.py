@@ -1,7 +1,7 @@
-"""What is timed, and how: the suite's learner beside its bare matrix products, and anything beside anything else.
+"""What is timed, and how: the suite's learner beside its bare matrix products, and other comparisons.
 
-Every figure is CPU time, and a median of turns that alternate with what it is compared
-to, so that a noisy machine slows both. On a GPU it is wall time between two synchronisations. Axes as in nn.py.
+Every figure is CPU time: a median of turns that alternate with those of the code that it is compared
+to. So a noisy machine slows both. On a GPU it is wall time between two synchronisations. Axes as in nn.py.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ Key = TypeVar("Key")
 
 
 def hyperparameters(method: str, agents: int) -> dict:
-    """As the suite file has them, but for teams that its common layout does not hold."""
+    """As in the suite file, except for teams that do not fit its common layout."""
     values = {name: setting.value for name, setting in load("knowru").settings(method).items()}
     return values | {"layout_agents": max(agents, LAYOUT_AGENTS)}
 
 
 def updates(settings: specs.MADDPG) -> int:
-    """Updates of a whole run: one a round, once the warm-up and a batch are stored."""
+    """Updates of a whole run: one per round, once the warm-up and a batch are stored."""
     needed = max(settings.warmup_transitions, settings.batch_size)
     rounds = range(settings.update_episodes, EPISODES + 1, settings.update_episodes)
     return sum(episodes * LIMIT >= needed for episodes in rounds)
@@ -178,7 +178,7 @@ def milliseconds(run: Callable[[], object], device: str = "cpu") -> float:
 
 
 def interleaved(turns: Mapping[Key, Callable[[], float]], rounds: int) -> dict[Key, float]:
-    """Median of each turn's milliseconds over so many rounds, in each of which every turn comes once."""
+    """Median of each turn's milliseconds over this many rounds; every turn comes once in each."""
     taken: dict[Key, list[float]] = {key: [] for key in turns}
     for _ in range(rounds):
         for key, turn in turns.items():
@@ -187,7 +187,7 @@ def interleaved(turns: Mapping[Key, Callable[[], float]], rounds: int) -> dict[K
 
 
 def main() -> None:
-    """How near the updates come to their bare products, in this process as it was started."""
+    """How near the updates come to their bare products, in this process with its current settings."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("agents", type=int, nargs="*", default=[4, 6, 8])
     parser.add_argument("--method", choices=["maddpg", "knowru"], default="maddpg")

@@ -1,9 +1,9 @@
-"""Memory of KnowRU's largest cell, MADDPG on simple_spread task III (8 agents), and what sets it. Linux only.
+"""Memory of KnowRU's largest cell, MADDPG on simple_spread task III (8 agents), and its causes. Linux only.
 
     python -m tests.perf.memory [--episodes 5000] [--seeds 10] [--jobs 2]
 
-Trains the cell for so many episodes in the processes that `bench run` would start, and looks at them every half second.
-PSS counts a page that processes share (torch's code) once; VmHWM is a process's own peak, which no look can miss.
+Trains the cell for this many episodes in the processes that `bench run` would start, and samples them twice a second.
+PSS counts a page that processes share (torch's code) once; VmHWM is a process's own peak, which sampling cannot miss.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Watch:
 
 
 def replay_bytes(settings: dict, episodes: int) -> int:
-    """What one seed's ring holds after so many episodes: steps [E, T+1, D] and rewards [E, T, N] float32, a flag."""
+    """The size of one seed's ring after this many episodes: steps [E, T+1, D] and rewards [E, T, N] float32, a flag."""
     n, limit = settings["scenario"]["params"]["agents"], settings["scenario"]["episode_limit"]
     return episodes * (4 * (limit + 1) * n * (6 * n + 5) + 4 * limit * n + limit)
 

@@ -1,6 +1,6 @@
-"""A naive MADDPG, the yardstick of test_end_to_end.py: what one would write first, with nothing done for speed.
+"""A naive MADDPG, the yardstick of test_end_to_end.py: what one would write first, without optimisation.
 
-mpe2's simple_spread as it comes, one seed and one episode at a time, a Python loop over agents, a torch module and an
+mpe2's unchanged simple_spread, one seed and one episode at a time, a Python loop over agents, a torch module and an
 Adam for each network, replay in NumPy. Sizes and settings are the suite's. Batches go through a network whole.
 
 Axes: N agent, B batch, O observation entry, A action entry.
@@ -50,7 +50,7 @@ class Replay:
         self.size = min(self.size + 1, CAPACITY)
 
     def fill(self, transitions: int) -> None:
-        """With random numbers, so that sampling costs what it costs in the midst of a run."""
+        """With random numbers, so sampling costs as much as in the middle of a run."""
         for column in self._columns():
             column[:transitions] = self.random.standard_normal((transitions, *column.shape[1:]))
         self.next = self.size = transitions
@@ -88,7 +88,7 @@ class Agent:
 
 
 class NaiveMADDPG:
-    """One seed. own_batches: each agent samples a batch of its own, as openai/maddpg; else all share one."""
+    """One seed. own_batches: each agent samples a batch of its own, as in openai/maddpg; else all share one."""
 
     def __init__(self, agents: int, seed: int, own_batches: bool):
         torch.manual_seed(seed)

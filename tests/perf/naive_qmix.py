@@ -1,7 +1,7 @@
-"""A naive QMIX, the yardstick of test_qmix.py: one seed, one episode at a time, with nothing done for speed.
+"""A naive QMIX, the yardstick of test_qmix.py: one seed, one episode at a time, without optimisation.
 
-mpe2's speaker-listener as it comes, torch modules and one Adam. Written as EPyMARL writes it: the agents' network goes
-through a batch step by step, since another agent might be recurrent. `whole=True` sends the sequence through at once,
+mpe2's unchanged speaker-listener, torch modules and one Adam. Written as in EPyMARL: the agents' network goes
+through a batch step by step, because another agent might be recurrent. `whole=True` sends the sequence through at once,
 the cheapest form that is still plain. Sizes and settings are the suite's qmix_teacher.
 
 Axes: B batch of episodes, T time step, N agent, O observation entry, A action.
@@ -68,7 +68,7 @@ class NaiveQMIX:
         self.mean, self.variance, self.count = 0.0, 1.0, 1e-4
 
     def fill(self, episodes: int) -> None:
-        """With random numbers, so that sampling costs what it costs in the midst of a run."""
+        """With random numbers, so sampling costs as much as in the middle of a run."""
         self.obs[:episodes].normal_()
         self.rewards[:episodes].normal_()
         self.episodes = episodes

@@ -1,4 +1,4 @@
-"""A plain SAC, a yardstick of test_sac.py: one seed, one environment, with nothing done for speed.
+"""A plain SAC, a yardstick of test_sac.py: one seed, one environment, without optimisation.
 
 Built as CleanRL builds it: gymnasium's vector environment with one entry and its statistics, a module for each network,
 one Adam for both critics, a replay of numpy arrays, gradients of the actor's loss left to run through the critics'

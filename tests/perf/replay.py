@@ -3,8 +3,8 @@
     python -m tests.perf.replay [--transitions 1000000] [--seeds 1] [--folder DIR]
 
 For HalfCheetah's and Humanoid's sizes (gymnasium, v4). Two processes, started as `bench run` starts its own, are
-measured whole. One fills the replay, saves it whole, adds what SAC plays in some 30 s and saves the increment; the
-other takes the checkpoint up. The state beside the replay is as large as SAC's (two layers of 256, two critics with
+measured whole. One fills the replay, saves it whole, adds SAC's steps of some 30 s and saves the increment; the
+other loads the checkpoint. The state beside the replay is as large as SAC's (two layers of 256, two critics with
 targets, Adam). The store's own code writes and reads, hashes and syncs included; entries are cut into parts as
 bench/run/training.py does.
 """
@@ -52,7 +52,7 @@ def made(size: Size, capacity: int, seeds: int) -> StepReplay:
 
 
 def played(size: Size, first: int, count: int, seeds: int) -> Steps:
-    """Made up: numbers of a normal distribution."""
+    """Synthetic: numbers of a normal distribution."""
     seen = torch.randn(seeds, count + 1, size.obs)
     ends = (torch.arange(first + 1, first + count + 1) % size.episode == 0).expand(seeds, count)
     return Steps(
@@ -73,7 +73,7 @@ def state(size: Size) -> dict[str, np.ndarray]:
 
 
 def saved(store: Store, replay: StepReplay, size: Size, since: int, seeds: int) -> dict[str, float]:
-    """Write every seed's checkpoint: seconds, and bytes of log and state, a seed."""
+    """Writes every seed's checkpoint: seconds, and bytes of log and state, per seed."""
     began, bytes_ = time.perf_counter(), 0
     for lane in range(seeds):
         run = f"{lane:016x}"
@@ -89,7 +89,7 @@ def saved(store: Store, replay: StepReplay, size: Size, since: int, seeds: int) 
 
 
 def peak() -> int:
-    """Bytes that this process held at most."""
+    """The most bytes that this process held."""
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 

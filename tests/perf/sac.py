@@ -1,4 +1,4 @@
-"""What test_sac.py times: the suite's SAC on HalfCheetah-v4, its bare products, and stable-baselines3's.
+"""The code that test_sac.py times: the suite's SAC on HalfCheetah-v4, its bare products, and stable-baselines3's SAC.
 
 Axes: S seed, M member, K networks side by side.
 """
@@ -43,7 +43,7 @@ class SACWork:
         self._play(STEPS)
 
     def updates(self) -> None:
-        """As many as in a turn of `steps`, what they take drawn beforehand."""
+        """As many as in a turn of `steps`, their batches drawn beforehand."""
         for _ in range(STEPS):
             self.learner._update(*self.drawn, {})
 
@@ -56,7 +56,7 @@ class SACWork:
             self.learner._actor_step(batch, noise[:, 1], self.learner._alpha.value)
 
     def products(self) -> None:
-        """Those of as many updates."""
+        """The products of as many updates."""
         for _ in range(STEPS):
             for run in self._products:
                 run()
@@ -118,7 +118,7 @@ class Distilling:
 
 
 class LibrarySAC:
-    """stable-baselines3's SAC as it comes; its defaults are the suite's settings."""
+    """stable-baselines3's unchanged SAC; its defaults are the suite's settings."""
 
     def __init__(self, stored: int):
         import stable_baselines3

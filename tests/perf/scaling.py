@@ -1,4 +1,4 @@
-"""How cost grows with agents, seeds and processes, and the bound that updates meet: their bare matrix products.
+"""How cost grows with agents, seeds and processes, and the bound of updates: their bare matrix products.
 
     python -m tests.perf.scaling [--agents 4 8 16] [--seeds 1 5 20] [--processes 1 2] [--device cpu|cuda]
 

@@ -1,4 +1,4 @@
-"""A made-up suite of many methods and scenarios, and a results folder full of its records, to see what size costs.
+"""A synthetic suite of many methods and scenarios, and a results folder full of its records, to measure cost.
 
     python -m tests.perf.synthetic_scale FOLDER [--methods 100] [--scenarios 40] [--seeds 5] [--points 100]
 
@@ -146,7 +146,7 @@ def _level(method: int, scenario: int) -> float:
 
 
 def write(folder: Path, methods: int = 100, scenarios: int = 40, seeds: int = 5, points: int = 100) -> Path:
-    """Write the suite file and a record for each of its runs; the suite file's path."""
+    """Writes the suite file and a record for each of its runs; the suite file's path."""
     path = folder / "scale.toml"
     path.write_text(suite_text(methods, scenarios, seeds, points))
     store = Store(folder / "runs")

@@ -1,6 +1,6 @@
 """End to end on KnowRU's task I (4 agents): CPU seconds of a seed, five seeds in lanes against the naive reference.
 
-Rollout and update are measured apart and weighted by what a whole run of the suite does of each: 5,000 episodes and its
+Rollout and update are measured apart and weighted by their share of a whole run of the suite: 5,000 episodes and its
 number of updates. Evaluations are left out on both sides.
 """
 

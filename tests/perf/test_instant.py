@@ -1,7 +1,7 @@
-"""What needs no training must feel instant: validate and audit all five suites, as a command, start included.
+"""Commands without training must feel instant: validate and audit all five suites, start included.
 
 The yardstick is another process, which takes turns with the command: it imports the packages that suites are read and
-audited with, and parses the same files with tomllib. CPU seconds, for the machine may be busy. On 2026-11-29 (2 cores
+audited with, and parses the same files with tomllib. CPU seconds, as the machine may be busy. On 2026-11-29 (2 cores
 of an AMD EPYC, load 3) both commands took 0.9 to 1.2 times the yardstick's 0.76 to 0.95 s. At most 2 times is asserted:
 a command that imports torch takes more.
 """

@@ -1,6 +1,6 @@
 """SAC on HalfCheetah-v4, an update a step, against stable-baselines3's and a plain loop; ensembles; its bare products.
 
-Every code plays, stores and updates for itself: all that a step takes but evaluations. Turns alternate.
+Every code plays, stores and updates for itself: a whole step except evaluations. Turns alternate.
 """
 
 from __future__ import annotations

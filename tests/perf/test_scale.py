@@ -1,4 +1,4 @@
-"""What a hundred methods on forty scenarios cost: 20,000 records, beside 2,000 of the same suite with ten methods.
+"""The cost of a hundred methods on forty scenarios: 20,000 records, beside 2,000 of the same suite with ten methods.
 
 CPU seconds and peak memory of whole commands, start included. The yardstick is another process, which takes turns with
 the command: the standard library parses the same record files with json.loads and hashes them with SHA-256. The turn
@@ -42,13 +42,13 @@ for path in pathlib.Path(sys.argv[1]).glob("*.json"):
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """Suite files by how many methods they have."""
+    """Suite files by their number of methods."""
     made = {methods: tmp_path_factory.mktemp(f"methods-{methods}") for methods in (SMALL, LARGE)}
     return {methods: write(folder, methods, SCENARIOS, SEEDS, POINTS) for methods, folder in made.items()}
 
 
 def measured(*arguments: str) -> Cost:
-    """Of a Python process and its children."""
+    """The cost of a Python process and its children."""
     command = [sys.executable, "-c", CHILD, *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     code, cpu, wall, peak = done.stdout.split()

@@ -1,7 +1,7 @@
 """The stratified bootstrap beside rliable's: 50,000 repetitions of 5 methods x 25 tasks x 5 seeds, and its memory.
 
-On rliable's own stream ours gives the same numbers but for rounding, which is asserted too; that old generator takes a
-good part of the time, so the required speed is that with numpy's new one, which everything else here uses. The three
+On rliable's own stream ours gives the same numbers up to rounding, which is asserted too; that old generator takes a
+good part of the time. So the required speed is that with numpy's new one, which everything else here uses. The three
 take turns, method by method.
 """
 
@@ -55,7 +55,7 @@ def in_turns(methods: np.ndarray) -> list[float]:
 
 
 def peak_megabytes(methods: np.ndarray) -> float:
-    """Of numpy's and Python's allocations while all methods are bootstrapped."""
+    """The peak of numpy's and Python's allocations while all methods are bootstrapped."""
     tracemalloc.start()
     for stream, scores in enumerate(methods):
         ours(scores, stream)

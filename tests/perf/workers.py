@@ -1,6 +1,6 @@
-"""Processes that are measured by turns: each with the environment variables that its code would have in real use.
+"""Processes that are measured in turns, each with the environment variables that its code would have in real use.
 
-A worker reads the name of a part a line, runs it once and answers with its milliseconds.
+A worker reads the name of a part per line, runs it once and answers with its milliseconds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The made-up site, built once."""
+"""The synthetic site, built once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Badges: what they say, and that they are sound SVG whatever the suite is called."""
+"""Badges: their text, and that they are sound SVG whatever the suite's name."""
 
 import itertools
 from xml.etree import ElementTree

@@ -1,4 +1,4 @@
-"""`bench leaderboard`: what it prints, what it refuses, and that a site is never lost to a mistyped path."""
+"""`bench leaderboard`: its output, its refusals, and that a mistyped path never destroys a site."""
 
 from __future__ import annotations
 

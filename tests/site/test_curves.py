@@ -1,4 +1,4 @@
-"""Numbers of charts: rounded to what a screen shows, holes kept, whatever their size."""
+"""Numbers of charts: rounded to a screen's resolution, gaps kept, whatever their size."""
 
 import numpy as np
 import pytest

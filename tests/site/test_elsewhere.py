@@ -1,4 +1,4 @@
-"""Methods from elsewhere and imported results on the site: what is shown of them, beside what, and what is not."""
+"""Methods from elsewhere and imported results on the site: what is shown, beside what, and what is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the first page and a suite's page open with: claims in margins, three sentences, coverage; what links out."""
+"""The top of the first page and of a suite's page: claims in margins, three sentences, coverage; outward links."""
 
 from __future__ import annotations
 

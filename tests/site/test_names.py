@@ -1,4 +1,4 @@
-"""Addresses: whatever an id is, its page stays inside the site and hides no other."""
+"""Addresses: whatever the id, its page stays inside the site and hides no other."""
 
 import posixpath
 

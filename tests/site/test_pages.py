@@ -1,4 +1,5 @@
-"""The pages of a made-up site: what stands on them, what must not, and that the same results give the same bytes."""
+"""The pages of a synthetic site: their content, what they must not have, and that the same results give the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -122,7 +123,7 @@ def test_a_printed_value_stands_beside_ours_and_the_verdict(site: Path) -> None:
 
 
 def test_an_audit_counts_what_print_can_check(site: Path) -> None:
-    """No paper is told that nothing of it holds where nothing could be checked."""
+    """The page does not say that nothing holds if nothing could be checked."""
     text = Page(site / "index.html").text
     assert re.search(r"tiny.*?\d of \d+ checkable statements hold", text)
     assert "nothing checkable from print" in text  # hostile: a suite without printed numbers
@@ -170,7 +171,7 @@ def test_a_cell_has_curves_of_every_seed_and_the_command(site: Path) -> None:
 
 
 def test_a_suite_says_what_makes_the_runs_that_are_missing(site: Path, tmp_path: Path) -> None:
-    """Files from elsewhere first, in the reading that is shown; nothing where all runs are there."""
+    """Files from elsewhere first, in the reading that is shown; nothing if no run is missing."""
     assert "To finish them" not in Page(site / "suites/tiny.html").text
     suite, store = load("mkt_marl"), Store(tmp_path)
     left = {}

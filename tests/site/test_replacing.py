@@ -1,4 +1,4 @@
-"""A site takes another's place whole: killed at any moment, and with lists of files that somebody else wrote."""
+"""A site replaces another as a whole: killed at any moment, and with forged lists of files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STEPS = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "open", "shutil.rmtre
 
 
 def site(out: Path, version: str) -> Path:
-    """Put a small site there, or in the place of the one that is there."""
+    """Writes a small site there, or replaces the existing one."""
     with replaced(out) as folder:
         for page in PAGES:
             (folder / page).parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +32,7 @@ def whole(out: Path, version: str) -> bool:
 
 
 def killed_at(step: int, out: Path, version: str) -> bool:
-    """Replace the site in a process that dies before its step-th change; whether it died."""
+    """Replaces the site in a process that dies before its step-th change; whether it died."""
     child = os.fork()
     if child == 0:
         left = [step]
@@ -81,7 +81,7 @@ def test_a_forged_list_deletes_nothing(tmp_path: Path, listed: str) -> None:
 
 
 def test_what_a_list_names_rightly_outside_stays(tmp_path: Path) -> None:
-    """Even with the hash of what is there."""
+    """Even with the existing file's hash."""
     out, mine = site(tmp_path / "site", "1"), tmp_path / "thesis.txt"
     mine.write_text("mine")
     manifest = json.loads((out / MANIFEST).read_text())

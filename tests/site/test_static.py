@@ -1,4 +1,4 @@
-"""Third-party files are those that were released, byte for byte, and a site brings them along with their licence."""
+"""Third-party files are the released ones, byte for byte, and a site includes them with their licence."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""SAC-CIKD with a replay of a hundred thousand transitions, killed with SIGKILL at random moments, ends as undisturbed.
+"""SAC-CIKD with a replay of a hundred thousand transitions, killed at random moments, ends like an undisturbed run.
 
 On Hopper, whose episodes end early and differ in length. Kills fall into the warm-up, into updates, and into the two
 distillations, each of which goes over the whole replay. Some three minutes.

@@ -1,4 +1,4 @@
-"""The guide followed literally, and what the examples learn, at the length of the smoke profile and beyond."""
+"""The guide followed literally, and the examples' learning, at the length of the smoke profile and beyond."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ SHORT = ("--only", "source", "--seeds", "2")
 
 @pytest.fixture
 def earlier(bench: Bench, tiny_file: Path, tmp_path: Path) -> Callable[[Path], dict[str, bytes]]:
-    """Makes records in a folder that must outlive what follows."""
+    """Makes records in a folder that must survive the failure."""
 
     def make(results: Path) -> dict[str, bytes]:
         done = bench("run", tiny_file, *SHORT, "--results", results)

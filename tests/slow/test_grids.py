@@ -1,4 +1,4 @@
-"""What `tox run -e test` tries on a few cases, here on the others, or on all."""
+"""The tests that `tox run -e test` makes on a few cases, here on the others, or on all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bench compare` killed under way: no process of the guest is left, and what it left beside its run counts nowhere."""
+"""`bench compare` killed during a run: no process of the guest is left, and files that it left count nowhere."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def test_a_killed_harness_leaves_nothing_of_its_guest(whom: str, tmp_path: Path)
 
 
 def smuggle(folder: Path) -> str:
-    """What a guest without Landlock could do: a sound record of a run of the suite's own; that run."""
+    """Possible for a guest without Landlock: it writes a sound record of one of the suite's own runs; returns that run.
+    """
     plan = make_plan(load("knowru"), Selection(profile="smoke", only=("spread/I",), seeds=(0,)))
     run = next(run for run in plan.runs if not run.teachers)
     forged = Store(folder / "forged")

@@ -37,7 +37,7 @@ def expected(plan: Plan, tmp_path: Path) -> dict[str, str]:
 
 
 def test_a_hundred_kills(tiny_file: Path, plan: Plan, expected: dict[str, str], tmp_path: Path) -> None:
-    """Of parents, workers and both, over four cells and two workers, in as many folders as it takes."""
+    """Kills of parents, workers and both, over four cells and two workers, in as many folders as needed."""
     killer, folders = Killer(seed=20261120, longest_s=6.0), 0
     while killer.total < 100:
         results = tmp_path / f"killed{folders}"
@@ -50,7 +50,9 @@ def test_a_hundred_kills(tiny_file: Path, plan: Plan, expected: dict[str, str], 
 
 
 def test_kills_inside_treasure_episodes(tmp_path: Path) -> None:
-    """Of MAAC, as teacher and as baseline, and of KnowRU on it. A kill comes after a checkpoint; the replay wraps."""
+    """Kills of MAAC, as teacher and as baseline, and of KnowRU on it. A kill comes after a checkpoint; the replay
+    wraps.
+    """
     torch.set_num_threads(1)
     plan = make_plan(load("knowru"), Selection(only=("treasure/VIII",), seeds=(0,), settings=TREASURE))
     assert {plan.cell(run.cell).method for run in plan.runs} == {"maac", "knowru_maac"}
@@ -66,7 +68,7 @@ def test_kills_inside_treasure_episodes(tmp_path: Path) -> None:
 def test_two_commands_at_once_on_one_folder(
     tiny_file: Path, plan: Plan, expected: dict[str, str], tmp_path: Path
 ) -> None:
-    """Each run is trained by one of the two, and by one alone."""
+    """Exactly one of the two trains each run."""
     arguments = command(tiny_file, tmp_path / "shared", *OPTIONS)
     both = [outcome(process) for process in [start(arguments), start(arguments)]]
     trained = [{*run["finished"]} - {*run["before"]} - {*run["elsewhere"]} for run in both]

@@ -1,4 +1,4 @@
-"""SAC learns HalfCheetah at the suite's settings, and does not where its actor climbs down. An hour on two cores.
+"""SAC learns HalfCheetah at the suite's settings, but not with its actor's sign flipped. An hour on two cores.
 
 Axes: S seed, E environment copy, T step.
 """
@@ -28,7 +28,7 @@ LIMIT, EPISODES = 1000, 5
 
 
 def trained(seeds: Sequence[int], steps: int) -> float:
-    """Mean return of greedy episodes after so many steps, over seeds."""
+    """Mean return of greedy episodes after this many steps, over seeds."""
     torch.set_num_threads(1)
     params = checked("mujoco", {"name": "HalfCheetah-v4"})
     values = {name: setting.value for name, setting in load("cikd").settings("vanilla_sac").items()}

@@ -1,6 +1,6 @@
 """The game's part, for contract tests: a websocket server that speaks s2clientprotocol, started as SC2_x64 would be.
 
-It runs in the Python environment of smac, of which it imports s2clientprotocol alone. FAKE_GAME names a JSON file:
+It runs in the Python environment of smac, and imports only s2clientprotocol from it. FAKE_GAME names a JSON file:
 `size` of the map, `ours` and `theirs`, lists of units `[type, x, y, health, shield]`, and `script`: who loses how much
 health at each observation after a step, `{"3": [[owner, number, damage], ...]}` by the episode's step; ["crash"] there
 ends the process, ["hang"] lets it sleep. Units move as they are told, at once; nothing else happens by itself. When all
@@ -147,7 +147,7 @@ class WebSocket:
         connection.sendall(answer + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
 
     def receive(self) -> bytes:
-        """Raises EOFError where the other end is gone."""
+        """Raises EOFError if the other end is gone."""
         message = b""
         while True:
             first, second = self._exactly(2)

@@ -114,7 +114,7 @@ def test_a_draw_is_no_win(installed: Play) -> None:
 
 @pytest.mark.parametrize("package", ["smac", "smacv2"])
 def test_the_limit_of_steps_ends_no_battle(installed: Play, package: str) -> None:
-    """smac's 60 steps of 3m: truncated, so that the value of what is seen last still counts."""
+    """smac's 60 steps of 3m: truncated, so the value of the last observation still counts."""
     game = installed("3m", MARINES, MARINES, {}, package=package)
     game.reset([torch.Generator().manual_seed(0)], 1)
     for t in range(60):

@@ -46,7 +46,7 @@ ROUNDED = (0, 1e-13)  # relative: nothing, and what the order of a sum makes
 
 
 def generator(seed: int = 1) -> np.random.Generator:
-    """Explicit, as every draw."""
+    """Explicit, like every draw."""
     return np.random.default_rng(seed)
 
 
@@ -58,7 +58,7 @@ def rliable_stream(seed: int):
 @pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=lambda one: getattr(one, "name", ""))
 @pytest.mark.parametrize("shape", [(5, 25), (3, 1), (4, 3), (10, 2), (1, 1)])
 def test_aggregates_equal_rliable(ours, theirs, shape: tuple[int, int]):
-    """To the last bit; the IQM but for the order in which it adds up."""
+    """To the last bit, except for the order in which the IQM adds up."""
     scores = generator(sum(shape)).random(shape)
     assert ours(scores) == pytest.approx(theirs(scores), rel=ROUNDED[ours is IQM], abs=0)
 
@@ -88,7 +88,7 @@ def test_the_same_stream_gives_rliables_probability_of_improvement():
 
 
 def test_the_same_stream_gives_rliables_profile():
-    """At every threshold, those that scores lie on included."""
+    """At every threshold, including those that equal a score."""
     scores = X.round(1)
     np.random.seed(9)  # noqa: NPY002  rliable draws from the global state
     points, ends = library.create_performance_profile({"x": scores}, TAUS, reps=200)
@@ -121,7 +121,7 @@ def test_probability_of_improvement_is_mann_whitney():
 def test_n_minus_1_draws_have_the_unbiased_variance():
     """The mean of n - 1 draws has variance s^2 / n with ddof 1; of n draws, (n - 1) / n times that, here 4/5.
 
-    25 tasks make resampled means normal, so that the 68.27% interval is one standard deviation either way.
+    25 tasks make resampled means normal, so the 68.27% interval is one standard deviation either way.
     """
     error = math.sqrt((X.var(axis=0, ddof=1) / 5).sum()) / 25
     factors: dict[bootstrap.Draws, float] = {"n-1": 1.0, "n": math.sqrt(4 / 5)}
@@ -185,7 +185,7 @@ def test_fewer_than_three_seeds_have_no_interval(seeds: int):
 
 
 def test_scores_that_do_not_vary_have_zero_width():
-    """By task; and where resamples cannot differ, the reason says so instead of a silent certainty."""
+    """By task; if resamples cannot differ, the reason says so."""
     constant = np.tile([0.1, 0.5, 0.9], (4, 1))
     interval = stratified_interval(constant, MEAN, generator())
     assert (interval.low, interval.high, interval.reason) == (
@@ -205,7 +205,7 @@ def test_scores_that_do_not_vary_have_zero_width():
 
 
 def test_hierarchical_without_sharing_is_stratified():
-    """One student a teacher: the same draws, the same interval."""
+    """One student per teacher: the same draws, the same interval."""
     plain = stratified_interval(X, IQM, generator(), 300)
     single = hierarchical_interval(X[:, None, :], IQM, generator(), 300)
     assert (single.estimate, single.low, single.high) == (plain.estimate, plain.low, plain.high)

@@ -51,7 +51,7 @@ def test_all_of_them_need_no_correction_for_yes():
 
 
 def test_a_reversal_must_survive_holm():
-    """A p against of .02 of 2: .04, a no. Of 3: .06, undecided, and no number of seeds is given."""
+    """A p against of .02 among 2: .04, a no. Among 3: .06, undecided, and no number of seeds is given."""
     reversal = made(0.98, 0.02, estimate=-3.0)
     no = conjunction([made(0.01, 0.99), reversal], names=["push", "adversary"])
     assert (no.outcome, no.p_against, no.estimate) == ("no", 0.04, -3.0)
@@ -102,7 +102,7 @@ def test_one_decision_is_its_own_conjunction():
 
 
 def test_most_of_several_show_the_typical_seed_of_the_one_that_carries_it():
-    """Of three orderings two must hold: the second smallest p is that of the pair with a collapse."""
+    """Two of three orderings must hold: the second smallest p is that of the pair with a collapse."""
     plain = ordering([5.0, 5.1, 5.2, 5.3, 5.4], [1.0, 1.2, 1.1, 1.3, 1.2], True, 0.0)
     collapse = ordering([2.0, 2.1, 2.2, 2.1, -90.0], [1.0, 1.0, 1.1, 1.2, 1.0], True, 0.0)
     worse = ordering(LOW, HIGH, True, 0.0)

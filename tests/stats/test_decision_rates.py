@@ -50,7 +50,7 @@ def test_simulated_orderings_are_rarely_wrong(n: int, spread: float):
 @pytest.mark.parametrize("margin", [0.05, 1.5])
 @pytest.mark.parametrize(("function", "paired"), [(equivalence, False), (equivalence, True), (not_greater, False)])
 def test_simulated_equivalence_is_rarely_wrong(function, paired: bool, margin: float):
-    """On the edge both answers are wrong: each at most 5%, also where the margin is a tenth of the standard error.
+    """On the edge both answers are wrong: each at most 5%, even if the margin is a tenth of the standard error.
 
     There the interval alone would say no up to twice as often.
     """
@@ -89,7 +89,7 @@ def test_seeds_to_decide_against_normal_theory():
 
 
 def test_seeds_to_decide_at_the_edges():
-    """Nothing decides on an edge; 1000 are the most; what is exact needs 3; the sign of the effect does not matter."""
+    """No number decides on an edge; 1000 are the most; exact values need 3; the sign of the effect does not matter."""
     assert seeds_to_decide(Estimate(0, (1, 1), (3, 3), 0), 0, math.inf) is None
     assert seeds_to_decide(Estimate(1, (1, 1), (3, 3), 0), -1, 1) is None
     assert seeds_to_decide(Estimate(0.01, (1, 1), (3, 3), 0), 0, math.inf) is None
@@ -123,7 +123,7 @@ def test_distant_centres_are_certain(df: float, centre: float, critical: float):
 @given(st.floats(-3, 3), st.sampled_from([(0.0, math.inf), (-0.5, 0.5), (-2.0, 2.0), (-math.inf, 1.0)]))
 @settings(quick, max_examples=30)
 def test_the_number_named_is_the_first_with_enough_power(value: float, region: tuple[float, float]):
-    """Power is below 80% at every smaller number looked at, and not below at the number or a greater one."""
+    """Power is below 80% at every smaller number tried, and not below at the number or a greater one."""
     estimate = Estimate(value, (1, 0.6), (5, 5), 0)
     named = seeds_to_decide(estimate, *region) or 1001
     for n in {*range(3, 20), *range(20, 1001, 98), *range(max(3, named - 2), min(1000, named + 2) + 1)}:
@@ -142,7 +142,8 @@ def test_the_number_named_is_the_first_with_enough_power(value: float, region: t
     ],
 )
 def test_simulated_power_at_the_named_number_of_seeds(estimate: Estimate, low: float, high: float, decide):
-    """At least 75% at the number named for 80%, and less than 80% (and noise) at two thirds of it: no waste."""
+    """At least 75% at the number named for 80%, and less than 80% (and noise) at two thirds of it, so none is wasted.
+    """
     n = seeds_to_decide(estimate, low, high)
     assert n is not None
     outcome = "yes" if low < estimate.value < high else "no"

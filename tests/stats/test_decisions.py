@@ -123,7 +123,7 @@ def test_equivalence_counts_both_tails_against():
 
 
 def test_not_greater_by_hand():
-    """2 -+ 1.740645: below a margin of 4, above one of .2, undecided at 2; a clearly lesser a is not greater."""
+    """2 -+ 1.740645: below a margin of 4, above one of .2, undecided at 2; a clearly smaller a is not greater."""
     outcomes = [not_greater([3, 4, 5], [1, 2, 3], False, margin).outcome for margin in (4, 2, 0.2)]
     assert outcomes == ["yes", "undecided", "no"]
     assert not_greater(LOW, HIGH, False, 0).outcome == "yes"
@@ -189,7 +189,7 @@ def test_ordering_tells_trifles_and_excluded_advantages():
 
 @pytest.mark.parametrize("paired", [False, True])
 def test_fewer_than_three_seeds_decide_nothing(paired: bool):
-    """However far apart they are."""
+    """No matter how far apart they are."""
     for function in (ordering, equivalence, not_greater):
         for a, b in (([9.0], [1.0]), ([9.0, 9.1], [1.0, 1.1])):
             decision = function(a, b, paired, 1.0)
@@ -213,14 +213,14 @@ def test_equal_scores_decide_nothing(function: Any, paired: bool):
 
 
 def test_equal_differences_are_equal_scores_for_pairs():
-    """Each seed gains exactly .1; unpaired, the spread between seeds stays."""
+    """Each seed gains exactly .1; unpaired, the spread between seeds remains."""
     a, b = [0.3, 0.5, 0.8], [0.2, 0.4, 0.7]
     assert ordering(a, b, True, 0).p is None
     assert ordering(a, b, False, 0).p is not None
 
 
 def test_what_is_computed_decides_by_its_value():
-    """Network sizes have no seeds to differ: p is 0 or 1, or 1/2 on an edge."""
+    """Network sizes do not vary between seeds: p is 0 or 1, or 1/2 on an edge."""
     more, less = exact_estimate(0.3, 3), exact_estimate(0.2, 3)
     cases = ((0.2, "yes", 0.0), (0.05, "no", 1.0), (0.1, "undecided", 0.5))
     for margin, outcome, p in cases:
@@ -252,7 +252,7 @@ def test_a_paired_ratio_by_hand():
 
 
 def test_a_ratio_whose_numerator_is_nothing_is_refuted():
-    """Fieller: -.1, 0, .05 less .8 times 1, 1.1, .9 is clearly below 0. A denominator near 0 has no such edge."""
+    """Fieller: -.1, 0, .05 minus .8 times 1, 1.1, .9 is clearly below 0. A denominator near 0 has no such edge."""
     found = ratio([-0.1, 0.0, 0.05], [1.0, 1.1, 0.9], 0.9, 0.1)
     p = stats.ttest_ind([-0.1, 0.0, 0.05], np.multiply(0.8, [1.0, 1.1, 0.9]), equal_var=False, alternative="less")
     assert found.outcome == "no"
@@ -265,7 +265,7 @@ def test_a_ratio_whose_numerator_is_nothing_is_refuted():
 @given(samples, samples, st.integers(-40, 40), st.sampled_from([0.25, 2.0, 16.0]), st.integers(1, 40))
 @quick
 def test_shift_and_scale_change_nothing(a: list[float], b: list[float], shift: int, scale: float, margin: int):
-    """A constant added to both sides, or one unit for another (margin included), leaves outcome and p as they are."""
+    """A constant added to both sides, or another unit (margin included), does not change outcome and p."""
     for function in (ordering, equivalence, not_greater):
         plain = function(a, b, False, margin)
         moved = function(np.array(a) * scale + shift, np.array(b) * scale + shift, False, margin * scale)
@@ -291,7 +291,7 @@ def test_swapping_sides(a: list[float], b: list[float], paired: bool, margin: in
 @given(samples, samples, st.integers(1, 60), st.integers(0, 60))
 @quick
 def test_wider_margins_are_easier_to_keep(a: list[float], b: list[float], margin: int, more: int):
-    """With the margin p falls and p_against rises, from no by undecided to yes; orderings do not move."""
+    """With the margin p falls and p_against rises, from no through undecided to yes; orderings do not change."""
     rank = {"no": 0, "undecided": 1, "yes": 2}
     assume(max(np.ptp(a), np.ptp(b)) > 0)
     for function in (equivalence, not_greater):
@@ -313,7 +313,7 @@ def test_a_higher_score_is_better(a: list[float], b: list[float], gain: int):
 
 
 def test_bad_input_is_refused():
-    """Not-numbers, empty sides, unequal pairs, margins and printed values that cannot be meant."""
+    """Not-numbers, empty sides, unequal pairs, impossible margins and printed values."""
     for function in (ordering, equivalence, not_greater):
         for a, b, paired in (([1, math.nan, 3], LOW, False), (LOW, [1, 2, math.inf], True), ([], LOW, False)):
             with pytest.raises(StatisticsError):

@@ -1,4 +1,4 @@
-"""Intervals against hand-worked numbers, scipy, and the properties that an interval must have.
+"""Intervals against hand-worked numbers, scipy, and the required properties of an interval.
 
 Axes: S seed.
 """
@@ -54,7 +54,7 @@ def test_paired_by_hand():
 
 
 def test_difference_by_hand():
-    """1, 2, 3 less 2, 4, 6, 8.
+    """1, 2, 3 minus 2, 4, 6, 8.
 
     Means 2 and 5; variances of the means 1 / 3 and (20 / 3) / 4 = 5 / 3; standard error sqrt(2). Degrees of freedom
     2^2 / ((1/3)^2 / 2 + (5/3)^2 / 3) = 4 / (.0555556 + .9259259) = 4.0754717.
@@ -167,7 +167,7 @@ def test_fewer_than_three_seeds_have_an_estimate_and_no_interval(function):
 
 
 def test_constant_scores_have_zero_width():
-    """Also where rounding makes means and differences of equal numbers unequal in their last bit."""
+    """Even if rounding makes means and differences of equal numbers unequal in their last bit."""
     reason = "constant scores: zero-width interval"
     expected = [
         (mean_interval([0.1] * 3), 0.1),
@@ -184,7 +184,7 @@ def test_constant_scores_have_zero_width():
 
 
 def test_one_constant_side_keeps_the_other_sides_interval():
-    """10, 10, 10, 10 less 1, 2, 3: the interval of 1, 2, 3 mirrored at 10."""
+    """10, 10, 10, 10 minus 1, 2, 3: the interval of 1, 2, 3 mirrored at 10."""
     interval = difference_interval([10] * 4, [1, 2, 3])
     assert (interval.low, interval.high) == pytest.approx((8 - 2.484138, 8 + 2.484138), abs=1e-6)
     assert interval.reason == ""
@@ -230,7 +230,7 @@ def test_a_number_that_is_not_finite_is_refused_and_named(wrong: float):
 
 
 def test_other_bad_input_is_refused():
-    """Empty, two axes, words, ragged, unequal pairs, a level that is none."""
+    """Empty, two axes, words, ragged, unequal pairs, an impossible level."""
     wrong: list[Any] = [[], [[1.0, 2.0]], "abc", [[1.0], [1.0, 2.0]], None]
     for bad in wrong:
         with pytest.raises(StatisticsError, match="scores"):
@@ -249,7 +249,7 @@ def test_other_bad_input_is_refused():
 
 
 def coverage(function, truth: float, draw, repetitions: int = 2000) -> float:
-    """Share of seeded repetitions whose interval holds the truth; an unbounded one holds everything."""
+    """Share of seeded repetitions whose interval contains the true value; an unbounded one contains everything."""
     rng, hits = np.random.default_rng(2009), 0
     for _ in range(repetitions):
         interval = function(*draw(rng))
@@ -261,7 +261,7 @@ def coverage(function, truth: float, draw, repetitions: int = 2000) -> float:
 def test_simulated_coverage(n: int):
     """Nominal 95% at 3, 5 and 10 seeds a side: at least 93% (Monte-Carlo standard error .5%), and not by being useless.
 
-    Normal quantiles in place of t would cover about 82% of the means at n = 3.
+    Normal quantiles instead of t would cover about 82% of the means at n = 3.
     """
 
     def draw(rng: np.random.Generator):

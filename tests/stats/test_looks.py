@@ -1,4 +1,4 @@
-"""What looking several times costs. Constants: Pocock (1977), and simulations of our own; ours to four digits."""
+"""The cost of several looks. Constants: Pocock (1977), and simulations of our own; ours to four digits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FOUR = (5, 10, 15, 20)
 
 
 def reference(nominal: float, looks: tuple[int, ...]) -> float:
-    """By Genz's integration of the joint normal distribution, as scipy has it."""
+    """By Genz's integration of the joint normal distribution, from scipy."""
     information = np.array(looks, dtype=float)
     together = np.sqrt(np.minimum.outer(information, information) / np.maximum.outer(information, information))
     joint = multivariate_normal(np.zeros(len(looks)), cov=together)  # pyright: ignore[reportArgumentType] - its stubs
@@ -80,7 +80,7 @@ PAIRS = np.array([0.0, 1.0, 2.0, 3.0, 4.0]) - 0.35  # t = 1.65 / .7071: p = .039
 
 
 def test_a_look_is_judged_at_its_level_and_shown_with_its_interval() -> None:
-    """p is between .0194 and .05: decided if asked once, not at a look. The interval's end tells the same."""
+    """p is between .0194 and .05: decided if judged once, not at a look. The interval's end agrees."""
     once, look = (ordering(PAIRS, ZERO, True, 0.1, asked=asked) for asked in (ONCE, asked_at(FOUR)))
     assert once.p == look.p == pytest.approx(0.0399, abs=1e-4)
     assert (once.outcome, look.outcome) == ("yes", "undecided")
@@ -98,7 +98,7 @@ def test_a_look_is_judged_at_its_level_and_shown_with_its_interval() -> None:
 
 
 def test_holm_takes_the_constant_at_the_divided_level() -> None:
-    """Of two reversals the smaller p is held against .00911, not against .01935 / 2 = .00967."""
+    """The smaller p of two reversals is compared with .00911, not with .01935 / 2 = .00967."""
     asked = asked_at(FOUR)
     below, above = (asked.corrected(holm, [p, 0.5])[0] for p in (0.0091, 0.0094))
     assert below < asked.nominal < above

@@ -82,7 +82,7 @@ def test_most_of_them():
 
 
 def test_at_least_so_many_of_them():
-    """2 of 4: 3 p_(2) = .045 is yes; no where 3 are reversed, 2 p_(3) = .04. What is untested is not shown."""
+    """2 of 4: 3 p_(2) = .045 is yes; no where 3 are reversed, 2 p_(3) = .04. An untested one counts as not shown."""
     yes = at_least([made(p) for p in (0.015, 0.001, 0.5, 0.99)], 2, names=list("abcd"))
     assert (yes.outcome, yes.p, yes.estimate) == ("yes", pytest.approx(0.045), 0.5)
     assert yes.reason == "2 of 4; 2 hold each by itself, not shown: c, d"
@@ -109,10 +109,10 @@ def test_at_least_all_is_the_conjunction(p: list[float]):
 @pytest.mark.parametrize("shared", [0.0, 0.8], ids=["independent", "dependent"])
 @pytest.mark.parametrize("needed", [1, 2, 3, 4])
 def test_at_least_errs_at_most_one_time_in_twenty(needed: int, shared: float):
-    """Four z tests on the edge of what is asked, 2,000 times: wrong in 5% at most, four Monte-Carlo errors aside.
+    """Four z tests on the edge of the question, 2,000 times: at most 5% wrong, apart from four Monte-Carlo errors.
 
-    All but one of the needed hold by far and one has no difference. Where the rest has none either, "yes" is wrong;
-    where the rest is reversed by far, "no" would be. shared: the part of the variance that the tests have in common.
+    All needed tests but one hold by far, and one has no difference. If the rest has none either, "yes" is wrong;
+    if the rest is reversed by far, "no" would be. shared: the part of the variance that the tests have in common.
     """
     rng = np.random.default_rng([needed, int(10 * shared)])
     noise = np.sqrt(shared) * rng.normal(size=(2000, 1)) + np.sqrt(1 - shared) * rng.normal(size=(2000, 4))
@@ -152,7 +152,7 @@ def test_a_family_is_corrected_in_both_directions():
 @given(st.lists(st.floats(0.001, 0.999), min_size=1, max_size=8))
 @quick
 def test_correction_never_decides(p: list[float]):
-    """It only takes back, and a family of one is left alone."""
+    """It only takes back, and does not change a family of one."""
     family = [made(value) for value in p]
     for name in ("holm", "benjamini-hochberg"):
         for before, after in zip(family, corrected(family, name), strict=True):

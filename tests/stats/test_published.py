@@ -63,7 +63,7 @@ def test_without_a_spread_ours_stands_in_by_hand():
 
 
 def test_a_mean_alone_needs_all_readings_to_agree():
-    """Printed .76, margin .08: apart by .04, sure with m = 5, not with m = 1 (standard error .0173, t 2.31 on 4)."""
+    """Printed .76, margin .08: .04 apart, decided with m = 5, not with m = 1 (standard error .0173, t 2.31 on 4)."""
     lone = same_value(OURS, Published(0.76), 0.075)
     assert dict(lone.sensitivity) == {"m = 1": "undecided", "m = 3": "yes", "m = 5": "yes", "m = inf": "yes"}
     assert (lone.decision.outcome, lone.rule, lone.tags) == ("undecided", "mean", (EQUAL_VARIANCE, UNKNOWN))
@@ -111,7 +111,7 @@ def test_prediction_interval_by_hand():
 
 
 def test_reaches_and_exceeds():
-    """One-sided: far above is fine, and said; far below is a no."""
+    """One-sided: far above is accepted and reported; far below is a no."""
     above = reaches(OURS, Published(0.6, 0.02, 5), 0.1)
     assert (above.decision.outcome, above.exceeds) == ("yes", True)
     assert above.decision.reason == "reaches the printed 0.6 less 0.1; exceeds it by more than 0.1"
