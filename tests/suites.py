@@ -107,7 +107,7 @@ CHANGES = (_reworded, _reworded, _dated, _scaled, _budgeted, _tuned, _thinned, _
 
 
 def _reduces(whole: Mapping[str, int], own: Mapping[str, int]) -> bool:
-    """Whether a profile's numbers are of no longer runs, and its recording divides them."""
+    """Whether a profile's runs are not longer, and its recording divides them."""
     unit = unit_of(own)
     beyond = own["evaluate_every"] > own[unit]
     return (
@@ -142,6 +142,6 @@ def _read(tree: Tree) -> list[Suite]:
 
 
 def _runs(tree: Tree) -> list[tuple[Experiment, TrainingSet, str]]:
-    """What is trained under any reading, and for how long is known."""
+    """The experiments that are trained under any reading for a known time."""
     runs = [(e, t, m) for suite in _read(tree) for e in suite.experiment for t in e.training_sets for m in e.methods]
     return [(e, t, m) for e, t, m in runs if e.own_budget(t, m).counted and e.own_recording(m)]

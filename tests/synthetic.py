@@ -1,4 +1,4 @@
-"""Made-up results: records of a plan with curves that a test chooses, so that verdicts can be told in advance."""
+"""Synthetic results: records of a plan with curves that a test chooses, so verdicts are known in advance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Curves = Callable[[Cell, int], Sequence[float] | Mapping[str, Sequence[float]] |
 
 
 def fill(store: Store, plan: Plan, curves: Curves, status: str = "finished") -> None:
-    """Write a record for every run that `curves` gives means for; training, evaluation and losses go the same way."""
+    """Writes a record for every run whose means `curves` gives; training, evaluation and losses have the same means."""
     store.open_for_writing()
     for run in plan.runs:
         cell = plan.cell(run.cell)

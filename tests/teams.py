@@ -1,4 +1,4 @@
-"""Toy tasks for learners of teams: what a seed's team sees depends on that seed's streams alone.
+"""Toy tasks for learners of teams: a seed's observations depend on that seed's streams alone.
 
 Axes: S seed, E environment copy, T time step, N agent, O observation entry, A action.
 """
@@ -138,7 +138,7 @@ def single(mixer: str = "qmix", **changes: Any) -> specs.ValueDecomposition:
 
 
 def seen(obs: Tensor, avail_actions: Tensor, t: int = 0) -> Seen:
-    """What a policy may read at step t of episodes that all began together."""
+    """A policy's input at step t of episodes that all began together."""
     return Seen(obs, avail_actions, torch.full(obs.shape[:2], t == 0))
 
 
@@ -184,7 +184,7 @@ def _draws(task: Task, shape: tuple[int, int], generator: torch.Generator) -> tu
 
 @dataclass
 class TeamRun(Generic[L]):
-    """A learner, its seeds and what it has gone through."""
+    """A learner, its seeds and its history."""
 
     learner: L
     streams: list[Streams]
@@ -206,7 +206,7 @@ class TeamRun(Generic[L]):
         return self
 
     def lane(self, lane: int) -> dict[str, Tensor]:
-        """All that a seed has come to, by name."""
+        """The whole state of a seed, by name."""
         own = {name: tensor[lane] for name, tensor in self.learner.state().items()}
         return own | {f"{i}.{n}": x[lane] for i, seen in enumerate(self.seen) for n, x in seen.items()}
 
@@ -223,7 +223,7 @@ def started(
 
 
 class Watching:
-    """An extra loss that calls a function instead, with the coefficients of the one it stands for."""
+    """An extra loss that calls a function instead, with the coefficients of the loss that it replaces."""
 
     def __init__(self, call: Callable[..., tuple[Tensor, dict[str, Tensor]]], original: ExtraLoss | None = None):
         self._call, self._original = call, original
@@ -268,7 +268,7 @@ def several_ppo(**changes: Any) -> specs.MultiTaskMAPPO:
 
 
 def taught(task: Task, seeds: Sequence[int], dtype: torch.dtype = torch.float32, **changes: Any) -> Task:
-    """The task with teachers that were drawn and not trained: of seed s the network that seed 100 + s starts with."""
+    """The task with untrained teachers: for seed s the network that seed 100 + s starts with."""
     h = single("vdn", **changes)
     teachers = started(qmix, [task], h, [100 + seed for seed in seeds], dtype).learner.policy()
     return replace(task, teacher=Teacher(teachers, task.layout, lambda obs: obs, h.model_dump()))

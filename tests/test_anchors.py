@@ -1,4 +1,4 @@
-"""The anchors of scale in the suite files are what the scripts measure."""
+"""The anchors of scale in the suite files are the scripts' measured scores."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SEEDS, EPISODES = 4, 150
 def test_the_anchors_of_mkt_marl_can_be_measured_again(id_: str) -> None:
     """5,000 episodes against the file's 20,000, with the opponents that come with the project.
 
-    EPyMARL's adversary, which the primary reading plays against, does not.
+    EPyMARL's adversary, which the primary reading plays against, does not come with it.
     """
     scenario: Scenario = load("mkt_marl").under("first-edition")["scenario", id_]
     assert scenario.anchors is not None

@@ -1,4 +1,4 @@
-"""Files from elsewhere: known by their hash, converted, kept where runs look, and refused where they are not known.
+"""Files from elsewhere: known by their hash, converted, kept where runs look, and refused if unknown.
 
 Axes: E sample, I = 8 input entry, H hidden unit, A = 5 action entry.
 """
@@ -38,7 +38,7 @@ def sha256(content: bytes) -> str:
 
 
 def network() -> nn.Sequential:
-    """As EPyMARL's: batch normalisation with running statistics, then layers with ReLU between them."""
+    """Like EPyMARL's: batch normalisation with running statistics, then layers with ReLU between them."""
     torch.manual_seed(0)
     stack = nn.Sequential(nn.BatchNorm1d(8), *layers(8, 16), *layers(16, 12), nn.Linear(12, 5))
     norm = stack[0]
@@ -82,7 +82,7 @@ def content() -> bytes:
 
 @pytest.fixture
 def listed(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two known assets: an opponent to convert and a data set. The user's folder, where nothing is yet."""
+    """Two known assets: an opponent to convert and a data set. The user's folder, still empty."""
     common = {"repository": "https://example.org/theirs", "licence": "MIT"}
     adversary = {"id": "theirs", "kind": "opponent", "says": "a made-up one", "path": "deep/adv.pt", "commit": "abc123"}
     adversary |= {"size": len(content), "sha256": sha256(content), "convert": "epymarl_ddpg", "suffix": "safetensors"}
@@ -231,7 +231,7 @@ def test_what_is_no_network_of_theirs_is_not_folded(value: bytes, says: str) -> 
 
 
 def test_opponents_of_our_own_are_taken_as_they_are(listed: Path, bench_here: Bench, tmp_path: Path) -> None:
-    """With the file that says where they come from, where it lies beside them."""
+    """With the file on their origin, if it is beside them."""
     ours = min(opponents().glob("*.safetensors"))
     (tmp_path / "mine.safetensors").write_bytes(ours.read_bytes())
     done = bench_here("asset", "add", "mine.safetensors", "--assets", "elsewhere")
@@ -245,7 +245,7 @@ def test_opponents_of_our_own_are_taken_as_they_are(listed: Path, bench_here: Be
 
 
 def test_the_list_that_comes_with_the_project() -> None:
-    """EPyMARL's file and what it becomes, as they were measured."""
+    """EPyMARL's file and its converted form, as measured."""
     (adversary,) = [asset for asset in known() if asset.id == "epymarl_adversary"]
     assert adversary.sha256 == "d62a0107fa2cc2df0a4679b2c3cd3ea32a244e42e2d6d42a20db8f68270fd6f5"
     assert adversary.file == f"{EPYMARL}.safetensors"

@@ -1,4 +1,4 @@
-"""Boards of made-up results whose answers can be told in advance."""
+"""Boards of synthetic results whose answers are known in advance."""
 
 from pathlib import Path
 
@@ -88,7 +88,7 @@ def test_what_cannot_run_says_what_it_waits_for(tmp_path: Path) -> None:
 
 
 def test_ranks_do_not_hang_on_other_boards(tmp_path: Path) -> None:
-    """Each board has its own stream: another experiment must not move its intervals."""
+    """Each board has its own stream: another experiment must not change its intervals."""
     suite = suite_of()
     levels = {"base": HALF, "student": {k: v + 0.02 for k, v in HALF.items()}, "single": HALF}
     evidence = evidence_of(suite, tmp_path, levels)

@@ -1,4 +1,4 @@
-"""What is beyond all bounds ends at once, in one clear line: suite files, options, files that are no files."""
+"""Input beyond all bounds ends at once, in one clear line: suite files, options, paths that are not files."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
 
 
 def waiting(path: Path) -> Path:
-    """Nobody writes into this pipe: whoever reads from it waits for ever."""
+    """No process writes into this pipe, so a reader waits for ever."""
     path.parent.mkdir(parents=True, exist_ok=True)
     os.mkfifo(path)
     return path
@@ -134,7 +134,7 @@ def test_a_protocol_that_takes_an_hour_to_read(tmp_path: Path) -> None:
 
 
 def test_files_of_folders_that_are_no_files(tmp_path: Path) -> None:
-    """What is read by the way is named, and the rest is read."""
+    """Such paths in a folder are named, and the rest is read."""
     waiting(tmp_path / "imported" / "x.json")
     assert "not a regular file" in str(imports(tmp_path).damaged)
     waiting(tmp_path / "nights" / "x.json")

@@ -1,4 +1,4 @@
-"""Pictures to share: their size, and that each says what the verdict says."""
+"""Pictures to share: their size, and that each agrees with the verdict."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def size(png: bytes) -> tuple[int, int]:
 
 
 def texts(svg: bytes) -> str:
-    """What an SVG shows as text: matplotlib draws letters as shapes and leaves the text in comments."""
+    """The text in an SVG: matplotlib draws letters as shapes and leaves the text in comments."""
     return " ".join(re.findall(r"<!-- (.*?) -->", svg.decode()))
 
 

@@ -1,4 +1,4 @@
-"""Whole runs from checkpoints: sound ones are taken up, others dropped with a line, and the numbers are the same."""
+"""Whole runs from checkpoints: sound ones are loaded, others dropped with a line, and the numbers are the same."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_sound_checkpoint_is_taken_up(stopped: Store, whole: dict[str, str], t
 
 
 def test_swapped_checkpoints_are_dropped(stopped: Store, whole: dict[str, str], tmp_path: Path) -> None:
-    """With their logs: each is whole, and the other's. The third run goes on where it was."""
+    """With their logs: each is whole, but belongs to the other run. The third run goes on where it stopped."""
     store = copied(stopped, tmp_path / "swapped")
     first, second = (store.checkpoints / run for run in RUNS[:2])
     for suffix in ("", ".safetensors"):
@@ -127,7 +127,7 @@ def other_shape(arrays: dict[str, np.ndarray], _: dict[str, Any]) -> None:
 
 
 def one_for_all(arrays: dict[str, np.ndarray], _: dict[str, Any]) -> None:
-    """A shape that would be spread over the learner's."""
+    """A shape that would broadcast to the learner's."""
     name = next(n for n in sorted(arrays) if n.startswith("learner/") and arrays[n].ndim and arrays[n].shape[-1] > 1)
     arrays[name] = arrays[name][..., :1]
 
@@ -174,7 +174,7 @@ CHANGES = (
 def test_a_consistent_checkpoint_that_does_not_fit_is_dropped(
     stopped: Store, whole: dict[str, str], tmp_path: Path, change: Change
 ) -> None:
-    """Its hashes are right. The run starts again from new streams; those beside it go on where they were."""
+    """Its hashes are right. The run starts again from new streams; the runs beside it go on where they stopped."""
     store = copied(stopped, tmp_path / "wrong")
     found = must(load_checkpoint(store, RUNS[1], print))
     arrays, progress = dict(found.arrays), dict(found.progress)

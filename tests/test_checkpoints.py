@@ -1,4 +1,4 @@
-"""Checkpoints: whole, their own run's and in their place, or dropped with a line, after which the run starts again."""
+"""Checkpoints: whole, of their own run and in their place; others are dropped with a line, and the run starts again."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def take_a_part(store: Store) -> None:
 
 
 def write_as_before(store: Store) -> None:
-    """As the first format: neither hash nor run."""
+    """In the first format: neither hash nor run."""
     path = store.checkpoints / f"{A}.safetensors"
     path.write_bytes(save(load(path.read_bytes())))
 
@@ -163,7 +163,7 @@ def test_a_part_counts_for_its_run_and_place_alone(store: Store, source: str) ->
 
 
 def test_progress_of_another_format_or_run_is_none(store: Store) -> None:
-    """`bench plan` counts on nothing that will be dropped."""
+    """`bench plan` does not count checkpoints that will be dropped."""
     written(store, A)
     assert must(read_progress(store, A))["done"] == 4
     take_another_s(store)
@@ -178,7 +178,7 @@ def test_progress_of_another_format_or_run_is_none(store: Store) -> None:
 def test_one_flipped_bit_changes_nothing_or_is_refused(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    """In the state or in a part: what is read is what was written."""
+    """In the state or in a part: if it is read, it is as written."""
     store = opened(tmp_path_factory.mktemp("flipped"))
     written(store, A)
     path = data.draw(st.sampled_from(sorted(store.checkpoints.rglob("*.safetensors"))))

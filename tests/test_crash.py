@@ -1,6 +1,6 @@
 """Two commands at once, shards merged by copying, workers killed; tests/slow kills a hundred times.
 
-tests/test_run.py kills a command in mid-training.
+tests/test_run.py kills a command in the middle of training.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def expected(plan: Plan, tmp_path: Path) -> dict[str, str]:
 
 
 def test_two_commands_at_once(tiny_file: Path, tmp_path: Path) -> None:
-    """Each run is trained by one of the two, and by one alone."""
+    """Exactly one of the two trains each run."""
     arguments = command(tiny_file, tmp_path / "shared", "--only", "source", "--seeds", "2", "--jobs", "1")
     both = [outcome(process) for process in [start(arguments), start(arguments)]]
     trained = [{*run["finished"]} - {*run["before"]} - {*run["elsewhere"]} for run in both]
@@ -55,7 +55,7 @@ def test_two_shards_merge_by_copying(plan: Plan, expected: dict[str, str], tmp_p
 def test_a_worker_killed_before_it_has_its_orders(
     request: pytest.FixtureRequest, tiny: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run is named as failed, without a record, and is trained by the next command."""
+    """The run is named as failed, without a record, and the next command trains it."""
     plan, store = make_plan(tiny, Selection(only=("source",), seeds=(0,))), Store(tmp_path)
     store.open_for_writing()
     with monkeypatch.context() as patch:

@@ -1,4 +1,4 @@
-"""The GPU path, where there is a GPU: the same learners, repeatable, and in agreement with the CPU."""
+"""The GPU path, if there is a GPU: the same learners, repeatable, and in agreement with the CPU."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_same_call_repeats_and_survives_a_stop(tiny: Suite, tmp_path: Path) 
 
 
 def test_before_the_first_update_cpu_and_gpu_evaluate_alike(tiny: Suite, tmp_path: Path) -> None:
-    """Initial weights and episodes are drawn on the CPU, so that an untrained policy scores the same on both."""
+    """Initial weights and episodes are drawn on the CPU, so an untrained policy scores the same on both."""
     plan = make_plan(tiny, Selection(only=("source",)))
     cell = plan.cells[0]
     scores = {}

@@ -80,7 +80,7 @@ def test_json_that_no_parser_likes(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("key", ["numbers", "settings", "status", "schema_version"])
 def test_a_forged_record_is_refused_by_key(tmp_path: Path, key: str) -> None:
-    """Even where the content hash was made to fit."""
+    """Even if the content hash was corrected."""
     store = Store(tmp_path)
     store.open_for_writing()
     store.write_record(record())

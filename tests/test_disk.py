@@ -1,6 +1,6 @@
-"""What a folder that fails under way leaves: one error with the path and what to do, and the records that were there.
+"""A folder that fails during a run leaves one error with the path and the fix, and the earlier records.
 
-tests/slow has full and read-only disks; here a limit on file sizes stands for them.
+tests/slow has full and read-only disks; here a limit on file sizes replaces them.
 """
 
 from __future__ import annotations

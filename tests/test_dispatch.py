@@ -1,4 +1,4 @@
-"""The dispatcher with workers of memory alone: what it takes from them, what it refuses, how it stops them."""
+"""The dispatcher with workers in memory: what it accepts from them, what it refuses, how it stops them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Script = Callable[["Scripted"], None]
 
 @dataclass
 class Scripted:
-    """A worker and its executor: `script` says what it sends. told: what the dispatcher did to it, in order."""
+    """A worker and its executor: `script` has its messages. told: the dispatcher's calls to it, in order."""
 
     script: Script
     job: Job | None = None
@@ -173,7 +173,7 @@ def test_what_comes_while_it_stops_is_written(
 
 
 def guests_of(plan: Plan) -> Plan:
-    """As if its method came from elsewhere; ids are not worked out again."""
+    """As if its method came from elsewhere; ids are not computed again."""
 
     def cell(own: Any) -> Any:
         settings = own.settings | {"algorithm": own.settings["algorithm"] | {"source": "0" * 64}}
@@ -187,7 +187,7 @@ def guests_of(plan: Plan) -> Plan:
 def test_a_record_that_appears_beside_a_guest_is_set_aside(
     plan: Plan, made: dict[str, Record], store: Store, tmp_path: Path, orderly: bool
 ) -> None:
-    """It is named, and its run is made again; where the worker was killed, the next command looks once more."""
+    """It is named, and its run is made again; if the worker was killed, the next command checks once more."""
     theirs = of(made, 1).run
 
     def script(worker: Scripted) -> None:

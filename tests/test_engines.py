@@ -1,4 +1,4 @@
-"""Which engine trains, what makes a machine another, what a job takes along: without Ray and Slurm themselves."""
+"""The choice of engine, differences between machines, a job's luggage: without Ray and Slurm themselves."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_machine_with_other_code_or_packages_differs_by_name() -> None:
 
 
 def test_a_job_takes_its_teachers_along(tiny: Suite, tmp_path: Path) -> None:
-    """Weights and the records that bear them out, and only what is not there yet."""
+    """Weights and the records that prove them, and only those that are not there yet."""
     plan, store = make_plan(tiny, Selection(seeds=(0,))), Store(tmp_path / "here")
     fill(store, plan, lambda cell, seed: [-8.0])
     run = next(run for run in plan.runs if run.teachers)
@@ -95,7 +95,7 @@ def test_a_job_takes_its_teachers_along(tiny: Suite, tmp_path: Path) -> None:
 
 
 def test_the_doctor_says_what_is_missing_and_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It tries a step of a family; another version than the declared one does not work, nor does one that fails."""
+    """It tries a step of a family; a version other than the declared one does not work, nor does one that fails."""
     from bench.commands import doctor
 
     there = CliRunner().invoke(app, ["doctor", "particle"])
@@ -131,7 +131,7 @@ def test_the_doctor_counts_a_familys_canaries(monkeypatch: pytest.MonkeyPatch) -
 def test_a_family_that_is_not_installed_is_named_before_anything_runs(
     tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executor: str
 ) -> None:
-    """Here; on a cluster each machine is asked."""
+    """On this machine; on a cluster each machine is asked."""
     asked = ["run", str(tiny_file), "--results", str(tmp_path / "runs"), "--executor", executor]
     absent = dataclasses.replace(FAMILIES["particle"], packages=("no-such-package",))
     monkeypatch.setitem(FAMILIES, "particle", absent)

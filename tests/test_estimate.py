@@ -1,4 +1,4 @@
-"""Estimates: of time left from finished runs, from checkpoints of runs under way, from nothing; and of the schedule."""
+"""Estimates of time left, from finished runs, from checkpoints of unfinished runs, from nothing; and the schedule."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def test_without_any_run_the_rates_are_assumed(knowru: Suite) -> None:
 
 
 def test_a_first_estimate_is_within_a_factor_of_two_for_every_method() -> None:
-    """Of what the published runs took on the machine that the rates are of; their medians hide a busy hour.
+    """Compared with the published runs on the machine of the assumed rates; their medians hide a busy hour.
 
-    On a slower machine every method takes longer alike: there the factor is of the machine's own median.
+    On a slower machine all methods take longer: there the factor is relative to the machine's own median.
     """
     fitted, slower = ("AMD EPYC", False), "2026-11-30"  # the day of the runs that a slower one of that name made
     methods, ratios = set(), collections.defaultdict[tuple[str, bool], list[float]](list)
@@ -93,7 +93,7 @@ def test_the_model_grows_with_episodes_agents_and_evaluations(knowru: Suite) -> 
 
 
 def test_after_the_first_minute_it_is_within_a_factor_of_one_and_a_half(knowru: Suite) -> None:
-    """Five seeds of task I's teachers have done a tenth at a third of the assumed speed, on half of a core each."""
+    """Five seeds of task I's teachers have done a tenth at a third of the assumed speed, each on half a core."""
     plan = plan_of(knowru, only=("spread/II",), seeds=tuple(range(5)))
     teachers = [r for r in plan.runs if plan.cell(r.cell).label == "maddpg_to_II on spread/I"]
     begun = {r.id: at_pace(plan, r.id, 500) for r in teachers}
@@ -176,7 +176,7 @@ def test_the_schedule_is_the_executors(tiny: Suite) -> None:
 
 
 def test_the_disk_holds_checkpoints_of_what_is_at_work(tiny: Suite) -> None:
-    """Of the processes that keep most; what is settled keeps nothing."""
+    """Those of the processes that keep most; settled runs keep nothing."""
     plan = plan_of(tiny)
     cells = forecast(plan, [], {}, set(), jobs=1).cells
     of = {plan.cell(key).label: cost.checkpoint_bytes for key, cost in cells.items()}

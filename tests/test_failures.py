@@ -1,4 +1,4 @@
-"""A run that failed stays failed until it is asked for again, and is named wherever results are shown."""
+"""A failed run stays failed until it is requested again, and is named wherever results are shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records whose hashes fit and whose numbers cannot be: each is named, left out everywhere, and stops nothing."""
+"""Records with right hashes and impossible numbers: each is named, left out everywhere, and stops nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def filled(tiny: Suite, tmp_path: Path) -> Store:
 
 
 def one(store: Store, method: str = "student") -> Path:
-    """The file of a run of this method."""
+    """The file of one run of this method."""
     records = [record for seeds in store.contents().cells.values() for record in seeds.values()]
     return store.record_path(next(record.run for record in records if record.method == method))
 
@@ -138,7 +138,7 @@ def test_a_forgery_is_named_and_left_out(filled: Store, name: str) -> None:
 
 
 def test_another_seeds_weights_count_nowhere(filled: Store) -> None:
-    """A good seed's numbers, copied to another seed: which of the two was made, nobody knows."""
+    """A good seed's numbers, copied to another seed: nobody knows which of the two is real."""
     first, second = [record for record in all_of(filled) if record.method == "student"][:2]
     assert first.cell == second.cell
     forged(filled.record_path(second.run), lambda b: b.update(numbers=json.loads(first.model_dump_json())["numbers"]))
@@ -148,7 +148,7 @@ def test_another_seeds_weights_count_nowhere(filled: Store) -> None:
 
 
 def test_a_record_that_names_another_method_counts_nowhere(tiny: Suite, filled: Store) -> None:
-    """Its cell is that of its settings; the name beside it is a lie."""
+    """Its cell is that of its settings; the name beside it is wrong."""
     path = forged(one(filled), lambda body: body.update(method="base"))
     evidence = Evidence(tiny, Selection(), filled)
     says = "method: got base; its settings are of the algorithm knowru; allowed: maddpg, the suite's for it; delete it"
@@ -212,7 +212,7 @@ def test_a_key_that_occurs_twice_is_refused(filled: Store, line: str, before: st
 
 
 def test_runs_that_failed_are_read(filled: Store) -> None:
-    """Diverged: numbers that are not, and no final. Given up: no return at all."""
+    """Diverged: numbers that are missing, and no final. Given up: no return at all."""
 
     def diverged(body: Body) -> None:
         body |= {"status": "failed", "reason": "diverged at step 5"}
@@ -228,7 +228,7 @@ def test_runs_that_failed_are_read(filled: Store) -> None:
 
 
 def test_what_is_no_file_is_named(filled: Store) -> None:
-    """A pipe that nobody writes to, a device, a link that leads to itself, a folder, and a record beyond all bounds."""
+    """A pipe without a writer, a device, a link to itself, a folder, and a record beyond all bounds."""
     records = filled.root / "records"
     names = ["pipe.json", "device.json", "circle.json", "folder.json", "huge.json"]
     pipe, device, circle, folder, huge = (records / name for name in names)

@@ -1,4 +1,4 @@
-"""The house's rules: who may import whom. Data flows one way."""
+"""The rules of imports. Data flows one way."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def level(module: str) -> int:
 
 
 def rank(module: str) -> int:
-    """Of a module of baselines/; methods come last."""
+    """The rank of a module of baselines/; methods come last."""
     return next((i for i, parts in enumerate(PARTS) if inside(module, parts)), len(PARTS))
 
 
@@ -98,13 +98,13 @@ def room(module: str) -> str:
 
 
 def test_every_file_is_in_a_room() -> None:
-    """Beyond the command line nothing lies loose at the top of bench/."""
+    """Only the command line stands directly under bench/."""
     loose = {path.stem for path in (ROOT / "bench").glob("*.py")}
     assert loose == {"__init__", "__main__", "cli"}
 
 
 def test_no_circle() -> None:
-    """No module imports itself by way of others, of its own room neither."""
+    """No module imports itself through others, not even within its own room."""
     graph = {name_of(path): {found for found in map(module_of, imports(path)) if found} for path in MODULES}
     done: set[str] = set()
 
@@ -120,7 +120,7 @@ def test_no_circle() -> None:
 
 
 def module_of(name: str) -> str:
-    """The module of ours that an import names, or that holds what it names; nothing of others'."""
+    """Our own module that an import names, or that has the imported name; nothing for others' modules."""
     holder = name.rpartition(".")[0]
     return name if name in KNOWN else holder if holder in KNOWN else ""
 
@@ -173,7 +173,7 @@ def test_only_runs_and_environments_import_torch(path: Path) -> None:
 
 
 def test_checking_needs_no_torch_and_loads_no_more_than_it_uses() -> None:
-    """Suites, plans, verdicts and reports rebuild where torch cannot even be imported. A verb imports its own alone.
+    """Suites, plans, verdicts and reports rebuild without torch. A verb imports only what it needs.
 
     So does an environment's own process.
     """
@@ -197,7 +197,7 @@ def test_checking_needs_no_torch_and_loads_no_more_than_it_uses() -> None:
 
 @pytest.mark.parametrize("word", ["--version", "--help"])
 def test_what_no_verb_is_needed_for_loads_few_modules(word: str) -> None:
-    """Some 300. To load what `bench check` needs takes thrice as many, and seconds on a slow disk."""
+    """Some 300. Loading what `bench check` needs takes three times as many, and seconds on a slow disk."""
     code = (
         "import atexit, sys\n"
         "atexit.register(lambda: print(len(sys.modules), file=sys.stderr))\n"

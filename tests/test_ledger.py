@@ -1,4 +1,4 @@
-"""Records that nobody we know wrote, beside a job of a method from elsewhere: never counted, and set aside."""
+"""Records of unknown origin, beside a job of a method from elsewhere: never counted, and set aside."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def record_of(store: Store, run: str) -> Record:
 
 
 def test_what_appears_beside_a_guest_counts_nowhere(plan: Plan, foreign: Store, store: Store) -> None:
-    """What was there before, and what a command of ours writes meanwhile, count as ever."""
+    """Earlier records, and those that a command of ours writes meanwhile, still count."""
     before, ours, theirs = (run.id for run in plan.runs)
     smuggle(foreign, store, before)
     watch = store.ledger.begin([GUEST])
@@ -94,7 +94,7 @@ def test_a_marker_outlives_its_command_and_a_live_one_is_left(plan: Plan, foreig
 
 
 def test_a_copied_marker_says_nothing(plan: Plan, foreign: Store, store: Store, tmp_path: Path) -> None:
-    """A merged folder is as trustworthy as its sources: what lies there was never beside this guest."""
+    """A merged folder is as trustworthy as its sources: its records were never beside this guest."""
     store.ledger.begin([GUEST])
     shutil.copytree(foreign.root, tmp_path / "merged")
     shutil.copytree(store.root, tmp_path / "merged", dirs_exist_ok=True)

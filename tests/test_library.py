@@ -1,4 +1,4 @@
-"""What `import bench` gives: docs/library.md's examples as they stand, and tables against the records."""
+"""`import bench`: docs/library.md's examples, unchanged, and tables against the records."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_to_import_it_loads_next_to_nothing() -> None:
 
 
 def test_a_selection_may_be_as_the_commands_have_it() -> None:
-    """One experiment as a word, seeds as a count or a list."""
+    """One experiment as a string, seeds as a count or a list."""
     for seeds in (2, "0,1", "0-1", [1, 0]):
         own = bench.read("knowru", ROOT / "results", only=PART, seeds=seeds)
         assert (

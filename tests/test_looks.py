@@ -1,4 +1,4 @@
-"""Which seeds a verdict rests on: a fixed number from 0 on, or declared looks. Records are made up."""
+"""The seeds behind a verdict: a fixed number from 0 on, or declared looks. Records are synthetic."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def curve(level: float) -> list[float]:
 
 
 def slow(seed: int) -> float:
-    """p at looks of 3, 4 and 6 seeds is .16, .17 and .04: it is decided at 5% asked once, and never at a look."""
+    """p at looks of 3, 4 and 6 seeds is .16, .17 and .04: decided at 5% if judged once, and never at a look."""
     return 0.12 + NOISE[seed % 7]
 
 
@@ -148,7 +148,7 @@ def test_the_look_is_the_last_whose_seeds_are_all_there_and_others_wait(tmp_path
 
 
 def test_a_look_is_judged_at_its_level(tmp_path: Path) -> None:
-    """The same six seeds: shown if they were asked once, open at the last of three looks, .0258 each."""
+    """The same six seeds: shown if judged once, open at the last of three looks, .0258 each."""
     fixed, looks = suite_of(FIXED.replace("3", "6")), suite_of(LOOKS)
     store = written(fixed, tmp_path, range(6))
     once, last = better(fixed, store), better(looks, store)
@@ -181,7 +181,7 @@ def test_a_failed_seed_does_not_stop_the_looks(tmp_path: Path) -> None:
 
 
 def test_headline_claims_are_corrected_over_all_looks(tmp_path: Path) -> None:
-    """A p below the look's level, and not below the one for two claims: Holm lets it fall."""
+    """A p below the look's level, but not below the one for two claims: Holm takes it back."""
     suite = suite_of(LOOKS)
     one = better(suite, written(suite, tmp_path, range(6), plain))
     assert one.look is not None
@@ -264,7 +264,7 @@ def test_the_runs_of_some_cells_bring_their_teachers() -> None:
 def trained(
     suite: Suite, folder: Path, lead: Lead, fails: frozenset[int] = frozenset()
 ) -> tuple[Outcome, list[Plan], list[str]]:
-    """Training that comes to what `lead` says. fails: seeds whose worker ends without a record."""
+    """Training with the results that `lead` says. fails: seeds whose worker ends without a record."""
     store, plans, lines = Store(folder), list[Plan](), list[str]()
     store.open_for_writing()
 

@@ -1,4 +1,4 @@
-"""Measures: what each kind reads off a curve, and how a margin becomes a number."""
+"""Measures: what each kind reads from a curve, and how a margin becomes a number."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_margins(evidence: Evidence, margin: dict[str, float], expected: float) 
 
 
 def test_time_to_threshold_uses_level_smoothing_and_hold(evidence: Evidence) -> None:
-    """The level is the mean 4 less .5; means of two are .5, 1.5, 2.5, 3.5, so it is reached at the fifth point."""
+    """The level is the mean 4 minus .5; means of two are .5, 1.5, 2.5, 3.5, so it is reached at the fifth point."""
     values = evidence.values(evidence.suite["experiment", "target"], "student:reach", "three")
     assert list(values.values) == [10.0] * 3
     assert values.reached.all()

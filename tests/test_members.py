@@ -1,4 +1,4 @@
-"""What is read off an ensemble's runs, and by which protocol a claim is judged. Records are made up."""
+"""What is read from an ensemble's runs, and by which protocol a claim is judged. Records are synthetic."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_the_best_of_runs_that_trained_apart() -> None:
 
 
 def test_students_that_surpass_their_teachers() -> None:
-    """By hand: of two students at 10, 40 and 90 steps one, none, both; none at a draw."""
+    """By hand: of two students one, none and both at 10, 40 and 90 steps; a draw does not count."""
     run = score(
         teacher=curve([10, 40, 90], [0, 1, 2]),
         after_member_0=curve([10, 40, 90], [5, 7, 9]),
@@ -96,7 +96,7 @@ def means(cell: Cell, seed: int) -> list[float]:
 
 
 def with_members(monkeypatch: pytest.MonkeyPatch, best: float) -> None:
-    """Records of ensembles with the curves that the harness gives them; the best member stands so much higher."""
+    """Records of ensembles with the harness's curves; the best member is this much higher."""
     honest = synthetic._scores
 
     def scores(cell: Cell, own: Sequence[float], steps: int) -> Scores:

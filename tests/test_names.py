@@ -1,4 +1,4 @@
-"""Every name that becomes a path goes through one function; what would leave a folder is refused before."""
+"""Every name that becomes a path goes through one function; a name that would leave its folder is refused before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `bench new` writes is complete: it validates, runs and is judged as it stands."""
+"""Files from `bench new` are complete: they validate, run and are judged unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Variables of the environment that change numbers: cleared where they ask for threads, else recorded and shown."""
+"""Environment variables that change numbers: cleared if they set threads, else recorded and shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opponents out of finished runs: what they play is what the team's agent played, and where they come from is kept.
+"""Opponents from finished runs: they play like the team's agent, and their origin is kept.
 
 Axes: S seed, E environment copy, N agent, O observation entry.
 """
@@ -72,7 +72,7 @@ def test_one_agents_tensors_without_what_it_was_padded_with():
 
 
 def test_it_plays_what_the_teams_adversary_would(self_play: tuple[Store, list[Record]]):
-    """The same greedy actions on what the adversary sees in self-play, without the padding."""
+    """The same greedy actions on the adversary's observations in self-play, without the padding."""
     store, found = self_play
     opponent = opponent_of(store, found[1], 0)
     weights = load_weights(store, found[1].run, found[1].numbers.weights)
@@ -165,7 +165,7 @@ def plan_of_first_edition(text: str) -> Plan:
 
 
 def test_a_missing_opponent_stops_a_run_before_it_begins(bench_here: Bench, tmp_path: Path):
-    """Other cells of the selection, whose scenarios need none, are not trained first either."""
+    """Other cells of the selection, which need no opponent, are not trained first either."""
     text = (ROOT / "suites/mkt_marl.toml").read_text()
     named = plan_of_first_edition(text).cells
     (sha256,) = {

@@ -1,4 +1,4 @@
-"""Seeds whose curves differ in points, since in a stretch no episode ended: whatever reads curves reads these."""
+"""Seeds whose curves differ in points, because no episode ended in a stretch: all readers of curves accept these."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ONLY = Selection(only=("source",))
 
 @pytest.fixture(autouse=True)
 def taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tiny suite's methods play whole episodes, and lack no point; those that play steps may."""
+    """The tiny suite's methods play whole episodes, and lack no point; methods that play steps may."""
     monkeypatch.setattr(reading, "contradiction", lambda record: "")
 
 
@@ -71,7 +71,7 @@ def test_each_seed_is_read_at_its_own_points(tiny: Suite, store: Store) -> None:
 
 
 def test_times_and_their_placebos_are_judged(tiny: Suite, store: Store) -> None:
-    """The student stands above the level from its first point on, each seed from its own, trained or not."""
+    """The student is above the level from its first point on, each seed from its own, trained or not."""
     suite = with_test('{ kind = "ordering", greater = ["base:reach"], less = ["student:reach"] }')
     (verdict,) = judge(Evidence(suite, Selection(), store), suite.experiment)
     assert verdict.placebo is not None

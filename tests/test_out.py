@@ -1,4 +1,4 @@
-"""`--out`, whatever it names: nothing of the user's is lost, and one message says what is wrong."""
+"""`--out`, whatever it names: no file of the user is lost, and one message says what is wrong."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ THESIS = "ten years of work\n"
 
 @pytest.fixture
 def verbs(tiny: Suite, tiny_file: Path, tmp_path: Path) -> dict[str, list[object]]:
-    """What comes before `--out FILE`, of every verb that writes a file."""
+    """The arguments before `--out FILE`, for every verb that writes a file."""
     fill(Store(tmp_path / "runs"), make_plan(tiny, Selection(seeds=(0,))), lambda cell, seed: [-2.0])
     where = ("--results", tmp_path / "runs", "--seeds", "0,")
     exports = {name: ["export", name, "--suite", tiny_file, "--only", "source", *where] for name in ("csv", "rliable")}

@@ -1,4 +1,6 @@
-"""DVM through the harness: both phases of a run, stops in each and inside the distillation, and what methods share."""
+"""DVM through the harness: both phases of a run, stops in each and inside the distillation, and the state that methods
+share.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,7 @@ def whole(both: dict[str, dict[int, Record]]) -> dict[int, Record]:
 
 
 def after(asked: int) -> Callable[[], bool]:
-    """Says stop when it is asked for the n-th time."""
+    """Says stop at the n-th call."""
     times = iter(range(10**6))
     return lambda: next(times) == asked - 1
 
@@ -177,7 +179,7 @@ def test_push_box_has_a_team_for_each_task_and_stops_change_nothing(tmp_path: Pa
 
 
 def test_a_map_is_of_the_turn(both: dict[str, dict[int, Record]], home: Path, tmp_path: Path, monkeypatch: Any) -> None:
-    """Fig. 8, of one seed. What the folder has kept of the first phase is taken up, and nothing is written there."""
+    """Fig. 8, of one seed. The kept state of the first phase is used, and nothing is written to the folder."""
     store = Store(home)
     rounds: list[int] = []
     honest = Training._round

@@ -1,4 +1,4 @@
-"""Claims that an untrained team passes, too, and margins that let everything pass."""
+"""Claims that an untrained team also passes, and margins that let everything pass."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.test_verdict import POINTS, SPREAD, TURN, with_test, with_test_text
 
 
 def verdict(suite: Suite, folder: Path, **curves: tuple[float, float]) -> Verdict:
-    """Of the only claim. By method: the level before the first update, which is the first point's, and after it."""
+    """For the only claim. By method: the level before the first update, which is the first point's, and after it."""
 
     def curve(cell: Cell, seed: int) -> list[float] | None:
         if cell.training_set != "three" or cell.method not in curves:
@@ -62,7 +62,7 @@ def test_a_refutation_keeps_its_word(tiny: Suite, tmp_path: Path) -> None:
 
 
 def test_one_method_alone_is_replaced_quantity_by_quantity(tmp_path: Path) -> None:
-    """The same within .5: the untrained level is .1 off. What is untrained itself is never replaced."""
+    """The same within .5: the untrained level is .1 off. An untrained quantity is never replaced."""
     late = '[[measure]]\nid = "late"\nsays = "x"\nkind = "window"\nseries = "training"\nwindow = [0.5, 1.0]\n\n'
     before = '[[measure]]\nid = "before"\nsays = "x"\nkind = "untrained"\nseries = "training"\n\n'
 
@@ -80,7 +80,7 @@ def test_one_method_alone_is_replaced_quantity_by_quantity(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(("low", "random", "word"), [("-10.5", "yes", "also_untrained"), ("-9.5", "no", "reproduced")])
 def test_the_random_script_counts_and_its_score_is_exact(tmp_path: Path, low: str, random: str, word: str) -> None:
-    """It is -10, and the same for every seed: as a measured score it would decide nothing. Untrained ones fail."""
+    """It is -10, and the same for every seed: as a measured score it would decide nothing. Untrained teams fail."""
     suite = with_test(f'{{ kind = "between", quantity = "student:overall", low = "{low}", high = "0" }}')
     v = verdict(suite, tmp_path, student=(-12.0, -6.0), base=(-9.0, -9.0))
     assert v.placebo is not None
@@ -89,7 +89,7 @@ def test_the_random_script_counts_and_its_score_is_exact(tmp_path: Path, low: st
 
 
 def test_a_time_to_threshold_of_a_flat_curve(tmp_path: Path) -> None:
-    """The untrained student already stands at the level, the baseline reaches it late, or one seed of it does."""
+    """The untrained student is already at the level; the baseline, or one of its seeds, reaches it late."""
     suite = with_test('{ kind = "ordering", greater = ["base:reach"], less = ["student:reach"] }')
 
     def curve(cell: Cell, seed: int) -> list[float] | None:
@@ -174,7 +174,7 @@ def test_of_no_better_the_side_that_is_as_good_is_replaced(tmp_path: Path) -> No
 
 
 def test_a_claim_may_say_what_it_is_about(tmp_path: Path) -> None:
-    """Without a baseline: the one that is claimed to be better, or that the claim names."""
+    """Without a baseline: the method that is claimed to be better, or that the claim names."""
     text = with_test_text('{ kind = "ordering", greater = ["base:overall"], less = ["student:overall"] }')
     text = text.replace('baseline = "base"\n', "")
     v = verdict(parse(text.encode(), "tiny.toml"), tmp_path / "a", student=(-9.0, -8.0), base=(-9.0, -7.0))

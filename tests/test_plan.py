@@ -139,7 +139,7 @@ def test_set_reaches_what_it_names(tiny: Suite) -> None:
 
 
 def test_set_reaches_what_a_method_may_leave_out() -> None:
-    """It says so by its name; without one, `--set` is about what is stated."""
+    """With the method's name; without a name, `--set` changes only stated settings."""
 
     def teachers(*settings: str) -> dict[str, object]:
         (cell, *_) = plan_of(load("mkt_marl"), only=("teachers",), settings=settings).cells

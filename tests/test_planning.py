@@ -1,4 +1,4 @@
-"""What a plan costs and what fits a time: paces, GPUs, machines, memory, disk, the most claims for the hours."""
+"""The cost of a plan and what fits a time: paces, GPUs, machines, memory, disk, the most claims for the hours."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def cell_of(plan: Plan, label: str) -> Cell:
 
 
 def pace(cell: Cell, factor: float, device: str = "cpu") -> Pace:
-    """Of another cell of the same kind."""
+    """The pace of another cell of the same kind."""
     return Pace("another", kind(cell.settings), device, "made up", factor)
 
 
@@ -173,7 +173,7 @@ def test_memory_counts_the_environments_own_processes(tiny: Suite, monkeypatch: 
 
 
 def test_results_take_about_what_published_ones_do() -> None:
-    """Records on disk, and their weights by size, are within a factor of two of the estimate."""
+    """Records on disk, and their weights by size, within a factor of two of the estimate."""
     sizes = {}
     for path in sorted((ROOT / "results" / "records").iterdir()):
         settings = json.loads(path.read_text())["settings"]
@@ -193,7 +193,7 @@ def fitting(
     monkeypatch: pytest.MonkeyPatch,
     claims: Mapping[str, Mapping[str, Mapping[int, float]]],
 ) -> Proposal:
-    """claims: by id, experiment and seeds, their chances. A run takes a second, and nothing else takes any."""
+    """claims: their chances by id, experiment and seeds. A run takes a second, and nothing else takes any."""
     evidence = Evidence(suite, Selection(), Store(folder))
     made_up = [
         Prospect(id_, experiment, tuple(c.key for c in evidence.plan.cells if c.experiment == experiment), "", own)
@@ -212,7 +212,7 @@ def chosen(found: Proposal) -> list[tuple[str, int]]:
 
 
 def test_the_most_claims_for_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Six seeds. A seed of `source` takes 1 s, one of `target` 4 s, of which `source` shares one."""
+    """Six seeds. A seed of `source` takes 1 s, one of `target` 4 s; 1 s of these is shared with `source`."""
     suite = parse(TINY.replace(FIXED, FIXED.replace("3", "6")).encode(), "tiny.toml")
     claims = {"a": {"source": {3: 0.2, 5: 0.3, 6: 0.3}}, "b": {"target": {3: 0.9, 5: 0.9, 6: 0.95}}}
 
@@ -235,7 +235,7 @@ def test_the_most_claims_for_the_time(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_one_dear_step_beats_a_cheap_one_that_leaves_no_time_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Apart, `source` decides more for a second; together they do not fit, and `target` decides more."""
+    """Alone, `source` decides more per second; together they do not fit, and `target` decides more."""
     text = TINY.replace('teachers = { experiment = "source", method = "base", pairing = "same seed" }\n', "")
     text = text.replace('methods = ["base", "init", "student"]', 'methods = ["base"]').replace(
         'baseline = "base"\n', ""
@@ -270,7 +270,7 @@ def test_looks_are_taken_one_by_one_where_all_fit(tmp_path: Path, monkeypatch: p
 
 
 def test_fewer_seeds_have_the_chance_that_they_would_have_alone(tmp_path: Path) -> None:
-    """With looks a later one has what earlier ones decided, too; the last is that of `power`."""
+    """A later look includes the decisions of earlier ones; the last chance is that of `power`."""
     looks = TINY.replace(FIXED, 'seeds = { looks = [4, 8, 16], source = "a" }')
     fixed = TINY.replace(FIXED, FIXED.replace("3", "16"))
     for text, steps in ((looks, [4, 8, 16]), (fixed, [3, 5, 16])):

@@ -43,7 +43,8 @@ def test_it_is_that_of_the_t_test_of_pairs(tiny: Suite, tmp_path: Path) -> None:
 
 
 def test_looks_decide_early_and_at_their_own_level(tmp_path: Path) -> None:
-    """Two looks: the first decides some, and both together a little less than the last alone, at the full level."""
+    """Two looks: the first decides some claims, and both together a little less than the last alone at the full level.
+    """
     looks = 'seeds = { looks = [8, 16], source = "a" }'
     suite = parse(TINY.replace(SEEDS, looks).encode(), "tiny.toml")
     store = Store(tmp_path)
@@ -62,7 +63,8 @@ def test_looks_decide_early_and_at_their_own_level(tmp_path: Path) -> None:
 
 
 def test_what_no_number_of_seeds_decides_is_named(tmp_path: Path) -> None:
-    """The paper has 3 seeds of spread .1, its margin is .5: scores .45 below what it prints are too near the edge."""
+    """The paper has 3 seeds of spread .1, its margin is .5: scores .45 below the printed value are too near the edge.
+    """
     found = chances(suite_with(TABLE), tmp_path, 5, base=-8.95, student=-7.5)
     near, on = found["t/three/base"], found["t/three/student"]
     assert (near.never, on.never) == (True, False)
@@ -76,7 +78,7 @@ def test_without_pilots_the_papers_own_spread_is_taken(tmp_path: Path) -> None:
 
 
 def test_with_anchors_alone_the_claim_is_taken_at_its_word(tmp_path: Path) -> None:
-    """A lead of a tenth of the scale, and as much from seed to seed on either side: independent, so sqrt(2) of it."""
+    """A lead of a tenth of the scale, and the same spread between seeds on each side: independent, so sqrt(2) of it."""
     for planned in (5, 20):
         one = chances(suite_with(TABLE), tmp_path, planned)["better"]  # the paper prints nothing of training
         expected = by_noncentral_t(0.5, 0.5 * (2 / planned) ** 0.5, planned - 1, 0, float("inf"))
@@ -86,7 +88,7 @@ def test_with_anchors_alone_the_claim_is_taken_at_its_word(tmp_path: Path) -> No
 
 
 def test_printed_means_without_a_spread_are_drawn_on_the_anchors_scale(tmp_path: Path) -> None:
-    """.5 from seed to seed, a margin of .5, and the paper's 3 seeds, which are off its truth too: never decided."""
+    """A spread of .5, a margin of .5, and the paper's 3 seeds, which are off its truth too: never decided."""
     bare = TABLE.replace('"std"', '"none"').replace("±0.1", "")
     found = chances(suite_with(bare), tmp_path, 5)
     for method in ("base", "student"):

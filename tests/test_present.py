@@ -1,4 +1,4 @@
-"""What this machine has no environments for is left out of a run by name."""
+"""Cells without environments on this machine are left out of a run by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A short plan on a Ray node of this machine, where Ray is installed; tests/cluster has the storm."""
+"""A short plan on a Ray node of this machine, if Ray is installed; tests/cluster has the many kills."""
 
 from __future__ import annotations
 

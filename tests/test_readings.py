@@ -1,4 +1,4 @@
-"""Readings of a paper: what each changes, what becomes of claims in them, and what a suite file may not say of them."""
+"""Readings of a paper: their changes, the claims in them, and what a suite file may not say about them."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_nothing_that_an_untrained_team_passes_is_robust(tmp_path: Path) -> None
 
 
 def test_a_reading_that_changes_nothing_of_a_claim_is_none_of_its_own(tmp_path: Path) -> None:
-    """Nor is the combination that the primary reading has; a level's measure is the claim's."""
+    """Nor does the primary reading's own combination count; a level's measure belongs to the claim."""
     found = judged(suite_of(), tmp_path, {PRIMARY: TURNING})
     assert not any(name.startswith("grid") for name in outcomes(found["better"]))
     assert [*outcomes(found["sooner"])] == [

@@ -54,7 +54,7 @@ test = { kind = "ordering", greater = ["base:first"], less = ["student:first"] }
 
 
 def read_suite() -> Suite:
-    """Of the claims one turns with an analysis, one holds and one fails in every reading."""
+    """One claim turns with an analysis, one holds and one fails in every reading."""
     suite = suite_of(AHEAD_EARLY)
     return suite.model_copy(update={"claim": tuple(c for c in suite.claim if c.id != "sooner")})
 
@@ -110,7 +110,7 @@ def test_one_reading_with_a_number_is_no_curve() -> None:
 
 
 def test_a_figure_tells_outcomes_by_form_and_words(tmp_path: Path) -> None:
-    """Text that would be set as a formula stays text; what has no interval has a point all the same."""
+    """Text that would be set as a formula stays text; an estimate without an interval still has a point."""
     bare = dataclasses.replace(under("c", 0.5, "undecided"), low=None, high=None)
     figure = figure_of(under("$a$", 2.0, says="$\\frac{1}{$"), under(PRIMARY, 1.0), under("b", -1.0, "no"), bare)
     above, below = figure._figure().axes
@@ -147,7 +147,7 @@ def test_eighty_readings_are_drawn_without_names() -> None:
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The student is ahead, but for the second half of the primary reading."""
+    """The student is ahead, except in the second half of the primary reading."""
     folder = tmp_path_factory.mktemp("read")
     record(read_suite(), folder, TURNS)
     return folder

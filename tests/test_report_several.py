@@ -23,7 +23,7 @@ BUDGETS = ('columns = ["base"]', 'columns = ["base"]\nbudgets = ["2M"]')
 
 @pytest.fixture
 def evidence(tmp_path: Path) -> Evidence:
-    """Everything run but the grouped experiment's "pair"."""
+    """Everything is run except the grouped experiment's "pair"."""
     suite = suite_of(TABLE, AVERAGE, GROUPED.replace(*BUDGETS), SUBSTITUTE, claim(BETTER))
     return evidence_of(suite, tmp_path, LEVELS | {"base on pair": {}})
 
@@ -123,7 +123,7 @@ def test_aggregates_are_of_normalised_scores(evidence: Evidence) -> None:
 
 
 def test_an_iqm_lies_in_its_interval(tmp_path: Path) -> None:
-    """Scores of three tasks that lie far apart: what is trimmed must be the same share in every resample."""
+    """Scores of three tasks that lie far apart: the trimmed share must be the same in every resample."""
     suite = suite_of(TABLE)
     far = {"two": -3.0, "three": -4.2, "odd": -7.0}
     evidence = evidence_of(suite, tmp_path, {"base": far, "student": far}, seeds=(0, 1, 2, 3, 4))

@@ -1,4 +1,4 @@
-"""The published results are sound, and the tables in README and docs are what they say."""
+"""The published results are sound, and the tables in README and docs agree with them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def evidence_of(suite: Suite, reading: str = PRIMARY, **selection: object) -> Ev
 
 @cache
 def judged_once(name: str, reading: str, experiment: str) -> tuple[Evidence, Judged]:
-    """All that is said of an experiment: in its report, and here and there in the docs."""
+    """All verdicts of an experiment, for its report and for the docs."""
     evidence = evidence_of(load(name), reading, only=(experiment,))
     return evidence, judged(evidence)
 
@@ -74,7 +74,7 @@ def test_every_hash_of_the_published_results_holds() -> None:
 
 @pytest.mark.parametrize("folder", sorted((RESULTS.root / "report").iterdir()), ids=lambda folder: folder.name)
 def test_published_reports_are_what_the_results_give(folder: Path, tmp_path: Path) -> None:
-    """All that they say; their figures are there."""
+    """Their whole text; their figures exist."""
     published = (folder / "report.md").read_text()
     line = r"^Rerun: `bench run (\S+) --profile full --only (\S+?)(?: --reading (\S+))?`$"
     ((name, experiment, reading),) = re.findall(line, published, re.MULTILINE)
@@ -211,14 +211,15 @@ def test_published_runs_come_from_a_clean_tree(knowru: Suite) -> None:
 
 
 def final_scores(evidence: Evidence, scenario: str) -> list[float]:
-    """Of the teachers that are scored on a scenario, a seed each."""
+    """For the teachers that are scored on a scenario, one per seed."""
     cell = evidence.cell(evidence.suite["experiment", "teachers"], "qmix_teacher", scenario)
     return [score.final for score in evidence.scores(cell, scenario).values()]
 
 
 @pytest.fixture(scope="module")
 def table_2() -> dict[tuple[str, str], tuple[str, str]]:
-    """By method and scenario, of every printed value, in the first edition: as printed, ours, direction; compatible."""
+    """By method and scenario, for every printed value, in the first edition: as printed, ours, direction; compatible.
+    """
     evidence = evidence_of(load("mkt_marl"), FIRST, only=("table2",))
     found = {}
     for value in evidence.suite.printed_in("table2"):

@@ -1,4 +1,4 @@
-"""Every team learner: its numbers are the same after stops, and in other company (tests/test_run.py: MADDPG)."""
+"""Every team learner has the same numbers after stops, and in other company (tests/test_run.py: MADDPG)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bench.suite.loading import load
 
 
 def half_a_canary() -> Plan:
-    """Every code path of MKT-MARL's suite, shortened as canaries are, and to half of that."""
+    """Every code path of MKT-MARL's suite, shortened to half of a canary."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bench.nightly.canaries.POINTS", 2)
         return canary_plan(load("mkt_marl"))
@@ -61,7 +61,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 def train_whole(cell: Cell, whole: Store) -> None:
-    """With its teachers; what is there is not trained again."""
+    """With its teachers; existing runs are not trained again."""
     for own in [*map(PLAN.cell, cell.teachers), cell]:
         run_job(job(own, 0, 1), whole, lambda: False, lambda _: None)
 
@@ -127,7 +127,7 @@ def after(rounds: int) -> Callable[[], bool]:
 def test_a_log_in_several_parts_and_one_that_is_lost(
     warm_workers: None, tiny: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Parts of three episodes: ten are in four files. Without one its run starts again, and `run` says so."""
+    """Parts of three episodes: ten are in four files. If one is missing its run starts again, and `run` says so."""
     monkeypatch.setattr("baselines.replay.transitions.PART_EPISODES", 3)
     plan = make_plan(tiny, Selection(only=("source",), seeds=(0, 1)))
     (cell,), store, unstopped = plan.cells, opened(tmp_path / "parts"), opened(tmp_path / "unstopped")

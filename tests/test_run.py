@@ -85,7 +85,7 @@ def plan(tiny: Suite) -> Plan:
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, dict[str, str]]:
-    """Every cell of `plan` with its five seeds in one group. No test writes there."""
+    """Every cell of `plan` with its five seeds in one group. No test writes to it."""
     torch.set_num_threads(1)
     store = new_store(tmp_path_factory.mktemp("together"))
     plan = make_plan(parse(TINY.encode(), "tiny.toml"), Selection(seeds=(0, 1, 2, 3, 4)))
@@ -134,7 +134,7 @@ def test_what_a_record_holds(plan: Plan, together: tuple[Store, dict[str, str]])
 def test_methods_are_evaluated_and_trained_on_the_same_episodes(
     plan: Plan, together: tuple[Store, dict[str, str]]
 ) -> None:
-    """Untrained base and student share weights, so that the same episodes give the same scores before an update."""
+    """Untrained base and student share weights, so the same episodes give the same scores before an update."""
     store, _ = together
     records = {
         plan.cell(r.cell).method: finished(store, r.id)
@@ -176,7 +176,7 @@ def test_a_seed_alone_and_in_company_is_the_same_at_full_size(knowru: Suite, tmp
 
 @pytest.mark.parametrize("replay", [10, 15, 35])
 def test_a_stop_with_a_ring_that_has_wrapped_changes_nothing(tiny: Suite, tmp_path: Path, replay: int) -> None:
-    """A ring of 2, 3 and 7 episodes: all, some and none of them are overwritten between two stops."""
+    """Rings of 2, 3 and 7 episodes: all, some and none of them are overwritten between two stops."""
     small = (f"base.replay_size={replay}", "base.batch_size=8", "base.warmup_transitions=8")
     plan = make_plan(tiny, Selection(only=("source",), seeds=(0, 1), settings=small))
     store = new_store(tmp_path / "stopped")
@@ -240,7 +240,7 @@ def test_killed_in_mid_training_then_resumed_is_the_same(
 
 
 def test_a_diverged_run_is_recorded_as_failed_and_its_students_wait(tiny: Suite, tmp_path: Path) -> None:
-    """tests/test_failures.py has the same by the command line, in processes."""
+    """tests/test_failures.py does the same on the command line, in processes."""
     wild = make_plan(tiny, Selection(settings=("base.lr=1e30",), seeds=(0,)))
     store = new_store(tmp_path / "wild")
     for job in jobs_of(only(wild, "base on two", "base on three"), lanes=1):
@@ -292,7 +292,7 @@ def test_a_teacher_whose_weights_changed_is_named(plan: Plan, tmp_path: Path) ->
 
 
 def test_a_teacher_whose_weights_are_damaged_is_made_again(warm_workers: None, tiny: Suite, tmp_path: Path) -> None:
-    """In tests/slow also where they are gone."""
+    """In tests/slow also if they are missing."""
     made_again(tiny, tmp_path, "damaged")
 
 
@@ -349,7 +349,7 @@ def test_learning_is_real(knowru: Suite, tmp_path: Path) -> None:
     between the scripts; with the sign of the actor's loss flipped they do not.
 
     Seen on four seeds: -12.81 to -12.44 against a bar of -13.18, and -31.2 to -28.3 with the sign flipped, after as
-    many episodes. Flipped, a third of them is enough to fall.
+    many episodes. Flipped, a third of them is enough for a fall.
     """
     anchors = knowru["scenario", "spread/I"].anchors
     bar = anchors.random + 0.1 * (anchors.good - anchors.no_information)

@@ -1,4 +1,4 @@
-"""The folder that bench is called from: where a guest's own code is found, and nothing else ever."""
+"""The folder that bench is called from: only a guest's own code is found there."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def train(task):
 
 
 def trap(folder: Path) -> Path:
-    """Fill the folder with files named like modules that the harness imports; each leaves a mark when it is run."""
+    """Fills the folder with files named like modules that the harness imports; each leaves a mark when it is run."""
     marks = folder / "executed"
     for name in STANDARD:
         (folder / f"{name}.py").write_text(f"open({str(marks)!r}, 'a').write({name!r})\nraise SystemExit('a trap')\n")
@@ -43,7 +43,7 @@ def scores(folder: Path) -> dict[str, str]:
 
 
 def test_files_named_like_modules_change_nothing(bench: Bench, bench_here: Bench, tiny_file: Path) -> None:
-    """The honest run is of commands and workers that never look into the folder; the other starts them there."""
+    """In the honest run commands and workers never look into the folder; the other run starts them there."""
     folder = tiny_file.parent
     (folder / "standing.py").write_text(METHOD)
     arguments = ("compare", "standing:train", "--suite", tiny_file, "--only", "source", "--seeds", "1")

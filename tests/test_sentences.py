@@ -61,7 +61,7 @@ def of(claims: list[tuple[str, Claim]]) -> list[str]:
 
 
 def test_headlines_are_the_abstracts_and_the_conclusions() -> None:
-    """And every claim that names either as its place is one."""
+    """And every claim whose place is one of these is a headline."""
 
     def closing(suite: str, claim: Claim) -> bool:
         return bool(re.search(rf"Abstract|Sec\. ([^;]*, )?{CLOSING[suite]}(?![\w.-])", claim.where))
@@ -70,7 +70,7 @@ def test_headlines_are_the_abstracts_and_the_conclusions() -> None:
 
 
 def test_words_of_size_are_judged_by_a_margin() -> None:
-    """A direction alone is no test of "greatly"; what has no number at all says so."""
+    """A direction alone does not test "greatly"; a claim without any number says so."""
     sized = [(s, c) for s, c in CLAIMS if SIZE.search(c.says) and not isinstance(c.test, Untestable)]
     by_direction = [(s, c) for s, c in sized if isinstance(c.test, Ordering) and not c.test.clearly]
     assert len(sized) > 15
@@ -79,7 +79,7 @@ def test_words_of_size_are_judged_by_a_margin() -> None:
 
 
 def test_no_change_at_all_passes_no_printed_change() -> None:
-    """A margin as wide as the number that the text prints would let it."""
+    """It would pass with a margin as wide as the printed number."""
     changes = [(s, c) for s, c in CLAIMS if isinstance(c.test, Change) and c.margin]
     assert len(changes) == 5
     for suite, claim in changes:
@@ -95,7 +95,7 @@ def test_no_change_at_all_passes_no_printed_change() -> None:
 
 
 def test_one_quantity_has_one_margin() -> None:
-    """Table IV's averages: by the claims and by the table."""
+    """Table IV's averages: the same margin in the claims and in the table."""
     suite = load("mkt_marl")
     own = [c.margin for c in suite.claim if c.scenarios == ("mpe/average",) and not isinstance(c.test, Change)]
     assert len(own) == 6

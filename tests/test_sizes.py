@@ -44,9 +44,9 @@ def built(store: Store, cell: Cell, run: Run) -> int:
 
 
 def test_every_published_method() -> None:
-    """One seed of every cell of the particle tasks. What none of these uses comes below, but one.
+    """One seed of every cell of the particle tasks. Methods that none of these uses come below, except one.
 
-    Of that one no method runs: DVM's are built on it, and so is their policy. KnowRU for a part of the agents, and on
+    No method runs that one: DVM's are built on it, and so is their policy. KnowRU for a part of the agents, and on
     MAAC, changes no policy.
     """
     store, used = Store(ROOT / "results"), set()
@@ -124,9 +124,9 @@ def test_a_replay_of_single_steps() -> None:
 
 
 def test_checkpoints_take_what_the_plan_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of every algorithm without a teacher that a suite runs, one cell at the end of a shortened run.
+    """For every algorithm without a teacher that a suite runs: one cell at the end of a shortened run.
 
-    The state's file counts twice, since its successor is written beside it.
+    The state's file counts twice, because its successor is written beside it.
     """
     monkeypatch.setattr("bench.nightly.canaries.POINTS", 2)  # half of a canary's length
     used = set()

@@ -44,7 +44,7 @@ def record(
     teachers: tuple[str, ...] = (),
     **changes: Any,
 ) -> Record:
-    """Of the run that the settings, the seed and the teachers' runs make; `changes` may make it another's."""
+    """The record of the run with these settings, seed and teachers' runs; `changes` may make it another run's."""
     cell = digest(settings)
     curve = Curve(episodes=(2, 4), steps=(10, 20), mean=(mean, -1.0), sd=(0.5, 0.25), n=(2, 2))
     fields: dict[str, Any] = {
@@ -175,7 +175,7 @@ TAUGHT_TWICE = SETTINGS | {"teacher": PUPIL}
 
 
 def test_a_made_up_run_takes_no_place(store: Store) -> None:
-    """Whatever its file is called, and though all its hashes are right: the sound record counts."""
+    """Whatever its file's name, and although all its hashes are right: the sound record counts."""
     store.write_record(record())
     for run in ("0" * 16, "f" * 16):  # before and after it in the folder
         store.write_record(record(run=run, mean=99.0))
@@ -297,7 +297,7 @@ def test_a_curve_stands_on_one_line() -> None:
 
 
 def schema_1(teacher: dict[str, str] | None) -> dict[str, Any]:
-    """A record as the first schema had it: one scenario and one teacher a run, notes without scenarios."""
+    """A record in the first schema: one scenario and one teacher per run, notes without scenarios."""
     body = record(notes=(Note(id="odd", class_="erratum", says="a sign"),)).model_dump(mode="json")
     (scores,) = body["numbers"].pop("scores")
     body["numbers"] |= scores
@@ -360,7 +360,7 @@ def test_an_edited_record_of_schema_1_is_named(store: Store) -> None:
 def test_a_file_as_written_is_read_as_its_json_is(
     tmp_path_factory: pytest.TempPathFactory, says: str, mean: float
 ) -> None:
-    """The quick way, by the file's own text, and the slow one, by its JSON: the same record."""
+    """The quick way, by the file's own text, and the slow one, by its JSON, give the same record."""
     own = record(mean=mean, reason=says, notes=(Note(id="n", class_="assumed", says=says),))
     content = content_of(tmp_path_factory, own)
     assert _parsed(Path("x.json"), content) == own
@@ -370,7 +370,7 @@ def test_a_file_as_written_is_read_as_its_json_is(
 
 
 def test_what_is_read_is_what_was_hashed(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Blanks more or less are no other record, in text they are."""
+    """More or fewer blanks do not make another record; inside texts they do."""
     own = record(reason="a b")
     content = content_of(tmp_path_factory, own)
     assert _as_written(content.replace(b"-1.25, -1.0", b"-1.25,  -1.0")) == own

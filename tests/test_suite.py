@@ -1,4 +1,4 @@
-"""Suite files: what is accepted, and that each mistake is named with file, key, got, allowed, mend."""
+"""Suite files: what is accepted; each mistake is named with file, key, got, allowed, and the fix."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_a_student_without_teachers_is_named() -> None:
 
 
 def test_a_scenario_that_nobody_teaches_is_named_once_and_alone() -> None:
-    """Neither once for each student, nor with the claims about teachers that miss them too."""
+    """Not once for each student, and without the errors of claims about the missing teachers."""
     text = (folder() / "mkt_marl.toml").read_text("utf-8")
     message = refused(text.replace('{ id = "mpe/push", scenarios = ["mpe/push"] },', "", 1))
     assert message.startswith("bad.toml: 2 problem(s)")
@@ -343,7 +343,7 @@ def test_a_mistake_in_what_waits_or_is_trained_is_named(text: str, said: list[st
 
 
 def test_what_waits_need_not_be_known() -> None:
-    """The environment of another family, an algorithm that is not built: sound, as long as it is said."""
+    """The environment of another family, an algorithm that does not exist yet: sound if `waits_for` says so."""
     text = text_with(
         method=[{"id": "later", "where": "Sec. 5", "says": "x", "algorithm": "mappo", "waits_for": "MAPPO"}],
         scenario=[
@@ -404,7 +404,7 @@ def test_a_budget_of_one_who_does_not_take_part_is_refused() -> None:
 
 
 def on_two(**changes: str) -> str:
-    """The tiny suite, whose baseline learns with lr = 0.5 on scenario two, or with other words."""
+    """The tiny suite, whose baseline learns with lr = 0.5 on scenario two, or with other text."""
     table = 'layout_agents = { value = 3, source = "a" }\n'
     text = '[method.hyperparameters_on.two]\nlr = { value = 0.5, source = "b", kind = "assumed" }\n'
     for old, new in changes.items():
@@ -413,7 +413,7 @@ def on_two(**changes: str) -> str:
 
 
 def test_settings_of_a_scenario() -> None:
-    """They hold there alone, for those that extend the method, too, unless these state their own."""
+    """They apply only there, also for methods that extend it, unless these state their own."""
     suite = parse(on_two().encode(), "on.toml")
     assert suite.settings("base", "two")["lr"].value == suite.settings("student", "two")["lr"].value == 0.5
     assert suite.settings("base")["lr"].value == suite.settings("base", "three")["lr"].value == 0.01

@@ -1,4 +1,4 @@
-"""What suite errors say beyond the place: one mistake is one problem, and the right form stands beside it."""
+"""The text of suite errors: one mistake is one problem, and the right form stands beside it."""
 
 from __future__ import annotations
 

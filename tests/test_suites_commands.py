@@ -1,4 +1,4 @@
-"""`bench ls`, `bench audit` and `bench validate --schema`: what they print, and their exit codes."""
+"""`bench ls`, `bench audit` and `bench validate --schema`: their output and exit codes."""
 
 from __future__ import annotations
 
@@ -277,7 +277,7 @@ def test_validate_prints_the_schema(bench_here: Bench, validator: Draft202012Val
 
 
 def test_the_schema_describes_every_key() -> None:
-    """But `kind`, where it says no more than which entry this is."""
+    """Except `kind`, if it only says which entry this is."""
     from bench.suite.loading import schema
 
     made = schema()

@@ -56,7 +56,7 @@ def test_tables_have_the_shape_of_the_paper(tables: Tables) -> None:
 
 
 def test_what_is_compatible_has_a_column_of_its_own(tables: Tables) -> None:
-    """Behind each column of values; a dash, and a table of which nothing is known, have none."""
+    """After each column of values; a dash, and a table about which nothing is known, have none."""
     (own,) = tables.tables
     head, rows = own.laid_out(lambda entry: entry.printed.text)
     assert head == ["", "base", "compatible", "student", "compatible"]
@@ -92,7 +92,7 @@ def test_markdown(tables: Tables) -> None:
 
 
 def test_a_board_runs_down_the_page(tables: Tables) -> None:
-    """However many places or methods there are, and however long what a cell waits for is."""
+    """However many places or methods there are, and however long the text on what a cell waits for."""
     (board,) = tables.boards
     waiting = Final(None, None, 0, 0, "waits for the StarCraft environments: StarCraft II and SMAC's maps")
     rows = tuple(replace(row, finals=(row.finals[0], waiting)) for row in board.rows)

@@ -132,7 +132,7 @@ def test_326_values_in_all() -> None:
 
 @pytest.mark.parametrize("suite", IDS)
 def test_numbers_spreads_and_dashes_are_what_the_text_says(suite: str) -> None:
-    """Read from the transcribed text in another way than the suite's own parser does."""
+    """Read from the transcribed text in another way than by the suite's own parser."""
     printed = by_id(load(suite))
     for cell in transcribed(suite):
         value = printed[IDS[suite](cell)]
@@ -145,7 +145,7 @@ def test_numbers_spreads_and_dashes_are_what_the_text_says(suite: str) -> None:
 
 
 def test_ptde_budgets_are_those_of_the_headers() -> None:
-    """Where a header has none: Table 3, Sec. 4.2; Table 6, the same runs as in Table 2."""
+    """Without a header's budget: Table 3, Sec. 4.2; Table 6, the same runs as in Table 2."""
     printed = by_id(load("ptde"))
     steps = {"5m_vs_6m": "2,000,000 steps", "6h_vs_8z": "5,000,000 steps"}
     for cell in transcribed("ptde"):

@@ -1,4 +1,4 @@
-"""How methods were tuned, as suite files say it."""
+"""The tuning of methods, as stated in suite files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_tuning_is_taken_over_and_said_where_it_is_of_one_side() -> None:
 
 
 def test_tuning_is_asked_of_each_method() -> None:
-    """All suites say it, if only that the paper does not."""
+    """All suites state it, even if only "not stated"."""
     for name in available():
         assert not [*unsaid_tuning(load(name))]
     (line,) = unsaid_tuning(parse(TINY.encode(), "tiny.toml"))

@@ -1,4 +1,4 @@
-"""What is read off the second of two phases: by literal curves, 6 points from 40 to 100 episodes."""
+"""Measures of the second of two phases, by literal curves: 6 points from 40 to 100 episodes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_what_is_told_at_the_turn() -> None:
 
 
 def test_a_spread_is_how_far_each_run_lies_from_the_median() -> None:
-    """Medians of the last three points are 2, 2, 2; the first three are out of the window."""
+    """Medians of the last three points are 2, 2, 2; the first three are outside the window."""
     own = [score([99, 99, 99, *[x] * 3]) for x in (1.0, 2.0, 6.0)]
     spread = Spread(id="s", says="s", kind="spread", series="evaluation", after="turn", window=(0.5, 1.0))
     assert numbers(spread, own).tolist() == [1, 0, 4]
@@ -81,7 +81,7 @@ def test_a_time_counts_from_the_turn_and_is_censored_at_what_is_left() -> None:
 
 
 def test_a_first_phase_is_held_against_rounds_and_recording() -> None:
-    """Rounds of 4 episodes; of a method that has but one phase none may be stated."""
+    """Rounds of 4 episodes; for a method with only one phase none may be stated."""
     suite = load("dvm")
 
     def problems(method: str, **changed: int) -> str:

@@ -1,4 +1,4 @@
-"""Verdicts on made-up results whose answer is known. The margin of the tiny suite's claim is .1 x (-4 + 9) = .5."""
+"""Verdicts on synthetic results whose answer is known. The margin of the tiny suite's claim is .1 x (-4 + 9) = .5."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_claim_that_was_not_run_stays_visible(tiny: Suite, tmp_path: Path) -> 
 
 
 def test_the_precedence_of_words_is_one_order(tiny: Suite, tmp_path: Path) -> None:
-    """Take away what stands first, and the next one is the word; the docs have the same order."""
+    """Without the first word, the next one applies; the docs have the same order."""
     (v,) = verdicts(tiny, tmp_path, levels(student=-7.0, base=-8.0))
     reduced = Note(id="budget", class_="reduced", says="a smaller budget")
     v = replace(v, deviations=(reduced,), placebo=Placebo("yes", None))
@@ -166,7 +166,7 @@ def test_a_substitute_never_counts_as_reproduced(tmp_path: Path) -> None:
 
 
 def test_a_student_carries_a_substitute_of_its_teachers_task(tmp_path: Path) -> None:
-    """The teacher plays "two" alone: what is substituted there counts in the task that it teaches."""
+    """The teacher plays only "two": a substitute there counts in the task that it teaches."""
     text = TINY.replace('class = "erratum"', 'class = "substitute"').replace('["student"]\nsays', '["two"]\nsays')
     (v,) = verdicts(parse(text.encode(), "tiny.toml"), tmp_path, levels(student=-7.0, base=-8.0))
     assert v.verdict == "not_comparable"
@@ -206,7 +206,7 @@ NOT_BETTER = '{ kind = "not_greater", greater = ["init:overall"], less = ["base:
     ("init", "code"), [(-9.0, "also_untrained"), (-8.0, "also_untrained"), (-7.0, "not_reproduced")]
 )
 def test_not_clearly_better(tmp_path: Path, init: float, code: str) -> None:
-    """What is not better by the margin is true of an untrained team, too."""
+    """"Not better by the margin" also holds for an untrained team."""
     (v,) = verdicts(with_test(NOT_BETTER), tmp_path, levels(init=init, base=-8.0))
     assert v.verdict == code
 
@@ -224,7 +224,7 @@ def rising(cell: Cell, seed: int) -> list[float] | None:
 
 
 def test_a_printed_ratio(tmp_path: Path) -> None:
-    """Level: mean(base) - .5 = -7.95... so the first average above it is half way up: points 6,6,7 and 3,3,4, that is
+    """Level: mean(base) - .5 = -7.95... so the first average above it is halfway up: points 6,6,7 and 3,3,4, that is
     episodes 14,14,16 and 8,8,10: ratio (26/3) / (44/3) = .591, sd on the log scale about .1.
     """
     (v,) = verdicts(with_test(RATIO), tmp_path, rising)
@@ -250,7 +250,7 @@ def test_a_threshold_that_nobody_reaches_is_undefined_not_a_tie(tmp_path: Path) 
 
 
 def test_paired_quantities_of_the_same_runs(tmp_path: Path) -> None:
-    """Early against late of one method: the seeds' own levels cancel, so that a small common rise is seen."""
+    """Early against late of one method: the seeds' own levels cancel, so a small common rise is detected."""
     text = TINY.replace('[[measure]]\nid = "reach"', LATE + '[[measure]]\nid = "reach"', 1)
     text = text.replace(
         'greater = ["student:overall"], less = ["base:overall"]', 'greater = ["base:late"], less = ["base:overall"]'
@@ -331,7 +331,7 @@ def test_sizes_of_networks(tmp_path: Path, width: int, verdict: str, apart: floa
 
 @pytest.mark.parametrize(("measure", "verdict"), [("size", "reproduced"), ("overall", "not_comparable")])
 def test_sizes_do_not_depend_on_who_else_plays(tmp_path: Path, measure: str, verdict: str) -> None:
-    """Nor on how long a run trains: a substitute in the scenario and half the budget forbid other verdicts."""
+    """Nor on a run's length: a substitute in the scenario and half the budget forbid other verdicts."""
     text = with_test_text(f'{{ kind = "equivalence", same = ["student:{measure}", "base:{measure}"] }}')
     text = text.replace('[[measure]]\nid = "reach"', SIZE + '[[measure]]\nid = "reach"', 1)
     text += '[[deviation]]\nid = "other"\nclass = "substitute"\napplies_to = ["three"]\nsays = "another opponent"\n'
@@ -342,7 +342,7 @@ def test_sizes_do_not_depend_on_who_else_plays(tmp_path: Path, measure: str, ver
 
 
 def test_every_claim_of_the_shipped_suite_can_be_judged(knowru: Suite, tmp_path: Path) -> None:
-    """Curves with everything that the measures read: no claim ends in an error, and none is left out."""
+    """Curves with everything that the measures read: no claim gives an error, and none is left out."""
     store, selection = Store(tmp_path), Selection(seeds=(0, 1, 2))
     plan = make_plan(knowru, selection)
     fill(store, plan, lambda cell, seed: [-30 + 0.02 * p + SPREAD[seed] * (p % 3) for p in range(250)])

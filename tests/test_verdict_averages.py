@@ -1,6 +1,6 @@
 """Printed values of single tasks and of averages, claims on averages, and tests against numbers of the text.
 
-Margins of .1 of the scale: two .2, three .5, odd .1; of the set of all three their mean, .2667. Seeds: sd .1.
+Margins of .1 of the scale: two .2, three .5, odd .1; for the set of all three their mean, .2667. Seeds: sd .1.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def test_each_scenario_is_judged_by_its_own_margin(tmp_path: Path) -> None:
 
 
 def test_an_average_is_judged_once_by_each_seeds_mean(tmp_path: Path) -> None:
-    """The seeds' spreads cancel between two and three, so that the mean of each seed is the same."""
+    """The seeds' spreads cancel between two and three, so the mean of each seed is the same."""
     suite = without_placebo(TABLE, AVERAGE)
     store, selection = Store(tmp_path), Selection(only=("joint",))
     opposite = {"two": (-0.3, 0.0, 0.3), "three": (0.3, 0.0, -0.3), "odd": (0.0, 0.0, 0.0)}
@@ -220,7 +220,7 @@ def test_numbers_of_the_text(tmp_path: Path, name: str) -> None:
 
 
 def test_a_bound_that_nothing_can_pass_is_none(tmp_path: Path) -> None:
-    """Times of 2, 2 and 10 of 16 episodes: their interval reaches below 0, which no time can."""
+    """Times of 2, 2 and 10 of 16 episodes: their interval reaches below 0, where no time can be."""
     test = '{ kind = "between", quantity = "student:reach", low = "0", high = "13" }'
     rising = LEVELS | {"student": dict[str, Level].fromkeys(LEVELS["student"], (0, 0, 4))}
     v = verdicts(without_placebo(claim(test, 'scenarios = ["three"]')), tmp_path, rising)["c"]
@@ -245,7 +245,7 @@ def test_differences_of_several_scenarios_have_their_own_numbers(tmp_path: Path)
 
 
 def test_means_over_sets(tmp_path: Path) -> None:
-    """The same runs score both sets, so that seeds pair: two and three are at -6.9, odd lower by .3, .28 and .32."""
+    """The same runs score both sets, so seeds pair: two and three are at -6.9, odd lower by .3, .28 and .32."""
     sets = '[[set]]\nid = "new"\nwhere = "x"\nsays = "x"\nscenarios = ["odd"]\n'
     sets += '[[set]]\nid = "old"\nwhere = "x"\nsays = "x"\nscenarios = ["two", "three"]\n'
     test = '{ kind = "mean_ordering", quantity = "student:final", greater = "old", less = "new" }'

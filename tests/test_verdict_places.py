@@ -80,7 +80,7 @@ def test_each_scenario_has_its_own_margin(tmp_path: Path) -> None:
 
 
 def test_a_missing_scenario_counts_as_not_shown(tmp_path: Path) -> None:
-    """Teachers are trained one by one: of two no run is there, and single against student is undecided there."""
+    """Teachers are trained one by one: two has no run, and single against student is undecided there."""
     test = '{ kind = "ordering", greater = ["student:final"], less = ["single:final"] }'
     levels = student(UP, UP, UP) | {"single": {"three": -8.0, "odd": -8.0}}
     v = verdicts(without_placebo(claim(test)), tmp_path, levels)["c"]
@@ -110,7 +110,7 @@ def test_failed_seeds_are_told_once(tmp_path: Path) -> None:
 
 
 def test_an_undefined_scenario_counts_as_not_shown(tmp_path: Path) -> None:
-    """The level is single's: on two and three the student alone reaches it, in time; on odd nobody does."""
+    """The level is single's: on two and three only the student reaches it in time; on odd no method does."""
     test = '{ kind = "ordering", greater = ["base:reach"], less = ["student:reach"] }'
     rising: dict[str, Level] = {"two": (0, 1, 2), "three": (1, 2, 0), "odd": (POINTS,)}
     levels = {"base": everywhere(-9.0), "student": rising, "single": {"two": -8.0, "three": -8.0, "odd": 0.0}}
@@ -127,7 +127,7 @@ def test_an_undefined_scenario_counts_as_not_shown(tmp_path: Path) -> None:
 
 
 def test_a_substitute_counts_where_it_is_read(tmp_path: Path) -> None:
-    """odd is a substitute: claims on it or with it are not comparable; two and three say that the team learned it."""
+    """odd is a substitute: claims on it or with it are not comparable; two and three note that the team learned it."""
     on = {id_: without_placebo(claim(BETTER, f'scenarios = ["{id_}"]'), SUBSTITUTE) for id_ in ("two", "odd")}
     two, odd = (verdicts(on[id_], tmp_path / id_, student(UP, UP, UP))["c"] for id_ in ("two", "odd"))
     assert (two.verdict, odd.verdict) == ("reproduced", "not_comparable")
@@ -170,7 +170,7 @@ def test_a_reduced_profile_forbids_everywhere(tmp_path: Path) -> None:
     ("named", "scenarios"), [("odd", ("odd",)), ("every", ("two", "three", "odd")), ("alone", None), ("student", None)]
 )
 def test_a_deviation_is_about_what_it_names(tmp_path: Path, named: str, scenarios: tuple[str, ...] | None) -> None:
-    """A scenario or a set: these alone. An experiment or a method, the teachers' too: all that the run did."""
+    """A scenario or a set: only these. An experiment or a method, the teachers' too: the whole run."""
     suite = without_placebo(SUBSTITUTE.replace('["odd"]', f'["{named}"]'))
     cell = evidence_of(suite, tmp_path, {}).cell(suite["experiment", "joint"], "student", "two")
     assert [n.scenarios for n in cell.notes if n.id == "another"] == [scenarios]
@@ -180,7 +180,7 @@ def test_a_deviation_is_about_what_it_names(tmp_path: Path, named: str, scenario
 
 
 def test_a_scenario_that_was_not_trained_has_all_deviations_of_the_training(tmp_path: Path) -> None:
-    """Scored on "unseen", all that the team knows comes from the tasks it was trained on."""
+    """Scored on "unseen", all the team's knowledge comes from the tasks it was trained on."""
     suite = without_placebo(SUBSTITUTE)
     cell = evidence_of(suite, tmp_path, {}).cell(suite["experiment", "joint"], "base", "two")
     seen = dict(cell.settings["scenarios"][0]) | {"trained": False}

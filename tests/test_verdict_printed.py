@@ -1,4 +1,4 @@
-"""Verdicts on printed values, and what stands after correction. Seeds score level - .1, level and level + .1."""
+"""Verdicts on printed values, and which of them survive correction. Seeds score level - .1, level and level + .1."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_families_are_corrected_and_counted(tmp_path: Path) -> None:
 
 
 def test_a_correction_takes_back_what_chance_would_give(tmp_path: Path) -> None:
-    """One of many just below 5%: it is reproduced alone, and does not stand among twenty."""
+    """One of many just below 5%: it is reproduced alone, and does not survive among twenty."""
     lucky = Verdict("a", "published", "", "", "", "", "", None, verdict="reproduced", p=0.04, p_against=0.96)
     others = [
         Verdict(str(i), "published", "", "", "", "", "", None, verdict="inconclusive", p=0.5, p_against=0.5)

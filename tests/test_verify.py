@@ -140,7 +140,7 @@ def test_verify_on_the_command_line(bench_here: Bench, plan: Plan, store: Store)
 
 
 def test_the_next_run_removes_leftovers(bench_here: Bench, plan: Plan, store: Store, tiny_file: Path) -> None:
-    """What a kill between a record and its checkpoint's end leaves, and a file that was half written."""
+    """The leftovers of a kill between a record and its checkpoint's removal, and a half-written file."""
     run = run_of(plan, "base on two")
     save_checkpoint(store, run, {}, {"done": 2, "replay_first": 0, "replay_stop": 2})
     (store.checkpoints / run).mkdir()

@@ -62,7 +62,7 @@ def test_a_window_that_no_point_can_lie_in_is_named(change: dict[str, str], hold
 
 
 def test_a_profile_may_own_up_to_a_window_without_a_point() -> None:
-    """But not to one that has some, nor to a measure that is not there."""
+    """But not to a window with points, nor to a measure that does not exist."""
     text = changed("window = [0.0, 1.0]", "window = [0.0, 0.2]")  # of 16 episodes 3.2, of half of them 1.6
     assert 'in profile "half"' in refused(text)
     assert 'in profile "full"' not in refused(text)
@@ -75,7 +75,7 @@ def test_a_profile_may_own_up_to_a_window_without_a_point() -> None:
 
 @pytest.mark.parametrize(("primary", "reading"), [("[0.0, 0.2]", "[0.0, 1.0]"), ("[0.0, 1.0]", "[0.0, 0.2]")])
 def test_a_profile_owns_up_to_what_is_too_short_under_any_reading(primary: str, reading: str) -> None:
-    """Whether a reading mends the window or empties it: what the profile owns up to is needed for one of the two."""
+    """Whether a reading mends the window or empties it: one of the two needs the profile's entry."""
     text = changed("window = [0.0, 1.0]", f"window = {primary}")
     text += '\n[[reading]]\nid = "r"\nsays = "x"\nkind = "analysis"\n'
     text += f"measures = {{ overall = {{ window = {reading} }} }}\n"
@@ -86,7 +86,7 @@ def test_a_profile_owns_up_to_what_is_too_short_under_any_reading(primary: str, 
 
 @pytest.mark.parametrize("moves", [True, False])
 def test_a_huge_budget_is_judged_at_once(moves: bool) -> None:
-    """Its points are not gone through: a fifth of 2^52 episodes, a point every 2^50 or every 2, updates every 2."""
+    """Its points are not enumerated: a fifth of 2^52 episodes, a point every 2^50 or every 2, updates every 2."""
     huge = f"profile.huge = {{ says = 'x', budget = {{ episodes = {2**52}, record_every = {2**50} }} }}\n"
     huge += f"profile.fine = {{ says = 'x', budget = {{ episodes = {2**52} }} }}\n[paper]"
     text = changed("[paper]", huge).replace("profile.half = ", "# ", 1).replace("[0.0, 1.0]", "[0.0, 0.2]", 1)

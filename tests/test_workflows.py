@@ -1,6 +1,6 @@
-"""The workflows are what GitHub allows (the schema that check-jsonschema brings along), and call what is here.
+"""The workflows fit GitHub's schema (from check-jsonschema), and call commands that exist.
 
-What they take from elsewhere is named by its content: actions by commit, tox by hash, npm by its lock file.
+Everything from elsewhere is named by its content: actions by commit, tox by hash, npm by its lock file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Workers that are forked from a process which has loaded torch: to load it takes longer than a small job.
+"""Workers that are forked from a process that has loaded torch, because loading it takes longer than a small job.
 
-For commands that run in the tests' own process and are not about processes. What a worker is told, and what it does and
-answers, is as ever. But it is not started by `bench.processes.launch`, and it does not notice that its parent is gone.
+For commands that run in the tests' own process and are not about processes. A worker's orders, its work and its
+answers are as usual. But `bench.processes.launch` does not start it, and it does not notice that its parent is gone.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WORKER = command("bench.executors.worker")
 
 
 class Mother:
-    """A context: the process that forks is started when the first worker is asked for, and ended here."""
+    """A context: the process that forks is started with the first worker, and ended here."""
 
     def __init__(self) -> None:
         self._one_at_a_time = threading.Lock()  # a command may start workers from several threads
@@ -49,7 +49,7 @@ class Mother:
         return process, ours
 
     def start(self, arguments: list[str], *, env: Mapping[str, str], stderr: IO[str], **_: Any) -> Forked:
-        """As `subprocess.Popen` starts a worker for `executors.local`."""
+        """Like `subprocess.Popen`, starts a worker for `executors.local`."""
         assert arguments == WORKER
         with self._one_at_a_time:
             return self._start(env, stderr)
@@ -105,7 +105,7 @@ def main() -> None:
 
 
 def _watch(work: Any, order: dict[str, Any], descriptors: list[int]) -> NoReturn:
-    """Fork the worker; tell its id, and how it ended."""
+    """Forks the worker; reports its id, and how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     *streams, end = descriptors
     if (pid := os.fork()) == 0:

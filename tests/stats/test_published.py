@@ -141,7 +141,7 @@ def test_no_number_of_our_seeds_makes_up_for_the_papers():
 
 
 def test_more_than_a_thousand_is_not_the_papers_fault():
-    """A paper of 100,000 seeds, and ours spread too widely."""
+    """A paper of 100,000 seeds, and our own with too wide a spread."""
     found = same_value([0.0, 1.0, 0.5], Published(0.5, seeds=100_000), 0.03).decision
     assert found.reason.endswith("seeds to decide: more than 1000")
 
@@ -173,7 +173,7 @@ def test_the_number_named_is_the_first_with_enough_power(ours: list[float], prin
 
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_too_few_seeds_decide_nothing(seeds: int):
-    """Ours, whatever the paper's; the paper's, where its spread is used."""
+    """Too few of ours, whatever the paper's number; too few of the paper's, where its spread is used."""
     for printed in (Published(0.8, 0.1, 5), Published(0.8, seeds=5), Published(0.8)):
         for ask in (same_value, reaches):
             found = ask(OURS[:seeds], printed, 0.1)
@@ -187,7 +187,7 @@ def test_too_few_seeds_decide_nothing(seeds: int):
 
 
 def test_equal_scores_decide_nothing():
-    """Ours alone: nothing by themselves; beside a printed spread they count as they are."""
+    """Ours alone decide nothing; beside a printed spread they count."""
     constant = [0.8] * 4
     for printed in (0.75, 0.7, 0.1):
         found = same_value(constant, Published(printed, seeds=5), 0.1)

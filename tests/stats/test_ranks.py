@@ -1,4 +1,4 @@
-"""Rank intervals: literal answers, and what they must do where the truth is known."""
+"""Rank intervals: literal answers, and coverage of a known truth."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Success rates: what episodes and unseen seeds leave open."""
+"""Success rates: the uncertainty from episodes and unseen seeds."""
 
 import math
 
@@ -32,7 +32,7 @@ def test_bounds_are_wilsons_within_what_unseen_seeds_leave():
 
 
 def test_three_wins_of_96_against_none_show_nothing():
-    """Three seeds of 1/32 against three of 0/32: the seeds are equal on either side, which is no p of 0."""
+    """Three seeds of 1/32 against three of 0/32: equal seeds on each side do not give p = 0."""
     decision = ordering([1 / 32] * 3, [0.0] * 3, False, 0.1, episodes=32)
     assert decision.outcome == "undecided"
     assert decision.p is not None
@@ -40,7 +40,7 @@ def test_three_wins_of_96_against_none_show_nothing():
 
 
 def test_many_seeds_that_are_plainly_apart_decide():
-    """20 seeds that all win against 20 that all lose; 3 of each do not, for most seeds were not seen."""
+    """20 seeds that all win against 20 that all lose decide; 3 of each do not, because most seeds were not seen."""
     for paired in (False, True):
         assert ordering([1.0] * 20, [0.0] * 20, paired, 0, episodes=32).outcome == "yes"
         assert ordering([0.0] * 20, [1.0] * 20, paired, 0, episodes=32).outcome == "no"
@@ -57,7 +57,7 @@ def test_p_values_are_the_errors_at_which_the_bounds_decide():
 
 @pytest.mark.parametrize("seeds", [[0.9, 1.0, 0.95], [30 / 32, 31 / 32, 30 / 32, 31 / 32]])
 def test_episodes_widen_and_never_narrow(seeds: list[float]):
-    """Few episodes widen the interval, many leave the seeds' own."""
+    """Few episodes widen the interval, many leave the seeds' interval unchanged."""
     plain = between(seeds, 0.5, math.inf)
     few, many = between(seeds, 0.5, math.inf, episodes=4), between(seeds, 0.5, math.inf, episodes=10**6)
     assert (many.low, many.high) == (plain.low, plain.high)
@@ -67,7 +67,7 @@ def test_episodes_widen_and_never_narrow(seeds: list[float]):
 
 
 def test_equal_rates_have_an_interval_of_a_width():
-    """So has a printed value's comparison, whose own seeds count, too."""
+    """The comparison with a printed value has one too; the paper's seeds count."""
     ours = mean_estimate([1.0] * 5, episodes=32)
     shown = mean_interval(ours)
     assert shown.low is not None
@@ -79,7 +79,8 @@ def test_equal_rates_have_an_interval_of_a_width():
 
 
 def test_equal_rates_are_rarely_wrong():
-    """Seeds that win always, but for one in ten that never does, against a bound at their mean of .9, 2,000 times."""
+    """Seeds that always win, except for one in ten that never does, against a bound at their mean of .9, 2,000 times.
+    """
     rng = np.random.default_rng(17)
     wins = 1.0 * (rng.random((2000, 5)) > 0.1)
     outcomes = [between(row, 0.9, math.inf, episodes=32).outcome for row in wins]

@@ -1,4 +1,4 @@
-"""Retention ratios against `ratio_interval`, Fieller's by test inversion, hand-worked numbers, and every odd teacher.
+"""Retention ratios against `ratio_interval`, Fieller's by test inversion, hand-worked numbers, and unusual teachers.
 
 Axes: S seed.
 """
@@ -155,7 +155,7 @@ def test_students_at_or_below_the_floor():
 
 
 def test_few_seeds_and_constant_scores():
-    """No interval below 3 on any side, the floor's included; zero width where nothing varies."""
+    """No interval below 3 seeds on any side, the floor's included; zero width where nothing varies."""
     for student, teacher, floor in (([0.7, 0.7], TEACHER, 0.0), (STUDENT, [0.9], 0.0), (STUDENT, TEACHER, [0.1, 0.2])):
         found = retention_interval(student, teacher, floor)
         assert (found.low, found.high, found.reason) == (None, None, "n < 3: no interval at all")

@@ -60,7 +60,7 @@ def test_a_difference_is_an_equivalence_that_moved():
 
 
 def test_a_change_above_zero():
-    """From 1.2 to 1.5 is a quarter more; the interval is the ratio's, one less."""
+    """From 1.2 to 1.5 is a quarter more; the interval is the ratio's minus one."""
     end = [1.4, 1.5, 1.6]
     found, below = change(A, end, 0.25, 0.4), ratio(end, A, 1.25, 0.4)
     assert (found.outcome, found.estimate) == (below.outcome, pytest.approx(0.25))
@@ -83,7 +83,7 @@ def test_a_change_below_zero_is_a_share_of_the_size():
 
 
 def test_a_change_through_zero():
-    """From -1 to 1.2 is 2.2 up: shown to be no .5, where the start is clear of 0; else there is no share of it."""
+    """From -1 to 1.2 is 2.2 up: shown not to be .5, where the start is clear of 0; else there is no share of it."""
     found = change([-1.0, -1.1, -0.9], A, 0.5, 0.1)
     assert (found.outcome, found.estimate) == ("no", pytest.approx(2.2))
     assert found.low is not None
@@ -96,7 +96,7 @@ def test_a_change_through_zero():
 
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 def test_errors_on_the_edge(seeds: int):
-    """Normal seeds whose mean lies on a bound, 2,000 times: neither answer in more than 5%, four errors aside."""
+    """Normal seeds whose mean lies on a bound, 2,000 times: neither answer in more than 5%, apart from four errors."""
     rng = np.random.default_rng(seeds)
     room = 4 * math.sqrt(0.05 * 0.95 / 2000)
     outcomes = [between(rng.normal(0.1, 0.1, seeds), -0.1, 0.1).outcome for _ in range(2000)]

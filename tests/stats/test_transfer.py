@@ -101,7 +101,7 @@ def test_time_to_threshold_at_the_budget():
 @given(st.lists(st.lists(st.integers(0, 3), min_size=6, max_size=6), min_size=1, max_size=5), st.integers(1, 7))
 @quick
 def test_time_to_threshold_agrees_with_a_plain_loop(y: list[list[int]], hold: int):
-    """And is never earlier for a higher threshold or a longer hold."""
+    """It is never earlier for a higher threshold or a longer hold."""
     x = [1, 2, 3, 5, 8, 13]
 
     def plain(row: list[int], threshold: int) -> tuple[float, bool]:
@@ -160,7 +160,7 @@ def test_time_ratio_by_hand():
 
 
 def test_time_ratio_where_little_is_known():
-    """Nobody reached: no ratio. Too few seeds: none. Everybody there at 0: no ratio. One side reached: fine."""
+    """No seed reached: no ratio. Too few seeds: none. Every seed there at 0: no ratio. One side reached: fine."""
     never, soon = times([40, 40, 40], [False] * 3), times([10, 20, 30], [True] * 3)
     nothing = time_ratio(never, never, 40)
     assert math.isnan(nothing.estimate)
@@ -214,7 +214,7 @@ def test_area_is_the_mean_height():
 
 
 def test_area_ratio_above_the_floor():
-    """Student -20, -19, -21 and baseline -30, -29, -31 above -40: 20 / 10 = 2; without the floor -20 / -30 = .67."""
+    """Student -20, -19, -21 and baseline -30, -29, -31 above -40: 20 / 10 = 2. Without the floor: -20 / -30 = .67."""
     interval = area_ratio([-20, -19, -21], [-30, -29, -31], floor=-40)
     plain = ratio_interval([20, 21, 19], [10, 11, 9])
     assert interval.estimate == pytest.approx(2, rel=1e-12)
@@ -269,7 +269,7 @@ def test_fluctuation_is_unbiased_on_short_curves():
 @given(st.integers(-9, 9), st.integers(-9, 9))
 @quick
 def test_shifts_and_trends(shift: int, slope: int):
-    """A shift moves means by itself and leaves fluctuation alone, and so does a straight trend."""
+    """A shift moves means by its size and does not change fluctuation; neither does a straight trend."""
     y = np.array(Y, dtype=float)
     assert area(X, y + shift) == pytest.approx(area(X, y) + shift)
     assert window_mean(X, y + shift, 0, 20) == pytest.approx(window_mean(X, y, 0, 20) + shift)
@@ -292,7 +292,7 @@ def test_bad_curves_are_refused():
 
 
 def test_bad_times_are_refused_and_good_ones_frozen():
-    """Shapes, types, negative times; a Times does not change with the array that it was made of."""
+    """Shapes, types, negative times; a Times does not change with the array that it was made from."""
     for values, reached in (([1.0, 2.0], [True]), ([1.0], [1]), ([-1.0], [True]), ([math.nan], [True])):
         with pytest.raises(StatisticsError):
             Times(np.array(values), np.array(reached))

@@ -1,4 +1,4 @@
-"""The typical seed: pairs by the sign test, independent sides by no more than their pairs could show."""
+"""The typical seed: pairs by the sign test, independent sides show no more than their pairs could."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_a_tag_where_mean_and_typical_seed_disagree():
 
 
 def test_pairs_are_the_seeds_on_both_sides():
-    """Others do not count; without a shared seed the sides are independent."""
+    """Other seeds do not count; without a shared seed the sides are independent."""
     found = matched({3: 1.0, 0: 2.0, 7: 3.0}, {7: 5.0, 3: 4.0, 9: 6.0})
     assert (found.a.tolist(), found.b.tolist(), found.paired) == ([1.0, 3.0], [4.0, 5.0], True)
     apart = matched({1: 1.0, 0: 2.0}, {5: 5.0})

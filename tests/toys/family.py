@@ -1,4 +1,4 @@
-"""A toy family, once batched and once as `One`: episodes that end early and differ in length. Not in the product.
+"""A toy family, once batched and once as `One`: episodes that end early and differ in length. For tests only.
 
 Axes: S seed, E environment copy, N agent, O observation entry, A action entry.
 

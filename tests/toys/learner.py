@@ -1,4 +1,4 @@
-"""A learner that plays steps, in tests alone: linear Q-learning of each seed and agent, an update after every round.
+"""A learner that plays steps, for tests only: linear Q-learning of each seed and agent, an update after every round.
 
 Axes: S seed, E environment copy, T step, N agent, O observation entry, A action.
 """
@@ -41,7 +41,7 @@ class ToyQSettings(Hyperparameters):
 
 
 class ToyQ:
-    """A `Learner`. Its memory of the rounds is a sum, so that a lost, doubled or shifted step changes its numbers."""
+    """A `Learner`. Its memory of the rounds is a sum, so a lost, doubled or shifted step changes its numbers."""
 
     replays: Sequence[Replay] = ()
 
@@ -113,7 +113,7 @@ class ToyDriftSettings(Hyperparameters):
 
 
 class ToyDrift:
-    """A `Learner` of continuous actions, by whole episodes or by steps: what was rewarded draws the weights on."""
+    """A `Learner` of continuous actions, by whole episodes or by steps: rewarded actions attract the weights."""
 
     replays: Sequence[Replay] = ()
 
@@ -183,7 +183,7 @@ class ToyLog:
 
 
 class ToyPhased(ToyQ):
-    """`Phased`: between its phases the weights are pushed, by a draw; in every round by all that was ever rewarded."""
+    """`Phased`: between its phases a draw pushes the weights; in every round the sum of all rewards does."""
 
     def __init__(self, tasks: Sequence[Task], hyperparameters: ToyPhasedSettings, *others: Any):
         super().__init__(tasks, hyperparameters, *others)
@@ -225,7 +225,7 @@ class ToyReaderSettings(Hyperparameters):
 
 
 class ToyReader:
-    """A `Learner` that plays nothing, as one that learns from a data set: a random walk of its weights."""
+    """A `Learner` that plays nothing, like one that learns from a data set: a random walk of its weights."""
 
     replays: Sequence[Replay] = ()
     copies, steps = 0, None

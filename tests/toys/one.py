@@ -1,4 +1,4 @@
-"""The toy family's `One`, torch-free as the process of an environment, and what may go wrong in such a process."""
+"""The toy family's `One`, torch-free like an environment's process, and the troubles of such a process."""
 
 from __future__ import annotations
 

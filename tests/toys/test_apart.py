@@ -32,7 +32,7 @@ SMALL = EnvironmentLimits(start_s=60.0, call_s=30.0, memory_bytes=2**30)
 
 @pytest.fixture(autouse=True)
 def found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The other process finds the toys, which are no part of the product."""
+    """Lets the other process find the toys, which are not part of the product."""
     monkeypatch.setattr(bench.envs.registry, "FAMILIES", families())
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.chdir(tmp_path)
@@ -87,7 +87,7 @@ def test_a_target_that_is_not_there_is_said() -> None:
 
 
 def test_it_leaves_no_orphan(tmp_path: Path) -> None:
-    """Killed with -9, the harness takes the environment, what it has started and its folder along."""
+    """When the harness is killed with -9, the environment, its processes and its folder go too."""
     code = (
         "from tests.toys.test_apart import *; import time; e = apart('starts_another'); e.reset(0); "
         "print(e._elsewhere.process.pid, e._elsewhere.scratch, flush=True); time.sleep(100)"
@@ -131,7 +131,7 @@ sys.exit(worker.main())
 
 
 def test_environments_write_into_a_worker_s_scratch_folder(tmp_path: Path) -> None:
-    """Also those in the worker's own process: some packages write where they stand."""
+    """Also those in the worker's own process: some packages write to the current folder."""
     own, store, scratch = cell("toy_drift"), Store(tmp_path / "results"), tmp_path / "scratch"
     store.open_for_writing()
     scratch.mkdir()
@@ -163,7 +163,7 @@ def _alive(pid: str) -> bool:
 def test_a_run_whose_environment_fails_ends_with_the_reason_and_the_others_go_on(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Seed 1's fails at its 40th episode; seeds 0 and 2 end with the numbers that they have alone."""
+    """Seed 1's environment fails at its 40th episode; seeds 0 and 2 end with the numbers that they have alone."""
     monkeypatch.setattr("tests.toys.family.one_by_one", one_that_fails_in_lane_1)
     together = trained(tmp_path / "together", cell("mappo"), (0, 1, 2))
     assert (together[1].status, together[1].numbers.scores[0].final) == ("failed", None)
@@ -175,7 +175,7 @@ def test_a_run_whose_environment_fails_ends_with_the_reason_and_the_others_go_on
 
 
 class FailsInLane1(Several):
-    """Once lane 1 has started its 40th episode, where there are three lanes."""
+    """Fails once lane 1 has started its 40th episode, if there are three lanes."""
 
     started = 0
 

@@ -35,7 +35,7 @@ def toys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def episode(seed: int, number: int) -> int:
-    """What the environment is started from at a run's training episode of this number, from 1 on."""
+    """The environment's seed at a run's training episode of this number, from 1 on."""
     stream = Streams(seed)["environment"]
     return [int(torch.randint(2**31 - 1, (), generator=stream)) for _ in range(number)][-1]
 
@@ -65,7 +65,7 @@ class Bad(ToyOne):
 
 
 class Drift(ToyDrift):
-    """From its fourth round on, seed 1's weights are NaN, or another thing happens to it."""
+    """From its fourth round on, seed 1's weights are NaN, or another fault occurs."""
 
     how, rounds = "", 0
 
@@ -116,7 +116,7 @@ def test_one_lane_ends_and_the_others_go_on(
 
 @pytest.mark.parametrize("method", ["toy_drift", "toy_drift_by_steps"])
 def test_an_end_before_the_limit_is_declared(method: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Else what follows it would count as played: rewards of 0 in scores and batches."""
+    """Otherwise the steps after it would count as played: rewards of 0 in scores and batches."""
     monkeypatch.setattr(ToyParams, "ends_early", property(lambda self: False))
     record = trained(tmp_path, cell(method, agents=1), (0,))[0]
     assert record.reason == (
@@ -145,7 +145,7 @@ def test_an_end_at_the_limit_is_not_early(method: str, monkeypatch: pytest.Monke
 def test_an_environment_that_cannot_be_closed_costs_no_run(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Games whose process has crashed often raise there. The others are closed all the same."""
+    """Games whose process has crashed often raise there. The other environments are still closed."""
     closed: list[ToyOne] = []
 
     def close(self: ToyOne) -> None:
@@ -162,7 +162,7 @@ def test_an_environment_that_cannot_be_closed_costs_no_run(
 
 
 def test_a_method_s_other_errors_end_the_job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """They are a fault of its code: nothing is settled."""
+    """They are faults of its code: nothing is settled."""
 
     def broken(*_: Any) -> Any:
         raise ValueError("no such thing")
@@ -244,7 +244,7 @@ def test_a_first_observation_that_is_not_finite_is_noticed(monkeypatch: pytest.M
 
 @pytest.mark.parametrize(("family", "params"), [("toy_one", {"name": "toy"}), ("particle", SPEAKER)])
 def test_an_action_of_nan_is_a_divergence_not_a_wrong_choice(family: str, params: dict[str, Any]) -> None:
-    """Also where it stands among actions that an agent does not have."""
+    """Also if it is among actions that an agent does not have."""
     environment = make(family, params)
     environment.reset([torch.Generator() for _ in range(2)], 1)
     actions = torch.eye(environment.action_size)[0].repeat(2, 1, environment.agents, 1)

@@ -91,7 +91,7 @@ def test_the_guide_s_environment_plays(corridor: None) -> None:
 
 
 def test_the_guide_s_environment_is_made_apart(corridor: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the other process makes it: of the place that is named, and the parameters' table."""
+    """As in the other process: from the named place and the parameters' table."""
     made: list[One] = []
 
     def apart(target: str, params: Params) -> One:

@@ -26,7 +26,7 @@ from tests.toys.test_training import cell, trained
 
 @pytest.fixture
 def guide(monkeypatch: pytest.MonkeyPatch) -> str:
-    """Its two modules are there, and its algorithm is one of ours; the suite file's entry."""
+    """Installs its two modules and its algorithm; returns the suite file's entry."""
     text = (ROOT / "docs" / "new-method.md").read_text()
     places = re.findall(r"^## \d\. `(\S+)\.py`", text, re.MULTILINE)
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)

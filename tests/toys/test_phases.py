@@ -43,7 +43,7 @@ def toys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def rounds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The seeds of each round that is learnt from."""
+    """The seeds of each round that is learned from."""
     seen: list[int] = []
     honest = ToyPhased.learn
 
@@ -103,7 +103,7 @@ def test_a_kept_state_that_was_damaged_is_made_again(tmp_path: Path, rounds: lis
 
 
 def test_a_kept_state_that_cannot_be_taken_up_is_made_again(tmp_path: Path, rounds: list[int]) -> None:
-    """Also one of a method without a replay: else each run after it would try it in vain."""
+    """Also for a method without a replay: otherwise each later run would try it in vain."""
     own, store = cell("some"), Store(tmp_path)
     trained(tmp_path, cell("none"), (0,))
     name = name_of(own, Run(id="", cell=own.key, seed=0))
@@ -117,7 +117,7 @@ def test_a_kept_state_that_cannot_be_taken_up_is_made_again(tmp_path: Path, roun
 
 
 def test_a_kept_state_is_told_from_a_run_s_own(tmp_path: Path) -> None:
-    """The log of what was kept is told from the run's own; what cannot be taken up is removed there."""
+    """The kept state's log is distinguished from the run's own; a state that cannot be loaded is removed there."""
     store = Store(tmp_path)
     store.open_for_writing()
     own = cell("some")
@@ -138,7 +138,7 @@ def test_a_kept_state_is_told_from_a_run_s_own(tmp_path: Path) -> None:
 
 
 def test_parts_that_another_worker_is_writing_stay(tmp_path: Path) -> None:
-    """The state comes last: without it there is none, and nothing is removed."""
+    """The state is written last: without it no kept state exists, and nothing is removed."""
     store, own = Store(tmp_path), cell("some")
     run = Run(id=run_id(own.key, 0, ()), cell=own.key, seed=0)
     folder, name = cache(store), name_of(own, run)
@@ -156,14 +156,14 @@ def job_of(method: str, *seeds: int) -> Job:
 
 
 def events_of(store: Store, job: Job, stop: Callable[[], bool] = lambda: False) -> list[str]:
-    """What a job reports, but for its progress."""
+    """A job's reports, except its progress."""
     heard: list[Event] = []
     run_job(job, store, stop, heard.append)
     return [event["event"] for event in heard if event["event"] != "progress"]
 
 
 def test_two_workers_train_one_phase_once(tmp_path: Path, rounds: list[int]) -> None:
-    """While one is on the way, the other's run is busy and free for others; from the turn on both train."""
+    """While one trains it, the other's run is busy and its worker free for other runs; from the turn on both train."""
     store = Store(tmp_path / "shared")
     store.open_for_writing()
     asked: list[list[str]] = []
@@ -196,7 +196,7 @@ def test_a_seed_whose_phase_another_trains_holds_up_no_other(tmp_path: Path, rou
 
 
 def test_the_next_one_takes_a_phase_whose_worker_ended(tmp_path: Path, rounds: list[int]) -> None:
-    """Stopped inside its first phase, it holds nothing; what it comes to later is the same."""
+    """Stopped inside its first phase, it holds nothing; its later numbers are the same."""
     store = Store(tmp_path / "shared")
     store.open_for_writing()
     with pytest.raises(Stopped):
@@ -221,7 +221,9 @@ def test_a_run_beyond_its_first_phase_waits_for_none(tmp_path: Path, rounds: lis
 
 
 def test_the_dispatcher_starts_no_worker_for_a_phase_under_way(tmp_path: Path) -> None:
-    """Of two methods that share it the second starts when the first has turned; of another's phase, when it is free."""
+    """The second of two methods that share it starts when the first has turned; with another command's phase, when it
+    is free.
+    """
     store, jobs = Store(tmp_path), [job_of("none", 0, 1), job_of("some", 0, 1)]
     store.open_for_writing()
     cells = tuple(job.cell for job in jobs)
@@ -259,7 +261,7 @@ def test_the_dispatcher_starts_no_worker_for_a_phase_under_way(tmp_path: Path) -
 
 
 def test_states_that_another_command_is_on_the_way_to_stay(tmp_path: Path) -> None:
-    """One that is through with its plan removes those that nobody makes now."""
+    """A command that has finished its plan removes those that no other command needs."""
     store, folder = Store(tmp_path), cache(Store(tmp_path))
     store.open_for_writing()
     folder.checkpoints.mkdir(parents=True)
@@ -276,7 +278,7 @@ def test_states_that_another_command_is_on_the_way_to_stay(tmp_path: Path) -> No
 
 
 def test_a_run_that_began_in_a_kept_state_is_stopped_and_goes_on(tmp_path: Path, rounds: list[int]) -> None:
-    """It has 20 rounds' replay from there, and saves them as its own: nothing is dropped and done again."""
+    """It has the replay of 20 rounds from there, and saves it as its own: nothing is dropped and done again."""
     trained(tmp_path / "shared", cell("none"), (0,))
     stopped = trained(tmp_path / "shared", cell("some"), (0,), stops=(3, 5))
     assert len(rounds) == 60 + 40

@@ -37,12 +37,12 @@ def streams(seeds: Sequence[int]) -> list[torch.Generator]:
 
 
 def always(action: int, actions: int) -> Any:
-    """A policy of one action for everybody."""
+    """A policy with one action for all agents."""
     return lambda seen: torch.eye(actions)[action].expand(*seen.obs.shape[:3], -1)
 
 
 def varying(actions: int) -> Any:
-    """A policy of what it sees: the step's number, modulo the actions of the first agent."""
+    """A policy of the observation: the step's number, modulo the actions of the first agent."""
 
     def act(seen: Seen) -> Tensor:
         return torch.nn.functional.one_hot((seen.obs[..., 1] % 3).long(), actions).double()
@@ -51,7 +51,7 @@ def varying(actions: int) -> Any:
 
 
 def played(family: str, seeds: Sequence[int], copies: int = 4, agents: int = 2, **params: Any) -> tuple[Played, Tensor]:
-    """What two agents come to, and the goals [S, E] of their episodes."""
+    """The results of two agents, and the goals [S, E] of their episodes."""
     environment, own = toy(family, agents=agents, **params)
     found = play(environment, streams(seeds), copies, LIMIT, varying(own.action_size), ends_early=True)
     return found, found.rollout.obs[:, :, 0, 0, 0].long()
@@ -103,7 +103,7 @@ def test_a_seed_plays_the_same_alone_and_in_company(family: str) -> None:
 
 @pytest.mark.parametrize("family", KINDS)
 def test_copies_start_again_one_by_one(family: str) -> None:
-    """Those that are over get the next episodes of their seed; the others go on as they were."""
+    """Finished copies get the next episodes of their seed; the others go on unchanged."""
     environment, _ = toy(family)
     environment.reset(streams((0, 1)), 3)
     environment.step(always(0, 3)(Seen(torch.zeros(2, 3, 1, 2), torch.ones(2, 3, 1, 3), torch.ones(2, 3))))
@@ -141,7 +141,7 @@ def test_an_action_that_is_none_is_refused(kind: str, action: list[float], said:
 
 
 def test_a_copy_that_is_over_rests() -> None:
-    """Its environment is not stepped: packages refuse that, or start another episode."""
+    """Its environment is not stepped, because packages refuse that or start another episode."""
     environment, params = toy("toy_one", longest=1)
     environment.reset(streams((0,)), 1)
     act = torch.eye(params.action_size)[2].view(1, 1, 1, -1)

@@ -89,13 +89,13 @@ def cell(
 
 
 def _budget(changed: Mapping[str, int]) -> dict[str, int]:
-    """In the unit of what is changed, else in episodes."""
+    """In the unit of the changed keys, else in episodes."""
     other = {"steps", "updates"} & {*changed}
     return {key: value for key, value in BUDGET.items() if key != "episodes" or not other} | dict(changed)
 
 
 def trained(folder: Path, own: Cell, *companies: Sequence[int], stops: Sequence[int] = ()) -> dict[int, Record]:
-    """Records by seed; each company trains together. stops: after how many rounds more it is stopped each time."""
+    """Records by seed; each company trains together. stops: the numbers of further rounds after which it is stopped."""
     store = Store(folder)
     store.open_for_writing()
     for seeds in companies:
@@ -129,7 +129,7 @@ def test_one_by_one_trains_as_batched(tmp_path: Path) -> None:
 
 
 def test_an_outcome_is_a_metric(tmp_path: Path) -> None:
-    """Whatever is played, an episode is won where its goal is odd and within the limit."""
+    """Whatever the actions, an episode is won if its goal is odd and within the limit."""
     record = trained(tmp_path, cell("qmix", metric="won"), (1,))[1]
     (scores,) = record.numbers.scores
     stream = generator(1, "final evaluation")
@@ -176,7 +176,7 @@ def test_evaluations_do_not_disturb_what_is_under_way(tmp_path: Path) -> None:
 
 
 def test_evaluations_are_played_in_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Of at most so many episodes of a seed side by side, on the same episodes. No copy is made twice."""
+    """At most this many episodes of a seed side by side, on the same episodes. No copy is made twice."""
     made: list[ToyOne] = []
     honest = ToyOne.__init__
     monkeypatch.setattr(ToyOne, "__init__", lambda self, params: made.append(self) or honest(self, params))
@@ -197,7 +197,7 @@ def test_rounds_that_do_not_fit_the_budget_are_refused(monkeypatch: pytest.Monke
 
 
 def test_an_environment_that_does_not_repeat_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What is played again after a stop must show what was seen before it."""
+    """The replayed steps after a stop must give the same observations as before it."""
     own, store = cell("toy_q"), Store(tmp_path)
     store.open_for_writing()
     runs = (Run(id=run_id(own.key, 0, ()), cell=own.key, seed=0),)
@@ -219,7 +219,7 @@ def test_an_environment_that_does_not_repeat_is_noticed(monkeypatch: pytest.Monk
 
 
 def test_steps_are_the_same_budget_in_another_unit(tmp_path: Path) -> None:
-    """Of a learner that plays steps: 120, as 24 episodes of at most 5 have; only the points' places differ."""
+    """For a learner that plays steps: 120, like 24 episodes of at most 5; only the points' places differ."""
     ours, theirs = (
         trained(tmp_path / name, cell("toy_q", budget=budget), (0,))[0].numbers.scores[0]
         for name, budget in (("steps", {"steps": 120, "record_every": 20, "evaluate_every": 60}), ("episodes", {}))
@@ -233,7 +233,7 @@ def test_steps_are_the_same_budget_in_another_unit(tmp_path: Path) -> None:
 
 
 def test_whole_episodes_end_with_the_one_that_spends_the_steps(tmp_path: Path) -> None:
-    """QMIX by steps, two copies in a round: as many rounds as are needed, a point in that in which it falls due."""
+    """QMIX by steps, two copies in a round: as many rounds as needed, each point in the round in which it falls due."""
     own = cell("qmix", budget=IN_STEPS)
     curves = trained(tmp_path, own, (0,))[0].numbers.scores[0].curves
     stream, ends = Streams(0)["environment"], [0]
@@ -248,7 +248,7 @@ def test_whole_episodes_end_with_the_one_that_spends_the_steps(tmp_path: Path) -
 
 
 def test_updates_are_counted_by_the_learner(tmp_path: Path) -> None:
-    """Two in a round; nothing is played but evaluations."""
+    """Two in a round; only evaluations are played."""
     record = trained(tmp_path, cell("toy_reader", budget=IN_UPDATES), (0,))[0]
     curves = record.numbers.scores[0].curves
     assert {name: curve.at("updates") for name, curve in curves.items()} == {
