@@ -29,6 +29,6 @@ def audit(suite: Suite) -> list[Finding]:
 
 
 def _conflict(suite: Suite, found: Conflict) -> Finding:
-    """Where the authors' code does otherwise than the paper says; the place in the code stands as its cell."""
+    """A conflict: the authors' code does otherwise than the paper says. The place in the code stands as a cell."""
     cells = (found.code, *found.keys)
     return Finding(suite.id, found.where, found.id, found.says, None, None, "conflict", None, cells)

@@ -39,7 +39,7 @@ from bench.suite import (
 
 @dataclass(frozen=True)
 class Case:
-    """One scenario, in one group of a table, and how the claim does there. line: the numbers that say so."""
+    """One scenario, in one group of a table, and how the claim fares there. line: the numbers that show it."""
 
     holds: Holds
     line: str
@@ -86,7 +86,7 @@ def _finding(suite: Suite, claim: Claim, experiment: Experiment) -> Finding:
 
 
 def _summed(empty: Finding, claim: Claim, cases: Sequence[Case]) -> Finding:
-    """How many cases must hold, how many do."""
+    """The finding from all cases: how many must hold, and how many do."""
     count = {holds: sum(c.holds == holds for c in cases) for holds in ("yes", "tie", "undefined", "not_checkable")}
     needed = {"all": len(cases), "most": len(cases) // 2 + 1}.get(str(claim.over), claim.over)
     holds: Holds = "no"
@@ -128,13 +128,13 @@ def _printed(claim: Claim) -> str | None:
 
 
 def _margin(margin: Margin | None) -> str:
-    """A margin in words: it is ours, never the paper's."""
+    """A margin in words. It is ours, never the paper's."""
     sizes = margin.model_dump(exclude_unset=True).items() if margin else ()
     return ", ".join(f"{scale.replace('_', ' ')} margin {size:g}, ours" for scale, size in sizes)
 
 
 def _unprinted(suite: Suite, claim: Claim, experiment: Experiment) -> str:
-    """Why print cannot tell; nothing where it can."""
+    """Why print cannot tell; "" if it can."""
     if isinstance(claim.test, Untestable):
         return claim.test.because
     for quantity in quantities(claim.test):
@@ -144,12 +144,12 @@ def _unprinted(suite: Suite, claim: Claim, experiment: Experiment) -> str:
     margin, scope = claim.margin, suite.scope(claim, experiment)
     scaled = margin and margin.share_of_scale and all(suite.scale(scenario) for scenario in scope)
     if by_margin(claim.test) and margin and not (margin.absolute or margin.relative or scaled):
-        return "its margin is a share of what is not measured yet"
+        return "its margin is a share of a scale that is not measured yet"
     return ""
 
 
 def _set_means(suite: Suite, test: MeanOrdering, experiment: Experiment) -> Iterator[Case]:
-    """The means over both sets, where every scenario of them is printed. A tie where rounding hides their order."""
+    """The means over both sets, if every scenario of them is printed. A tie if rounding hides their order."""
     own, sets = suite.printed_in(experiment.id), [suite.members(id_) for id_ in (test.greater, test.less)]
     values = [[_value(suite, test.quantity, experiment, s, own) for s in scenarios] for scenarios in sets]
     known = [[rounded(v) for v in side if v is not None and v.value is not None] for side in values]
@@ -177,9 +177,9 @@ Values = dict[str, Printed]  # by quantity
 
 
 def _values(suite: Suite, claim: Claim, experiment: Experiment) -> Iterator[tuple[int, Values | str]]:
-    """The printed values of a claim's quantities, scenario by scenario, group by group; with the scenario's place.
+    """The printed values of a claim's quantities, scenario by scenario, group by group, with the scenario's place.
 
-    Where one is not printed, what is missing in place of the values.
+    If one is not printed, a text on what is missing stands for the values.
     """
     named = quantities(claim.test)
     if not named:  # a change between two numbers of the text
@@ -198,9 +198,9 @@ def _values(suite: Suite, claim: Claim, experiment: Experiment) -> Iterator[tupl
 def _value(
     suite: Suite, quantity: str, experiment: Experiment, scenario: str, here: Sequence[Printed]
 ) -> Printed | None:
-    """What a quantity is in one case: among the values printed here, else by the experiment that it is read off.
+    """A quantity's value in one case: among the values printed here, else in the experiment that it is read off.
 
-    A quantity that names another experiment is read there alone.
+    A quantity that names another experiment is read only there.
     """
     home, method, name = suite.place(quantity, experiment)
     measure, named = suite["measure", name], split(quantity)[1]
@@ -215,7 +215,7 @@ def _value(
 
 
 def _case(suite: Suite, claim: Claim, values: Values | str, place: int) -> Case:
-    """How a claim does in one case. place: of its scenario among the claim's."""
+    """How a claim fares in one case. place: the place of its scenario among the claim's."""
     if isinstance(values, str):
         return Case("not_checkable", values)
     test = claim.test
@@ -280,7 +280,7 @@ def _near(test: Ratio, found: Rounded | None, line: str) -> Case:
 
 
 def _ordered(greater: Printed, less: Printed) -> Case:
-    """A tie where rounding hides which is greater."""
+    """Which of two values is greater; a tie if rounding hides it."""
     apart = greater.exact - less.exact
     holds: Holds = "tie" if abs(apart) < greater.half_unit + less.half_unit else ("yes" if apart > 0 else "no")
     return Case(holds, _both(greater, less))
@@ -301,7 +301,7 @@ def _within(suite: Suite, a: Printed, b: Printed, margin: Margin | None, both: b
 
 
 def _size(suite: Suite, margin: Margin | None, a: Printed, b: Printed) -> float:
-    """A margin as a number; 0 where none is."""
+    """A margin as a number; 0 without one."""
     if margin and margin.relative:
         return margin.relative * float(min(abs(a.exact), abs(b.exact)))
     if margin and margin.share_of_scale:
@@ -313,14 +313,14 @@ ORDER: tuple[Holds, ...] = ("no", "undefined", "tie", "yes")
 
 
 def _worst(cases: Iterator[Case]) -> Case:
-    """The case that decides: a reversal before a tie. Lines of equally bad ones are joined."""
+    """The case that decides: a reversal before a tie. The lines of equally bad cases are joined."""
     found = list(cases)
     worst: Holds = next(holds for holds in ORDER if any(c.holds == holds for c in found))
     return Case(worst, "; ".join(c.line for c in found if c.holds == worst))
 
 
 def _both(a: Printed, b: Printed) -> str:
-    """Two values in one line: their place once, where it is the same."""
+    """Two values in one line; their place stands once if it is the same."""
     if (a.where, a.group, a.scenario) != (b.where, b.group, b.scenario):
         return f"{a.name}; {b.name}"
     group = f", {a.group}" if a.group else ""

@@ -17,8 +17,8 @@ HOLDS: tuple[Holds, ...] = ("yes", "no", "tie", "undefined", "conflict", "not_ch
 class Finding:
     """One derived value, repeated value, bold mark or claim against the printed numbers.
 
-    from_digits: whether it holds from the printed digits alone; None where no number is recomputed. cells: those that
-    break it or leave it open, and for a recomputed number those it follows from.
+    from_digits: whether it holds from the printed digits alone; None if no number is recomputed. cells: those that
+    break it or leave it open, and for a recomputed number those that it follows from.
     """
 
     suite: str
@@ -33,7 +33,7 @@ class Finding:
 
 
 def compared(printed: Rounded, recomputed: Rounded) -> tuple[Holds, bool]:
-    """Whether some true inputs give the printed number; whether the printed digits do."""
+    """Whether some true inputs give the printed number, and whether the printed digits do."""
     exact = Rounded(recomputed.value, recomputed.value, recomputed.value)
     return ("yes" if printed.meets(recomputed) else "no"), printed.meets(exact)
 

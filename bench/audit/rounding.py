@@ -1,6 +1,6 @@
 """Arithmetic on printed numbers: each stands for every number that rounds to it.
 
-All in exact fractions, so that a rounding of ours never decides.
+All arithmetic is in exact fractions, so a rounding of ours never decides.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bench.suite import BOUNDED, Printed, number
 
 @dataclass(frozen=True)
 class Rounded:
-    """What follows from the printed digits, and the least and greatest that true inputs could give. None: unbounded."""
+    """What follows from the printed digits, and the least and the most that true inputs could give. None: unbounded."""
 
     value: Fraction
     low: Fraction | None
@@ -54,7 +54,7 @@ def difference(of: Rounded, minus: Rounded) -> Rounded:
 
 
 def ratio(numerator: Rounded, denominator: Rounded) -> Rounded | None:
-    """None where the printed denominator is 0; unbounded where its true value could be."""
+    """None if the printed denominator is 0; unbounded if its true value could be 0."""
     if denominator.value == 0:
         return None
     value = numerator.value / denominator.value
@@ -64,7 +64,7 @@ def ratio(numerator: Rounded, denominator: Rounded) -> Rounded | None:
 
 
 def change(start: Rounded, end: Rounded) -> Rounded | None:
-    """(end - start) / |start|; None where the printed start is 0."""
+    """(end - start) / |start|; None if the printed start is 0."""
     if start.value == 0:
         return None
     value = (end.value - start.value) / abs(start.value)

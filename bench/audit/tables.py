@@ -11,7 +11,7 @@ from bench.suite import BOUNDED, Mean, Printed, Retained, Suite
 
 
 def derived_values(suite: Suite) -> Iterator[Finding]:
-    """Each derived value against what it follows from."""
+    """Each derived value against the values that it follows from."""
     for table in suite.published:
         for value in _of(suite, table.id):
             if isinstance(table.derived, Retained):
@@ -42,7 +42,7 @@ def repeated_values(suite: Suite) -> Iterator[Finding]:
 
 
 def bold_marks(suite: Suite) -> Iterator[Finding]:
-    """In each table with bold marks, whether they mark the best of each scenario."""
+    """In each table with bold marks, whether they mark the best value of each scenario."""
     for table in suite.published:
         if table.bold:
             scenarios = dict.fromkeys(v.scenario for v in _of(suite, table.id))
@@ -53,7 +53,7 @@ def bold_marks(suite: Suite) -> Iterator[Finding]:
                 suite=suite.id,
                 where=table.where,
                 id=f"{table.id}/bold",
-                says="bold marks the best value of each scenario, all of them where several are equal",
+                says="bold marks the best value of each scenario, and all of them if several are equal",
                 printed=None,
                 recomputed=f"{len(scenarios) - len(wrong)} of {len(scenarios)} scenarios",
                 holds="no" if wrong else "yes",
@@ -65,7 +65,7 @@ def bold_marks(suite: Suite) -> Iterator[Finding]:
 def possible_spreads(suite: Suite) -> Iterator[Finding]:
     """In each table of shares with standard deviations, whether m values between 0 and 1 can have them.
 
-    m values of a given mean vary most where as many as fit are 1, one has the rest and the others are 0. ddof 1 divides
+    m values of a given mean vary most if as many as fit are 1, one has the rest and the others are 0. ddof 1 divides
     their squares by m - 1, ddof 0 by m.
     """
     for table in suite.published:
@@ -77,7 +77,7 @@ def possible_spreads(suite: Suite) -> Iterator[Finding]:
                 suite=suite.id,
                 where=table.where,
                 id=f"{table.id}/spreads",
-                says="every spread is one that so many values between 0 and 1 can have (standard deviation, ddof 1)",
+                says="so many values between 0 and 1 can have every printed spread (standard deviation, ddof 1)",
                 printed=None,
                 recomputed=f"{len(values) - len(too_wide)} of {len(values)}; "
                 f"{len(values) - len(too_wide) - len(only_by_ddof_1)} with ddof 0",
@@ -133,7 +133,7 @@ def _retained(suite: Suite, rule: Retained, value: Printed) -> Finding:
 
 
 def _averaged(suite: Suite, rule: Mean, value: Printed) -> Finding:
-    """Where it is not known what is averaged, the mean of everything in those tables is shown, and decides nothing."""
+    """If it is not known what is averaged, the mean of everything in those tables is shown, but decides nothing."""
     inputs = averaged_from(suite, rule, value)
     says = f"mean over {value.scenario} of {rule.of.get(value.method, value.method)}"
     unprinted = {*rule.scenarios} - {v.scenario for v in inputs}
@@ -149,7 +149,7 @@ def _averaged(suite: Suite, rule: Mean, value: Printed) -> Finding:
 
 
 def averaged_from(suite: Suite, rule: Mean, value: Printed) -> list[Printed]:
-    """What the rule averages for a value's row: printed values of its scenarios, of all where it names none."""
+    """What the rule averages for a value's row: printed values of its scenarios, or of all if it names none."""
     source = rule.of.get(value.method)
     return [
         v
@@ -160,7 +160,7 @@ def averaged_from(suite: Suite, rule: Mean, value: Printed) -> list[Printed]:
 
 
 def _agree(values: list[Printed]) -> Holds:
-    """Whether all could be one true value, rounded. Equal digits where as many are printed."""
+    """Whether all could be one true value, rounded: equal digits if the same number of digits is printed."""
     known = [v for v in values if v.value is not None]
     if len(known) < len(values):
         return "undefined"
@@ -169,7 +169,7 @@ def _agree(values: list[Printed]) -> Holds:
 
 
 def _wrong_bold(values: Iterable[Printed]) -> Iterator[str]:
-    """A line where the bold values of one scenario are not its best."""
+    """A line if the bold values of one scenario are not its best."""
     known = [v for v in values if v.value is not None]
     best: Fraction | None = max((v.exact for v in known), default=None)
     bold, highest = [v for v in known if v.bold], [v for v in known if v.exact == best]

@@ -10,7 +10,7 @@ from bench.store import file_name
 
 
 def profiles(name: str, over: Over, folder: Path) -> Path:
-    """Draw two performance profiles with their pointwise intervals; the file written."""
+    """Draw two performance profiles with their pointwise intervals; returns the file."""
     figure = new_figure(6, 4)
     axes = figure.add_subplot()
     for label, band, colour in zip((name, over.against), over.profiles, COLOURS, strict=False):

@@ -1,11 +1,11 @@
 """What any two sides' final scores show: each alone, their difference in a scenario, and both over scenarios.
 
-Axes: S seed, T task. A score is the mean of a run's final evaluation, in the scenario's metric, higher is better.
-Normalised it is (x - random) / (good - random), by the scenario's anchors, never by what happens to be here.
-Seeds that ran on both sides are compared as pairs, for they share streams and teachers; imported ones share nothing
-with ours and are independent samples. Holm's correction is over all differences that are tested. Where the suite
-declares looks, each is judged at the last one that is reached, as claims are. Elsewhere the seeds that were asked for
-count, and a remark tells where they are not those that the suite declares.
+Axes: S seed, T task. A score is the mean of a run's final evaluation, in the scenario's metric; higher is better. A
+normalised score is (x - random) / (good - random), by the scenario's anchors, never by the results at hand. Seeds that
+ran on both sides are compared as pairs, because they share streams and teachers. Imported runs share nothing with ours
+and are independent samples. Holm's correction is over all differences that are tested. If the suite declares looks, a
+difference is judged at the last look that is reached, as claims are. If not, the seeds that were asked for count, and a
+remark tells if they are not those that the suite declares.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ SMALL = 0.1  # of a scenario's scale: the margin below which an advantage is cal
 
 @dataclass(frozen=True)
 class Origin:
-    """How imported runs of a scenario were made, by what was declared of them.
+    """How imported runs of a scenario were made, as declared.
 
-    episodes: of the evaluation that gives the final score. steps: of training, fewest and most over the runs, in what
-    `counts` says; None where the file does not tell.
+    episodes: of the evaluation that gives the final score. steps: of training, fewest and most over the runs, in the
+    unit `counts`; None if the file does not tell.
     """
 
     protocol: str
@@ -55,9 +55,9 @@ class Origin:
 
 @dataclass(frozen=True)
 class OwnScore:
-    """What a method came to by itself. finished: its seeds with a score, of those asked for. mean None: no seed.
+    """A method's score by itself. finished: how many of the seeds asked for have a score. mean: None without a seed.
 
-    normalised: None where the scenario has no anchors, too.
+    normalised: None without a seed or without anchors.
     """
 
     experiment: str
@@ -70,11 +70,11 @@ class OwnScore:
 
 @dataclass(frozen=True)
 class Pair:
-    """Final scores of two sides in a place, by seed. own: names what this side's were read off, a cell or an import.
+    """Final scores of two sides in a place, by seed. own: the cell or import that this side's scores come from.
 
-    episodes: of each seed, where the scores are success rates. origin: of the side that is imported. incomparable: why
-    the two are no scores of one kind; then nothing is tested. remarks: what stands beside what is found. question: how
-    it is asked, where seeds are added look by look. untrained: the methods of the two that were never updated.
+    episodes: of each seed, if the scores are success rates. origin: of the imported side. incomparable: why the two
+    scores are of different kinds; then nothing is tested. remarks: what stands beside the finding. question: how it is
+    asked, if seeds are added look by look. untrained: which of the two methods were never updated.
     """
 
     experiment: str
@@ -97,7 +97,7 @@ class Pair:
 
     @property
     def judged(self) -> tuple[dict[int, float], dict[int, float]]:
-        """The scores of both sides that count: at a look those of its seeds, of an import all."""
+        """The scores of both sides that count: at a look those of its seeds; all of an import."""
         if self.look is None:
             return self.ours, self.theirs
         seeds = self.look.seeds
@@ -109,7 +109,7 @@ class Pair:
 
     @property
     def matched(self) -> Matched:
-        """As they are compared; the seeds of an import are numbers of another machine's runs."""
+        """Both sides as they are compared. An import's seeds only number another machine's runs: they make no pairs."""
         sides = self.judged
         if self.imported is None:
             return matched(*sides)
@@ -119,7 +119,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Difference:
-    """The method less another in one scenario. decision: of "its score is higher", corrected. look: judged at."""
+    """The method minus another in one scenario. decision: on "its score is higher", corrected. look: where judged."""
 
     experiment: str
     scenario: str
@@ -143,7 +143,7 @@ class Difference:
 class Over:
     """The method and another over the tasks that both have run, normalised. improvement: P(method > other).
 
-    rliable: IQM of both, gap of both and improvement again, with n draws, as rliable 1.2.0 computes them.
+    rliable: the IQM of both, the gap of both and the improvement again, with n draws, as rliable 1.2.0 computes them.
     """
 
     against: str
@@ -158,8 +158,8 @@ class Over:
 
 @dataclass(frozen=True)
 class Findings:
-    """lacking: comparisons that could not be made, and why. untrained: methods that were never updated. shortened: what
-    the profile leaves of the budgets, where that is not all.
+    """lacking: comparisons that could not be made, and why. untrained: methods that were never updated. shortened: how
+    much of the budgets the profile leaves, if not all.
     """
 
     scores: tuple[OwnScore, ...]
@@ -171,7 +171,7 @@ class Findings:
 
 
 def own_score(suite: Suite, experiment: str, place: Place, finals: Sequence[float], asked: int) -> OwnScore:
-    """finals [S], of the seeds that finished."""
+    """finals: [S], of the seeds that finished."""
     if not finals:
         return OwnScore(experiment, str(place), 0, asked, None, None)
     scaled = normalised(suite["scenario", place.scenario], finals)
@@ -180,19 +180,19 @@ def own_score(suite: Suite, experiment: str, place: Place, finals: Sequence[floa
 
 
 def normalised(scenario: Scenario, scores: Sequence[float]) -> Floats | None:
-    """[S]; None where the scenario has no anchors."""
+    """Normalised scores [S]; None if the scenario has no anchors."""
     if scenario.anchors is None:
         return None
     return (np.array(scores) - scenario.anchors.random) / (scenario.anchors.good - scenario.anchors.random)
 
 
 def untrained(evidence: Evidence, cells: Mapping[str, Cell]) -> tuple[str, ...]:
-    """Those of the methods, by name, whose finished runs had no update within their budget."""
+    """The names of methods whose finished runs had no update within their budget."""
     return tuple(name for name, cell in cells.items() if _learns(cell) and _no_update(evidence, cell))
 
 
 def _learns(cell: Cell) -> bool:
-    """Whether a method tells its first update: a training function does not."""
+    """Whether a method reports its first update: a training function does not."""
     return not cell.guest or cell.settings["algorithm"].get("kind") == "learner"
 
 
@@ -202,14 +202,14 @@ def _no_update(evidence: Evidence, cell: Cell) -> bool:
 
 
 def shortened(evidence: Evidence, places: Sequence[Rivals]) -> tuple[str, ...]:
-    """What the profile leaves of a budget, a line each: such runs give no verdicts."""
+    """What the profile leaves of each shortened budget, one line each: such runs give no verdicts."""
     cells = (evidence.cell(p.experiment, m, p.training_set.scored[0], p.group) for p in places for m in p.against)
     notes = (note for cell in cells for note in cell.notes)
     return tuple(dict.fromkeys(note.says for note in notes if note.id == "profile"))
 
 
 def family(suite: Suite, pairs: Sequence[Pair]) -> tuple[Difference, ...]:
-    """After Holm's correction over all that are comparable."""
+    """The differences of these pairs, after Holm's correction over all comparable ones."""
     found = [_difference(suite, pair) for pair in pairs]
     tested = [d.decision for d in found if not d.incomparable]
     asked = [d.look.asked if d.look else ONCE for d in found if not d.incomparable]
@@ -241,7 +241,7 @@ def _difference(suite: Suite, pair: Pair) -> Difference:
 
 
 def over_scenarios(evidence: Evidence, pairs: Sequence[Pair], lost: list[str]) -> list[Over]:
-    """One for each other method, over the comparable scenarios with a scale; a scenario counts once."""
+    """One result for each other method, over the comparable scenarios with a scale; a scenario counts once."""
     found = []
     for against in dict.fromkeys(pair.against for pair in pairs):
         tasks: dict[tuple[str, str], Pair] = {}
@@ -265,7 +265,7 @@ def over_scenarios(evidence: Evidence, pairs: Sequence[Pair], lost: list[str]) -
 
 
 def _matrix(suite: Suite, tasks: Sequence[tuple[str, dict[int, float]]]) -> Floats:
-    """Normalised [S, T], of the seeds that finished every task."""
+    """Normalised scores [S, T], of the seeds that finished every task."""
     seeds = [seed for seed in tasks[0][1] if all(seed in own for _, own in tasks)]
     rows = [normalised(suite["scenario", scenario], [own[seed] for seed in seeds]) for scenario, own in tasks]
     return np.array(rows, dtype=np.float64).reshape(len(tasks), len(seeds)).T

@@ -1,7 +1,7 @@
 """Imported results beside what was run here: against a method from elsewhere, and against the suite's own.
 
-They are comparable where they are what our final scores are: greedy, after the budget's environment steps. Anything
-else is shown and not tested.
+They are comparable if they are of the same kind as our final scores: greedy, after the budget's environment steps.
+Anything else is shown and not tested.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from bench.verdict.about import About
 from bench.verdict.looks import Planned
 
 PREFIX = "imported:"
-FINAL_PROTOCOL = "greedy"  # of our final scores
+FINAL_PROTOCOL = "greedy"  # the protocol of our final scores
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class ImportedComparison(Findings):
 
 
 def entered(evidence: Evidence, name: str, against: Sequence[str]) -> Entered:
-    """name: `imported:NAME`, or `imported:NAME/METHOD` where an import holds several. Raises SuiteError."""
+    """name: `imported:NAME`, or `imported:NAME/METHOD` if an import holds several. Raises SuiteError."""
     own, method = _named(imports(evidence.store.root), evidence, name)
     there = {run.scenario for run in own.runs if run.method == method}
     places = rivals(evidence.suite, evidence.selection, against)
@@ -69,7 +69,7 @@ def _named(found: Imports, evidence: Evidence, name: str) -> tuple[Import, str]:
         mend = f"name one of them{nearest(import_, known)}"
         if not known:
             allowed = f"a name of imported results of the suite {evidence.suite.id}; there are none in {root}"
-            mend = f"import them there (bench import ... --results {root}), or pass the --results they are in"
+            mend = f"import them there (bench import ... --results {root}), or name their folder with --results"
         elsewhere = [f"; {own.name} is of the suite {own.suite}" for own in found.sound if own.name == import_]
         raise _refused(name, f"{allowed}{''.join(elsewhere)}", mend)
     methods = known[import_].methods
@@ -86,7 +86,7 @@ def _refused(name: str, allowed: str, mend: str) -> SuiteError:
 
 
 def imported_comparison(evidence: Evidence, entered: Entered) -> ImportedComparison:
-    """Everything that the results show of an imported method."""
+    """Everything that the results show about an imported method."""
     lost: list[str] = []
     pairs = _pairs(evidence, entered, lost)
     return ImportedComparison(
@@ -120,7 +120,7 @@ def _holds(entered: Entered, scenario: str) -> bool:
 
 
 def _pairs(evidence: Evidence, entered: Entered, lost: list[str]) -> list[Pair]:
-    """Every comparison with a cell in a scenario, once, though several experiments may hold it."""
+    """Every comparison with a cell in a scenario, once, even if several experiments hold it."""
     own, found, planned = entered.own, {}, Planned(evidence)
     for venue in entered.rivals:
         for scenario in venue.training_set.scored:
@@ -160,7 +160,7 @@ def _scores(evidence: Evidence, entered: Entered) -> Iterator[OwnScore]:
 
 
 def against_imports(evidence: Evidence, contests: Sequence[Contest], tuning: Mapping[str, Tuning]) -> list[Pair]:
-    """Every imported method against an entrant, wherever both have scores. tuning: of the entrant, by its name."""
+    """Every imported method against an entrant, wherever both have scores. tuning: the entrant's, by its name."""
     there, planned = imports(evidence.store.root).of_suite(evidence.suite.id), Planned(evidence)
     return [
         _against(evidence, planned, contest, scenario, own, method, tuning)
@@ -214,7 +214,7 @@ def origin(own: Import, method: str, scenario: str) -> Origin:
 
 
 def incomparable(made: Origin, cell: Cell, scenario: str) -> str:
-    """Why imported final scores are none of a cell's kind; nothing where they are.
+    """Why imported final scores are of another kind than a cell's; "" if they are of the same kind.
 
     Steps may differ by less than an episode: some trainers end with the episode in which their budget is spent.
     """
@@ -222,14 +222,14 @@ def incomparable(made: Origin, cell: Cell, scenario: str) -> str:
         return f"its protocol is {made.protocol}, ours {FINAL_PROTOCOL}"
     limit = cell.scored[cell.scenarios.index(scenario)].episode_limit
     if cell.unit == "updates":
-        return f"its steps of training cannot be compared with ours, which are {cell.whole:,} updates"
+        return f"its training steps cannot be compared with ours, which are {cell.whole:,} updates"
     budget = cell.whole * limit if cell.unit == "episodes" else cell.whole
     if made.steps is None:
-        return f"its steps of training are not known, ours are {budget:,}"
+        return f"its training steps are not known; ours are {budget:,}"
     if made.counts != "environment steps":
-        return f"its steps are counted by agent, ours are {budget:,} of the environment"
+        return f"its steps are counted by agent; ours are {budget:,} of the environment"
     if any(abs(steps - budget) >= limit for steps in made.steps):
-        return f"it was trained for {between(made.steps)} environment steps, ours for {budget:,}"
+        return f"it was trained for {between(made.steps)} environment steps; ours for {budget:,}"
     return ""
 
 

@@ -36,7 +36,7 @@ COMMON = (
     "lacking",
     "untrained",
     "shortened",
-)  # what an imported method's comparison has, too
+)  # an imported method's comparison has these too
 
 
 def comparison_lines(evidence: Evidence, found: Comparison) -> Iterator[str]:
@@ -50,20 +50,21 @@ def comparison_lines(evidence: Evidence, found: Comparison) -> Iterator[str]:
     yield from _retention(found)
     yield from _costs(found)
     if found.failures:
-        yield from ("", "## Runs that failed", "", *(f"- {markdown(line)}" for line in found.failures), "")
+        yield from ("", "## Failed runs", "", *(f"- {markdown(line)}" for line in found.failures), "")
         yield "The same command with `--retry-failed` makes them again."
     if remarks := _remarks(evidence, found):
-        yield from ("", "## What was noticed", "", *(f"- {markdown(line)}" for line in remarks))
+        yield from ("", "## Remarks", "", *(f"- {markdown(line)}" for line in remarks))
     yield from _lacking(found)
 
 
 def imported_lines(evidence: Evidence, found: ImportedComparison) -> Iterator[str]:
-    """Of an imported method: as much of the same as its results carry."""
+    """Markdown on an imported method: the same sections, as far as its results allow."""
     own, method = found.entered.own, found.entered.method
     yield f"# {markdown(own.label(method))} on {evidence.suite.id}, {_selected(evidence)}"
     yield ""
     yield from _warnings(found)
-    yield f"Nothing was run: made elsewhere, on episodes of their own. Declared: {markdown(in_words(own.protocol))}."
+    yield "Nothing was run: these results were made elsewhere, on episodes of their own. Declared: "
+    yield f"{markdown(in_words(own.protocol))}."
     refused = f"{len(own.refused)} of its runs were refused"
     yield f"File: {markdown(own.source.file)}, SHA-256 {own.source.sha256[:16]}; {refused}."
     yield from _scores(found)
@@ -136,7 +137,7 @@ def _head(evidence: Evidence, found: Comparison) -> Iterator[str]:
     yield f"{'seeds ' + ', '.join(map(str, tuning.seeds)) if tuning.seeds else 'no seeds'}: {markdown(tuning.says)}."
     if found.tuned_on:
         seeds = ", ".join(map(str, found.tuned_on))
-        yield f"**Tuned on seeds that are compared here ({seeds}): its scores are flattered.**"
+        yield f"**Tuned on seeds that are compared here ({seeds}): its scores are too favourable.**"
     settings = ", ".join(f"{name} = {value}" for name, value in declared.hyperparameters.items())
     yield f"Hyperparameters: {markdown(settings) or 'none declared'}."
     yield "The harness counted the steps and evaluated every policy, on the same episodes for every method of a seed."
@@ -145,7 +146,7 @@ def _head(evidence: Evidence, found: Comparison) -> Iterator[str]:
 
 
 def _warnings(found: Findings) -> Iterator[str]:
-    """Before all else: what keeps the numbers below from meaning much."""
+    """First of all: why the numbers below do not mean much."""
     if found.shortened:
         yield f"**Shows that everything runs; decides nothing: {markdown('; '.join(found.shortened))}.**"
         yield ""
@@ -160,7 +161,7 @@ def _scores(found: Findings) -> Iterator[str]:
     if not found.scores:
         return
     yield from ("", "## Its own scores", "")
-    yield "Means of the final scores over seeds, with 95% intervals; normalised, 0 is the random policy and 1 the good"
+    yield "Means of the final scores over seeds, with 95% intervals. Normalised: 0 is the random policy, 1 the good"
     yield "script."
     yield ""
     head = ("experiment", "scenario", "seeds finished", "mean", "normalised")
@@ -175,12 +176,12 @@ def _differences(found: Findings) -> Iterator[str]:
     if not found.differences:
         return
     yield from ("", "## Final scores, scenario by scenario", "")
-    yield "Difference: this method less the other, with its 90% interval, whose ends are the one-sided 95% bounds of t"
-    yield "tests; the finding after Holm's correction over all rows. Scores: with 95% intervals. Pairs: seeds that"
+    yield "Difference: this method minus the other, with its 90% interval, whose ends are the one-sided 95% bounds of t"
+    yield "tests. Finding: after Holm's correction over all rows. Scores: with 95% intervals. Pairs: seeds that"
     yield "finished on both sides, with their correlation r. Typical seed: the share of seeds on which this method"
     yield "scores higher, with its 90% interval."
     if any(d.look for d in found.differences):
-        yield "The suite declares looks: a row is judged at the last one that is reached, on its seeds, at its level."
+        yield "The suite declares looks: a row is judged at the last look that is reached, on its seeds, at its level."
     yield ""
     yield from table(DIFFERENCE, map(_difference_row, found.differences))
 
@@ -189,14 +190,15 @@ def _imported(found: Comparison) -> Iterator[str]:
     if not found.imported:
         return
     yield from ("", "## Against imported results", "")
-    yield "Made elsewhere, by the protocol that was declared for them, on episodes of their own; corrected apart."
+    yield "These were made elsewhere, by the protocol declared for them, on episodes of their own. They have a Holm"
+    yield "correction of their own."
     yield ""
     yield from table(DIFFERENCE, map(_difference_row, found.imported))
     yield from _origins(found.imported)
 
 
 def _origins(differences: Sequence[Difference], label: str = "") -> Iterator[str]:
-    """How imported results were made, a line for each scenario. label: theirs, where it is not what stands against."""
+    """How imported results were made, one line per scenario. label: theirs, if not the side compared against."""
     lines = dict.fromkeys(
         f"- {markdown(f'{label or d.against} on {d.scenario}: {made(d.origin)}')}" for d in differences if d.origin
     )
@@ -232,10 +234,12 @@ def _over(found: Findings) -> Iterator[str]:
     if not found.over:
         return
     yield from ("", "## Over scenarios", "")
-    yield "Normalised by each scenario's anchors: 0 is the random policy, 1 the good script. 95% intervals; the second"
-    yield "line of a row, marked rliable-compatible, is with n draws, as rliable 1.2.0 has them, which is too narrow."
+    yield "Normalised by each scenario's anchors: 0 is the random policy, 1 the good script. Intervals are at 95%. The"
+    yield "second line of a row, marked rliable-compatible, has n draws, as in rliable 1.2.0; these intervals are too"
+    yield "narrow."
     yield ""
-    head = ("against", "scenarios", "seeds", "IQM", "its IQM", "optimality gap", "its gap", "P(improvement)", "draws")
+    gaps = ("optimality gap", "the other's gap")
+    head = ("against", "scenarios", "seeds", "IQM", "the other's IQM", *gaps, "P(improvement)", "draws")
     yield from table(head, (row for over in found.over for row in _over_rows(over)))
     yield from ("", "Performance profile: share of runs above a normalised score.", "")
     for over in found.over:
@@ -252,18 +256,18 @@ def _over_rows(over: Over) -> Iterator[tuple[str, ...]]:
 
 
 def _explained(found: Interval) -> str:
-    """An interval with what there is to say about it: one of zero width is no certainty."""
+    """An interval with the remark on it, if any: an interval of zero width does not mean certainty."""
     return estimate(found) + (f" ({found.reason})" if found.reason else "")
 
 
 def _transfer(found: Comparison) -> Iterator[str]:
-    known = [m for m in found.transfer if m.student_mean is not None]  # of the others `lacking` says why
+    known = [m for m in found.transfer if m.student_mean is not None]  # for the others `lacking` says why
     if not known:
         return
     yield from ("", "## Transfer, against the experiment's baseline", "")
-    yield "95% intervals. Read off the curve that is named: a training curve shows what the method did while exploring,"
-    yield "which final scores do not. Windows count from the first update as a learner tells it, of a function from the"
-    yield "start."
+    yield "Intervals are at 95%. Each metric is read off the named curve. A training curve shows what the method did"
+    yield "while exploring; final scores do not. A learner's windows count from its first update, a training"
+    yield "function's from the start."
     yield ""
     sides = ("baseline", "this method", "baseline's", "difference, or ratio")
     head = ("experiment", "scenario", "metric", "read off", *sides, "remark")
@@ -286,7 +290,7 @@ def _retention(found: Comparison) -> Iterator[str]:
 def _costs(found: Comparison) -> Iterator[str]:
     if not found.costs:
         return
-    yield from ("", "## What a run took, on average", "")
+    yield from ("", "## Costs of a run, on average", "")
     rows = (
         (c.experiment, c.training_set, c.method, str(c.seeds), number(c.steps), number(c.cpu_s), number(c.wall_s))
         for c in found.costs
@@ -296,7 +300,7 @@ def _costs(found: Comparison) -> Iterator[str]:
 
 
 def _remarks(evidence: Evidence, found: Comparison) -> list[str]:
-    """What was noticed of the method's runs, beside their numbers; a line for each run and remark."""
+    """Remarks on the method's runs, beside their numbers; one line per run and remark."""
     records = {
         record.run: record
         for contest in found.entry.contests

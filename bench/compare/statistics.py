@@ -38,7 +38,7 @@ from bench.verdict.transfer import TransferMetric, transfer_metric
 
 @dataclass(frozen=True)
 class Kept:
-    """Performance retention: what of its teacher's score the entrant keeps. interval None: why stands in the remark."""
+    """Performance retention: how much of its teacher's score an entrant keeps. If interval is None, remark says why."""
 
     experiment: str
     scenario: str
@@ -48,7 +48,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run took, on average over seeds. steps: environment steps of training, by its curves."""
+    """What a run costs, on average over seeds. steps: environment steps of training, by its curves."""
 
     experiment: str
     training_set: str
@@ -70,13 +70,13 @@ class Comparison(Findings):
 
     @property
     def tuned_on(self) -> tuple[int, ...]:
-        """Seeds that the method was tuned on and that are compared here: its scores on them are flattered."""
+        """Seeds that the method was tuned on and that are compared here: its scores on them are too favourable."""
         seeds = {seed for contest in self.entry.contests for seed in contest.cell.seeds}
         return tuple(sorted(seeds & {*self.entry.method.declaration.tuning.seeds}))
 
 
 def compared(evidence: Evidence, entry: Entry) -> Comparison:
-    """Everything that the results show of an entrant."""
+    """Everything that the results show about an entrant."""
     lost: list[str] = []
     pairs = _pairs(evidence, entry, lost)
     over, transfer = over_scenarios(evidence, pairs, lost), _transfer(evidence, entry)
@@ -98,7 +98,7 @@ def compared(evidence: Evidence, entry: Entry) -> Comparison:
 
 
 def _scores(evidence: Evidence, entry: Entry) -> Iterator[OwnScore]:
-    """Of every cell in every scenario, once."""
+    """The scores of every cell in every scenario, once."""
     for contest in each_cell(entry.contests):
         for scenario in contest.cell.scenarios:
             try:
@@ -110,7 +110,7 @@ def _scores(evidence: Evidence, entry: Entry) -> Iterator[OwnScore]:
 
 
 def _pairs(evidence: Evidence, entry: Entry, lost: list[str]) -> list[Pair]:
-    """Every comparison of two cells in a scenario, once, though several experiments may hold it."""
+    """Every comparison of two cells in a scenario, once, even if several experiments hold it."""
     own_tuning = _tuning(entry)
     found: dict[tuple[str, str, str], Pair] = {}
     planned = Planned(evidence)
@@ -137,14 +137,14 @@ def _pairs(evidence: Evidence, entry: Entry, lost: list[str]) -> list[Pair]:
 
 
 def _early(evidence: Evidence, cell: Cell) -> list[str]:
-    """Beside a finding: that training functions stopped before their budget was spent."""
+    """Remarks beside a finding: training functions that stopped before their budget was spent."""
     found = [[r for r in record.remarks if r.startswith(EARLY)] for record in evidence.finished(cell).values()]
     said = [*dict.fromkeys(remark for own in found for remark in own)]
     return said if len(said) < 2 else [f"{EARLY} less than its budget on {sum(map(bool, found))} of {len(found)} seeds"]
 
 
 def _tuning(entry: Entry) -> dict[str, Tuning]:
-    """The entrant's, by its name."""
+    """The entrant's tuning, by its name."""
     return {entry.method.name: entry.method.declaration.tuning.of_a_suite}
 
 
@@ -153,7 +153,7 @@ def _finals(evidence: Evidence, cell: Cell, scenario: str) -> dict[int, float]:
 
 
 def _transfer(evidence: Evidence, entry: Entry) -> list[TransferMetric]:
-    """Against each experiment's baseline. The first update of an entrant is not known: windows count from the start."""
+    """Against each experiment's baseline. If an entrant's first update is not known, windows count from the start."""
     suite = evidence.suite
     found: dict[tuple[str, str, str], TransferMetric] = {}
     for contest in entry.contests:
@@ -190,7 +190,7 @@ def measured(evidence: Evidence, contest: Contest, measure_id: str, place: Place
 
 
 def _retention(evidence: Evidence, entry: Entry) -> list[Kept]:
-    """PRR above the random policy, by seed: seed k learned from teacher k. Nothing where there is no teacher."""
+    """PRR above the random policy, by seed: seed k learned from teacher k. Nothing if there is no teacher."""
     found: list[Kept] = []
     taught = [
         (c, *pair) for c in each_cell(entry.contests) for pair in zip(c.cell.scored, c.cell.scenarios, strict=True)
@@ -201,7 +201,7 @@ def _retention(evidence: Evidence, entry: Entry) -> list[Kept]:
         place, anchors = contest.experiment.id, evidence.suite["scenario", scenario].anchors
         teacher = entry.plan.cell(task.teacher)
         if scenario not in teacher.scenarios:
-            why = f"its teacher is trained on {teacher.training_set}, another scenario: there is no ratio of the two"
+            why = f"its teacher is trained on {teacher.training_set}, another scenario, so the two have no ratio"
             found.append(Kept(place, scenario, None, why))
         elif anchors is None:
             found.append(Kept(place, scenario, None, "the scenario has no anchors"))
@@ -247,7 +247,7 @@ def _steps(record: Record) -> int:
 
 
 def _log(evidence: Evidence, run: str) -> str:
-    """Where what a run printed is kept, its traceback included."""
+    """Where a run's output is kept, with its traceback."""
     path = evidence.store.root / "logs" / f"{run}.log"
     return f"; its output: {path}" if path.exists() else ""
 

@@ -1,4 +1,4 @@
-"""As many cells of profile `nightly` as fit the time, those with the oldest evidence first, on the night's seeds."""
+"""Runs as many cells of profile `nightly` as fit the time, the oldest evidence first, on the night's seeds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bench.store import Record, Store
 from bench.suite import NIGHTLY, Suite
 
 PROFILE = NIGHTLY
-SEEDS = 3  # of a cell and night, where the profile names none
+SEEDS = 3  # per cell and night, if the profile names none
 
 Event = dict[str, Any]
 
@@ -44,11 +44,11 @@ class Share:
 
 @dataclass
 class Played:
-    """What became of a night's runs. finished: run ids by cell key. failed: why, by cell and seed; it failed twice.
+    """How a night's runs ended. finished: run ids by cell key. failed: why runs failed twice, by cell and seed.
 
-    again: what failed once and then finished. postponed: cells, by name, that the time did not allow, and why; needs:
-    the seconds that each of them would take. seconds: by the key of each cell that was run, its teachers included.
-    before_s: what canaries had taken of the night.
+    again: runs that failed once and then finished. postponed: why, by name, for cells that the time did not allow.
+    needs: the seconds that each of these would take. seconds: by key, for each cell that was run, with its teachers.
+    before_s: the seconds of the night that canaries took.
     """
 
     finished: dict[str, list[str]] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Played:
 
     @property
     def enough(self) -> str:
-        """A budget that would do for one cell, where the time allowed none: the estimate and a fifth more."""
+        """A budget that would do for one cell if the time allowed none: the estimate and a fifth more."""
         if not self.needs:
             return ""
         return f"{math.ceil((self.before_s + 1.2 * min(self.needs.values())) / 60)}m"
@@ -106,9 +106,9 @@ def play(
     clock: Callable[[], float] = time.monotonic,
     before_s: float = 0.0,
 ) -> Played:
-    """Run cell after cell while the estimate of the next says that it ends in time. What fails is tried once more.
+    """Run cell after cell while the next one is estimated to end in time. A run that fails is tried once more.
 
-    budget_s: what is left of the night. before_s: what canaries took of it.
+    budget_s: the seconds left of the night. before_s: the seconds that canaries took.
     """
     start, played = clock(), Played(before_s=before_s)
     made: dict[str, Record] = {}

@@ -1,8 +1,8 @@
 """Canaries: tiny seeded runs of every code path that can run here, which must repeat to the last bit.
 
-A canary is a cell of a suite at its own settings, shortened so that it learns for a few updates only. What it comes to
-is stored for each platform class (`<baseline>/canaries/<class>.json`). On a class of which nothing is stored, the
-curves are held against those of the class most like it, within `TOLERANCES`.
+A canary is a cell of a suite at its own settings, shortened to a few updates. Its numbers are stored for each platform
+class (`<baseline>/canaries/<class>.json`). On a class with nothing stored, its curves are compared with those of the
+class most like it, within `TOLERANCES`.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from bench.processes.starting import command, training_environment
 from bench.store import Record, Store, numbers_hash
 from bench.suite import PRIMARY, Experiment, Scenario, Suite
 
-SEEDS = (0, 1)  # two, so that stacked lanes are looked at too
+SEEDS = (0, 1)  # two, to test stacked lanes too
 POINTS, POINT_EPISODES = 4, 12  # points of a curve, and the least number of episodes of each
-POINT_STEPS = 160  # where a method counts by these: the last point is beyond the longest warm-up
-EPISODES_LOOKED_AT = 4  # of an evaluation; one where a method counts steps, whose episodes are long
-# What would delay a canary's learning, and the most that it may be here. A batch of 512 is the smallest that takes the
-# way of large ones (baselines/maddpg.py, kernels/products.py).
+POINT_STEPS = 160  # if a method counts by these: the last point is beyond the longest warm-up
+EPISODES_LOOKED_AT = 4  # of an evaluation; one if a method counts steps, since its episodes are long
+# Settings that would delay a canary's learning, and the most that they may be here. A batch of 512 is the smallest that
+# takes the code path of large ones (baselines/maddpg.py, kernels/products.py).
 SHORTENED: Mapping[str, int] = {
     "batch_size": 512,
     "warmup_transitions": 512,
@@ -53,7 +53,7 @@ State = Literal["same", "close", "differs", "settings", "missing", "gone", "fail
 
 @dataclass(frozen=True)
 class Outcome:
-    """One canary. says: where its numbers part, which settings changed, why it failed. seconds: what its runs took."""
+    """One canary. says: where its numbers differ, which settings changed, or why it failed. seconds: of its runs."""
 
     name: str
     state: State
@@ -73,21 +73,21 @@ class Ended(NamedTuple):
 def canary_plan(suite: Suite) -> Plan:
     """A cell of a suite for each code path that can run here, shortened, with its teachers. Raises SuiteError.
 
-    Those of the pinned reading come first, so that what is stored of them goes on; then what the primary one adds.
-    A canary's budget follows from its own method's rounds, so that another method in the suite moves none.
+    Cells of the pinned reading come first, so their stored canaries stay valid; then what the primary reading adds. A
+    canary's budget follows from its own method's rounds, so a new method in the suite changes no other canary.
     """
     taken: set[str] = set()
     plans = [shortened(suite, reading) for reading in dict.fromkeys((suite.pinned, PRIMARY))]
     chosen = [_one_a_path(plan, taken) for plan in plans]
     own = [(plan, keys) for plan, keys in zip(plans, chosen, strict=True)]
     cells = {cell.key: cell for plan, keys in own for cell in plan.cells if cell.key in keys}
-    cells |= {cell.key: cell for cell in plans[-1].cells if cell.key in cells}  # the primary one's, where both have it
+    cells |= {cell.key: cell for cell in plans[-1].cells if cell.key in cells}  # the primary reading's, if both have it
     runs = {run.id: run for plan, keys in own for run in plan.runs if run.cell in keys}
     return plans[0].model_copy(update={"cells": tuple(cells.values()), "runs": tuple(runs.values())})
 
 
 def shortened(suite: Suite, reading: str) -> Plan:
-    """All cells of a suite under a reading that can run here, so short that each learns for a few updates."""
+    """All cells of a suite under a reading that can run here, shortened to a few updates."""
     own = suite.under(reading)
     settings = [change for m in own.method if not m.waits_for for change in _shortening(own, m.id)]
     only = tuple(experiment.id for experiment in _repeating(own))
@@ -96,18 +96,18 @@ def shortened(suite: Suite, reading: str) -> Plan:
 
 
 def _repeating(suite: Suite) -> list[Experiment]:
-    """The experiments that have a training set whose runs repeat."""
+    """The experiments with a training set whose runs repeat."""
     sets = {e.id: [[suite["scenario", s] for s in t.scenarios] for t in e.training_sets] for e in suite.experiment}
     return [e for e in suite.experiment if any(_repeat(own) for own in sets[e.id])]
 
 
 def _repeat(scenarios: Iterable[Scenario | Scored]) -> bool:
-    """Whether runs on them repeat to the last bit. A game that draws by itself does not."""
+    """Whether runs on them repeat to the last bit. A game that makes random draws of its own does not."""
     return all(checked(own.family, own.params).repeats for own in scenarios)
 
 
 def _counted_by(suite: Suite, method: str) -> Unit:
-    """What a method's budgets count in a suite: of several, and without any, what its algorithm names first."""
+    """The unit that a method's budgets count by in a suite. Of several, or without any, the algorithm's first one."""
     own = (e.own_budget(t, method) for e in suite.experiment if method in e.methods for t in e.training_sets)
     counted = {budget.counted[0] for budget in own if budget.counted}
     units = ALGORITHMS[suite["method", method].algorithm].units
@@ -142,10 +142,10 @@ def _shortening(suite: Suite, method: str) -> Iterator[str]:
 
 
 def _one_a_path(plan: Plan, taken: set[str]) -> set[str]:
-    """Keys of cells that take every code path once, the first of each, with their teachers. Students choose first:
-    their teachers then stand for their own paths.
+    """Keys of cells that take every code path once, the first of each, with their teachers.
 
-    taken: paths that are passed over; those that are chosen come to it.
+    Students are chosen first; their teachers then stand for their own paths. taken: paths to pass over; the chosen ones
+    are added to it.
     """
     chosen: set[str] = set()
 
@@ -163,10 +163,10 @@ def _one_a_path(plan: Plan, taken: set[str]) -> set[str]:
 
 def code_paths(plan: Plan, cell: Cell) -> set[str]:
     """What chooses the code that a cell runs: its algorithm, the words and switches among its settings, which of them
-    are left out, and the same of its teachers. Numbers choose none, but 0: a learning rate is no other code. Nor does
-    the hash of a file, such as an opponent's weights.
+    are left out, and the same for its teachers. Only 0 among numbers chooses code: another learning rate runs the same
+    code. Nor does the hash of a file choose any, such as an opponent's weights.
 
-    A learner does the same in every task of a family of single environments: there method and tasks are paths apart.
+    A learner does the same in every task of a family of single environments: there method and tasks are separate paths.
     """
     settings = {key: cell.settings[key] for key in ("algorithm", "hyperparameters")}
     scenarios = [_without_files(own) for own in cell.scored]
@@ -177,14 +177,14 @@ def code_paths(plan: Plan, cell: Cell) -> set[str]:
 
 
 def _without_files(scored: Scored) -> dict[str, Any]:
-    """A scenario's settings; of a file that it names only that it names one."""
+    """A scenario's settings; for a file that it names, only that it names one."""
     files = checked(scored.family, scored.params).assets
     settings = scored.model_dump(exclude={"teacher"})
     return settings | {"params": scored.params | dict.fromkeys(files, "a file")}
 
 
 def _words(value: Any) -> Any:
-    """The same without its numbers. 0 is told apart: it switches a part off."""
+    """The value without its numbers. 0 is kept apart: it switches a part off."""
     if isinstance(value, Mapping):
         return {key: _words(own) for key, own in value.items()}
     if isinstance(value, list | tuple):
@@ -195,7 +195,7 @@ def _words(value: Any) -> Any:
 
 
 def name_of(cell: Cell) -> str:
-    """What a canary is stored by; it names the reading where that is not the primary one."""
+    """The name that a canary is stored by; it includes the reading if that is not the primary one."""
     reading = next((f"; {note.id}" for note in cell.notes if note.class_ == "reading"), "")
     return f"{cell.suite}: {cell.label} ({cell.experiment}{reading})"
 
@@ -206,13 +206,13 @@ class Absent(NamedTuple):
     says: str
 
 
-Made = Drawn | Absent | str  # what a canary came to, or why it failed
+Made = Drawn | Absent | str  # a canary's numbers, or why it has none
 
 
 def drawn(suites: Iterable[Suite], report: Callable[[Ended], None] = lambda _: None) -> dict[str, Made]:
-    """Run every canary of these suites; by name what it came to, or why it failed, a second try included.
+    """Run every canary of these suites; by name its numbers, or why it failed twice.
 
-    report: is told of each that ends.
+    report: is called for each canary that ends.
     """
     found: dict[str, Made] = {}
     every = [canary_plan(suite) for suite in suites]
@@ -240,23 +240,23 @@ def drawn(suites: Iterable[Suite], report: Callable[[Ended], None] = lambda _: N
 
 
 def compared(stored: CanaryFile, found: Mapping[str, Made], exact: bool, suites: Sequence[str]) -> Iterator[Outcome]:
-    """What became of each canary. exact: the stored ones are of this very platform class. suites: those looked at."""
+    """The outcome of each canary. exact: the stored ones are of this platform class. suites: those that were run."""
     for name, own in found.items():
         if isinstance(own, str):
             yield Outcome(name, "failed", own)
         elif isinstance(own, Absent):
             yield Outcome(name, "absent", f"its environment is not installed here: {own.says}")
         elif name not in stored.canaries:
-            yield Outcome(name, "missing", "nothing is stored for it: bench nightly refresh-canary stores it")
+            yield Outcome(name, "missing", "it has no stored canary: bench nightly refresh-canary stores one")
         else:
             yield _compared(name, stored.canaries[name], own, exact)
     for name in stored.canaries:
         if name not in found and name.partition(":")[0] in suites:
-            yield Outcome(name, "gone", "it is stored, but nothing here runs it any more")
+            yield Outcome(name, "gone", "it is stored, but no cell here makes it any more")
 
 
 def differing(stored: Mapping[str, object], found: Mapping[str, object], exact: bool) -> str:
-    """Where two tables of curves part first, in training: nothing where they do not."""
+    """Where two tables of curves first differ in training; "" if they do not."""
     for name in [*stored, *(n for n in found if n not in stored)]:
         a, b = stored.get(name), found.get(name)
         if isinstance(a, Mapping) and isinstance(b, Mapping):
@@ -265,7 +265,7 @@ def differing(stored: Mapping[str, object], found: Mapping[str, object], exact: 
         elif not isinstance(a, Sequence) or not isinstance(b, Sequence) or len(a) != len(b):
             return f"{name}: got {_count(b)}, stored {_count(a)}"
         else:
-            allowed = [0.0] * len(a) if exact else TOLERANCES[-len(a) :]  # losses begin later
+            allowed = [0.0] * len(a) if exact else TOLERANCES[-len(a) :]  # losses begin later than returns
             for i, (x, y, most) in enumerate(zip(a, b, allowed, strict=True), POINTS + 1 - len(a)):
                 if not _near(x, y, most):
                     return f"{name}: point {i} of {POINTS} is {y}, stored {x}"
@@ -286,7 +286,7 @@ def _compared(name: str, stored: Canary, own: Drawn, exact: bool) -> Outcome:
 
 
 def _run(plan: Plan, store: Store, ended: Callable[[Cell, float], None]) -> dict[str, str]:
-    """Train what has no record yet, in one process; why runs failed, by id. ended: is told of each cell."""
+    """Train what has no record yet, in one process; why runs failed, by id. ended: is called for each cell."""
     if not plan.runs:
         return {}
     jobs = [
@@ -329,7 +329,7 @@ def _run(plan: Plan, store: Store, ended: Callable[[Cell, float], None]) -> dict
             process.wait()
         finally:
             timer.cancel()
-            process.kill()  # where this process is to stop; else it has ended
+            process.kill()  # if this process has to stop; else it has ended already
     why = f"its process ended with code {process.returncode}: {_last_line(log)}"
     if late.is_set():
         why = f"all canaries together took longer than {LIMIT_S:g} s"
@@ -347,7 +347,7 @@ def _drawn(cell: Cell, runs: Sequence[Run], store: Store, failed: Mapping[str, s
         return "; ".join(reasons)
     records = [record for run in runs if (record := store.settled(run.id))]
     if any(r.numbers.first_update is None for r in records):
-        return f"it never learns within its {cell.whole} {cell.unit}: shorten what delays it"
+        return f"it never learns within its {cell.whole} {cell.unit}: shorten the settings that delay it"
     return Drawn(
         cell=cell.key,
         settings=cell.settings,
@@ -357,7 +357,7 @@ def _drawn(cell: Cell, runs: Sequence[Run], store: Store, failed: Mapping[str, s
 
 
 def _curves(cell: Cell, record: Record) -> dict[str, dict[str, tuple[float | None, ...]]]:
-    """Means of training and losses by scenario; evaluations are left out, a greedy choice may turn on the last bit."""
+    """Means of training and losses by scenario, without evaluations: a greedy choice may depend on the last bit."""
     own = zip(cell.scenarios, record.numbers.scores, strict=True)
     return {s: {n: c.mean for n, c in scores.curves.items() if n != "evaluation"} for s, scores in own}
 

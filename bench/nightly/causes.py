@@ -21,12 +21,12 @@ CODES: Mapping[Cause, int] = {
     "a run failed": FAILED,
     "nothing ran": NOTHING,
 }
-SHOWN = 5  # of many of a kind, in one sentence
+SHOWN = 5  # the most of a kind in one sentence
 
 
 @dataclass(frozen=True)
 class Finding:
-    """fails: whether it makes the night fail; a new package under which every canary repeats does not."""
+    """fails: whether it makes the night fail. A new package does not, if every canary repeats under it."""
 
     cause: Cause
     says: str
@@ -47,7 +47,7 @@ def findings(
     played: Played | None,
     comparisons: Sequence[Comparison],
 ) -> list[Finding]:
-    """packages: those that changed. exact: the canaries stored are of this platform class. played: None: not asked."""
+    """What broke. packages: the changed ones. exact: the stored canaries are of this class. played: None: not asked."""
     found = [*_canaries(canaries, packages, exact)]
     found += [Finding("numbers moved", _moved(c)) for c in comparisons if c.state == "moved"]
     found += [Finding("a run failed", f"canary {c.name}: {c.says}") for c in canaries if c.state == "failed"]
@@ -58,7 +58,7 @@ def findings(
     looked_at = [c for c in canaries if c.state not in ("missing", "absent")]
     if played is None and not looked_at:
         why = (
-            "no canary has anything stored to be held against" if canaries else "no canary of these suites can run here"
+            "no canary here has a stored one to compare with" if canaries else "no canary of these suites can run here"
         )
         found.append(Finding("nothing ran", why))
     if played is not None and not (played.runs or played.failed or played.broken):
@@ -75,7 +75,7 @@ def _too_short(played: Played) -> str:
 
 
 def exit_code(found: Sequence[Finding]) -> int:
-    """0 where nothing failed, else that of the gravest cause."""
+    """0 if nothing failed, else the code of the gravest cause."""
     return min((CODES[f.cause] for f in found if f.fails), default=0)
 
 
@@ -84,17 +84,19 @@ def _canaries(canaries: Sequence[Outcome], packages: Mapping[str, tuple[str, str
     differs = [c for c in canaries if c.state == "differs"]
     other = [c for c in canaries if c.state in ("settings", "gone")]
     if differs:
-        beyond = "" if exact else " beyond the tolerance that an unknown platform class is given"
+        beyond = "" if exact else " by more than the tolerance for unknown platform classes"
         parted = f"{len(differs)} of {len(canaries)} canaries differ{beyond}: {_some(differs)}"
         if packages:
             yield Finding("dependency changed", f"{versions}; {parted}")
         else:
             yield Finding("code changed", f"no package changed; {parted}")
     elif packages:
-        same = "every canary that has something stored still agrees"
+        same = "every canary with a stored one still agrees"
         yield Finding("dependency changed", f"{versions}; {same}", fails=False)
     if other:
-        yield Finding("code changed", f"{len(other)} of {len(canaries)} canaries are no longer those: {_some(other)}")
+        yield Finding(
+            "code changed", f"{len(other)} of {len(canaries)} canaries are not those that are stored: {_some(other)}"
+        )
 
 
 def _some(outcomes: Sequence[Outcome]) -> str:

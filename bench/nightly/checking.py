@@ -39,9 +39,9 @@ class Claim:
 
 @dataclass(frozen=True)
 class Check:
-    """All that a night came to. stored: the canaries compared with, None where there are none; exact: of this class.
+    """All that a night showed. stored: the canaries compared with, or None. exact: whether they are of this class.
 
-    played: None where canaries alone were asked for.
+    played: None if only canaries were asked for.
     """
 
     night: datetime.date
@@ -52,7 +52,7 @@ class Check:
     packages: dict[str, str]
     stored: CanaryFile | None
     exact: bool
-    alike: tuple[str, ...]  # other classes that were seen to agree with the stored one to the last bit
+    alike: tuple[str, ...]  # other classes whose stored canaries agree with these to the last bit
     canaries: tuple[Outcome, ...]
     played: Played | None
     evidence: tuple[Evidence, ...]
@@ -84,7 +84,7 @@ def check(
     jobs: int,
     report: Callable[[Event], None],
 ) -> Check:
-    """store: where fresh seeds go; None for canaries alone. Raises StoreError, SuiteError."""
+    """Check a night. store: where fresh seeds go; None for canaries alone. Raises StoreError, SuiteError."""
     began, started = time.monotonic(), now()
     platform, packages = this_platform(), installed()
     files = stored.canary_files(baseline)
@@ -141,14 +141,14 @@ def since(kept: CanaryFile) -> str:
     was = f"commit {then.commit[:10]}, whose canaries are stored{' (of a dirty tree)' if then.dirty else ''}"
     files = changed_files(then.commit)
     if files is None:
-        return f"what has changed cannot be told: {was}, is not in a history here"
+        return f"the changes are unknown: {was}, is not in a history here"
     named = ", ".join(files[:FILES]) + (f" and {len(files) - FILES} more" if len(files) > FILES else "")
     state = {True: "dirty", False: "clean", None: "not known"}[dirty]
     return f"since {was}, these files differ: {named or 'none'}; the tree here is {state}"
 
 
 def fresh_evidence(suites: Sequence[Suite], store: Store) -> list[Evidence]:
-    """Of every cell of profile nightly that can run, under the pinned reading, all nights together."""
+    """The fresh seeds of every cell of profile nightly that can run, under the pinned reading, all nights together."""
     found = []
     for suite in (s for s in suites if PROFILE in s.profile):
         cells = make_plan(suite.under(suite.pinned), Selection(profile=PROFILE, reading=suite.pinned)).cells
@@ -160,14 +160,14 @@ def fresh_evidence(suites: Sequence[Suite], store: Store) -> list[Evidence]:
 def refreshed(
     suites: Sequence[Suite], baseline: Path, reason: str, report: Callable[[Event], None]
 ) -> tuple[Path, list[Outcome]]:
-    """Store anew what these suites' canaries come to on this platform; the file, and what became of each before.
+    """Replace these suites' stored canaries on this platform; the file, and how each compares with the old one.
 
-    Raises StoreError where one fails: nothing is stored then.
+    Raises StoreError if one fails; then nothing is stored.
     """
     platform, packages = this_platform(), installed()
     made = drawn(suites, lambda canary: report({"event": "canary", **canary._asdict()}))
     if failed := [f"{name}: {why}" for name, why in made.items() if isinstance(why, str)]:
-        raise stored.StoreError(f"no canary was stored, for some failed: {'; '.join(failed)}")
+        raise stored.StoreError(f"no canary was stored, because some failed: {'; '.join(failed)}")
     path = stored.canary_path(baseline, platform)
     before = stored.read(path, CanaryFile) if path.exists() else None
     ours = [s.id for s in suites]
@@ -235,7 +235,7 @@ def night_record(done: Check) -> NightRecord:
 
 
 def _claims(suites: Sequence[Suite], store: Store, baseline: Store) -> list[Claim]:
-    """Every claim on which fresh seeds say anything."""
+    """Every claim that fresh seeds say anything about."""
     found = []
     for suite in (s for s in suites if PROFILE in s.profile):
         ours, published = (

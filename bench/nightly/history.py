@@ -34,7 +34,7 @@ class ComparisonRecord(Frozen):
 
 
 class NightRecord(Frozen):
-    """What one check came to. canaries: how many of each state. cells: run ids by cell name; failed, again: why.
+    """The outcome of one check. canaries: how many of each state. cells: run ids by cell name. failed, again: why.
 
     exact: whether the canaries were compared to the last bit.
     """
@@ -72,7 +72,7 @@ def append(root: Path, record: NightRecord) -> Path:
 
 
 def nights(root: Path) -> tuple[list[NightRecord], list[str]]:
-    """Every night in order, and one line for each file that is no night's record."""
+    """Every night in order, and one line for each file that is not a night's record."""
     found, damaged = [], []
     for path in sorted((root / "nights").glob("*.json")):
         try:

@@ -11,7 +11,7 @@ from bench.output.escaping import visible
 
 
 def junit(done: Check) -> bytes:
-    """Three suites: canaries, cells, comparisons. What the time did not allow is skipped, what broke is a failure."""
+    """Three suites: canaries, cells, comparisons. A postponed cell is skipped; what broke is a failure."""
     root = ElementTree.Element("testsuites", name=f"bench nightly {done.night}")
     bad = {"differs": "canary differs", "settings": "settings changed", "gone": "canary gone"}
     states = {"absent": "missing"}
@@ -43,7 +43,7 @@ def junit(done: Check) -> bytes:
 
 
 class Case(NamedTuple):
-    """failure: what failed, if anything. says: what there is to say. seconds: of a cell with its teachers' runs."""
+    """failure: what failed, if anything. says: the text shown with it. seconds: for a cell, with its teachers' runs."""
 
     name: str
     failure: str | None

@@ -13,7 +13,7 @@ FIRST = datetime.date(2000, 1, 1)  # below its seeds there is room for 730 milli
 
 
 def seeds_of(night: datetime.date, count: int) -> tuple[int, ...]:
-    """The first so many seeds of a night; at most `SEEDS_A_NIGHT`. Later nights have greater ones."""
+    """The first `count` seeds of a night, at most `SEEDS_A_NIGHT`. Later nights have greater seeds."""
     if not (night >= FIRST and 1 <= count <= SEEDS_A_NIGHT):
         raise ValueError(f"got {count} seeds of {night}; allowed: 1 to {SEEDS_A_NIGHT}, from {FIRST} on")
     first = night.toordinal() * SEEDS_A_NIGHT
@@ -21,13 +21,13 @@ def seeds_of(night: datetime.date, count: int) -> tuple[int, ...]:
 
 
 def night_of(seed: int) -> datetime.date | None:
-    """The night that a seed belongs to; None for a reported run's."""
+    """The night that a seed belongs to; None for a reported run's seed."""
     ordinal = seed // SEEDS_A_NIGHT
     return datetime.date.fromordinal(ordinal) if FIRST.toordinal() <= ordinal <= datetime.date.max.toordinal() else None
 
 
 def parsed_night(text: str) -> datetime.date:
-    """`2026-11-21`, or today in UTC for nothing. Raises SuiteError."""
+    """`2026-11-21`, or today in UTC for an empty text. Raises SuiteError."""
     if not text:
         return datetime.datetime.now(datetime.UTC).date()
     try:

@@ -1,8 +1,8 @@
 """Fresh seeds against the accepted baseline and the pinned reference: which cells' numbers have moved.
 
-Axes: S seed. A cell's latest `WINDOW` fresh seeds are held against the seeds of a reference, both final scores, by the
-exact rank-sum test, in every scenario that the cell is scored on. All tests of a night share one chance,
-`FALSE_ALARM`, that any of them errs (`stats.rank_sums.shared_level`). docs/statistics.md has the rates, simulated.
+Axes: S seed. The final scores of a cell's latest `WINDOW` fresh seeds are compared with those of a reference's seeds,
+by the exact rank-sum test, in every scenario that the cell is scored on. All tests of a night share one chance,
+`FALSE_ALARM`, that any of them errs (`stats.rank_sums.shared_level`). docs/statistics.md has the simulated rates.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from bench.plan import Cell
 from bench.stats.rank_sums import least_p, rank_sum, shared_level
 from bench.store import Record
 
-FALSE_ALARM = 0.01  # of a night on which nothing has changed
-WINDOW = 10  # latest fresh seeds of a cell that are looked at: two nights of five
-KEPT = 30  # latest fresh seeds that a reference takes of a cell
+FALSE_ALARM = 0.01  # chance of an alarm on a night when nothing has changed
+WINDOW = 10  # latest fresh seeds of a cell that are compared: two nights of five
+KEPT = 30  # latest fresh seeds of a cell that a reference keeps
 
 Against = Literal["accepted", "pinned"]
 Scores = Mapping[str, Mapping[int, float]]  # by scenario and seed
@@ -41,7 +41,7 @@ class Evidence:
 
     @property
     def latest(self) -> datetime.date | None:
-        """The last night that it has seeds of."""
+        """The last night with seeds of this cell."""
         return max((night for own in self.scores.values() if own and (night := night_of(max(own)))), default=None)
 
 
@@ -49,7 +49,7 @@ class Evidence:
 class Comparison:
     """One cell in one scenario against one reference. recent [S], known [S']: final scores.
 
-    p: two-sided; least: the smallest that so many seeds can reach; level: what it had to be below.
+    p: two-sided. least: the smallest p that so many seeds can reach. level: what p had to be below.
     """
 
     cell: str
@@ -75,7 +75,7 @@ class Comparison:
 
 
 def fresh(cell: Cell, records: Iterable[Record]) -> Evidence:
-    """What the records of a cell say of its fresh seeds; runs that failed and reported seeds are left out."""
+    """What the records of a cell say about its fresh seeds; failed runs and reported seeds are left out."""
     own = sorted((r for r in records if r.status == "finished" and night_of(r.seed)), key=lambda r: r.seed)
     scores: dict[str, dict[int, float]] = {scenario: {} for scenario in cell.scenarios}
     for record in own:
@@ -88,7 +88,7 @@ def fresh(cell: Cell, records: Iterable[Record]) -> Evidence:
 def comparisons(
     evidence: Sequence[Evidence], accepted: Reference, pinned: Reference, error: float = FALSE_ALARM
 ) -> list[Comparison]:
-    """Every cell that a reference knows against it. A pin that is no other than the baseline is not asked again."""
+    """Every cell against each reference that knows it. A pin that equals the baseline is not compared again."""
     sides = []
     for one in evidence:
         key = one.cell.key
@@ -112,13 +112,13 @@ def comparisons(
 
 
 def recent_seeds(scores: Mapping[int, float], known: Mapping[int, float]) -> tuple[float, ...]:
-    """The latest scores of seeds that come after those of the reference."""
+    """The latest scores, only of seeds that come after those of the reference."""
     newest = max(known, default=0)
     return tuple(scores[seed] for seed in sorted(scores) if seed > newest)[-WINDOW:]
 
 
 def moved_to(reference: Reference, evidence: Sequence[Evidence], change: Change) -> Reference:
-    """The reference with these cells' latest fresh seeds; what it knows of others stays."""
+    """The reference with these cells' latest fresh seeds; its other cells stay."""
     cells = dict(reference.cells)
     for one in evidence:
         scores = {s: dict(sorted(own.items())[-KEPT:]) for s, own in one.scores.items() if own}

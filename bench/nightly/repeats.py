@@ -1,7 +1,7 @@
 """Whether runs made here have the numbers that are published for the same ids, to the last bit.
 
-On a platform class whose canaries are stored they must: there a difference is a change of the code. On another class
-last bits may differ by themselves, and a difference is shown, but says nothing.
+On a platform class whose canaries are stored they must: there a difference means that the code changed. On another
+class last bits may differ by themselves; a difference is shown, but proves nothing.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from bench.store import Record, Store, StoreError, numbers_hash
 from bench.store.diff import difference
 from bench.suite.explain import shown
 
-DOES_NOT_REPEAT = "one of its games does not repeat, so that no numbers are promised"
+DOES_NOT_REPEAT = "one of its games does not repeat, so no numbers are promised"
 
 
 @dataclass(frozen=True)
 class Repeat:
-    """One run here and as published. says: where its numbers part; nothing where they do not."""
+    """One run here and as published. says: where its numbers first differ; "" if they do not."""
 
     run: str
     label: str
@@ -40,7 +40,7 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Alone:
-    """One run that finished here and has no published numbers. unsound: its published record is there, but no use."""
+    """One run that finished here and has no published numbers. unsound: its published record exists but is unusable."""
 
     run: str
     label: str
@@ -51,7 +51,7 @@ class Alone:
 
 @dataclass(frozen=True)
 class Repeats:
-    """platform: of this machine. known: canaries of its class are stored with the published results."""
+    """platform: this machine's. known: canaries of its class are stored with the published results."""
 
     rows: tuple[Repeat, ...]
     alone: tuple[Alone, ...]
@@ -64,7 +64,7 @@ class Repeats:
 
     @property
     def broken(self) -> bool:
-        """Whether a difference says that the code's numbers changed, or a published record is of no use."""
+        """Whether a difference means that the code's numbers changed, or a published record is unusable."""
         return (self.known and self.differing > 0) or any(one.unsound for one in self.alone)
 
 
@@ -78,7 +78,7 @@ class Published:
 
 
 def published_in(folder: Path) -> Published:
-    """Raises StoreError where a canary file there cannot be read."""
+    """The published results in a folder. Raises StoreError if a canary file there cannot be read."""
     platform = this_platform()
     known = any(file.platform == platform for file in canary_files(folder))
     return Published(Store(folder), platform, known)
@@ -93,7 +93,7 @@ def repeats(plan: Plan, store: Store, published: Published) -> Repeats:
 
 
 def lines(found: Repeats) -> Iterator[str]:
-    """One for each run, and what they come to."""
+    """One line for each run, and the total."""
     for row in found.rows:
         state, hash_ = (
             ("same", row.here[:12]) if row.same else ("differs", f"{row.here[:12]}, not {row.published[:12]}")
@@ -108,11 +108,11 @@ def lines(found: Repeats) -> Iterator[str]:
     alone = f"; {len(found.alone)} more could not be compared" if found.alone else ""
     yield f"{same} of {len(found.rows)} runs repeat the published numbers to the last bit{alone}"
     if found.differing and not found.known:
-        yield f"platform class {found.platform.name} is not known: there last bits may differ by themselves"
+        yield f"platform class {found.platform.name} is not known, so last bits may differ by themselves"
 
 
 def as_json(found: Repeats) -> dict[str, Any]:
-    """What `bench run --json` prints of them."""
+    """What `bench run --json` prints about them."""
     rows = [dataclasses.asdict(row) | {"same": row.same} for row in found.rows]
     alone = [dataclasses.asdict(one) for one in found.alone]
     return {"platform": found.platform.name, "known": found.known, "runs": rows, "alone": alone}
@@ -140,14 +140,14 @@ def _compared(plan: Plan, store: Store, published: Store) -> Iterator[Repeat | A
 
 
 def parting(here: Record, published: Record) -> str:
-    """The curve that parts first, and where, and which variables were set otherwise; nothing for the same numbers."""
+    """The curve that differs first, and where, and which variables were set otherwise; "" for the same numbers."""
     found = difference(here, published)
     if found.same_numbers:
         return ""
     parted = [(curve.first, curve) for curve in found.curves if curve.first is not None]
     if parted:
         at, first = min(parted, key=lambda one: one[0])
-        says = f"{first.name} parts at episode {at}: {first.a} here, {first.b} published"
+        says = f"{first.name} differs from episode {at} on: {first.a} here, {first.b} published"
     else:
         says = "the curves agree; final scores or weights do not"
     others = (row for row in found.rows if row.part == "environment" and not row.same)

@@ -1,4 +1,4 @@
-"""A night as Markdown fit for a job page, as JUnit XML and as JSON. docs/nightly.md tells how to read them."""
+"""A night as Markdown for a job's page, as JUnit XML and as JSON. docs/nightly.md explains how to read them."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ STATES = {
     "close": "agree within the tolerance",
     "differs": "differ",
     "settings": "have other settings than the stored ones",
-    "missing": "have nothing stored",
-    "gone": "are stored and no longer run",
-    "absent": "need what is not installed here",
+    "missing": "have no stored numbers",
+    "gone": "are stored but no longer made",
+    "absent": "need an environment that is not installed here",
     "failed": "failed",
 }
 
 
 def require_folder(folder: Path) -> None:
-    """Raise StoreError where to write a night there would replace files that no night wrote."""
+    """Raise StoreError if writing a night there would replace files that no night wrote."""
     if holds_home(folder):
         raise StoreError(f"{folder}: {HOLDS_HOME} with --out")
     if folder.exists() and not folder.is_dir():
-        raise StoreError(f"{folder}: is no folder; name a new one, or that of a night, with --out")
+        raise StoreError(f"{folder}: is no folder; name a new one, or a night's, with --out")
     if there := [name for name in FILES if os.path.lexists(folder / name)]:
         try:
             body = json.loads(read_bytes(folder / "night.json", MOST_BYTES))
@@ -103,17 +103,17 @@ def platform_line(done: Check) -> str:
     if done.stored is None:
         return f"No canary is stored for any platform class; this one is `{done.platform.name}`."
     if done.exact:
-        alike = f" Seen to agree with it: {', '.join(f'`{name}`' for name in done.alike)}." if done.alike else ""
+        alike = f" These classes agree with it: {', '.join(f'`{name}`' for name in done.alike)}." if done.alike else ""
         return f"Platform class `{done.platform.name}`, known: canaries are compared to the last bit.{alike}"
     unknown = f"Platform class `{done.platform.name}` is unknown"
     if done.canaries and all(c.state == "same" for c in done.canaries):
-        same = f"yet every canary repeats to the last bit what is stored for `{done.stored.platform.name}`"
+        same = f"but every canary repeats the stored numbers of `{done.stored.platform.name}` to the last bit"
         return f"{unknown}, {same}: no tolerance was used."
     early, late = (f"{100 * most:g}%" for most in (TOLERANCES[0], TOLERANCES[-1]))
     return (
-        f"{unknown}: canaries fall back to a tolerance ({early} in the first "
-        f"half of training, {late} in the second) against those of `{done.stored.platform.name}`. It cannot see small "
-        "changes of code; `bench nightly refresh-canary` makes the class known."
+        f"{unknown}: canaries are compared with those of `{done.stored.platform.name}` within a tolerance ({early} in "
+        f"the first half of training, {late} in the second). It hides small changes of the code; "
+        "`bench nightly refresh-canary` makes the class known."
     )
 
 
@@ -152,7 +152,7 @@ def summary(done: Check, history: Sequence[NightRecord], damaged: Sequence[str])
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """One bar a value, the lowest and the highest being the scale's ends."""
+    """One bar per value; the lowest and the highest are the scale's ends."""
     low, high = min(values), max(values)
     if high == low:
         return BARS[len(BARS) // 2] * len(values)
@@ -190,10 +190,11 @@ def _cells(done: Check) -> Iterator[str]:
     yield ""
     yield "## Cells"
     yield ""
-    yield "Final scores of fresh seeds. Trend: one bar a night, lowest to highest. Against a reference: how much higher"
-    yield f"the last {WINDOW} seeds after it are, p of the exact rank-sum test, the level it had to reach, both counts."
+    yield "Final scores of fresh seeds. Trend: one bar per night, lowest to highest. Against a reference: how much"
+    yield f"higher the last {WINDOW} seeds after it are, p of the exact rank-sum test, the level that p had to reach,"
+    yield "and both numbers of seeds."
     yield ""
-    head = ("cell", "scenario", "trend", "last night of it", "seeds", "mean", "against accepted", "against pinned")
+    head = ("cell", "scenario", "trend", "its last night", "seeds", "mean", "against accepted", "against pinned")
     yield from table(head, (row for e in done.evidence for row in _cell_rows(done, e)))
 
 
@@ -224,9 +225,9 @@ def _claims(claims: Sequence[Claim]) -> Iterator[str]:
     yield "## The papers' claims"
     yield ""
     if not claims:
-        yield "Fresh seeds say nothing of any yet."
+        yield "Fresh seeds say nothing about any claim yet."
         return
-    yield "At the nightly budget a claim has a direction only; the verdict is that of the published results. No alarm"
+    yield "At the nightly budget a claim has only a direction; its verdict comes from the published results. No alarm"
     yield "rests on these."
     yield ""
     head = ("claim", "in", "fresh seeds", "found [90%]", "at the nightly budget", "at the paper's budget")

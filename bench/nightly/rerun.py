@@ -1,7 +1,7 @@
-"""A sample of a results folder's runs, trained again: do their records say what their settings come to?
+"""A sample of a results folder's runs, trained again: do their records have the numbers that their settings give?
 
-Hashes show that a record is whole and that its parts belong together, not that it was ever run. The sample is drawn by
-the folder's own content: the same folder gives the same sample, and nobody chooses it by writing one record more.
+Hashes show that a record is whole and that its parts belong together, not that it was ever run. The folder's own
+content draws the sample. So the same folder gives the same sample, and nobody can choose it by writing one more record.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from bench.suite.foreign import read_bytes
 
 @dataclass(frozen=True)
 class NotRerun:
-    """A run that was drawn and could not be trained here. why: what is missing or another, or how it ended."""
+    """A run that was drawn and could not be trained here. why: what is missing or has changed, or how the run ended."""
 
     run: str
     label: str
@@ -47,9 +47,9 @@ class NotRerun:
 
 @dataclass(frozen=True)
 class Rerun:
-    """rows: runs that were trained again. passed_over: drawn, cannot run here. broken_off: ended without a record.
+    """rows: runs that were trained again. passed_over: drawn, but cannot run here. broken_off: ended without a record.
 
-    platform: of this machine. known: canaries of its class are stored in the baseline.
+    platform: this machine's. known: canaries of its class are stored in the baseline.
     """
 
     rows: tuple[Repeat, ...]
@@ -64,12 +64,12 @@ class Rerun:
 
     @property
     def broken(self) -> bool:
-        """Whether a difference says that a record is not what its settings come to."""
+        """Whether a difference means that a record has other numbers than its settings give."""
         return self.known and self.differing > 0
 
 
 def rerun(store: Store, count: int, baseline: Path, jobs: int, report: Callable[[dict[str, Any]], None]) -> Rerun:
-    """Train `count` finished runs again, fewer where there are not so many, in a temporary folder.
+    """Train `count` finished runs again, or all if there are fewer, in a temporary folder.
 
     baseline: a folder with `canaries/`. Raises StoreError, OSError.
     """
@@ -99,7 +99,7 @@ def rerun(store: Store, count: int, baseline: Path, jobs: int, report: Callable[
 
 
 def lines(found: Rerun) -> Iterator[str]:
-    """One for each run, and what they come to."""
+    """One line for each run, and the total."""
     for row in found.rows:
         told = row.here[:12] if row.same else f"{row.here[:12]} here, {row.published[:12]} in the record"
         says = row.says and f"; {row.says.replace(' published', ' in the record')}"
@@ -108,11 +108,12 @@ def lines(found: Rerun) -> Iterator[str]:
         yield f"not rerun {left.run} {left.label}, seed {left.seed}: {left.why}"
     if not found.rows:
         drawn = len(found.passed_over) + len(found.broken_off)
-        yield f"no run was trained again: {f'see why above, of {drawn}' if drawn else 'no sound run here has finished'}"
+        why = f"the reasons of all {drawn} are above" if drawn else "no sound run here has finished"
+        yield f"no run was trained again: {why}"
         return
-    yield f"{len(found.rows) - found.differing} of {len(found.rows)} runs trained again come to their records' numbers"
+    yield f"{len(found.rows) - found.differing} of {len(found.rows)} runs trained again have their records' numbers"
     if found.differing and not found.known:
-        yield f"platform class {found.platform.name} is not known: there last bits may differ by themselves"
+        yield f"platform class {found.platform.name} is not known, so last bits may differ by themselves"
 
 
 def as_json(found: Rerun) -> dict[str, Any]:
@@ -122,8 +123,9 @@ def as_json(found: Rerun) -> dict[str, Any]:
 
 
 def _drawn(store: Store, finished: Mapping[str, Record], count: int) -> tuple[list[Record], list[NotRerun]]:
-    """A sample of those that can run, and what was drawn before it and cannot. Teacher and student are not both in it:
-    the student learns from the weights that lie here.
+    """A sample of the runs that can run here, and the runs that were drawn before it but cannot.
+
+    A teacher and its student are never both in the sample: the student learns from the weights in the folder.
     """
     content = "".join(f"{run} {numbers_hash(finished[run])}\n" for run in sorted(finished))
     order = random.Random(sha256(content.encode())).sample(sorted(finished), len(finished))
@@ -142,26 +144,26 @@ def _drawn(store: Store, finished: Mapping[str, Record], count: int) -> tuple[li
 
 
 def _hindrance(store: Store, record: Record) -> str:
-    """Why a run cannot be trained here with the numbers that it had; nothing where it can."""
+    """Why a run cannot be trained here with the numbers that it had; "" if it can."""
     settings = record.settings
     if guest(settings):
-        return "a method from elsewhere: bench compare runs it, where its code is"
+        return "a method from elsewhere: run bench compare where its code is"
     if record.provenance.device != "cpu":
         return f"it was trained on {record.provenance.device}, where only the same call repeats"
     if settings.get("format") != PLAN_FORMAT:
         return f"its settings are of format {settings.get('format')}, today's are {PLAN_FORMAT}"
     name, version = settings["algorithm"]["name"], settings["algorithm"]["version"]
     if name not in ALGORITHMS or ALGORITHMS[name].version != version:
-        return f"algorithm {name}, version {version}, is not here any more"
+        return f"algorithm {name}, version {version}, does not exist here any more"
     try:
         ALGORITHMS[name].hyperparameters.model_validate(settings["hyperparameters"])
         for own in scored(settings):
             if own.family not in FAMILIES or FAMILIES[own.family].version != own.version:
-                return f"environment {own.family}, version {own.version}, is not here any more"
+                return f"environment {own.family}, version {own.version}, does not exist here any more"
             if not checked(own.family, own.params).repeats:
                 return DOES_NOT_REPEAT
     except (ValidationError, ValueError) as error:
-        return f"its settings are not taken here any more: {str(error).splitlines()[0]}"
+        return f"its settings are not valid here any more: {str(error).splitlines()[0]}"
     if missing := missing_assets([_cell(record, ())], everywhere()):
         return str(missing[0])
     for teacher in record.teachers:
@@ -174,7 +176,7 @@ def _hindrance(store: Store, record: Record) -> str:
 
 
 def _plan(store: Store, again: Store, finished: Mapping[str, Record], chosen: list[Record]) -> Plan:
-    """The runs to train and, as settled ones, their teachers, whose records and weights are copied."""
+    """The runs to train, and their teachers as settled runs, whose records and weights are copied."""
     ready = {run: own for record in chosen for run, own in _teachers(finished, record).items()}
     for run in ready:
         for of in (Store.record_path, Store.weights_path):
@@ -193,7 +195,7 @@ def _plan(store: Store, again: Store, finished: Mapping[str, Record], chosen: li
 
 
 def _teachers(finished: Mapping[str, Record], record: Record) -> dict[str, Record]:
-    """Those that a run learned from, and those that they learned from, by run."""
+    """The runs that a run learned from, and those that these learned from, by run id."""
     found: dict[str, Record] = {}
     for teacher in (finished[named.run] for named in record.teachers if named.run in finished):
         found |= _teachers(finished, teacher) | {teacher.run: teacher}
@@ -201,7 +203,7 @@ def _teachers(finished: Mapping[str, Record], record: Record) -> dict[str, Recor
 
 
 def _cell(record: Record, seeds: tuple[int, ...]) -> Cell:
-    """Of a record's settings. Names of its scenarios are not in it, and are no part of the numbers."""
+    """A cell made from a record's settings. A record lacks its scenarios' names; they do not change the numbers."""
     return Cell(
         key=record.cell,
         suite=record.suite,

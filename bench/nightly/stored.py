@@ -1,10 +1,10 @@
 """What a nightly check keeps beside the reference results: canaries, the accepted baseline, the pinned reference.
 
-    <baseline>/canaries/<platform class>.json    what every canary comes to on that class
-    <baseline>/nightly/accepted.json             scores by seed; moved by `bench nightly accept` alone
-    <baseline>/nightly/pinned.json               the same, from long ago; moved by `bench nightly accept --pin` alone
+    <baseline>/canaries/<platform class>.json    every canary's numbers on that class
+    <baseline>/nightly/accepted.json             scores by seed; only `bench nightly accept` moves them
+    <baseline>/nightly/pinned.json               the same, from long ago; only `bench nightly accept --pin` moves them
 
-Each file says why it is what it is, now and before.
+Each file keeps the reason of every change.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Frozen(BaseModel):
 
 
 class Change(Frozen):
-    """Why a file was written. commit: of the code that wrote it, where it is known."""
+    """Why a file was written. commit: of the code that wrote it, if known."""
 
     when: str
     reason: str
@@ -37,7 +37,7 @@ class Change(Frozen):
 
 
 class Canary(Frozen):
-    """What a canary came to. cell: the hash of its settings. numbers: each seed's `numbers_hash`."""
+    """A canary's numbers. cell: the hash of its settings. numbers: each seed's `numbers_hash`."""
 
     cell: str
     settings: dict[str, Any]
@@ -45,7 +45,7 @@ class Canary(Frozen):
     curves: Curves
 
 
-Drawn = Canary  # the same of a run just made
+Drawn = Canary  # the same, just made
 
 
 class CanaryFile(Frozen):
@@ -67,7 +67,7 @@ class Known(Frozen):
 
 
 class Reference(Frozen):
-    """What fresh seeds are held against, by cell key. changes: the last one first."""
+    """The scores that fresh seeds are compared with, by cell key. changes: the last one first."""
 
     schema_version: Literal[1] = 1
     changes: tuple[Change, ...]
@@ -90,19 +90,19 @@ def pinned_path(baseline: Path) -> Path:
 
 
 def canary_files(baseline: Path) -> list[CanaryFile]:
-    """All that are stored. Raises StoreError."""
+    """All stored canary files. Raises StoreError."""
     return [read(path, CanaryFile) for path in sorted((baseline / "canaries").glob("*.json"))]
 
 
 def nearest(files: list[CanaryFile], platform: Platform) -> tuple[CanaryFile | None, bool]:
-    """The canaries of this class and True; those of the class most like it and False; None where there are none."""
+    """The canaries of this class and True; else those of the class most like it and False. None if there are none."""
     if exact := [file for file in files if file.platform == platform]:
         return exact[0], True
     return max(files, key=lambda file: file.platform.likeness(platform), default=None), False
 
 
 def alike(kept: CanaryFile, files: list[CanaryFile]) -> list[str]:
-    """Other classes whose canaries came to the same numbers to the last bit, all that both have."""
+    """Other classes whose canaries have the same numbers to the last bit, for all canaries that both have."""
     found = []
     for other in files:
         both = [(own, other.canaries[name]) for name, own in kept.canaries.items() if name in other.canaries]
@@ -113,7 +113,7 @@ def alike(kept: CanaryFile, files: list[CanaryFile]) -> list[str]:
 
 
 def reference(path: Path) -> Reference:
-    """A reference; one without cells where there is no file. Raises StoreError."""
+    """A reference; without cells if there is no file. Raises StoreError."""
     return read(path, Reference) if path.exists() else Reference(changes=(), cells={})
 
 
@@ -130,7 +130,7 @@ def read(path: Path, model: type[Kept]) -> Kept:
 
 
 def write(path: Path, kept: CanaryFile | Reference) -> None:
-    """Raises StoreError where it cannot be written."""
+    """Raises StoreError if the file cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, readable(kept.model_dump(mode="json")))

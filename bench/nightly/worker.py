@@ -1,9 +1,9 @@
-"""Canaries in one process: reads jobs as one line of JSON, runs them in order, and tells of each in a line of JSON.
+"""Canaries in one process: reads jobs as one line of JSON, runs them in order, and writes a line of JSON for each.
 
 A line says what failed, and the seconds that the job took.
 
-One method's error must not hide another's canary, so it is caught, told, and the next job goes on. Started with one
-torch thread by `bench.nightly.canaries`; stops where its parent has died.
+One method's error must not hide another's canary. So it is caught and reported, and the next job starts.
+`bench.nightly.canaries` starts this process with one torch thread. It stops if its parent has died.
 """
 
 from __future__ import annotations

@@ -101,12 +101,12 @@ def test_it_is_compared_with_the_suite_s_own_methods(tmp_path: Path) -> None:
     [
         ((80,), {"protocol": "training"}, "its protocol is training, ours greedy"),
         ((80,), {"protocol": "best_member"}, "its protocol is best_member, ours greedy"),
-        ((40, 125_000), {}, "it was trained for 125,000 environment steps, ours for 80"),
-        ((85,), {}, "it was trained for 85 environment steps, ours for 80"),
-        ((75,), {}, "it was trained for 75 environment steps, ours for 80"),
+        ((40, 125_000), {}, "it was trained for 125,000 environment steps; ours for 80"),
+        ((85,), {}, "it was trained for 85 environment steps; ours for 80"),
+        ((75,), {}, "it was trained for 75 environment steps; ours for 80"),
         ((84,), {}, ""),
-        ((), {}, "its steps of training are not known, ours are 80"),
-        ((80,), {"steps": "agent"}, "its steps are counted by agent, ours are 80 of the environment"),
+        ((), {}, "its training steps are not known; ours are 80"),
+        ((80,), {"steps": "agent"}, "its steps are counted by agent; ours are 80 of the environment"),
     ],
 )
 def test_what_is_no_final_score_of_our_kind_is_not_tested(
@@ -210,7 +210,7 @@ def test_no_runs_are_asked_for_that_could_not_be_compared(
     evidence = Evidence(suite, ON_JOINT, Store(tmp_path))
     there = entered(evidence, "imported:theirs", ())
     assert [lack.method for lack in lacking(evidence, worth_running(evidence, there))] == asked
-    said = "base on two: not comparable: it was trained for 3,000 environment steps, ours for 80"
+    said = "base on two: not comparable: it was trained for 3,000 environment steps; ours for 80"
     assert (said in imported_comparison(evidence, there).lacking) == (not asked)
 
 

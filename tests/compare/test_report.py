@@ -64,7 +64,7 @@ def test_own_scores_stand_first_even_with_nothing_to_compare(tmp_path: Path) -> 
     text = text_of(evidence)
     assert sections(text) == [
         "Its own scores",
-        "What a run took, on average",
+        "Costs of a run, on average",
         "Not compared",
     ]
     assert text.count("base on two: no finished run of base on all") == 1
@@ -94,7 +94,7 @@ def test_failed_runs_name_what_makes_them_again(tmp_path: Path) -> None:
     assert "| joint | two | 0 of 3 | - | - |" in text
     assert "- seed 1 on all: diverged at step 5" in text
     assert "`--retry-failed`" in text
-    assert "What a run took" not in text
+    assert "Costs of a run" not in text
 
 
 def reached(folder: Path, ours: float, theirs: float) -> dict[str, str]:
@@ -182,7 +182,7 @@ def test_a_function_that_stopped_early_is_remarked_beside_the_finding(tmp_path: 
     said = f"{EARLY} 10 of 80 steps"
     evidence = rewritten(both(tmp_path), entrant().name, lambda r: r.model_copy(update={"remarks": (said,)}))
     assert all(said in d.decision.tags for d in comparison(evidence).differences)
-    assert text_of(evidence).partition("## What was noticed")[2].count(said) == 3
+    assert text_of(evidence).partition("## Remarks")[2].count(said) == 3
 
 
 def test_a_shortened_budget_decides_nothing() -> None:

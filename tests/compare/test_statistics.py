@@ -95,7 +95,7 @@ def test_transfer_metrics_are_those_of_the_suite_s_method(found: Comparison, evi
 def test_a_teacher_of_another_scenario_gives_no_ratio(found: Comparison) -> None:
     (kept,) = found.retention
     assert kept.interval is None
-    assert kept.remark == "its teacher is trained on spread/I, another scenario: there is no ratio of the two"
+    assert kept.remark == "its teacher is trained on spread/I, another scenario, so the two have no ratio"
 
 
 def test_without_a_teacher_there_is_no_retention_and_another_cell(knowru: Suite, evidence: Evidence) -> None:

@@ -67,10 +67,10 @@ def test_a_difference_fails_on_a_known_class(
     done = bench_here(*COMMAND, "--json")
     assert done.returncode == code
     assert f"differs  {plan.runs[1].id} base on two, seed 1: " in done.stderr
-    assert "training parts at episode" in done.stderr
+    assert "training differs from episode" in done.stderr
     assert "-9.0 here, -2.0 published" in done.stderr
     assert "1 of 2 runs repeat" in done.stderr
-    assert ("there last bits may differ by themselves" in done.stderr) is not known
+    assert ("so last bits may differ by themselves" in done.stderr) is not known
     told = json.loads(done.stdout)["against"]
     assert told["known"] is known
     assert [row["same"] for row in told["runs"]] == [True, False]

@@ -98,13 +98,13 @@ def changed(record: Record, path: str, value: Any) -> Record:
 
 
 HINDRANCES = {
-    "algorithm.version": (99, "algorithm maddpg, version 99, is not here any more"),
+    "algorithm.version": (99, "algorithm maddpg, version 99, does not exist here any more"),
     "algorithm.name": ("gone", "algorithm gone, version "),
     "algorithm.source": ("0" * 64, "a method from elsewhere"),
-    "scenario.version": (99, "environment particle, version 99, is not here any more"),
-    "scenario.family": ("gone", "environment gone, version 1, is not here any more"),
-    "scenario.params": ({"name": "gone"}, "its settings are not taken here any more"),
-    "hyperparameters.lr": (-1.0, "its settings are not taken here any more"),
+    "scenario.version": (99, "environment particle, version 99, does not exist here any more"),
+    "scenario.family": ("gone", "environment gone, version 1, does not exist here any more"),
+    "scenario.params": ({"name": "gone"}, "its settings are not valid here any more"),
+    "hyperparameters.lr": (-1.0, "its settings are not valid here any more"),
     "format": (0, "its settings are of format 0"),
 }
 
@@ -155,7 +155,7 @@ def test_exit_codes(found: Rerun, code: int, bench_here: Bench, store: Store, mo
     assert [row["same"] for row in told["runs"]] == [row.same for row in found.rows]
     assert len(told["not_rerun"]) == len(found.passed_over) + len(found.broken_off)
     plain = bench_here("verify", store.root, "--rerun", "1").stdout
-    assert ("there last bits may differ by themselves" in plain) is (not found.known)
+    assert ("so last bits may differ by themselves" in plain) is (not found.known)
     assert ("no run was trained again: " in plain) is (not found.rows)
     assert "0 of 0" not in plain
     assert plain.count("not rerun a x, seed 0: ") == len(found.passed_over) + len(found.broken_off)
