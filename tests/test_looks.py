@@ -86,7 +86,8 @@ def test_seeds_that_are_not_declared_are_named_and_count_nowhere(tmp_path: Path)
     assert "unplanned: 3, 5-6" in more.tags
     lines = unplanned(Evidence(suite, Selection(), store))
     assert (
-        "seeds 3, 5-6 of student on three in target: outside verdicts, for the suite declares 3 seeds, 0 to 2" in lines
+        "seeds 3, 5-6 of student on three in target: outside verdicts, because the suite declares 3 seeds, 0 to 2"
+        in lines
     )
 
 

@@ -172,7 +172,7 @@ def test_claims_on_an_average(tmp_path: Path) -> None:
     assert v.verdict == "not_reproduced"
     time = '{ kind = "ordering", greater = ["base:reach"], less = ["student:reach"] }'
     v = verdicts(without_placebo(TABLE, AVERAGE, claim(time, on)), tmp_path / "time", LEVELS)["c"]
-    assert (v.verdict, v.reason) == ("not_run", "the measure reach is a time, which has no mean over scenarios")
+    assert (v.verdict, v.reason) == ("not_run", "the measure reach is a time, and times have no mean over scenarios")
 
 
 TESTS = {
@@ -216,7 +216,7 @@ def test_numbers_of_the_text(tmp_path: Path, name: str) -> None:
     if name == "change":
         assert v.found == pytest.approx(0.125)
     if code == "not_run":
-        assert v.reason.endswith("about printed numbers alone: bench audit")
+        assert v.reason.endswith("only about printed numbers: see bench audit")
 
 
 def test_a_bound_that_nothing_can_pass_is_none(tmp_path: Path) -> None:
@@ -235,7 +235,10 @@ def test_a_bound_that_nothing_can_pass_is_none(tmp_path: Path) -> None:
 def test_without_a_margin_nearness_is_not_judged(tmp_path: Path) -> None:
     text = claim(TESTS["value"][0], 'scenarios = ["three"]').replace("margin = { share_of_scale = 0.1 }\n", "")
     v = verdicts(without_placebo(text), tmp_path, LEVELS)["c"]
-    assert (v.verdict, v.reason) == ("not_run", "its claim declares no margin, so how near is near enough is not known")
+    assert (v.verdict, v.reason) == (
+        "not_run",
+        "its claim declares no margin, so it is not known how near is near enough",
+    )
 
 
 def test_differences_of_several_scenarios_have_their_own_numbers(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Numbers -> verdicts on claims and printed values; transfer metrics and aggregates are none. See docs/verdicts.md."""
+"""Numbers -> verdicts on claims and printed values. Transfer metrics and aggregates get none. See docs/verdicts.md."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ __all__ = [
 
 
 def unplanned(evidence: Evidence) -> list[str]:
-    """Finished seeds of the plan's cells that are outside verdicts, a line for each cell."""
+    """Finished seeds of the plan's cells that count in no verdict, one line per cell."""
     return Planned(evidence).lines(evidence.plan.cells)
 
 
 def judge(evidence: Evidence, experiments: Sequence[Experiment], readings: bool = True) -> list[Verdict]:
     """A verdict on every printed value of these experiments, and on every claim about them that can be tested at all.
 
-    In the suite's order, values first. readings: each claim under every other reading, too.
+    In the suite's order, values first. readings: also judge each claim under every other reading.
     """
     asked = {e.id for e in experiments}
     suite, planned = evidence.suite, Planned(evidence)

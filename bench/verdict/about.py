@@ -1,4 +1,4 @@
-"""What a verdict rests on: cells, each with a scenario that is read off it, and the deviations that go with them."""
+"""What a verdict rests on: cells, each with a scenario that is read off it, and the deviations that belong to them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ OF_PLAY = ("substitute", "shared", "reduced")  # classes of deviations that a ne
 
 @dataclass(frozen=True)
 class About:
-    """parts: cell and scenario; a cell that is read in several scenarios stands there as often.
+    """parts: cell and scenario; a cell that is read in several scenarios has one part for each.
 
-    of_play: whether anything is read that was played for, rather than the size of networks alone. games: deviations of
-    the games in which runs were played, as their records tell.
+    of_play: whether anything is read that needed play, and not only the size of networks. games: deviations of the
+    games in which runs were played, from their records.
     """
 
     parts: tuple[tuple[Cell, str], ...]
@@ -36,7 +36,7 @@ class About:
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """The deviations of what is read, each once: a substitute that is read itself is not told as shared, too."""
+        """The deviations of what is read, each once: a substitute that is read itself is not listed again as shared."""
         every = dict.fromkeys(note for cell, scenario in self.parts for note in cell.notes_on(scenario))
         if not self.of_play:
             return tuple(note for note in every if note.class_ not in OF_PLAY)
@@ -49,14 +49,14 @@ class About:
         return "guest" if any(cell.guest for cell in self.cells) else "ours"
 
     def seeds(self, evidence: Evidence) -> int:
-        """The finished seeds of the cell with the fewest."""
+        """How many seeds have finished in the cell with the fewest."""
         return min((len(evidence.finished(cell)) for cell in self.cells), default=0)
 
 
 def about(
     evidence: Evidence, experiment: Experiment, quantities: Iterable[str], places: Iterable[Place], partial: bool
 ) -> About:
-    """What quantities are read off in some places. partial: leave out what cannot run, else NotRun is raised."""
+    """What quantities are read off in some places. partial: leave out what cannot run instead of raising NotRun."""
     parts: dict[tuple[str, str], tuple[Cell, str]] = {}
     named = tuple(quantities)
     for place in places:
@@ -70,7 +70,7 @@ def about(
 
 
 def games_of(evidence: Evidence, cells: Iterable[Cell]) -> tuple[Note, ...]:
-    """A deviation for each game that papers did not use, in which a finished run of these cells was played."""
+    """A deviation for each game that the papers did not use and that a finished run of these cells was played in."""
     found: dict[str, None] = {}
     for cell in {cell.key: cell for cell in cells}.values():
         families = {own.family for own in cell.scored}

@@ -1,7 +1,7 @@
 """Several scenarios as one number: the aggregates of Agarwal et al. (2021), as rliable 1.2.0 defines them. No verdicts.
 
 Axes: S seed, T task. A score is normalised by its scenario's anchors, (x - random) / (good - random): 0 is the random
-policy and 1 the good script. A task is a scenario, or a scenario in one training set where several are scored on it.
+policy and 1 the good script. A task is a scenario, or a scenario in one training set if several are scored on it.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from bench.verdict.about import about
 from bench.verdict.codes import forbids
 
 Floats = NDArray[np.float64]
-ALL_PAIRS = 12  # methods of which each is compared with each other; of more, with the experiment's baseline
+ALL_PAIRS = 12  # up to so many methods, each is compared with each other; of more, only with the baseline
 TOGETHER = 10  # methods resampled on the same draws by one process
 RESAMPLING = 0  # seed of each bootstrap: the same results give the same report
 
 
 @dataclass(frozen=True)
 class Aggregate:
-    """A method over several tasks, with 95% intervals. better_than: probability of improvement on each other method, of
-    more than `ALL_PAIRS` methods on the baseline alone.
+    """A method over several tasks, with 95% intervals.
 
-    The IQM's interval is rliable's own, of n draws: n - 1 draws of few tasks trim another share of the scores than the
-    estimate does (3 of 12 for 3 of 15), and the interval may then leave it out. The others' have n - 1 draws.
-    forbidden: the tasks where a deviation forbids a verdict against the paper.
+    better_than: the probability of improvement on each other method, or, with more than `ALL_PAIRS` methods, only on
+    the baseline. The IQM's interval is rliable's own, of n draws: with few tasks, n - 1 draws trim another share of the
+    scores than the estimate does (3 of 12 instead of 3 of 15), and the interval may then miss the estimate. The other
+    intervals have n - 1 draws. forbidden: the tasks where a deviation forbids a verdict against the paper.
     """
 
     experiment: str
@@ -52,7 +52,7 @@ class Aggregate:
 
 @dataclass(frozen=True)
 class Resampled:
-    """The intervals of a method that want a bootstrap."""
+    """The intervals of a method that need a bootstrap."""
 
     iqm: Interval
     optimality_gap: Interval
@@ -62,13 +62,13 @@ class Resampled:
 def aggregates(evidence: Evidence, experiment: Experiment) -> list[Aggregate]:
     """Every method of an experiment, and those its tables compare with, over the tasks that all of them have run.
 
-    Nothing where these are fewer than two.
+    Nothing if these are fewer than two.
     """
     return begin(evidence, experiment, None)()
 
 
 def begin(evidence: Evidence, experiment: Experiment, pool: Executor | None) -> Callable[[], list[Aggregate]]:
-    """`aggregates`, the resampling in other processes where there is a pool; what is returned waits for them."""
+    """`aggregates`, resampled in other processes if there is a pool; the function that is returned waits for them."""
     printed = (v.method for v in evidence.suite.printed_in(experiment.id))
     methods = tuple(dict.fromkeys((*experiment.methods, *printed)))
     places = [place for s in experiment.scenarios for place in experiment.places(s)]
@@ -92,7 +92,7 @@ def begin(evidence: Evidence, experiment: Experiment, pool: Executor | None) -> 
 
 
 def _parts(scores: Mapping[str, Floats]) -> list[dict[str, Floats]]:
-    """Methods that are resampled together: as many seeds, at most so many that processes share the work."""
+    """Methods that are resampled together: with as many seeds, and few enough for processes to share the work."""
     parts: list[dict[str, Floats]] = []
     for seeds in sorted({len(array) for array in scores.values()}):
         alike = [(m, array) for m, array in scores.items() if len(array) == seeds]
@@ -101,7 +101,7 @@ def _parts(scores: Mapping[str, Floats]) -> list[dict[str, Floats]]:
 
 
 def _resampled(part: Mapping[str, Floats], against: Mapping[str, Floats]) -> dict[str, Resampled]:
-    """What is resampled, for each method of a part, on the same draws for all."""
+    """The resampled intervals of each method of a part, with the same draws for all."""
     own = list(part.values())
     iqms = stratified_intervals(own, IQM, np.random.default_rng(RESAMPLING), draws="n")
     gaps = stratified_intervals(own, optimality_gap(), np.random.default_rng(RESAMPLING))
@@ -113,7 +113,7 @@ def _resampled(part: Mapping[str, Floats], against: Mapping[str, Floats]) -> dic
 
 
 def _finals(evidence: Evidence, experiment: Experiment, method: str, places: Sequence[Place]) -> dict[Place, Values]:
-    """What a method came to, wherever it has run and there is a scale."""
+    """A method's final scores, wherever it has run and there is a scale."""
     own: dict[Place, Values] = {}
     for place in (p for p in places if evidence.suite["scenario", p.scenario].anchors is not None):
         try:
@@ -124,7 +124,7 @@ def _finals(evidence: Evidence, experiment: Experiment, method: str, places: Seq
 
 
 def _normalised(evidence: Evidence, own: Mapping[Place, Values], tasks: Sequence[Place]) -> Floats:
-    """[S, T], of the seeds that finished every task."""
+    """Normalised scores [S, T], of the seeds that finished every task."""
     columns = [dict(zip(own[task].seeds, own[task].values, strict=True)) for task in tasks]
     seeds = [seed for seed in columns[0] if all(seed in column for column in columns)]
     anchors = [evidence.suite["scenario", task.scenario].anchors for task in tasks]

@@ -37,7 +37,7 @@ from bench.verdict.rules import Read, decide, decide_means, require_on_runs
 
 @dataclass(frozen=True)
 class Case:
-    """How a claim does in one place. missing: why it could not be looked at; such a one counts as not shown.
+    """How a claim fares in one place. missing: why it could not be tested; such a case counts as not shown.
 
     comparable: no deviation forbids a verdict there.
     """
@@ -57,7 +57,7 @@ class Case:
 
 
 def claim_about(evidence: Evidence, claim: Claim, experiment: Experiment) -> About:
-    """What a claim rests on, of what can run."""
+    """What a claim rests on, as far as it can run."""
     places = places_of(evidence.suite, claim, experiment)
     return about(evidence, experiment, quantities(claim.test), places, partial=True)
 
@@ -116,7 +116,7 @@ def judge_claim(evidence: Evidence, claim: Claim, experiment: Experiment, planne
 
 
 def places_of(suite: Suite, claim: Claim, experiment: Experiment) -> tuple[Place, ...]:
-    """Where a claim is looked at in an experiment."""
+    """The places where a claim is tested in an experiment."""
     if isinstance(claim.test, MeanOrdering):
         return Place(claim.test.greater), Place(claim.test.less)
     return suite.places(claim, experiment)
@@ -125,9 +125,9 @@ def places_of(suite: Suite, claim: Claim, experiment: Experiment) -> tuple[Place
 def decision_of(
     evidence: Evidence, claim: Claim, experiment: Experiment, places: Sequence[Place], read: Read
 ) -> tuple[Decision, list[Case]]:
-    """What the values that are read decide, with each place's own case where the claim speaks of several.
+    """The decision from the values that are read, with each place's own case if the claim speaks of several.
 
-    Raises NotRun where what is missing could decide it, StatisticsError.
+    Raises NotRun if something missing could decide it, and StatisticsError.
     """
     if isinstance(claim.test, MeanOrdering):
         return decide_means(evidence, claim, claim.test, experiment, read), []
@@ -144,7 +144,7 @@ def decision_of(
 
 
 def _of_the_elected(evidence: Evidence, claim: Claim, experiment: Experiment, places: Sequence[Place]) -> Iterator[str]:
-    """What a claim about the best member comes to by the elected one's own scores: the best of several is favoured."""
+    """The outcome of a claim about the best member by the elected one's own scores: the best of several is favoured."""
     methods = {split(q)[0] for q in quantities(claim.test)}
     if claim.protocol != "best_member" or not any("ensemble_size" in evidence.suite.settings(m) for m in methods):
         return
@@ -162,13 +162,13 @@ def _needed(claim: Claim, cases: Sequence[Case]) -> int:
 
 
 def _tuned(evidence: Evidence, claim: Claim) -> Iterator[str]:
-    """A word where some of the methods that are compared were tuned and others were not, or nothing says so."""
+    """A tag if some of the compared methods were tuned and others were not, or if nothing is known of some."""
     methods = dict.fromkeys(split(q)[0] for q in quantities(claim.test))
     yield from one_sided({method: evidence.suite.tuning(method) for method in methods})
 
 
 def _printed(claim: Claim) -> float | None:
-    """The number that the claim's sentence prints, percent as a share; none where it prints no or several."""
+    """The number that the claim's sentence prints, percent as a share; None if it prints none or several."""
     if isinstance(claim.test, Ratio):
         return claim.test.printed
     return float(number(claim.test.printed)[0]) if isinstance(claim.test, Value | Change | Product) else None
@@ -188,13 +188,13 @@ def _case(evidence: Evidence, claim: Claim, experiment: Experiment, place: Place
 
 
 def _combined(cases: Sequence[Case], needed: int, asked: Asked) -> Decision:
-    """Whether the claim holds in so many places; what could not be tested counts as not shown."""
+    """Whether the claim holds in `needed` places; a case that could not be tested counts as not shown."""
     names, found = [str(case.place) for case in cases], [case.decision for case in cases]
     return conjunction(found, names, asked) if needed == len(cases) else at_least(found, needed, names, asked)
 
 
 def _without_forbidden(cases: Sequence[Case], needed: int, asked: Asked) -> list[str]:
-    """What the places that allow a verdict decide by themselves, the others counted as not shown; often nothing."""
+    """What the places that allow a verdict decide alone, with the others counted as not shown; often nothing."""
     others = [str(case.place) for case in cases if not case.comparable]
     if len(others) == len(cases):
         return []

@@ -1,4 +1,4 @@
-"""What a verdict is, its codes, and how they are counted. The rules stand in docs/verdicts.md."""
+"""Verdicts, their codes, and how they are counted. The rules stand in docs/verdicts.md."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Code = Literal[
     "not_run",
 ]
 CODES: tuple[Code, ...] = get_args(Code)
-# Where several words fit, the first of these is the word; where none does, that of the outcome.
+# If several codes fit, the first of these counts; if none of these fits, the outcome's own code.
 PRECEDENCE: tuple[Code, ...] = ("not_comparable", "not_run", "undefined", "also_untrained", "depends_on_reading")
-COMPUTED = "computed"  # the count of verdicts that use no run, whatever their word
+COMPUTED = "computed"  # the count of verdicts that use no run, whatever their code
 FORBIDDING = (
     "substitute",
     "reduced",
@@ -42,23 +42,24 @@ OUTCOME: dict[str, Code] = {"yes": "reproduced", "no": "not_reproduced", "undeci
 
 @dataclass(frozen=True)
 class Placebo:
-    """A claim judged again with another in the method's place: yes, no, undecided; None where it has no such number."""
+    """A claim judged again with a stand-in for the method: yes, no, undecided; None if it has no such number."""
 
     untrained: Outcome | None
     random: Outcome | None
 
     @property
     def passes(self) -> bool:
-        """Whether either does: both have learned nothing."""
+        """Whether either stand-in passes: both have learned nothing."""
         return "yes" in (self.untrained, self.random)
 
 
 @dataclass(frozen=True)
 class Under:
-    """A claim under one reading. kind: primary, or as the suite has it. outcome: None where its runs are not there.
+    """A claim under one reading. kind: primary, or the suite's own word. outcome: None if its runs are missing.
 
     estimate, low, high: the difference or ratio with its 90% interval. choices: what the reading changes, by the key in
-    the file; of the primary one, what it has for the keys that others vary. edges: what the estimate is held against.
+    the file; for the primary reading, its own values for the keys that others vary. edges: what the estimate is
+    compared with.
     """
 
     reading: str
@@ -77,15 +78,16 @@ class Under:
 class Verdict:
     """One claim or printed value in one experiment. found and interval: of the comparison that limits the outcome.
 
-    kind: of the claim's test, or "published". p, p_against: of the findings reproduced and not_reproduced, None where
-    nothing was tested. headline: a claim of the abstract or the conclusion. ours: of a printed value, what we got, with
-    its 95% interval. paired: whether seeds were compared one by one; r: their correlation. margin: the one judged by.
-    typical: of an ordering, how often the seed of the one side is the better. compatible: whether seeds like ours could
-    have given what is printed, as in `Decision`. tags: a few words each. placebo: what an untrained team and
-    the random script do in the method's place. computed: it uses no run's score. clearly: an ordering by the margin at
-    least. direction: of what is not comparable and was run. readings: of a claim, the primary one and each that changes
-    what it is judged by. seeds: that it rests on. declared: how many there are to be, at the look if there are looks.
-    look: where seeds are added look by look, the one judged at; p is that of the look. implementation: whose code.
+    kind: of the claim's test, or "published". p, p_against: of the findings reproduced and not_reproduced; None if
+    nothing was tested. headline: a claim of the abstract or the conclusion. ours: our number beside a printed value,
+    with its 95% interval. paired: whether seeds were compared one by one; r: their correlation. margin: the one judged
+    by. typical: for an ordering, how often one side's seed is the better. compatible: whether seeds like ours could
+    have given the printed value, as in `Decision`. tags: a few words each. placebo: how an untrained team and the
+    random script fare in the method's place. computed: it uses no run's score. clearly: an ordering by at least the
+    margin.
+    direction: if not comparable and run. readings: for a claim, the primary one and each that changes what it is judged
+    by. seeds: how many it rests on. declared: how many there are to be, at the look if there are looks. look: if seeds
+    are added look by look, the one judged at; p is that of the look. implementation: whose code.
     """
 
     id: str
@@ -124,20 +126,20 @@ class Verdict:
 
     @property
     def ran(self) -> bool:
-        """Whether there was anything to judge; what forbids a verdict is said of what was not run, too."""
+        """Whether there was anything to judge. A claim without runs may be not_comparable too; it has no direction."""
         return self.verdict != "not_run" and (self.verdict != "not_comparable" or bool(self.direction))
 
     @property
     def holds_in(self) -> tuple[int, int] | None:
-        """In how many of the readings that were run it holds, and of how many; None where no other changes it."""
+        """In how many of the readings that were run it holds, and how many were run; None if no other changes it."""
         run = [one for one in self.readings if one.outcome is not None]
         return (sum(one.outcome == "yes" for one in run), len(run)) if self.readings else None
 
     @property
     def robust(self) -> Literal["yes", "no"] | None:
-        """What it comes to in every reading that was run, of two at least; None where they differ or leave it open.
+        """Its answer in every reading that was run, if at least two were; None if they differ or leave it open.
 
-        Nothing is robust that deviates from the paper, or that an untrained team passes as well.
+        A claim is not robust if its runs deviate from the paper, or if an untrained team passes as well.
         """
         run = [one.outcome for one in self.readings if one.outcome is not None]
         if len(run) < 2 or self.verdict in ("not_comparable", "also_untrained"):
@@ -146,7 +148,7 @@ class Verdict:
 
     @property
     def turned(self) -> tuple[str, ...]:
-        """Readings that contradict: those against the primary one, or where that is open all that decide; or none."""
+        """Readings that contradict the primary one; if that is open, all that decide, if they contradict each other."""
         decided = {one.reading: one.outcome for one in self.readings if one.outcome in ("yes", "no")}
         if len({*decided.values()}) < 2:
             return ()
@@ -155,7 +157,7 @@ class Verdict:
 
 
 def counts(verdicts: Sequence[Verdict]) -> dict[str, int]:
-    """How many of each code, those that are computed apart; zeros are counts too."""
+    """How many verdicts of each code, computed ones apart; zeros are kept."""
     found = Counter(v.verdict for v in verdicts if not v.computed)
     return {code: found[code] for code in CODES} | {COMPUTED: sum(v.computed for v in verdicts)}
 
@@ -187,30 +189,29 @@ def with_decision(verdict: Verdict, decision: Decision) -> Verdict:
 
 
 def _direction(verdict: Verdict, decision: Decision) -> Outcome:
-    """Which way the runs point: an advantage below the margin that it was claimed to have still points its way."""
+    """Which way the runs point: an advantage below the claimed margin still points the claimed way."""
     if not verdict.clearly or decision.outcome == "yes" or decision.low is None or decision.high is None:
         return decision.outcome
     return "yes" if decision.low > 0 else "no" if decision.high < 0 else "undecided"
 
 
 def without_runs(verdict: Verdict, why: str) -> Verdict:
-    """Of what nothing was run for. why: what is missing."""
+    """The verdict on a claim or value without runs. why: what is missing."""
     code = word(verdict, None)
     return replace(verdict, verdict=code, reason=why if code == "not_run" else f"{_because(verdict)}; not run: {why}")
 
 
 def undefined(verdict: Verdict, why: object) -> Verdict:
-    """Of what has no answer, whatever the seeds: no run reached a level, or a curve is not finite."""
+    """The verdict on a claim or value without an answer: no run reached a level, or a curve is not finite."""
     code = word(verdict, untested(f"undefined: {why}", undefined=True))
     direction = DIRECTION["undecided"] if code == "not_comparable" else ""
     return replace(verdict, verdict=code, reason=f"undefined: {why}", direction=direction)
 
 
 def word(verdict: Verdict, decision: Decision | None) -> Code:
-    """The one word of a decision, by PRECEDENCE. decision: None where there were no runs.
+    """The one code of a decision, by PRECEDENCE. decision: None without runs.
 
-    A refutation, and what is open, keep their word where a placebo passes: only what holds can hold for the wrong
-    reason.
+    A refuted or open claim keeps its code if a placebo passes: only a claim that holds can hold for the wrong reason.
     """
     outcome = None if decision is None else decision.outcome
     fits: dict[Code, bool] = {
@@ -225,7 +226,7 @@ def word(verdict: Verdict, decision: Decision | None) -> Code:
 
 
 def turned_by_readings(verdict: Verdict) -> Verdict:
-    """A verdict that knows its readings: where they contradict each other, by PRECEDENCE."""
+    """A verdict that knows its readings; if these contradict each other, its code changes by PRECEDENCE."""
     over = PRECEDENCE[: PRECEDENCE.index("depends_on_reading")]
     fits = bool(verdict.turned) and verdict.verdict not in over
     return replace(verdict, verdict="depends_on_reading") if fits else verdict
@@ -237,5 +238,5 @@ def _because(verdict: Verdict) -> str:
 
 
 def forbids(notes: Sequence[Note]) -> bool:
-    """Whether a deviation leaves a direction only."""
+    """Whether a deviation leaves only a direction."""
     return any(note.class_ in FORBIDDING for note in notes)

@@ -1,4 +1,4 @@
-"""Several questions at once: which verdicts stand after correction for how many were asked."""
+"""Several questions at once: which verdicts stand after correction for the number of questions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Correct = Callable[[Sequence[float]], tuple[float, ...]]
 
 @dataclass(frozen=True)
 class Family:
-    """Verdicts that are read together. of: how many; tested: with anything to test; the rest is what still stands."""
+    """Verdicts that are read together. of: how many. tested: how many had anything to test. The rest: what stands."""
 
     name: str
     correction: str
@@ -28,10 +28,10 @@ class Family:
 def families(verdicts: Sequence[Verdict]) -> list[Family]:
     """Printed values under Benjamini & Hochberg, claims of abstracts and conclusions under Holm, each at 5%.
 
-    A verdict stands where its corrected p-value is below 5%. Where seeds are added look by look, that is the p-value
-    over all looks, so a look is judged by Pocock's constant at the level that the correction leaves. Families in which
-    nothing was tested are left out. What gets no verdict (a substitute, an undefined quantity), what is computed, and
-    what is also true of an untrained team asks no question of the paper's method, so it is in no family.
+    A verdict stands if its corrected p-value is below 5%. If seeds are added look by look, that is the p-value over all
+    looks, so a look is judged by Pocock's constant at the level that the correction leaves. Families in which nothing
+    was tested are left out. Three kinds ask no question of the paper's method and are in no family: claims without a
+    verdict (a substitute, an undefined quantity), computed claims, and claims that an untrained team passes too.
     """
     asked = [v for v in verdicts if v.verdict not in NO_QUESTION and not v.computed]
     values = [v for v in asked if v.kind == "published"]

@@ -1,8 +1,8 @@
-"""Seeds that are not there yet: drawn around what pilots came to, what is printed, or what is claimed.
+"""Seeds that do not exist yet: drawn around the numbers of pilots, printed numbers, or claims.
 
-Pilots: the normal distribution with their means, spreads and correlations. Printed means and spreads: each method by
-itself, around a true mean that differs from the printed one as the mean of the paper's few seeds does. Neither: the
-paper is taken at its word (`Claimed`), on the scale of the anchors, with an assumed spread.
+From pilots: the normal distribution with their means, spreads and correlations. From printed means and spreads: each
+method by itself, around a true mean that differs from the printed one as the mean of the paper's few seeds does. From
+neither: the paper is taken at its word (`Claimed`), on the scale of the anchors, with an assumed spread.
 
 Axes: P pilot seed, S imagined seed.
 """
@@ -48,20 +48,20 @@ from bench.suite import (
 
 Floats = NDArray[np.float64]
 ASSUMED = 0.1  # ours: the standard deviation of a seed as a share of the scale, as wide as the usual margin
-LEAD = 0.1  # ours: of the scale, an ordering's lead where its claim declares no margin
-PAPERS = 3  # ours: seeds of a paper that does not say
+LEAD = 0.1  # ours: an ordering's lead as a share of the scale, if its claim declares no margin
+PAPERS = 3  # ours: the seeds of a paper that does not state how many
 BASIS = f"seeds that differ by {ASSUMED:.0%} of the scale (assumed)"
 Make = Callable[[int, np.random.Generator, "dict[str, None]"], "Draw"]
 
 
 class Draw:
-    """Imagined seeds of everything that is asked for, the same ones throughout: what goes together in pilots, does."""
+    """Imagined seeds of everything that is asked for. They are the same throughout, so they correlate as pilots do."""
 
     def __init__(self, pilots: Evidence, seeds: int, rng: np.random.Generator, basis: dict[str, None]):
-        """basis: gets what was drawn from."""
+        """basis: what was drawn from is added to it."""
         self._pilots, self._seeds, self._most, self._rng, self._basis = pilots, seeds, seeds, rng, basis
-        self._parts: dict[object, Floats] = {}  # by pilot seed, or by what is printed: a standard normal [S]
-        self._off: dict[object, float] = {}  # by what is printed: how far the truth is from it, a standard normal
+        self._parts: dict[object, Floats] = {}  # by pilot seed, or by printed value: a standard normal [S]
+        self._off: dict[object, float] = {}  # by printed value: how far the truth is from it, a standard normal
 
     def first(self, seeds: int) -> Draw:
         """The first of the same seeds."""
@@ -70,7 +70,7 @@ class Draw:
         return fewer
 
     def values(self, experiment: Experiment, quantity: str, scenario: str, group: str | None = None) -> Values:
-        """As `Evidence.values`. Raises NotRun, StatisticsError."""
+        """Like `Evidence.values`. Raises NotRun, StatisticsError."""
         suite = self._pilots.suite
         measure = suite["measure", split(quantity)[2]]
         try:
@@ -87,14 +87,14 @@ class Draw:
         return drawn
 
     def finals(self, experiment: Experiment, method: str, scenario: str, group: str | None = None) -> Values:
-        """As `Evidence.finals`. Raises NotRun, StatisticsError."""
+        """Like `Evidence.finals`. Raises NotRun, StatisticsError."""
         try:
             return self._like(self._pilots.finals(experiment, method, scenario, group))
         except NotRun:
             return self._printed(experiment, method, scenario, group)
 
     def _like(self, pilot: Values) -> Values:
-        """Seeds with the pilot's mean and spread, and with its correlations to whatever else is drawn."""
+        """Seeds with the pilot's mean and spread, and with its correlations to everything else that is drawn."""
         seeds, count = tuple(range(self._seeds)), len(pilot.seeds)
         if pilot.exact:
             self._basis["computed"] = None
@@ -107,7 +107,7 @@ class Draw:
         return replace(pilot, seeds=seeds, values=_won(values, pilot.episodes), reached=_all(seeds))
 
     def _printed(self, experiment: Experiment, method: str, scenario: str, group: str | None) -> Values:
-        """Seeds around what the paper prints, of this method alone. Raises NotRun without a printed spread."""
+        """Seeds around what the paper prints, for this method by itself. Raises NotRun without a printed spread."""
         value = printed(self._pilots.suite, experiment, method, scenario, group)
         if value is None or value.spread_type != "std":
             raise NotRun(f"no pilot of {method} on {scenario} in {experiment.id}, and the paper prints no spread of it")
@@ -116,7 +116,7 @@ class Draw:
         return self._around(float(value.exact), spread, value.seeds, (experiment.id, method, scenario, group))
 
     def _around(self, mean: float, spread: float, papers: int | None, of: object) -> Values:
-        """Seeds whose true mean is as far from the printed one as that of the paper's seeds may be."""
+        """Seeds whose true mean is as far from the printed mean as the mean of the paper's few seeds may be."""
         if of not in self._off:
             self._off[of] = float(self._rng.standard_normal())
         true = mean + self._off[of] * spread / np.sqrt(papers or PAPERS)
@@ -131,7 +131,7 @@ class Draw:
 
 @dataclass(frozen=True)
 class Scale:
-    """Of a measure in a place: a usual value, what a whole scale is, and what no value passes."""
+    """A measure's scale in a place: a usual value, the width of the whole scale, and the bounds of all values."""
 
     usual: float
     width: float
@@ -140,10 +140,10 @@ class Scale:
 
 
 class Claimed(Draw):
-    """Seeds of a paper that is right, each method by itself: what is printed and what is claimed is the truth.
+    """Seeds of a paper that is right, each method by itself: its printed numbers and its claims are the truth.
 
-    An ordering has the lead of its margin, one by the margin twice that; what is not to be greater, or about the same,
-    is the same; a number that the text states is met.
+    An ordering has its margin as lead, or twice its margin if it is claimed to lead by the margin. Sides claimed as not
+    greater, or about the same, are the same. A number that the text states is met.
     """
 
     def __init__(
@@ -192,21 +192,21 @@ class Claimed(Draw):
         return replace(drawn, values=values, cells=cells, episodes=episodes)
 
     def _score(self, quantity: str, place: Place) -> tuple[Experiment, str, str, str | None]:
-        """Whose score a quantity is, and where."""
+        """Which method's score a quantity is, and where."""
         assert self._home is not None
         home, method, _ = self._pilots.suite.place(quantity, self._home)
         group = place.group if home == self._home.id else None
         return self._pilots.suite["experiment", home], method, place.scenario, group
 
     def _prints_all(self, place: Place) -> bool:
-        """Whether the claim is about final scores alone, and the paper prints each of them in a place."""
+        """Whether the claim is about final scores alone, and the paper prints all of them in a place."""
         assert self._claim is not None
         suite, asked = self._pilots.suite, [*quantities(self._claim.test)]
         finals = all(isinstance(suite["measure", split(q)[2]], Final) for q in asked)
         return finals and all(printed(suite, *self._score(q, place)) for q in asked)
 
     def _scale(self, experiment: Experiment, measure: object, place: Place) -> Scale:
-        """Raises NotRun where there is none."""
+        """Raises NotRun if there is none."""
         suite = self._pilots.suite
         if isinstance(measure, FirstReach | TimeOfBest):
             budget = float(self._pilots.budget(experiment, *place))
@@ -279,7 +279,7 @@ def _stated(text: str) -> float:
 
 
 def _won(values: Floats, episodes: int | None) -> Floats:
-    """As shares of so many episodes; as they are where they are none."""
+    """Values as shares of so many episodes; unchanged if they are no shares."""
     return values if episodes is None else np.rint(values.clip(0, 1) * episodes) / episodes
 
 

@@ -1,9 +1,9 @@
 """Which seeds a question is judged on, by what the suite declared before any run.
 
-A fixed number of seeds: those from 0 on, up to the first that is not settled yet. Declared looks: the seeds of the last
-look whose seeds are all settled, judged at its nominal level; before the first look nothing is decided. Seeds beyond
-what is declared, or behind a gap, are `unplanned` and count nowhere here. Nights have seeds of their own, and are
-exempt.
+With a fixed number of seeds: the seeds from 0 on, up to the first that is not settled yet. With declared looks: the
+seeds of the last look whose seeds are all settled, judged at its nominal level; before the first look nothing is
+decided. Seeds beyond the declared ones, or behind a gap, are `unplanned` and count nowhere here. Nights have seeds of
+their own and are exempt.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ UNPLANNED = "unplanned:"  # how the tag of seeds that count nowhere begins
 
 @dataclass(frozen=True)
 class Look:
-    """How far a question with declared looks is.
+    """How far a question with declared looks has come.
 
-    number: of the look, from 1 on; 0 before the first. of: how many there are. seeds: at this look. nominal: the
-    one-sided level of each. looks: seeds at each. next: seeds at the following one, None after the last. waiting:
-    further seeds that are settled and wait for it.
+    number: of the look, from 1; 0 before the first. of: how many looks there are. seeds: at this look. nominal: the
+    one-sided level of each. looks: seeds at each. next: seeds at the next one; None after the last. waiting: further
+    settled seeds that wait for the next look.
     """
 
     number: int
@@ -49,7 +49,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Question:
-    """What is judged, and on which seeds. evidence: of those seeds alone. look: None where their number is fixed."""
+    """What is judged, and on which seeds. evidence: of those seeds alone. look: None if their number is fixed."""
 
     evidence: Evidence
     look: Look | None = None
@@ -58,17 +58,17 @@ class Question:
     early: str = ""  # why nothing is decided yet
 
     def missing(self, why: str) -> str:
-        """Why there is nothing to judge: where runs are there that count nowhere, that."""
+        """Why there is nothing to judge. If there are runs that count nowhere, that is the reason."""
         return next((f"no seed of it counts, {tag}" for tag in self.tags if tag.startswith(UNPLANNED)), why)
 
     def undecided(self, on: About) -> Decision | None:
-        """Of what has runs and no look yet: that it is too early. None where it is to be judged, or was not run."""
+        """That it is too early, if there are runs and no look yet. None if it can be judged, or was not run."""
         ran = self.early and any(self.evidence.finished(cell) for cell in on.cells)
         return untested(self.early) if ran else None
 
 
 class Planned:
-    """Evidence as verdicts may use it: seeds as the suite declares them."""
+    """Evidence as verdicts may use it: only seeds that the suite declares."""
 
     def __init__(self, evidence: Evidence):
         self.every = evidence
@@ -77,7 +77,7 @@ class Planned:
         self._prefixes: dict[str, int] = {}
 
     def question(self, experiment: Experiment, on: About) -> Question:
-        """How what is read in an experiment is judged."""
+        """How a question about an experiment is judged."""
         if self.exempt or not on.of_play or not on.cells:
             return Question(self.every)
         schedule = self.schedule(experiment)
@@ -95,7 +95,7 @@ class Planned:
         return self._prefixes[cell.key]
 
     def counted(self, cell: Cell) -> range:
-        """The declared seeds of a cell that are there."""
+        """The declared seeds of a cell that are settled."""
         return range(min(self.prefix(cell), self._declared(cell)))
 
     def _declared(self, cell: Cell) -> int:
@@ -139,24 +139,24 @@ class Planned:
         return [f"{UNPLANNED} {ranges(seeds)}"] if seeds else []
 
     def unplanned(self, cell: Cell) -> list[int]:
-        """The finished seeds of a cell that are beyond what is declared, or behind a gap."""
+        """The finished seeds of a cell that are beyond the declared ones, or behind a gap."""
         own, declared, planned = self.counted(cell), self._declared(cell), self._plan_seeds.get(cell.key, ())
         finished = self.every.finished(cell)
         return [s for s in finished if s not in own and (s < declared or s not in planned)]
 
     @cached_property
     def _plan_seeds(self) -> dict[str, tuple[int, ...]]:
-        """What the suite plans of each cell, by its key: a teacher has its students' seeds, too."""
+        """The seeds that the suite plans for each cell, by its key: a teacher also has its students' seeds."""
         selection = self.every.selection.model_copy(update={"seeds": None})
         plan = make_plan(self.every.suite, selection) if self.every.selection.seeds else self.every.plan
         return {cell.key: cell.seeds for cell in plan.cells}
 
     def lines(self, cells: Iterable[Cell]) -> list[str]:
-        """The same for a reader, a line for each cell."""
+        """The unplanned seeds in words, one line per cell."""
         found = [(cell, self.unplanned(cell)) for cell in cells if not self.exempt]
         return [
-            f"seed{'s' * (len(seeds) > 1)} {ranges(seeds)} of {cell.label} in {cell.experiment}: outside verdicts, for "
-            + self._why(cell, seeds)
+            f"seed{'s' * (len(seeds) > 1)} {ranges(seeds)} of {cell.label} in {cell.experiment}: outside verdicts, "
+            f"because {self._why(cell, seeds)}"
             for cell, seeds in found
             if seeds
         ]
@@ -169,12 +169,12 @@ class Planned:
 
 
 def _short(there: int, declared: int) -> list[str]:
-    """The tag of what has some of its seeds."""
+    """The tag of a question with only some of its seeds."""
     return [f"{there} of {declared}"] * (0 < there < declared)
 
 
 def ranges(seeds: Iterable[int]) -> str:
-    """`0-2, 5`: whole numbers in order, runs of them by their ends."""
+    """`0-2, 5`: whole numbers in order; a run of them is shown by its ends."""
     runs: list[list[int]] = []
     for seed in sorted(seeds):
         if runs and seed == runs[-1][-1] + 1:

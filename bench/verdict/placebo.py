@@ -2,7 +2,7 @@
 
 Axes: S seed.
 A margin wider than all that is learned, or a comparison with a curve that has not recovered yet, lets everything pass.
-Where the claim holds of a team that has learned nothing, it says nothing of the method.
+If the claim holds for a team that has learned nothing, it says nothing about the method.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ Judge = Callable[[Read], Decision]
 
 
 def subject(claim: Claim, experiment: Experiment) -> str:
-    """The method that a claim is about, if it does not say: the first that is not the experiment's baseline.
+    """The method that a claim is about. If it does not say, the first that is not the experiment's baseline.
 
-    Where the experiment has none, or all are it, the one that is claimed to be better, as good, or where a change ends.
+    Without a baseline, or with no other method, it is the one claimed to be better or as good, or where a change ends.
     """
     if claim.about:
         return claim.about
@@ -62,14 +62,14 @@ def subject(claim: Claim, experiment: Experiment) -> str:
 
 
 def placebo(evidence: Evidence, claim: Claim, experiment: Experiment, judge: Judge) -> Placebo | None:
-    """What the claim's own test says with either stand-in; None where neither has a number."""
+    """The outcome of the claim's own test with each stand-in; None if neither has a number."""
     untrained = _outcome(evidence, claim, experiment, judge, "untrained")
     found = Placebo(untrained, _outcome(evidence, claim, experiment, judge, "random"))
     return found if found.untrained or found.random else None
 
 
 def _outcome(evidence: Evidence, claim: Claim, experiment: Experiment, judge: Judge, who: StandIn) -> Outcome | None:
-    """The best outcome over what may be replaced; None where nothing can be."""
+    """The best outcome over all possible replacements; None if nothing can be replaced."""
     outcomes: list[Outcome] = []
     for replaced in _replacements(evidence, claim, experiment):
 
@@ -84,11 +84,11 @@ def _outcome(evidence: Evidence, claim: Claim, experiment: Experiment, judge: Ju
 
 
 def _replacements(evidence: Evidence, claim: Claim, experiment: Experiment) -> list[tuple[str, ...]]:
-    """What stands in the method's place, once for each way to put it there.
+    """The quantities to replace, once for each way to replace them.
 
-    Of an ordering the whole side where the method stands first: what is claimed to be the greater, where it is on both.
-    Elsewhere the method's quantities, and where it is compared with itself alone each in turn. What a method was before
-    its first update is never replaced, for it is the stand-in itself.
+    In an ordering: the whole side that has the method, or the side claimed to be greater if both have it. In other
+    tests: the method's quantities, or each in turn if it is compared with itself alone. What a method was before its
+    first update is never replaced, because it is the stand-in itself.
     """
     own, test = subject(claim, experiment), claim.test
     if isinstance(test, Ordering | NotGreater):
@@ -105,7 +105,7 @@ def _untrained(evidence: Evidence, quantity: str) -> bool:
 
 
 def _stand_in(evidence: Evidence, experiment: Experiment, quantity: str, place: Place, who: StandIn) -> Values:
-    """The quantity, had the team stayed what the stand-in is. Raises NotRun where there is no such number.
+    """The quantity if the team were the stand-in throughout. Raises NotRun if there is no such number.
 
     The random script's score is one number, measured over many episodes: it counts as exact, with no spread over seeds.
     """
@@ -138,7 +138,7 @@ def _random(evidence: Evidence, scenario: str) -> float:
 
 
 def _before(score: Score, measure: Final | FirstReach | Window) -> float:
-    """A run's mean return before its first update, on the curve that the measure is of. Raises NotRun without one."""
+    """A run's mean return before its first update, on the measure's curve. Raises NotRun without one."""
     series = "evaluation" if isinstance(measure, Final) else measure.series
     untrained = Untrained(id="untrained", says="before the first update", kind="untrained", series=series)
     try:
@@ -155,7 +155,7 @@ def _times(
     scores: Sequence[Score],
     flat: np.ndarray,
 ) -> transfer.Times:
-    """When curves that stay at these levels [S] reach the threshold: at the first point that is looked at, or never."""
+    """When curves that stay at these levels [S] reach the threshold: at the first point that counts, or never."""
     level, budget = evidence.threshold(experiment, measure, *place), evidence.budget(experiment, *place)
     found, done = [], 0
     for x, y in stacked(measure.series, scores):

@@ -1,8 +1,8 @@
-"""Before seeds are trained: how likely each claim and each printed value is to be decided with those that are planned.
+"""Before seeds are trained: how likely the planned seeds are to decide each claim and each printed value.
 
-Each is judged as ever, many times over, on imagined seeds (`bench.verdict.imagined`). So the rule as a whole is tried:
-places, pairs, margins, corrections inside a claim. Where pilots, or what the paper prints with a spread, lack for some
-of what a claim reads, all of it is drawn from the anchors instead.
+Each is judged by the usual rules, many times, on imagined seeds (`bench.verdict.imagined`). So the whole rule is tried:
+places, pairs, margins, corrections inside a claim. If some of what a claim reads has neither pilots nor a printed value
+with a spread, all of it is drawn from the anchors instead.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ DRAWS = 200  # a chance of 80% has a standard error of 3%
 EVERY_SEED = range(2**53)
 DRAWS_OF_MOST = 40  # enough to tell nearly always from hardly ever
 DRAWS_OF_STEPS = 100  # a chance of 80% has a standard error of 4%
-FEWER = (MINIMUM_SEEDS, 5)  # seeds that a plan may make do with where their number is fixed
+FEWER = (MINIMUM_SEEDS, 5)  # smaller numbers of seeds that a plan with a fixed number may choose
 
 
 @dataclass(frozen=True)
 class Power:
     """The chance that one claim or printed value is decided in one experiment.
 
-    yes, no: shares of the draws, None where there is nothing to draw from. seeds: planned, at the last look. basis:
-    what was taken for the truth, or why there is none. never: even 1000 seeds of ours decide in less than 80% of draws.
+    yes, no: shares of the draws; None if there is nothing to draw from. seeds: planned, at the last look. basis: what
+    was taken as the truth, or why there is none. never: even 1000 seeds of ours decide in less than 80% of draws.
     """
 
     id: str
@@ -56,15 +56,15 @@ class Power:
 
     @property
     def chance(self) -> float | None:
-        """Of either answer."""
+        """The chance of either answer."""
         return None if self.yes is None or self.no is None else self.yes + self.no
 
 
 @dataclass(frozen=True)
 class Prospect:
-    """The chance that a claim is decided in one experiment, by how many seeds its cells have; none where it is unknown.
+    """The chances that a claim is decided in one experiment, by the number of its cells' seeds; empty if unknown.
 
-    cells: the keys of what it reads. basis: what was taken for the truth, or why there is none.
+    cells: the keys of the cells that it reads. basis: what was taken as the truth, or why there is none.
     """
 
     id: str
@@ -74,7 +74,7 @@ class Prospect:
     chances: Mapping[int, float]
 
     def at(self, seeds: int) -> float:
-        """With so many seeds, judged at the last step that they reach."""
+        """The chance with so many seeds, judged at the last step that they reach."""
         return self.chances.get(max((step for step in self.chances if step <= seeds), default=0), 0.0)
 
 
@@ -83,7 +83,7 @@ Found = TypeVar("Found")
 
 
 def power(pilots: Evidence, planned: Resolver, experiments: Sequence[Experiment]) -> Iterator[Power]:
-    """The chance of a decision on all that `judge` judges, in its order. planned: whose seeds are asked about."""
+    """The chance of a decision on everything that `judge` judges, in its order. planned: has the seeds in question."""
     suite, asked = pilots.suite, {e.id for e in experiments}
     schedules = {e.id: _schedule(planned, e) for e in experiments}
     for value in suite.printed:
@@ -96,7 +96,7 @@ def power(pilots: Evidence, planned: Resolver, experiments: Sequence[Experiment]
 
 
 def prospects(pilots: Evidence, planned: Evidence, experiments: Sequence[Experiment]) -> Iterator[Prospect]:
-    """Of every claim that runs can decide, with fewer seeds than are planned, too: see `steps`."""
+    """The prospects of every claim that runs can decide, also with fewer seeds than planned: see `steps`."""
     resolver = Resolver(planned.suite, planned.selection)
     for experiment in experiments:
         schedule = _schedule(resolver, experiment)
@@ -109,7 +109,7 @@ def prospects(pilots: Evidence, planned: Evidence, experiments: Sequence[Experim
 def _prospect(
     pilots: Evidence, claim: Claim, experiment: Experiment, schedule: Schedule, cells: tuple[str, ...]
 ) -> Prospect:
-    """cells: that are planned, whatever pilots ran."""
+    """cells: the planned ones, whatever pilots ran."""
     judge, claimed = _asked(pilots, claim, experiment)
 
     def drawn(make: Make) -> tuple[str, dict[int, float]]:
@@ -121,12 +121,12 @@ def _prospect(
 
 
 def steps(schedule: Schedule) -> tuple[int, ...]:
-    """The looks; where seeds are fixed, those and two smaller numbers."""
+    """The looks; for a fixed number of seeds, that number and two smaller ones."""
     return schedule.looks if schedule.often else tuple(sorted({*FEWER, schedule.most} & {*range(schedule.most + 1)}))
 
 
 def _schedule(planned: Resolver, experiment: Experiment) -> Schedule:
-    """The looks that are planned; one where seeds are fixed, or chosen on the command line."""
+    """The planned looks; one if the number of seeds is fixed, or chosen on the command line."""
     if planned.selection.seeds is not None:
         return Schedule((len(planned.selection.seeds),))
     return experiment.schedule(planned.suite.profile[planned.selection.profile])
@@ -138,7 +138,7 @@ def _of_claim(pilots: Evidence, claim: Claim, experiment: Experiment, schedule: 
 
 
 def _asked(pilots: Evidence, claim: Claim, experiment: Experiment) -> tuple[Judge, Make]:
-    """How a claim is judged on imagined seeds, and how these are made where the paper is taken at its word."""
+    """How a claim is judged on imagined seeds, and how these are made if the paper is taken at its word."""
     places = places_of(pilots.suite, claim, experiment)
 
     def judge(draw: Draw, evidence: Evidence) -> Decision:
@@ -170,7 +170,7 @@ def _chances(blank: Power, pilots: Evidence, schedule: Schedule, judge: Judge, c
 
 
 def _tried(pilots: Evidence, claimed: Make, drawn: Callable[[Make], Found]) -> Found | str:
-    """From pilots, or else from what is claimed; where there is nothing to draw from, what lacks."""
+    """The result from pilots, or else from what is claimed; if there is nothing to draw from, what is missing."""
 
     def from_pilots(seeds: int, rng: np.random.Generator, basis: dict[str, None]) -> Draw:
         return Draw(pilots, seeds, rng, basis)
@@ -185,7 +185,7 @@ def _tried(pilots: Evidence, claimed: Make, drawn: Callable[[Make], Found]) -> F
 
 
 def _drawn(blank: Power, pilots: Evidence, schedule: Schedule, judge: Judge, make: Make) -> Power:
-    """Raises NotRun where there is nothing to draw from."""
+    """The blank with its chances. Raises NotRun if there is nothing to draw from."""
     rng, basis = _generator(blank.experiment, blank.id), dict[str, None]()
 
     def shares(looks: tuple[int, ...], nominal: float | None, draws: int) -> tuple[float, float]:
@@ -204,10 +204,10 @@ def _drawn(blank: Power, pilots: Evidence, schedule: Schedule, judge: Judge, mak
 def _growing(
     of: tuple[str, str], pilots: Evidence, schedule: Schedule, judge: Judge, make: Make
 ) -> tuple[str, dict[int, float]]:
-    """What was drawn from, and by the number of seeds the chance that they decide. Raises NotRun.
+    """What was drawn from, and the chance that each number of seeds decides. Raises NotRun.
 
-    One draw serves all numbers: fewer seeds are its first ones. A look that decides is the last; fixed seeds are judged
-    by themselves, whatever fewer would have said.
+    One draw serves all numbers: fewer seeds are its first ones. A look that decides is the last. A fixed number of
+    seeds is judged by itself, whatever fewer seeds would have said.
     """
     rng, basis = _generator(*of), dict[str, None]()
     numbers, decided = steps(schedule), Counter[int]()
@@ -231,7 +231,7 @@ def _generator(experiment: str, question: str) -> np.random.Generator:
 
 
 def _outcome(judge: Judge, draw: Draw, evidence: Evidence, looks: Sequence[int]) -> str:
-    """Of the first look that decides."""
+    """The outcome of the first look that decides."""
     for seeds in looks:
         with contextlib.suppress(StatisticsError):
             if (outcome := judge(draw.first(seeds), evidence).outcome) != "undecided":

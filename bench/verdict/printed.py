@@ -24,7 +24,7 @@ from bench.verdict.rules import fewest_episodes
 
 
 def judge_printed(evidence: Evidence, value: Printed, planned: Planned | None = None) -> Verdict:
-    """The verdict on one printed value. A dash, which prints nothing, is never judged. planned: as in `judge_claim`."""
+    """The verdict on one printed value. A dash prints no value and is never judged. planned: as in `judge_claim`."""
     planned = planned or Planned(evidence)
     experiment = evidence.suite["experiment", value.experiment]
     verdict = Verdict(
@@ -76,7 +76,7 @@ def printed_about(evidence: Evidence, experiment: Experiment, value: Printed) ->
 
 
 def decide_printed(evidence: Evidence, value: Printed, finals: Callable[..., Values]) -> tuple[Interval, Decision]:
-    """Our own value with its 95% interval, and how it compares. finals: gives the scores; as `Evidence.finals`.
+    """Our own value with its 95% interval, and how it compares. finals: gives the scores, like `Evidence.finals`.
 
     Raises NotRun, StatisticsError.
     """

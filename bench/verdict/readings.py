@@ -1,6 +1,6 @@
-"""What becomes of a claim under each reading that its suite declares. Only the primary one has a verdict.
+"""How a claim fares under each reading that its suite declares. Only the primary one has a verdict.
 
-Readings share seeds, and often runs. So how many of them a claim holds in is a count, and no probability.
+Readings share seeds, and often runs. So the number of readings in which a claim holds is a count and no probability.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ from bench.verdict.rules import require_on_runs
 
 
 def across(evidence: Evidence, verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """The verdicts of the primary reading, each claim's with what the others say; as they are under another reading.
+    """The verdicts of the primary reading, each claim's with its outcomes under the others. Others' stay as they are.
 
-    A reading that changes nothing that a claim is judged by is none of that claim's.
+    A reading that changes nothing that a claim is judged by is not listed for that claim.
     """
     if evidence.selection.reading != PRIMARY:
         return [*verdicts]
@@ -79,7 +79,7 @@ def _under(planned: Planned, verdict: Verdict, kind: str, reading: Reading | Non
     try:
         require_on_runs(claim.test)
         if pair := one_run(claim.test, lambda q: _rests_on(planned.every, claim, experiment, q)):
-            raise NotRun(f"{pair[0]} and {pair[1]} are one run in this reading")
+            raise NotRun(f"{pair[0]} and {pair[1]} are the same run in this reading")
         on = claim_about(planned.every, claim, experiment)
         question = planned.question(experiment, on)
         evidence, places = question.evidence, places_of(suite, claim, experiment)
@@ -101,7 +101,7 @@ def _under(planned: Planned, verdict: Verdict, kind: str, reading: Reading | Non
 
 
 def _edges(test: Test, found: Decision) -> tuple[float, ...]:
-    """Where the estimate of a decision would have to end for another outcome; none of a difference that is stated."""
+    """The values that an estimate would have to cross for another outcome; none for a stated difference."""
     if isinstance(test, MeanOrdering) or (isinstance(test, Ordering) and not test.clearly):
         return (0.0,)
     if isinstance(test, Between):
@@ -138,7 +138,7 @@ def _basis(evidence: Evidence, verdict: Verdict) -> tuple[object, ...]:
 
 
 def _rests_on(evidence: Evidence, claim: Claim, experiment: Experiment, quantity: str) -> object:
-    """The runs that a quantity is read off, and how; None where there is nothing to read it off."""
+    """The runs that a quantity is read off, and how; None if there are none."""
     suite = evidence.suite
     cells = [_cells(evidence, experiment, quantity, place) for place in places_of(suite, claim, experiment)]
     if any(isinstance(own, str) for own in cells):
@@ -147,7 +147,7 @@ def _rests_on(evidence: Evidence, claim: Claim, experiment: Experiment, quantity
 
 
 def _read(suite: Suite, asked: Sequence[str]) -> Iterator[str]:
-    """Quantities, and those whose level they reach."""
+    """Quantities, and those whose levels they reach."""
     for quantity in asked:
         yield quantity
         measure = suite["measure", split(quantity)[2]]

@@ -1,4 +1,4 @@
-"""The tests of claims on runs, in one place: a scenario, or a set that is averaged."""
+"""The tests of claims on runs, in one place. A place is a scenario, or a set that is averaged."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ ON_RUNS = (Ordering, NotGreater, Equivalence, Ratio, Between, Value, Difference,
 
 
 def require_on_runs(test: Test) -> None:
-    """Raises NotRun for a test that no run can speak to."""
+    """Raises NotRun for a test that no run can answer."""
     if not isinstance(test, ON_RUNS):
-        raise NotRun(f"a test of kind {test.kind} is about printed numbers alone: bench audit")
+        raise NotRun(f"a test of kind {test.kind} is only about printed numbers: see bench audit")
     if isinstance(test, Change) and len(quantities(test)) < 2:
-        raise NotRun("a change between numbers of the text is about printed numbers alone: bench audit")
+        raise NotRun("a change between numbers of the text is only about printed numbers: see bench audit")
 
 
 def decide(evidence: Evidence, claim: Claim, experiment: Experiment, place: Place, named: bool, read: Read) -> Decision:
@@ -137,7 +137,7 @@ def _compare(
     a: Values,
     b: Values,
 ) -> Decision:
-    """One pair of quantities, seed by seed where they share seeds; what is computed is compared as it is."""
+    """One pair of quantities, seed by seed if they share seeds; computed quantities are compared as they are."""
     if not (a.reached.any() or b.reached.any()):
         raise StatisticsError("no run of either method reached the threshold within the budget")
     size = evidence.margin(experiment, margin, float(b.values.mean()), *place)
@@ -154,19 +154,19 @@ def _compare(
 
 
 def fewest_episodes(a: Values, b: Values) -> int | None:
-    """Of each seed's success rate, the fewer of both sides; None where one is no success rate."""
+    """The episodes behind each seed's success rate, the fewer of both sides; None if one is no success rate."""
     return None if a.episodes is None or b.episodes is None else min(a.episodes, b.episodes)
 
 
 def _margin(evidence: Evidence, claim: Claim, experiment: Experiment, place: Place, smaller: float) -> float:
-    """The claim's margin as a number. Raises NotRun where it declares none."""
+    """The claim's margin as a number. Raises NotRun if it declares none."""
     if claim.margin is None:
-        raise NotRun("its claim declares no margin, so how near is near enough is not known")
+        raise NotRun("its claim declares no margin, so it is not known how near is near enough")
     return evidence.margin(experiment, claim.margin, smaller, *place)
 
 
 def _bounds(evidence: Evidence, test: Between, experiment: Experiment, place: Place) -> tuple[float, float]:
-    """The printed bounds with their tolerance; one that the quantity cannot pass, such as a time below 0, is none."""
+    """The printed bounds with their tolerance. A bound that the quantity cannot pass, such as a time of 0, is none."""
     tolerance = test.tolerance or 0.0
     low, high = float(number(test.low)[0]) - tolerance, float(number(test.high)[0]) + tolerance
     measure = evidence.suite["measure", split(test.quantity)[2]]

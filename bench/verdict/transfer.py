@@ -19,8 +19,8 @@ from bench.suite import CurveMeasure, Experiment, FirstReach, Measure, Place, Su
 class TransferMetric:
     """A student against the baseline. interval: of their difference or ratio, as `scale` says; None: undefined.
 
-    bound: "at least" or "at most" where every seed of one side reached the threshold and none of the other, so that the
-    ratio only bounds the true one. read_off: the protocol of the scores, "training curve", "evaluation curve" or "final
+    bound: "at least" or "at most" if every seed of one side reached the threshold and none of the other; the ratio then
+    only bounds the true one. read_off: the protocol of the scores, "training curve", "evaluation curve" or "final
     evaluation".
     """
 
@@ -41,7 +41,7 @@ class TransferMetric:
 def transfer_metrics(evidence: Evidence, experiment: Experiment) -> list[TransferMetric]:
     """Jump start, time to threshold, asymptote and area of every method against the experiment's baseline.
 
-    On the scenarios that it trains on: elsewhere nobody learns from episode to episode.
+    Only on the scenarios that it trains on: on others nobody learns from episode to episode.
     """
     named = evidence.suite.transfer
     if named is None or experiment.baseline is None:
@@ -116,7 +116,7 @@ def _read_off(suite: Suite, metric: str) -> str:
 
 
 def _bound(ours: Values, theirs: Values) -> Literal["", "at least", "at most"]:
-    """What the ratio of restricted mean times is of the true one, where all times of one side are known, none other."""
+    """How the ratio of restricted mean times bounds the true one, if all of one side's times are known and no other."""
     if theirs.reached.all() and not ours.reached.any():
         return "at least"
     return "at most" if ours.reached.all() and not theirs.reached.any() else ""

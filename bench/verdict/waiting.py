@@ -1,4 +1,4 @@
-"""What is still open, and how many seeds of which cells its next look asks for."""
+"""Claims and values that are still open, and how many seeds of which cells their next look needs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from bench.verdict.printed import judge_printed, printed_about
 
 @dataclass(frozen=True)
 class Standing:
-    """A claim or printed value as it stands. cells: the keys of what it reads. seeds: that were looked at, 0 for none.
+    """A claim or printed value as it stands. cells: the keys of the cells that it reads. seeds: at its last look, or 0.
 
-    next: how many seeds the look has that it waits for; None where it is decided, where no look is left, or where seeds
-    are not what it lacks.
+    next: the seeds of the look that it waits for; None if it is decided, if no look is left, or if more seeds do not
+    help.
     """
 
     verdict: Verdict
@@ -30,7 +30,7 @@ class Standing:
 
     @property
     def decided(self) -> bool:
-        """Whether there is an answer: of what is not comparable, a direction."""
+        """Whether there is an answer; for a verdict of not_comparable, a direction."""
         if self.verdict.verdict == "not_comparable":
             return self.verdict.ran and self.verdict.direction != DIRECTION["undecided"]
         return self.verdict.ran and self.verdict.verdict != "inconclusive"
@@ -61,6 +61,6 @@ def _standing(planned: Planned, verdict: Verdict, on: About) -> Standing:
     there = min(planned.prefix(cell) for cell in on.cells)
     reached = [look for look in looks if look <= there]
     found = Standing(verdict, tuple(cell.key for cell in on.cells), max(reached, default=0), None)
-    helpless = found.decided or not verdict.ran  # a look that has nothing to judge has nothing at every look
+    helpless = found.decided or not verdict.ran  # if one look has nothing to judge, no look has
     left = [look for look in looks if look > there][: 0 if reached and helpless else 1]
     return Standing(found.verdict, found.cells, found.seeds, left[0] if left else None)
