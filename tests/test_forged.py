@@ -264,7 +264,7 @@ def test_check_and_report_name_a_teacher_that_is_missing(filled: Store, tiny_fil
     assert len(teachers) == 2
     for run in teachers:
         filled.record_path(run).unlink()
-    says = "teacher missing: 2 of 3 seeds of student on three have no teacher here that bears them out, e.g. seed 0: "
+    says = "teacher missing: 2 of 3 seeds of student on three have no fitting teacher here, e.g. seed 0: "
     for verb in ("check", "report"):
         assert says in bench_here(verb, tiny_file, "--results", filled.root).stderr
     report = (filled.root / "report" / "tiny-full" / "report.md").read_text()

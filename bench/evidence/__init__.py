@@ -1,1 +1,1 @@
-"""What runs have to say: measures read off their curves, seed by seed, and which of them count."""
+"""What runs show: measures read off their curves, seed by seed, and which runs count."""

@@ -1,4 +1,4 @@
-"""Records -> one number a seed. The measures that a suite declares, read off the curves of its runs.
+"""Records -> one number per seed. The measures that a suite declares, read off the curves of its runs.
 
 Axes: S seed, P curve point.
 """
@@ -49,16 +49,16 @@ FINAL = Final(id="final", says="the final evaluation", kind="final")
 
 
 class Evidence:
-    """What a results folder says about a suite under a selection: the one way from records to numbers.
+    """What a results folder says about a suite under a selection: the only way from records to numbers.
 
-    asked: how questions are asked of these seeds. Every finished seed counts, unless `within` says which. Of ensembles
-    the elected member is read, unless `by` says otherwise.
+    asked: how questions are asked of these seeds. Every finished seed counts, unless `within` names the ones that do.
+    The elected member of an ensemble is read, unless `by` says otherwise.
     """
 
     asked: Asked = ONCE
     _counted: Callable[[Cell], range] | None = None
     _best = False  # whether an ensemble's best member is read
-    _other: Evidence | None = None  # the same, read the other way
+    _other: Evidence | None = None  # the same evidence, with the other member of ensembles
 
     def __init__(self, suite: Suite, selection: Selection, store: Store):
         self.plan: Plan = make_plan(suite, selection)
@@ -66,7 +66,7 @@ class Evidence:
         self._forget()
 
     def _forget(self) -> None:
-        """Begin with nothing worked out."""
+        """Forget everything that was derived."""
         self._cells: dict[str, dict[tuple[str, str], Cell]] = {}  # by experiment, then by method and training set
         self._places: dict[tuple[str, str, str, str | None], Cell] = {}  # by what `cell` is asked
         self._scores: dict[tuple[str, str, range | None], dict[int, Score]] = {}  # by cell, scenario, what counts
@@ -76,9 +76,9 @@ class Evidence:
         self._other = None
 
     def under(self, reading: Reading) -> Evidence:
-        """The same records under another reading of this suite, which is under none.
+        """The same records under another reading of this suite, which itself must be the primary one.
 
-        Records are not read again; the plan of an analysis is this one.
+        Records are not read again. An analysis has the same plan.
         """
         selection = self.selection.model_copy(update={"reading": reading.id})
         other = copy.copy(self)
@@ -104,7 +104,7 @@ class Evidence:
     def by(self, protocol: Protocol) -> Evidence:
         """The same as a protocol reads it: "best_member" reads the best member of an ensemble, others the elected one.
 
-        What the runs lack is then not run.
+        Runs without a curve of that member count as not run.
         """
         if self._best == (protocol == "best_member"):
             return self
@@ -117,7 +117,7 @@ class Evidence:
 
     @cached_property
     def contents(self) -> Contents:
-        """Every record, read when first asked for; none that names another method than its settings are of."""
+        """Every record, read when first asked for, except those whose settings are of another method than they name."""
         names = Names(self.suite, primary=self.selection.reading == PRIMARY)
         return self.store.contents(self.selection.seeds).without(self.store, names.wrong)
 
@@ -137,7 +137,7 @@ class Evidence:
 
     @cached_property
     def _runs(self) -> dict[str, set[str]]:
-        """Ids of the plan's runs by their cell."""
+        """Ids of the plan's runs, by cell."""
         ids: dict[str, set[str]] = {cell.key: set() for cell in self.plan.cells}
         for run in self.plan.runs:
             ids[run.cell].add(run.id)
@@ -145,7 +145,7 @@ class Evidence:
 
     @property
     def failures(self) -> list[str]:
-        """Runs that failed, one line each."""
+        """Failed runs, one line each."""
         cells = {cell.key: cell.label for cell in self.plan.cells}
         failed = [(r, cells[r.cell]) for r in self.records if r.status == "failed"]
         failed.sort(key=lambda entry: (entry[1], entry[0].seed))
@@ -153,7 +153,7 @@ class Evidence:
 
     @property
     def untaught(self) -> list[str]:
-        """Cells with finished runs whose teachers' records are not here or do not bear them out, one line each."""
+        """Cells with finished runs whose teachers' records are missing or do not fit them, one line each."""
         known = {record.run: record for own in self.contents.cells.values() for record in own.values()}
         lines = []
         for cell in self.plan.cells:
@@ -162,7 +162,7 @@ class Evidence:
             seeds = [seed for seed, own in lost.items() if own]
             if seeds:
                 first, of = lost[seeds[0]][0], f"{len(seeds)} of {len(finished)} seeds of {cell.label}"
-                lines.append(f"{of} have no teacher here that bears them out, e.g. seed {seeds[0]}: {first.what}")
+                lines.append(f"{of} have no fitting teacher here, e.g. seed {seeds[0]}: {first.what}")
         return lines
 
     def losses(self, cells: Iterable[Cell]) -> list[str]:
@@ -177,10 +177,10 @@ class Evidence:
         return lost
 
     def cell(self, experiment: Experiment, method: str, scenario: str, group: str | None = None) -> Cell:
-        """The cell of a method in an experiment that is scored on a scenario. group: on this training set.
+        """The cell of a method in an experiment that is scored on a scenario. group: the training set.
 
-        Another experiment or method may share its records. Raises NotRun, also where several training sets are scored
-        on it and none is named.
+        Another experiment or method may share its records. Raises NotRun, also if several training sets are scored on
+        the scenario and none is named.
         """
         key = experiment.id, method, scenario, group
         if key not in self._places:
@@ -201,7 +201,7 @@ class Evidence:
         return self._cells[experiment.id][method, sets[0].id]
 
     def parts(self, experiment: Experiment, quantity: str, place: Place) -> list[tuple[Cell, str]]:
-        """What a quantity is read off in a place: cells, each with a scenario; several where the place is a set.
+        """What a quantity is read off in a place: cells, each with a scenario; several if the place is a set.
 
         Raises NotRun.
         """
@@ -213,7 +213,7 @@ class Evidence:
         return [(self.cell(self.suite["experiment", home], method, s, group), s) for s in scenarios]
 
     def found(self, cell: Cell) -> Found:
-        """What there is of a cell; a claim may compare with one that the selection leaves out."""
+        """The records of a cell; a claim may compare with a cell that the selection leaves out."""
         return self.contents.of(cell.key)
 
     def finished(self, cell: Cell) -> dict[int, Record]:
@@ -223,7 +223,7 @@ class Evidence:
         return {seed: records[seed] for seed in finished if counted is None or seed in counted}
 
     def settled(self, cell: Cell) -> frozenset[int]:
-        """The seeds of a cell of which nothing is left to do: finished, failed, or without a teacher for good."""
+        """The seeds of a cell with nothing left to do: finished, failed, or without a teacher for good."""
         return frozenset({*self.found(cell).records, *self._blocked.get(cell.key, ())})
 
     @cached_property
@@ -261,7 +261,7 @@ class Evidence:
         """When every finished seed of a quantity's method reaches a level. Raises NotRun, StatisticsError."""
         parts = self.parts(experiment, quantity, place)
         if len(parts) > 1:
-            raise NotRun(f"the measure {measure.id} is a time, which has no mean over scenarios")
+            raise NotRun(f"the measure {measure.id} is a time, and times have no mean over scenarios")
         cell, scenario = parts[0]
         scores = self.scores(cell, scenario)
         times = self.first_reach(experiment, measure, scenario, place.group, scores.values())
@@ -272,7 +272,7 @@ class Evidence:
         first, baseline = to_highest(measure, levels)
         ours, theirs = (self.times(experiment, first, q, place) for q in (quantity, baseline))
         if not theirs.reached.any():
-            raise StatisticsError(f"no run comes to its own level and stays there: {first.level}")
+            raise StatisticsError(f"no run reaches its own level and stays there: {first.level}")
         reached = dict(zip(ours.seeds, ours.reached.tolist(), strict=True))
         return Values(*ratio(ours.by_seed, reached, theirs.by_seed), (*ours.cells, *theirs.cells))
 
@@ -286,12 +286,12 @@ class Evidence:
 
     @property
     def _final(self) -> Final:
-        """What tables print: the suite's measure of that name, which a reading may change; else every episode alike."""
+        """What tables print: the suite's measure of this name, which a reading may change; else the plain mean."""
         own = next((m for m in self.suite.measure if m.id == FINAL.id), FINAL)
         return own if isinstance(own, Final) else FINAL
 
     def _mean(self, measure: Measure, parts: Sequence[tuple[Cell, str]], place: Place) -> Values:
-        """A measure's mean over the parts, of every seed that finished all of them."""
+        """A measure's mean over the parts, for every seed that finished all of them."""
         if not isinstance(measure, CurveMeasure | MemberMeasure | Final | PolicySize):
             raise NotRun(f"the measure {measure.id} is not taken from runs yet")
         if isinstance(measure, PolicySize):
@@ -310,22 +310,22 @@ class Evidence:
         return Values(seeds, values, reached, cells, episodes)
 
     def _computed(self, parts: Sequence[tuple[Cell, str]]) -> Values:
-        """The size of policies: of every seed the same, and known before any run. Raises NotRun."""
+        """The size of policies: the same for every seed, and known before any run. Raises NotRun."""
         size, seeds = fmean(_policy_size(cell) for cell, _ in parts), parts[0][0].seeds
         cells = tuple({cell.key: cell for cell, _ in parts}.values())
         return Values(seeds, np.full(len(seeds), size), np.ones(len(seeds), dtype=np.bool_), cells, exact=True)
 
     def rate_episodes(self, scenario: str, cells: Sequence[Cell]) -> int | None:
-        """Episodes of the final evaluation that a seed's success rate comes from, of several cells the fewest.
+        """Episodes of the final evaluation behind a seed's success rate; of several cells the fewest.
 
-        None where the scenario, or one of the set, is not scored by a success rate.
+        None if the scenario, or one of the set, is not scored by a success rate.
         """
         if {self.suite["scenario", id_].metric for id_ in self.suite.members(scenario)} != {RATE}:
             return None
         return min(cell.settings["budget"]["final_evaluation_episodes"] for cell in cells)
 
     def scores(self, cell: Cell, scenario: str) -> dict[int, Score]:
-        """What every finished seed of a cell came to in a scenario. Raises NotRun."""
+        """The scores of every finished seed of a cell in a scenario. Raises NotRun."""
         key = cell.key, scenario, self._counted(cell) if self._counted else None
         if key not in self._scores:
             records, place = self.finished(cell), cell.scenarios.index(scenario)
@@ -346,9 +346,9 @@ class Evidence:
     def margin(
         self, experiment: Experiment, margin: Margin | None, smaller: float, scenario: str, group: str | None = None
     ) -> float:
-        """A declared margin as a number, 0 where none is. smaller: the mean that a relative margin is a share of.
+        """A declared margin as a number; 0 without one. smaller: the mean that a relative margin is a share of.
 
-        The scale of a set is the mean of its scenarios'. Raises NotRun.
+        The scale of a set is the mean of its scenarios' scales. Raises NotRun.
         """
         if margin is None:
             return 0.0
@@ -364,11 +364,11 @@ class Evidence:
         return (margin.share_of_scale or 0.0) * fmean(a.good - a.no_information for a in anchors.values())
 
     def budget(self, experiment: Experiment, scenario: str, group: str | None = None) -> int:
-        """Of the experiment's first method that can run, in its unit."""
+        """The budget of the experiment's first method that can run, in its unit."""
         return self._first(experiment, scenario, group).whole
 
     def unit(self, experiment: Experiment, scenario: str, group: str | None = None) -> Unit:
-        """What that method's runs count by."""
+        """The unit that this method's runs count by."""
         return self._first(experiment, scenario, group).unit
 
     def _first(self, experiment: Experiment, scenario: str, group: str | None) -> Cell:
@@ -401,5 +401,5 @@ class Evidence:
 def _policy_size(cell: Cell) -> float:
     size = policy_size(cell.settings)
     if size is None:
-        raise NotRun(f"the size of a policy is not known where the method comes from elsewhere: {cell.label}")
+        raise NotRun(f"the policy's size is not known, since the method comes from elsewhere: {cell.label}")
     return float(size)

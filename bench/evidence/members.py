@@ -15,30 +15,30 @@ from bench.suite import MemberShare, Surpass
 
 
 def count(score: Score) -> int:
-    """M; 0 where a method has no members."""
+    """M; 0 if a method has no members."""
     return sum(name.startswith("evaluation/member_") for name in score.scores.curves)
 
 
 def require(measure: MemberShare, scores: Sequence[Score], label: str) -> None:
-    """Raises StatisticsError where the measure is one number of several runs: then nothing is repeated."""
+    """Raises StatisticsError if the measure is one number of several runs together: then nothing is repeated."""
     if not any(map(count, scores)):
         says = f"one number of {len(scores)} runs together, {share_of_runs(measure, scores):.3g}"
         raise StatisticsError(f"{measure.id} of {label} is {says}: nothing is repeated, so it has no interval")
 
 
 def share(measure: MemberShare, score: Score) -> float:
-    """Of a run's comparisons, what falls to one member. Raises StatisticsError for fewer than the measure asks."""
+    """One member's share of a run's comparisons. Raises StatisticsError for fewer than the measure asks."""
     _, chosen = score.series(measure.of)
     return _taken(measure, chosen.astype(int), count(score), f"run {score.run}")
 
 
 def share_of_runs(measure: MemberShare, scores: Sequence[Score]) -> float:
-    """The same of runs that trained apart: at each point of their training curves the highest is the best.
+    """The same for runs that trained apart: at each point of their training curves the highest is the best.
 
-    Raises StatisticsError for fewer points than the measure asks, and where there is but one run.
+    Raises StatisticsError for fewer points than the measure asks, or for a single run.
     """
     if len(scores) < 2:
-        raise StatisticsError("runs that trained apart are compared, and there is one")
+        raise StatisticsError("runs that trained apart are compared, but there is only one")
     curves = [dict(zip(*(part.tolist() for part in score.series("training")), strict=True)) for score in scores]
     places = sorted(set.intersection(*(set(curve) for curve in curves)))
     best = np.array([[curve[place] for place in places] for curve in curves]).argmax(0)
@@ -46,7 +46,7 @@ def share_of_runs(measure: MemberShare, scores: Sequence[Score]) -> float:
 
 
 def surpassed(measure: Surpass, score: Score) -> float:
-    """Of all pairs of a student and a distillation, those after which the student scores higher than its teacher.
+    """The share of pairs of a student and a distillation after which the student scores higher than its teacher.
 
     Raises StatisticsError for fewer distillations than the measure asks.
     """

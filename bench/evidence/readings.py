@@ -1,4 +1,4 @@
-"""What a run came to in one scenario, and what a measure reads off its curves.
+"""A run's score in one scenario, and what a measure reads off its curves.
 
 Axes: S seed, P curve point.
 """
@@ -39,9 +39,9 @@ def without_members(records: Iterable[Record], scenario: int) -> Iterator[str]:
 
 
 def stacked(name: str, scores: Sequence[Score]) -> Iterator[tuple[Floats, Floats]]:
-    """Curves of several runs: where points lie [P], means [S, P]. All at once where their points are the same.
+    """Curves of several runs: points [P], means [S, P]. All at once if their points are the same.
 
-    Else run by run: a stretch in which no episode ended has no point, and each run is read at its own.
+    Else run by run: a stretch in which no episode ended has no point, and each run is read at its own points.
     """
     curves = [score.series(name) for score in scores]
     if len({score.at(name) for score in scores}) == 1:
@@ -57,7 +57,7 @@ def joined(times: Iterable[transfer.Times]) -> transfer.Times:
 
 
 def numbers(measure: Measure, scores: Sequence[Score]) -> Floats:
-    """A measure of several runs of a cell [S], the same numbers as one by one. Raises StatisticsError."""
+    """A measure of several runs of a cell [S]: the same numbers as run by run. Raises StatisticsError."""
     if isinstance(measure, Spread):
         return _spread(measure, scores)
     if isinstance(measure, Window | Untrained):
@@ -77,7 +77,7 @@ def one_number(measure: Measure, score: Score) -> float:
     if isinstance(measure, Surpass):
         return members.surpassed(measure, score)
     if not isinstance(measure, CurveMeasure):
-        raise TypeError(f"measure {measure.id} is no number of a single run")
+        raise TypeError(f"measure {measure.id} is not a number of a single run")
     x, y = score.series(measure.series)
     if isinstance(measure, Window | Untrained):
         start, stop = _window(measure, score)
@@ -89,21 +89,21 @@ def one_number(measure: Measure, score: Score) -> float:
     if isinstance(measure, TimeOfBest):
         smooth = transfer.moving_average(y[None], measure.smooth)[0]
         return float(x[measure.smooth - 1 + int(np.argmax(smooth))])
-    raise TypeError(f"measure {measure.id} is no number of a single run")
+    raise TypeError(f"measure {measure.id} is not a number of a single run")
 
 
 def _grouped(groups: Groups, score: Score) -> float:
-    """The mean of an evaluation's first episodes, whose groups weigh differently. Raises StatisticsError."""
+    """The mean of an evaluation's first episodes, weighted by groups. Raises StatisticsError."""
     returns = score.returns
     if len(returns) < groups.all_episodes:
         told = f"run {score.run}: its final evaluation has {len(returns)} episodes"
-        raise StatisticsError(f"{told}, of which {groups.all_episodes} are read")
+        raise StatisticsError(f"{told}; the measure needs {groups.all_episodes}")
     means = returns[: groups.all_episodes].reshape(-1, groups.episodes).mean(axis=1)
     return float(np.average(means, weights=groups.weights))
 
 
 def _spread(measure: Spread, scores: Sequence[Score]) -> Floats:
-    """Mean over a window's points of how far each run lies from the median of all [S]. Raises StatisticsError."""
+    """How far each run lies from the median of all, averaged over a window's points [S]. Raises StatisticsError."""
     curves = [*stacked(measure.series, scores)]
     if len(curves) > 1:
         raise StatisticsError(f"measure {measure.id}: the runs have points in different places")
@@ -128,7 +128,7 @@ def _window(measure: Window | Untrained | Spread, score: Score) -> tuple[float, 
 
 
 def turn_of(score: Score) -> int:
-    """Where its first phase ends. Raises StatisticsError where it has but one."""
+    """Where a run's first phase ends. Raises StatisticsError if it has only one."""
     if score.turn is None:
         raise StatisticsError(f"run {score.run} has no second phase")
     return score.turn

@@ -1,4 +1,4 @@
-"""What a run came to in one scenario, and its curves.
+"""A run's score in one scenario, and its curves.
 
 Axes: P curve point.
 """
@@ -22,10 +22,10 @@ NEVER = "its members were never compared"
 
 @dataclass(frozen=True)
 class Score:
-    """What a run came to in one scenario. budget, first_update, turn: in the unit that the run counts by.
+    """A run's score in one scenario. budget, first_update, turn: in the unit that the run counts by.
 
-    turn: where its first phase ends, of a method that takes its tasks in order. best: of an ensemble its best member is
-    read, at each evaluation by itself; else the elected one.
+    turn: where its first phase ends, for a method that takes its tasks in order. best: an ensemble's best member is
+    read, chosen anew at each evaluation; else the elected one.
     """
 
     run: str
@@ -55,22 +55,22 @@ class Score:
 
     @property
     def returns(self) -> Floats:
-        """The final evaluation's episodes [E]. Raises StatisticsError, also of an ensemble's best member."""
+        """The returns of the final evaluation's episodes [E]. Raises StatisticsError, also for a best member."""
         if self.best or self.scores.final is None:
-            raise StatisticsError(f"run {self.run}: the episodes of its final evaluation cannot be told apart")
+            raise StatisticsError(f"run {self.run}: the single episodes of its final evaluation are not known")
         return np.array(self.scores.returns, np.float64)
 
     def series(self, name: str) -> tuple[Floats, Floats]:
-        """A curve: what was done at each point [P], in the run's unit, and mean [P].
+        """A curve: how much was done at each point [P], in the run's unit, and means [P].
 
-        Raises StatisticsError where there is none, or a hole in it.
+        Raises StatisticsError if there is none, or if it has a hole.
         """
         if name not in self._series:
             self._series[name] = self._read(name)
         return self._series[name]
 
     def at(self, name: str) -> tuple[int, ...]:
-        """Where the points of a curve that `series` has given lie, in the run's unit."""
+        """The points of a curve that `series` has given, in the run's unit."""
         return self.scores.curves[self._named(name)].at(self.unit)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What became of a plan's runs: done, failed, or blocked by a teacher that failed."""
+"""The state of a plan's runs: done, failed, or blocked by a failed teacher."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.store import Record
 
 @dataclass(frozen=True)
 class Standing:
-    """What became of a plan's runs, by run id. blocked: their teacher, or its teacher, failed."""
+    """The state of a plan's runs, by run id. blocked: their teacher, or its teacher, failed."""
 
     done: frozenset[str]
     failed: Mapping[str, str]  # why
@@ -19,12 +19,12 @@ class Standing:
 
     @property
     def settled(self) -> frozenset[str]:
-        """Runs of which nothing is left to do."""
+        """Runs with nothing left to do."""
         return self.done | self.failed.keys() | self.blocked
 
 
 def standing(plan: Plan, records: Iterable[Record]) -> Standing:
-    """Where a plan stands on these records."""
+    """The state of a plan's runs by these records."""
     by_run = {record.run: record for record in records}
     own = [by_run[run.id] for run in plan.runs if run.id in by_run]
     failed = {record.run: record.reason for record in own if record.status == "failed"}

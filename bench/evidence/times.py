@@ -14,7 +14,7 @@ from bench.suite import FirstReach, RelativeTime
 
 
 def to_highest(measure: RelativeTime, levels: Mapping[str, float]) -> tuple[FirstReach, str]:
-    """The time to the highest of these levels, and the quantity that is the baseline's time to it, its own."""
+    """The time to the highest of these levels, and the quantity that is the time of this level's own method."""
     highest = max(levels, key=lambda level: levels[level])
     first = FirstReach(
         id=measure.id,
@@ -34,7 +34,7 @@ def ratio(
 ) -> tuple[tuple[int, ...], NDArray[np.float64], NDArray[np.bool_]]:
     """By seed: times, whether they were reached, a baseline's -> seeds of both, times over times [S], reached [S].
 
-    Methods share no randomness, so that a seed's two times are two draws: the ratios carry the spread of both.
+    Methods share no randomness, so a seed's two times are two draws, and the ratios carry the spread of both.
     """
     seeds = tuple(seed for seed in ours if seed in theirs)
     if not seeds:
@@ -43,7 +43,7 @@ def ratio(
 
 
 def when_reached(measure: FirstReach, scores: Sequence[Score], level: float, budget: int) -> transfer.Times:
-    """The time to threshold of each of these runs, by its own points; of a second phase, from the turn on."""
+    """The time to threshold of each of these runs, by its own points; in a second phase, counted from the turn."""
     curves = [*stacked(measure.series, scores)]
     begin = turn_of(scores[0]) if measure.after == "turn" else 0
 

@@ -1,4 +1,4 @@
-"""One number a seed, and how two of them are compared.
+"""One number per seed, and how two sides of them are compared.
 
 Axes: S seed.
 """
@@ -26,8 +26,8 @@ class NotRun(Exception):
 class Values:
     """A quantity of every seed that has a finished run. reached: whether a time was reached, or censored.
 
-    cells: those it was read off, several where it is averaged over scenarios that were trained apart. episodes: of each
-    seed's final evaluation, where the values are success rates of it. exact: computed from settings, not measured.
+    cells: those it was read off; several if it is averaged over scenarios that were trained apart. episodes: of each
+    seed's final evaluation, if the values are its success rates. exact: computed from settings, not measured.
     """
 
     seeds: tuple[int, ...]
@@ -51,7 +51,7 @@ class Values:
 
     @cached_property
     def estimate(self) -> Estimate:
-        """Of the mean over seeds. Raises StatisticsError."""
+        """The estimate of the mean over seeds. Raises StatisticsError."""
         if self.exact:
             return exact_estimate(float(self.values[0]), len(self.values))
         return mean_estimate(self.values, episodes=self.episodes)
