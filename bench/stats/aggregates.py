@@ -16,19 +16,19 @@ from numpy.typing import ArrayLike, NDArray
 from bench.stats.estimates import StatisticsError, finite
 
 Floats = NDArray[np.float64]
-TRIMMED = 0.25  # of each side: the interquartile mean
+TRIMMED = 0.25  # cut on each side: the interquartile mean
 
 
 def by_task(tasks: Sequence[ArrayLike]) -> Floats:
-    """One array of seeds a task, [S] each, T of them -> [S, T].
+    """One array of seeds per task, [S] each, T of them -> [S, T].
 
-    StatisticsError where tasks differ in their number of seeds: a pooled trimmed mean would weigh them by it. Leave
-    seeds out by a rule made before looking, or use the aggregate mean, which needs no equal numbers.
+    StatisticsError if tasks differ in their number of seeds: a pooled trimmed mean would weigh them by it. Leave seeds
+    out by a rule made before looking, or use the aggregate mean, which needs no equal numbers.
     """
     columns = [finite(task, f"tasks[{index}]") for index, task in enumerate(tasks)]
     sizes = sorted({len(column) for column in columns})
     if len(sizes) != 1:
-        raise StatisticsError(f"tasks: got {sizes or 'no'} seeds, the same number for each task is needed")
+        raise StatisticsError(f"tasks: got {sizes or 'no'} seeds; each task needs the same number")
     return np.stack(columns, axis=1)
 
 
@@ -45,9 +45,9 @@ class Statistic:
 
 
 def _iqm(scores: Floats) -> Floats:
-    """Cuts int(S T / 4) scores on either side, like scipy.stats.trim_mean, with which it agrees but for rounding.
+    """Cuts int(S T / 4) scores on either side, like scipy.stats.trim_mean, and agrees with it except for rounding.
 
-    That one partitions the scores and adds them up in another order; numpy's sort takes a tenth of the time.
+    scipy partitions the scores and adds them up in another order; numpy's sort takes a tenth of the time.
     """
     pooled = scores.reshape(*scores.shape[:-2], -1)
     size = pooled.shape[-1]
@@ -61,7 +61,7 @@ MEDIAN = Statistic("median of task means", lambda scores: np.median(scores.mean(
 
 
 def optimality_gap(target: float = 1.0) -> Statistic:
-    """How far scores fall short of `target`, scores above it counting as it: target - mean(min(score, target)).
+    """How far scores fall short of `target`, counting scores above it as `target`: target - mean(min(score, target)).
 
     Lower is better. The default is rliable's gamma. StatisticsError for a target that is not finite.
     """

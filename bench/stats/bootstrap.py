@@ -3,14 +3,14 @@
 Axes: S seed, T task, K teacher, M student of one teacher, B repetition, P threshold. Scores [S, T], higher is better.
 
 Stratified: each task's seeds are resampled by themselves; tasks are fixed, not a sample of possible tasks. Seeds must
-be independent between tasks too: where one run is scored on several tasks, summarise each seed first and use
-`intervals.mean_interval`. With n - 1 draws a task (Rao & Wu 1988, who correct the variance's factor (n - 1) / n) these
-are the intervals that verdicts use; with n draws they are rliable's, which are too narrow, kept for comparison.
-For one cell's mean no percentile bootstrap will do: use Student's t.
+be independent between tasks too: if one run is scored on several tasks, summarise each seed first and use
+`intervals.mean_interval`. With n - 1 draws per task (Rao & Wu 1988, who correct the variance's factor (n - 1) / n)
+these are the intervals that verdicts use. With n draws they are rliable's; these are too narrow and kept for
+comparison. For one cell's mean no percentile bootstrap will do: use Student's t.
 
 All functions raise StatisticsError for NaN or infinity, a level outside (0, 1), or fewer than 100 repetitions. With
-n < 3 there is no interval; scores that do not vary in any task give one of zero width, and so do resamples that are all
-alike (an IQM at a ceiling). `reason` says so.
+n < 3 there is no interval. Scores that do not vary in any task give an interval of zero width, and so do resamples that
+are all alike (an IQM at a ceiling). `reason` says so.
 Memory: resamples are made in chunks of 256 kB, a few of them at a time; the answer does not depend on their size.
 """
 
@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 Draws = Literal["n", "n-1"]
 
-SAME = "zero width: no two resamples differ, which says nothing about runs that were not made"
+SAME = "zero width: no two resamples differ; that says nothing about runs that were not made"
 REPETITIONS = 10_000  # an end's Monte-Carlo standard deviation is then .0005 on win rates of 25 tasks x 5 seeds
 FEWEST = 100  # repetitions: below, a 2.5% quantile rests on one or two of them
 CHUNK = 2**15  # scores resampled at once: 256 kB, which stays in a second-level cache
@@ -49,7 +49,7 @@ Generator = np.random.Generator | LegacyGenerator
 
 @dataclass(frozen=True, eq=False)
 class Band:
-    """A performance profile with pointwise intervals: all [P]. low and high are None where there is no interval."""
+    """A performance profile with pointwise intervals: all [P]. low and high are None if there is no interval."""
 
     thresholds: Floats
     estimate: Floats
@@ -68,9 +68,9 @@ def _draw(generator: Generator, seeds: int, shape: tuple[int, ...]) -> Indices:
 
 
 def _chunks(repetitions: int, scores: int) -> Iterator[int]:
-    """Sizes of chunks that add up to the repetitions, none with more than CHUNK scores unless of one."""
+    """Sizes of chunks that add up to the repetitions; none has more than CHUNK scores, unless it is one repetition."""
     if repetitions < FEWEST:
-        raise StatisticsError(f"repetitions: got {repetitions}, at least {FEWEST} are needed")
+        raise StatisticsError(f"repetitions: got {repetitions}; at least {FEWEST} are needed")
     size = max(1, CHUNK // scores)
     for start in range(0, repetitions, size):
         yield min(size, repetitions - start)
@@ -85,7 +85,7 @@ def _ends(found: Floats, level: float) -> tuple[Floats, Floats]:
 
 def _count(seeds: int, draws: Draws) -> int:
     if draws not in ("n", "n-1"):
-        raise StatisticsError(f"draws: got {draws!r}, 'n' or 'n-1' is allowed")
+        raise StatisticsError(f"draws: got {draws!r}; 'n' or 'n-1' is allowed")
     return seeds if draws == "n" else seeds - 1
 
 
@@ -105,7 +105,7 @@ def _answer(
     method: str,
     resampled: Callable[[], Floats],
 ) -> Interval:
-    """The interval, or why there is none. sides: [S, T] each, the seeds (or teachers) that are drawn from."""
+    """The interval, or why there is none. sides: [S, T] each, the seeds (or teachers) to draw from."""
     n = tuple(len(side) for side in sides)
     if min(n) < MINIMUM_SEEDS:
         return Interval(estimate, None, None, checked_level(level), n, method, TOO_FEW)
@@ -123,10 +123,10 @@ def stratified_interval(
     level: float = 0.95,
     draws: Draws = "n-1",
 ) -> Interval:
-    """Percentile interval of an aggregate, seeds resampled within each task. scores [S, T].
+    """Percentile interval of an aggregate, with seeds resampled within each task. scores [S, T].
 
-    draws "n" on `numpy.random.RandomState(s)` gives what rliable 1.2.0 gives after `numpy.random.seed(s)`: the
-    IQM but for rounding, all others to the last bit.
+    draws "n" on `numpy.random.RandomState(s)` gives what rliable 1.2.0 gives after `numpy.random.seed(s)`: the IQM
+    except for rounding, all others to the last bit.
 
     Coverage of 95% for the IQM of 25 tasks at n = 3 / 5 / 10 (docs/statistics.md): n - 1 draws .94 / .95 / .95, n draws
     .87 / .92 / .93; with bounded and bimodal scores the same to .01, but n draws at n = 3 to .03.
@@ -142,7 +142,7 @@ def stratified_intervals(
     level: float = 0.95,
     draws: Draws = "n-1",
 ) -> list[Interval]:
-    """`stratified_interval` of several methods on one and the same draws, each as if alone. methods: [S, T] each."""
+    """`stratified_interval` of several methods on the same draws, each as if alone. methods: [S, T] each."""
     arrays = [finite(scores, "scores", axes=2) for scores in methods]
     seeds, tasks = _one_shape(arrays)
     drawn = _count(seeds, draws)
@@ -167,7 +167,7 @@ def _one_shape(arrays: Sequence[Floats]) -> tuple[int, int]:
     """Seeds and tasks of arrays that are resampled together."""
     shapes = {array.shape for array in arrays}
     if len(shapes) != 1:
-        raise StatisticsError(f"methods: got shapes {sorted(shapes)}, one and the same is needed")
+        raise StatisticsError(f"methods: got shapes {sorted(shapes)}; all must be the same")
     (seeds, tasks) = shapes.pop()
     return seeds, tasks
 
@@ -188,10 +188,10 @@ def improvement_interval(
     level: float = 0.95,
     draws: Draws = "n-1",
 ) -> Interval:
-    """Percentile interval of the probability of improvement, both sides resampled. x [S, T], y [S', T].
+    """Percentile interval of the probability of improvement, with both sides resampled. x [S, T], y [S', T].
 
-    With equal numbers of seeds a repetition draws x's indices, then y's, as rliable does. Where every run of one side
-    beats every run of the other no resample can differ: zero width, and `reason` says why.
+    With equal numbers of seeds a repetition draws x's indices, then y's, as rliable does. If every run of one side
+    beats every run of the other, no resample can differ: the width is zero, and `reason` says why.
 
     Coverage of 95% for 25 tasks at n = 3 / 5 / 10, n - 1 draws (docs/statistics.md): .96 / .96 / .95 on normal scores,
     .96 to .97 / .96 / .96 on bounded and bimodal ones.
@@ -207,7 +207,7 @@ def improvement_intervals(
     level: float = 0.95,
     draws: Draws = "n-1",
 ) -> list[Interval]:
-    """`improvement_interval` of several methods on y, on one and the same draws, each as if alone. methods: [S, T]."""
+    """`improvement_interval` of several methods on y, with the same draws, each as if alone. methods: [S, T] each."""
     pairs = [paired_tasks(x, y) for x in methods]
     lefts, right = [left for left, _ in pairs], pairs[0][1]
     seeds, tasks = _one_shape(lefts)
@@ -231,7 +231,7 @@ def improvement_intervals(
 
 
 def _wins(left: Floats, right: Floats) -> Floats:
-    """Which run of the left side beats which of the right, a tie by half. [S, T], [S', T] -> [T, S, S']."""
+    """Which run of the left side beats which of the right; a tie counts half. [S, T], [S', T] -> [T, S, S']."""
     above, below = left.T[:, :, None], right.T[:, None, :]
     return (above > below) + 0.5 * (above == below)
 
@@ -258,8 +258,8 @@ def profile_band(
 ) -> Band:
     """Performance profile with pointwise percentile intervals. scores [S, T], thresholds [P], strictly increasing.
 
-    Where all runs are on one side of a threshold no resample can differ: the interval has zero width there and tells
-    nothing about runs that were not made. It is a picture; no verdict rests on it.
+    If all runs are on one side of a threshold, no resample can differ: the interval has zero width there and says
+    nothing about runs that were not made. The band is a picture; no verdict rests on it.
 
     Coverage of 95% for 25 tasks at n = 3 / 5 / 10, at thresholds among the scores: .93 / .94 / .95
     (docs/statistics.md).
@@ -288,15 +288,15 @@ def hierarchical_interval(
     repetitions: int = REPETITIONS,
     level: float = 0.95,
 ) -> Interval:
-    """Percentile interval of an aggregate where students share teachers: teachers are drawn, with all their students.
+    """Percentile interval of an aggregate if students share teachers: teachers are drawn, with all their students.
 
-    scores [K, M, T]: M students of each of K teachers a task. Each task draws K - 1 teachers with replacement and
+    scores [K, M, T]: M students of each of K teachers per task. Each task draws K - 1 teachers with replacement and
     keeps each one's students as they are: drawing those again would count their spread twice (Davison & Hinkley 1997,
     sec. 3.8). n counts teachers, the independent unit: K < 3 gives no interval, however many students there are.
     For the mean of one task use `intervals.shared_teacher_interval`.
 
     Coverage of 95% for the IQM of 25 tasks, 2 students each of K = 3 / 5 / 10 teachers: .94 / .94 / .95, but
-    .83 / .82 / .86 where it is ignored that teachers are shared (docs/statistics.md).
+    .83 / .82 / .86 if the sharing of teachers is ignored (docs/statistics.md).
     """
     array = finite(scores, "scores", axes=3)
     teachers, students, tasks = array.shape
@@ -319,12 +319,12 @@ def hierarchical_interval(
 def bootstrap_band(values: ArrayLike, level: float = 0.95, repetitions: int = 2_000) -> tuple[Floats, Floats]:
     """Percentile intervals of the mean at each point of curves: low [P] and high [P]. values [S, P].
 
-    What papers shade; of few seeds too narrow, and no verdict rests on it. The same seeds are resampled at all points,
-    from a stream of its own, so that the same curves give the same band. StatisticsError for fewer than 3 seeds.
+    Papers shade it. With few seeds it is too narrow, and no verdict rests on it. The same seeds are resampled at all
+    points, from a fixed stream, so the same curves give the same band. StatisticsError for fewer than 3 seeds.
     """
     curves = finite(values, "values", axes=2)
     if len(curves) < MINIMUM_SEEDS:
-        raise StatisticsError(f"values: got {len(curves)} seeds, at least {MINIMUM_SEEDS} are needed")
+        raise StatisticsError(f"values: got {len(curves)} seeds; at least {MINIMUM_SEEDS} are needed")
     drawn = np.random.default_rng(0).integers(len(curves), size=(repetitions, len(curves)))
     weights = np.stack([np.bincount(row, minlength=len(curves)) for row in drawn]) / len(curves)  # [B, S]
     tail = (1 - checked_level(level)) / 2

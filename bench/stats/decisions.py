@@ -1,22 +1,23 @@
 """Decisions on per-seed numbers: yes, no or undecided, each error at most 5% for normal seeds.
 
-Axes: S seed. `a` [S] and `b` [S'] hold one number per seed, paired ones [S] both, in the same order; higher is better.
+Axes: S seed. `a` [S] and `b` [S'] hold one number per seed; paired ones are both [S], in the same order. Higher is
+better.
 
 Every decision asks whether a difference (or the logarithm of a ratio) lies in a region, by one-sided t tests at 5%:
-*yes* where each test that it lies outside is rejected (two one-sided tests, Schuirmann 1987), *no* where the test that
-it lies inside is. Shown with it is the 90% interval, whose ends are the two one-sided 95% bounds. Non-significance is
-never "the same".
+*yes* if each test that it lies outside is rejected (two one-sided tests, Schuirmann 1987), *no* if the test that it
+lies inside is rejected. The 90% interval is shown with it; its ends are the two one-sided 95% bounds. Non-significance
+is never "the same".
 
 All functions raise StatisticsError for NaN, infinity, empty input, unequal paired sides, or a bad margin. With n < 3
-on a side the outcome is undecided. So is it where the scores of measured seeds do not vary at all, for equal seeds are
-no certainty; of success rates their episodes, and the share of seeds that may yet behave otherwise, decide
-(`bench.stats.rates`). What is computed and not measured decides by its value.
+on a side the outcome is undecided. It is also undecided if the scores of measured seeds do not vary at all, because
+equal seeds do not mean certainty. For success rates, their episodes and the share of seeds that may yet behave
+otherwise decide (`bench.stats.rates`). A computed quantity, which is not measured, decides by its value.
 
-`asked`: where a question is asked at several looks, as seeds are added, it is judged at each at a nominal level in
-place of 5%, and the interval's ends are the bounds at that level (`bench.stats.looks`). A p-value is that of the look;
+`asked`: if a question is asked at several looks, as seeds are added, each look judges it at a nominal level in place of
+5%, and the interval's ends are the bounds at that level (`bench.stats.looks`). A p-value is that of the look;
 corrections for several questions take it over all looks.
 
-How often answers are wrong is simulated, by shape, difference and number of seeds: docs/statistics.md.
+The rates of wrong answers are simulated, by shape, difference and number of seeds: docs/statistics.md.
 """
 
 import math
@@ -52,15 +53,15 @@ Outcome = Literal["yes", "no", "undecided"]
 
 @dataclass(frozen=True)
 class Decision:
-    """An outcome with what it rests on.
+    """An outcome with its basis.
 
-    estimate, low, high: the difference or ratio with its interval at `level`, None where undefined. p: of the finding
-    "yes"; p_against: of the finding "no"; None where nothing could be tested. n: seeds of each side, pairs count once.
-    seeds_to_decide: seeds per side (the same on both) that would decide, only where undecided; None if 1000 do not.
-    paired, correlation: as in `bench.stats.estimates.Estimate`. margin: what was judged with. typical: of orderings.
-    tags: what stands beside the outcome, a few words each. undefined: there is nothing to be decided, with any seeds.
-    depends: another reading of the source gives another outcome. compatible: with a printed value, whether seeds like
-    ours could have given it; None where that is not known. It is never the outcome.
+    estimate, low, high: the difference or ratio with its interval at `level`; None if undefined. p: of the finding
+    "yes"; p_against: of the finding "no"; None if nothing could be tested. n: seeds of each side, pairs count once.
+    seeds_to_decide: seeds per side (the same on both) that would decide, only if undecided; None if 1000 do not.
+    paired, correlation: as in `bench.stats.estimates.Estimate`. margin: the one judged with. typical: for orderings.
+    tags: remarks beside the outcome, a few words each. undefined: no number of seeds can decide. depends: another
+    reading of the source gives another outcome. compatible: for a printed value, whether seeds like ours could have
+    given it; None if that is not known. It is never the outcome.
     """
 
     outcome: Outcome
@@ -91,10 +92,10 @@ def ordering(
 ) -> Decision:
     """Whether mean(greater) - mean(less) > 0, by a one-sided Welch (1947) t test, or a paired t test.
 
-    p < .05 is yes, p > .95 no. The margin does not enter the outcome; the reason says where the interval shows that
-    the advantage is smaller than the margin, so that a proven trifle and an excluded advantage both can be told.
-    `typical` is the second answer, about the typical seed; a tag tells where it points the other way.
-    episodes: of each seed, where the scores are success rates.
+    p < .05 is yes, p > .95 no. The margin does not enter the outcome. The reason says if the interval shows that the
+    advantage is smaller than the margin, so a proven trifle and an excluded advantage can both be recognised.
+    `typical` is the second answer, about the typical seed; a tag says if it points the other way.
+    episodes: of each seed, if the scores are success rates.
     Simulated errors: docs/statistics.md.
     """
     require_margin(margin, positive=False)
@@ -118,8 +119,8 @@ def clearly_greater(
 ) -> Decision:
     """Whether mean(greater) - mean(less) > margin: superiority by the margin, the mirror of `not_greater`.
 
-    Yes where the one-sided 95% lower bound of the difference is above the margin, no where the upper one is below it:
-    the tests of `not_greater` with yes and no exchanged, so its errors are those, too.
+    Yes if the one-sided 95% lower bound of the difference is above the margin, no if the upper bound is below it. These
+    are the tests of `not_greater` with yes and no exchanged, so the errors are the same.
     """
     require_margin(margin, positive=False)
     words: dict[Outcome, str] = {
@@ -137,15 +138,15 @@ def equivalence(
 ) -> Decision:
     """Whether |mean(a) - mean(b)| < margin, by two one-sided tests (Schuirmann 1987).
 
-    Yes where the 90% interval lies inside (-margin, margin). No where it lies wholly outside and, in addition, the
+    Yes if the 90% interval lies inside (-margin, margin). No if it lies wholly outside and, in addition, the
     probability of a value that far out *on either side* is below 5% at a true difference of the margin. The addition
-    matters where the margin is small against the standard error: the interval alone would then err up to 10%.
+    matters if the margin is small against the standard error: the interval alone would then err up to 10%.
     Simulated errors: docs/statistics.md.
     """
     require_margin(margin, positive=True)
     words: dict[Outcome, str] = {
         "yes": f"within the margin {margin:g}",
-        "no": f"apart by more than the margin {margin:g}",
+        "no": f"different by more than the margin {margin:g}",
         "undecided": f"neither a difference below nor one above the margin {margin:g} is shown",
     }
     decision = decide(_difference(a, b, paired, episodes), -margin, margin, asked=asked)
@@ -157,9 +158,9 @@ def not_greater(
 ) -> Decision:
     """Whether mean(a) - mean(b) < margin: "a is not clearly better than b" (non-inferiority of b).
 
-    Yes where the one-sided 95% upper bound of the difference is below the margin, no where the one-sided 95% lower
-    bound is above it (Welch 1947, or paired t). Both tests meet at the margin, so whatever the truth is, only one of
-    the answers can be wrong, and that one is given at most 5% of the time, for normal seeds.
+    Yes if the one-sided 95% upper bound of the difference is below the margin, no if the one-sided 95% lower bound is
+    above it (Welch 1947, or paired t). Both tests meet at the margin. So whatever the truth is, only one of the answers
+    can be wrong, and that one is given at most 5% of the time, for normal seeds.
     Simulated errors: docs/statistics.md.
     """
     require_margin(margin, positive=False)
@@ -185,15 +186,15 @@ def ratio(
 
     numerator [S], denominator [S']. Two one-sided tests (Schuirmann 1987) on the log scale, no as in `equivalence`;
     the standard error is the log response ratio's (Hedges, Gurevitch & Curtis 1999). printed counts as exact.
-    Undecided where a mean is not above 0, for want of a logarithm, unless the denominator is clear of 0 and the
-    numerator, which is not above it, is shown to be less than (printed - margin) times the denominator (Fieller 1954):
-    no. StatisticsError unless printed and margin > 0.
-    Where printed <= margin there is no lower edge: a ratio is above 0 anyway.
+    If a mean is not above 0, there is no logarithm, and the answer is undecided. One case is a no: the denominator is
+    clear of 0, and the numerator, which is not above 0, is shown to be less than (printed - margin) times the
+    denominator (Fieller 1954). StatisticsError unless printed and margin > 0.
+    If printed <= margin there is no lower edge: a ratio is above 0 anyway.
     Simulated errors: docs/statistics.md.
     """
     require_margin(margin, positive=True)
     if not (printed > 0 and math.isfinite(printed)):
-        raise StatisticsError(f"printed: got {printed}, a ratio above 0 is needed")
+        raise StatisticsError(f"printed: got {printed}; a ratio above 0 is needed")
     logarithm = log_ratio_estimate(numerator, denominator, paired, episodes)
     words: dict[Outcome, str] = {
         "yes": f"within {printed:g} +- {margin:g}",
@@ -221,10 +222,10 @@ def ratio(
 
 
 def nothing_left(below: Decision, denominator: Decision, shown: Interval) -> Decision | None:
-    """No, for a ratio whose numerator is at 0 or below, where that is shown; else None.
+    """No, for a ratio whose numerator is at 0 or below, if that is shown; else None.
 
-    below: whether numerator - least * denominator is above 0. denominator: whether it is above 0 itself; only where it
-    is shown to be has the ratio an edge to fall short of. shown: Fieller's interval of the ratio at their level.
+    below: whether numerator - least * denominator is above 0. denominator: whether it is above 0 itself; only if that
+    is shown, the ratio has an edge to fall short of. shown: Fieller's interval of the ratio at their level.
     """
     if denominator.outcome != "yes" or below.outcome != "no":
         return None
@@ -232,25 +233,25 @@ def nothing_left(below: Decision, denominator: Decision, shown: Interval) -> Dec
 
 
 def untested(reason: str, undefined: bool = False) -> Decision:
-    """A comparison for which there are no numbers: undecided, and among several one that was not shown."""
+    """A comparison without numbers: undecided, and among several one that was not shown."""
     return Decision("undecided", None, None, None, LEVEL, None, (0,), reason, None, undefined=undefined)
 
 
 def conjunction(decisions: Sequence[Decision], names: Sequence[str] | None = None, asked: Asked = ONCE) -> Decision:
-    """Whether all of several decisions are yes, of any kind; each was asked as `asked` says.
+    """Whether all of several decisions, of any kind, are yes; each was asked as `asked` says.
 
-    Yes where every p < .05, or the look's level: intersection-union, no correction needed (Berger 1982); p is the
-    greatest. No where at least one reversal stands after Holm's (1979) correction over all of them; p_against is the
+    Yes if every p < .05, or below the look's level: intersection-union, no correction needed (Berger 1982); p is the
+    greatest. No if at least one reversal stands after Holm's (1979) correction over all of them; p_against is the
     smallest corrected one. Estimate, interval, n, r, margin and typical seed are those of the comparison that limits
-    the outcome: for yes and undecided an untested one, else that of the greatest p; for no that of the smallest
-    p_against. The reason names it, by `names` or number.
-    seeds_to_decide is the greatest among the undecided, each alone; None where one of them has none, or where a
+    the outcome. For yes and undecided that is an untested one, else the one with the greatest p; for no it is the one
+    with the smallest p_against. The reason names it, by `names` or number.
+    seeds_to_decide is the greatest among the undecided, each alone. It is None if one of them has none, or if a
     reversal stands alone but not after correction.
     StatisticsError for no decisions or another number of names.
     Simulated errors: docs/statistics.md.
     """
     if not decisions:
-        raise StatisticsError("decisions: got none, at least one is needed")
+        raise StatisticsError("decisions: got none; at least one is needed")
     if names is None:
         names = [f"comparison {number} of {len(decisions)}" for number in range(1, len(decisions) + 1)]
     if len(names) != len(decisions):
@@ -285,7 +286,7 @@ def conjunction(decisions: Sequence[Decision], names: Sequence[str] | None = Non
 
 
 def _tail(estimate: Estimate, distance: float) -> float:
-    """Probability of a value at least `distance` beyond an edge when the truth lies on the edge."""
+    """Probability of a value at least `distance` beyond an edge if the truth lies on the edge."""
     if estimate.error > 0:
         return float(stdtr(estimate.df, -distance / estimate.error))
     if abs(distance) <= estimate.resolution:
@@ -294,7 +295,7 @@ def _tail(estimate: Estimate, distance: float) -> float:
 
 
 def _p_against(estimate: Estimate, low: float, high: float) -> float:
-    """With the truth on an edge, the probability of a value as far from the region's middle, on either side.
+    """With the truth on an edge, the probability of a value this far from the region's middle, on either side.
 
     The p-value of "outside". For a region with one edge the second side vanishes, and this is 1 - p.
     """
@@ -309,10 +310,10 @@ def decide(
     seeds_that_decide: Callable[[Estimate, float, float], int | None] | None = None,
     asked: Asked = ONCE,
 ) -> Decision:
-    """Whether the value lies in (low, high), an end may be infinite; all decisions come through here.
+    """Whether the value lies in (low, high); an end may be infinite. All decisions come through here.
 
-    seeds_that_decide: in place of `seeds_to_decide`, asked only where undecided. Where more seeds come look by look, no
-    number of them is given: none but the declared looks may be judged.
+    seeds_that_decide: replaces `seeds_to_decide`; called only if undecided. If more seeds come look by look, no number
+    is given: only the declared looks may be judged.
     """
     if not estimate.enough:
         return Decision("undecided", estimate.value, None, None, asked.level, None, estimate.n, TOO_FEW, None)
@@ -343,7 +344,7 @@ def _outcome(p: float, against: float, asked: Asked) -> Outcome:
 
 
 def _of_equal_scores(estimate: Estimate, low: float, high: float, asked: Asked) -> Decision:
-    """Seeds that do not differ: of success rates what their bounds show, of others nothing."""
+    """Seeds that do not differ: success rates decide by their bounds, other scores decide nothing."""
     hidden = f"{unseen(min(estimate.n)):.0%}"
     reason = f"equal scores: {min(estimate.n)} seeds cannot exclude a mode of up to {hidden} of seeds"
     found = Decision(
@@ -371,7 +372,7 @@ def _difference(a: Seeds, b: Seeds, paired: bool, episodes: int | None) -> Estim
 
 
 def _with_typical(decision: Decision, greater: Seeds, less: Seeds, asked: Asked) -> Decision:
-    """The decision with its second answer, and a tag where one is shown and the other points the other way."""
+    """The decision with its second answer, and a tag if one is shown and the other points the other way."""
     if isinstance(greater, Estimate) or isinstance(less, Estimate):
         return decision
     seed = typical(greater, less, decision.paired, asked.nominal)
@@ -388,8 +389,8 @@ def _seeds_of_all(decisions: Sequence[Decision]) -> int | None:
 
 
 def require_margin(margin: float, positive: bool) -> None:
-    """StatisticsError unless the margin is finite and at least 0, or above 0 where it must be positive."""
+    """StatisticsError unless the margin is finite and at least 0, or above 0 if it must be positive."""
     if not (math.isfinite(margin) and margin >= 0) or (positive and margin == 0):
         raise StatisticsError(
-            f"margin: got {margin}, a finite number {'above' if positive else 'of at least'} 0 is needed"
+            f"margin: got {margin}; a finite number {'above' if positive else 'of at least'} 0 is needed"
         )

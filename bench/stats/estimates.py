@@ -1,4 +1,4 @@
-"""Estimates with a standard error and degrees of freedom: what every interval and every decision starts from.
+"""Estimates with a standard error and degrees of freedom: the start of every interval and every decision.
 
 Axes: S seed. One number per seed: the seed is the unit of replication, never the episode.
 """
@@ -22,7 +22,7 @@ ROUNDING = 8 * float(np.finfo(np.float64).eps)  # the difference of two rounded 
 
 
 class StatisticsError(ValueError):
-    """Numbers or settings from which no statistic can be computed; the message says which and what is allowed."""
+    """Numbers or settings that allow no statistic; the message says which they are and what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class Estimate:
 
     `spreads` are standard deviations (ddof 1) of single seeds, one for each independent side, on the scale of
     `value`; `n` the seeds of each side; `resolution` the size of floating-point rounding in `value`.
-    A spread is 0 where the seeds differ by rounding only, and NaN where a side has one seed.
-    paired: of the differences of pairs; correlation: of the two sides over the pairs, None where one does not vary.
-    exact: computed, not measured, so that no spread is none to be had. rates: the success rates that `value` is made
-    of, with their signs; noise: what their episodes add at least to the spreads, one each, none where there are none.
+    A spread is 0 if the seeds differ only by rounding, and NaN if a side has one seed.
+    paired: whether of the differences of pairs. correlation: of the two sides over the pairs; None if one does not
+    vary. exact: computed, not measured, so a spread of 0 is certain. rates: the success rates in `value`, with their
+    signs. noise: the least that their episodes add to each spread; empty without rates.
     """
 
     value: float
@@ -54,12 +54,12 @@ class Estimate:
 
     @property
     def equal(self) -> bool:
-        """Whether no side's seeds differ among themselves, or no pair from another, although they were measured."""
+        """Whether measured seeds are all equal: within each side, or in the differences of all pairs."""
         return max(self.spreads) == 0 and not self.exact
 
     @property
     def widths(self) -> tuple[float, ...]:
-        """The spreads, no smaller than the noise of their episodes."""
+        """The spreads, but no smaller than the noise of their episodes."""
         return tuple(map(max, self.spreads, self.noise)) if self.noise else self.spreads
 
     @cached_property
@@ -69,19 +69,19 @@ class Estimate:
 
     @cached_property
     def df(self) -> float:
-        """Degrees of freedom (Satterthwaite 1946); n - 1 for one side. Undefined where `error` is 0."""
+        """Degrees of freedom (Satterthwaite 1946); n - 1 for one side. Undefined if `error` is 0."""
         shares = [(width / self.error) ** 2 / n for width, n in zip(self.widths, self.n, strict=True)]
         return 1 / sum(share**2 / (n - 1) for share, n in zip(shares, self.n, strict=True))
 
     def bounds(self, level: float) -> tuple[float, float]:
-        """Two-sided Student t interval at `level`; (value, value) for equal scores but of rates. Needs `enough`."""
+        """Two-sided Student t interval at `level`; (value, value) for equal scores, except rates. Needs `enough`."""
         if self.equal and self.rates:
             return combined_bounds(self.value, self.rates, (1 - level) / 2)
         half = self.error * float(stdtrit(self.df, (1 + level) / 2)) if self.error > 0 else 0.0
         return self.value - half, self.value + half
 
 
-Seeds = ArrayLike | Estimate  # one number a seed, or their mean's estimate, which is not taken twice then
+Seeds = ArrayLike | Estimate  # one number per seed, or the estimate of their mean, made once for several uses
 
 
 def finite(values: ArrayLike, name: str, axes: int = 1) -> NDArray[np.float64]:
@@ -95,9 +95,9 @@ def finite(values: ArrayLike, name: str, axes: int = 1) -> NDArray[np.float64]:
     except (TypeError, ValueError) as error:
         raise StatisticsError(f"{name}: not an array of numbers ({error})") from error
     if array.ndim != axes:
-        raise StatisticsError(f"{name}: got shape {array.shape}, an array with {axes} axes is needed")
+        raise StatisticsError(f"{name}: got shape {array.shape}; an array with {axes} axes is needed")
     if array.size == 0:
-        raise StatisticsError(f"{name}: got no values (shape {array.shape}), at least one is needed")
+        raise StatisticsError(f"{name}: got no values (shape {array.shape}); at least one is needed")
     sound = np.abs(array) <= LARGEST
     if not sound.all():
         wrong = np.argwhere(~sound)
@@ -118,7 +118,7 @@ def matching(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[n
 
 
 def _moments(values: NDArray[np.float64], resolution: float) -> tuple[float, float]:
-    """Mean and standard deviation (ddof 1), the latter 0 where values differ by no more than `resolution`."""
+    """Mean and standard deviation (ddof 1); the latter is 0 if values differ by no more than `resolution`."""
     if len(values) == 1:
         return float(values[0]), math.nan
     if np.ptp(values) <= resolution:
@@ -131,9 +131,9 @@ def _resolution(*sides: NDArray[np.float64]) -> float:
 
 
 def mean_estimate(values: Seeds, name: str = "values", episodes: int | None = None) -> Estimate:
-    """Mean over seeds. values [S], or what this function made of them. StatisticsError, with `name`, as in `finite`.
+    """Mean over seeds. values [S], or an estimate of this function. StatisticsError, with `name`, as in `finite`.
 
-    episodes: of each seed, where the values are success rates; nothing where they are not.
+    episodes: of each seed, if the values are success rates; else None.
     """
     if isinstance(values, Estimate):
         return values
@@ -148,7 +148,7 @@ def mean_estimate(values: Seeds, name: str = "values", episodes: int | None = No
 
 
 def from_log(value: float) -> float:
-    """The exponential, infinite where no number holds it: the bound of a ratio of which next to nothing is known."""
+    """The exponential; infinite if no float holds it, as the bound of a ratio that is hardly known at all."""
     return math.exp(value) if value < LOG_LARGEST else math.inf
 
 
@@ -158,7 +158,7 @@ def exact_estimate(value: float, seeds: int) -> Estimate:
 
 
 def further_seeds_estimate(values: Seeds, seeds: float) -> Estimate:
-    """Mean over seeds against the mean of `seeds` others of the same distribution, which are not known. values [S].
+    """Mean over seeds against the unknown mean of `seeds` further ones of the same distribution. values [S].
 
     Standard error s sqrt(1 / S + 1 / seeds) on S - 1 degrees of freedom (Hahn & Meeker 1991): the spread of the
     others is taken from these, so it brings no degrees of freedom of its own. `seeds` may be infinite.
@@ -189,7 +189,7 @@ def paired_estimate(a: ArrayLike, b: ArrayLike, episodes: int | None = None) -> 
 
 
 def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float | None:
-    """Pearson's r over pairs, None where there are fewer than three or a side does not vary. a, b [S]."""
+    """Pearson's r over pairs; None for fewer than three, or if a side does not vary. a, b [S]."""
     if len(a) < MINIMUM_SEEDS or min(np.ptp(side) - _resolution(side) for side in (a, b)) <= 0:
         return None
     return float(np.corrcoef(a, b)[0, 1])
@@ -221,8 +221,8 @@ def log_ratio_estimate(a: Seeds, b: Seeds, paired: bool = False, episodes: int |
     """Logarithm of mean(a) / mean(b) by the delta method, of independent seeds or of pairs. a [S], b [S'].
 
     The log response ratio of Hedges, Gurevitch & Curtis (1999).
-    The spread of a side is its coefficient of variation, the first-order standard deviation of log(mean) at n = 1; of
-    pairs it is that of a / mean(a) - b / mean(b). None where a mean is not above 0: the logarithm does not exist.
+    The spread of a side is its coefficient of variation, the first-order standard deviation of log(mean) at n = 1; for
+    pairs it is that of a / mean(a) - b / mean(b). None if a mean is not above 0: the logarithm does not exist.
     episodes: as in `mean_estimate`; they widen the spreads, and equal scores stay equal.
     """
     left, right = mean_estimate(a, "a", episodes), mean_estimate(b, "b", episodes)

@@ -1,7 +1,7 @@
 """Several decisions as one question, or as a table of questions. `decisions.conjunction` asks whether all hold.
 
 A decision without a p-value (fewer than 3 seeds, an undefined ratio) counts with p = 1 in both directions and stays
-undecided. StatisticsError for no decisions or, where names are given, another number of names.
+undecided. StatisticsError for no decisions or, if names are given, another number of names.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ CORRECTIONS = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
 
 def _both(decisions: Sequence[Decision]) -> tuple[list[float], list[float]]:
     if not decisions:
-        raise StatisticsError("decisions: got none, at least one is needed")
+        raise StatisticsError("decisions: got none; at least one is needed")
     p = [1.0 if decision.p is None else decision.p for decision in decisions]
     return p, [1.0 if decision.p_against is None else decision.p_against for decision in decisions]
 
@@ -36,16 +36,16 @@ def majority(decisions: Sequence[Decision], names: Sequence[str] | None = None) 
 def at_least(
     decisions: Sequence[Decision], needed: int, names: Sequence[str] | None = None, asked: Asked = ONCE
 ) -> Decision:
-    """Whether at least `needed` r of K decisions are yes: partial conjunction at 5%, over all looks where several.
+    """Whether at least `needed` r of K decisions are yes: partial conjunction at 5%, over all looks if several.
 
     Benjamini & Heller (2008), as in `multiplicity.partial_conjunction`; r = K has the outcome of
     `decisions.conjunction`, which tells more.
-    Yes where p = (K - r + 1) p_(r) < .05. No where at least K - r + 1 are shown to be no, by the same rule on their
-    p_against: then r cannot hold. Where the true count is on either side, only one answer can be wrong, at most 5%
-    of the time, whatever the dependence. The estimate is the share of comparisons that are yes each by itself; it has
-    no interval. n: the seeds of the comparison with the fewest. r, margin and typical seed are those of the comparison
-    with the r-th smallest p, which carries the outcome; tags those of all. No number of seeds is given: which r will
-    carry it is not known. StatisticsError for r below 1 or above K.
+    Yes if p = (K - r + 1) p_(r) < .05. No if at least K - r + 1 are shown to be no, by the same rule on their
+    p_against: then r cannot hold. Whether the true count is at least r or below it, only one answer can be wrong, at
+    most 5% of the time, under any dependence. The estimate is the share of comparisons that are yes each by itself; it
+    has no interval. n: the seeds of the comparison with the fewest. r, margin and typical seed are those of the
+    comparison with the r-th smallest p, which carries the outcome; tags are those of all. No number of seeds is given,
+    because it is not known which comparison will carry the outcome. StatisticsError for r below 1 or above K.
     """
     p, against = _both(decisions)
     if names is not None and len(names) != len(p):
@@ -80,7 +80,7 @@ def at_least(
 
 
 def _partial(p: Sequence[float], needed: int, asked: Asked) -> float:
-    """The partial conjunction's p-value at a look; all are over all looks where they are multiplied."""
+    """The partial conjunction's p-value at a look; for the multiplication p-values are taken over all looks."""
     return asked.at_a_look(partial_conjunction([asked.overall(one) for one in p], needed))
 
 
@@ -91,11 +91,11 @@ def corrected(
 
     A yes or no whose corrected p is not below 5%, or its look's level, becomes undecided, and the reason says so;
     nothing becomes decided.
-    With "holm" (headline claims) the chance of any wrong yes in the family is at most 5%, and of any wrong no, too.
-    With "benjamini-hochberg" (tables) the same holds for the expected share of wrong ones among the yes, among the no.
-    Holm (1979), Benjamini & Hochberg (1995).
-    asked: how each was asked, where some are asked at several looks; p-values are corrected over all looks, and given
-    back as those of the look.
+    With "holm" (headline claims) the chance of any wrong yes in the family is at most 5%, and so is that of any wrong
+    no. With "benjamini-hochberg" (tables) the expected share of wrong ones among the yes is at most 5%, and so is that
+    among the no. Holm (1979), Benjamini & Hochberg (1995).
+    asked: how each was asked, if some are asked at several looks; p-values are corrected over all looks, and returned
+    as those of the look.
     Estimates and intervals stay those of the single comparison. A yes that is lost has no number of seeds: the
     number that would survive depends on the rest of the family.
     """

@@ -4,9 +4,9 @@ Axes: S seed. `a` [S] and `b` [S'] hold one number per seed, in any unit; the in
 
 All functions raise StatisticsError for NaN, infinity, an empty or many-axed array, or a level outside (0, 1).
 With n < 3 on a side there is an estimate but no interval. Constant scores give a zero-width interval. Both say so in
-`reason`. The percentile bootstrap is not used here: for one cell's mean it covers .75 at n = 3 where .95 is asked.
+`reason`. The percentile bootstrap is not used here: for one cell's mean it covers .75 at n = 3 instead of .95.
 
-What 95% intervals cover is simulated: docs/statistics.md.
+The coverage of 95% intervals is simulated: docs/statistics.md.
 """
 
 import math
@@ -40,9 +40,9 @@ UNBOUNDED = "unbounded"
 class Interval:
     """An estimate with a two-sided interval of confidence `level`.
 
-    `low` and `high` are both None where there is no bounded interval; `reason` then says why. `estimate` is NaN where
-    the estimate itself does not exist, which happens for ratios only. `n` counts the seeds of each side; a paired
-    interval has one side, the pairs.
+    `low` and `high` are both None if there is no bounded interval; `reason` then says why. `estimate` is NaN if the
+    estimate itself does not exist, which happens only for ratios. `n` counts the seeds of each side; a paired interval
+    has one side, the pairs.
     """
 
     estimate: float
@@ -55,9 +55,9 @@ class Interval:
 
 
 def checked_level(level: float) -> float:
-    """The level, where it lies between 0 and 1; StatisticsError otherwise."""
+    """The level, if it lies between 0 and 1; StatisticsError otherwise."""
     if not 0 < level < 1:
-        raise StatisticsError(f"level: got {level}, a number between 0 and 1 is needed, such as .95")
+        raise StatisticsError(f"level: got {level}; a number between 0 and 1 is needed, such as .95")
     return level
 
 
@@ -84,7 +84,7 @@ def mean_band(values: ArrayLike, level: float = 0.95) -> tuple[NDArray[np.float6
     curves = finite(values, "values", axes=2)
     seeds = len(curves)
     if seeds < MINIMUM_SEEDS:
-        raise StatisticsError(f"values: got {seeds} seeds, at least {MINIMUM_SEEDS} are needed")
+        raise StatisticsError(f"values: got {seeds} seeds; at least {MINIMUM_SEEDS} are needed")
     half = stdtrit(seeds - 1, (1 + checked_level(level)) / 2) * curves.std(axis=0, ddof=1) / math.sqrt(seeds)
     return curves.mean(axis=0) - half, curves.mean(axis=0) + half
 
@@ -92,12 +92,12 @@ def mean_band(values: ArrayLike, level: float = 0.95) -> tuple[NDArray[np.float6
 def half_deviation_band(values: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Half a standard deviation of the seeds below and above their mean, at each point: low [P] and high [P].
 
-    No interval: it does not narrow with more seeds. DVM's figures (Wadhwania et al. 2019, Sec. V-B) are shaded so.
+    It is no interval: it does not narrow with more seeds. DVM's figures (Wadhwania et al. 2019, Sec. V-B) shade it.
     values [S, P]; StatisticsError for fewer than 2 seeds.
     """
     curves = finite(values, "values", axes=2)
     if len(curves) < 2:
-        raise StatisticsError(f"values: got {len(curves)} seeds, at least 2 are needed")
+        raise StatisticsError(f"values: got {len(curves)} seeds; at least 2 are needed")
     half = curves.std(axis=0, ddof=1) / 2
     return curves.mean(axis=0) - half, curves.mean(axis=0) + half
 
@@ -105,7 +105,7 @@ def half_deviation_band(values: ArrayLike) -> tuple[NDArray[np.float64], NDArray
 def paired_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interval:
     """Mean of a - b over the same seeds, with Student's t interval of the differences. a, b [S], same order.
 
-    StatisticsError also where the sides differ in length. Seeds with one and the same difference are constant scores.
+    StatisticsError also if the sides differ in length. Seeds that all have the same difference are constant scores.
     Simulated coverage: docs/statistics.md.
     """
     return _student(paired_estimate(a, b), level, "paired t")
@@ -115,12 +115,12 @@ def aggregate_interval(tasks: Sequence[ArrayLike], level: float = 0.95) -> Inter
     """Mean over tasks of the tasks' mean scores: Student t with Satterthwaite's (1946) degrees of freedom.
 
     tasks: [S] for each of T tasks, S may differ. Tasks are fixed and weigh the same; seeds must be independent between
-    them: where one run is scored on several tasks, take each seed's mean first and use `mean_interval`. Constant tasks
+    them: if one run is scored on several tasks, take each seed's mean first and use `mean_interval`. Constant tasks
     are fine among others. StatisticsError for no tasks. Coverage for 25 tasks: .945 to .955,
     whatever the shape and n.
     """
     if not tasks:
-        raise StatisticsError("tasks: got none, at least one is needed")
+        raise StatisticsError("tasks: got none; at least one is needed")
     means = [mean_estimate(task) for task in tasks]
     return _student(
         Estimate(
@@ -142,7 +142,7 @@ def shared_teacher_interval(groups: Sequence[ArrayLike], level: float = 0.95) ->
     Simulated coverage: docs/statistics.md.
     """
     if not groups:
-        raise StatisticsError("groups: got none, at least one teacher's students are needed")
+        raise StatisticsError("groups: got none; at least one teacher's students are needed")
     method = "Student t on teachers' means"
     return _student(mean_estimate([mean_estimate(group).value for group in groups]), level, method)
 
@@ -151,12 +151,12 @@ def prediction_interval(values: Seeds, seeds: float, level: float = 0.95) -> Int
     """Where the mean of `seeds` further seeds of the same distribution would lie: mean -+ t s sqrt(1 / n + 1 / seeds).
 
     Hahn & Meeker (1991, Statistical Intervals), for the mean of m future observations.
-    values [S]. seeds: 1 or more, infinity gives `mean_interval`. A printed value inside is compatible with our seeds;
-    that is no evidence that it is the same: with noisy seeds everything is compatible. StatisticsError for seeds < 1.
+    values [S]. seeds: 1 or more; infinity gives `mean_interval`. A printed value inside is compatible with our seeds.
+    That is no evidence that it is the same: with noisy seeds everything is compatible. StatisticsError for seeds < 1.
     Simulated coverage: docs/statistics.md.
     """
     if not seeds >= 1:
-        raise StatisticsError(f"seeds: got {seeds}, a number from 1 on, or infinity, is needed")
+        raise StatisticsError(f"seeds: got {seeds}; a number from 1 on, or infinity, is needed")
     return _student(further_seeds_estimate(values, seeds), level, "prediction")
 
 
@@ -170,13 +170,13 @@ def difference_interval(a: Seeds, b: Seeds, level: float = 0.95) -> Interval:
 
 
 def ratio_interval(a: Seeds, b: Seeds, level: float = 0.95, paired: bool = False) -> Interval:
-    """mean(a) / mean(b), of independent seeds or pairs: a t interval of log(mean) by the delta method, turned back.
+    """mean(a) / mean(b), of independent seeds or pairs: a t interval of log(mean) by the delta method, exponentiated.
 
-    a [S], b [S']; pairs are arrays [S] both, in the same order. Standard error of the log response ratio, first-order
-    delta method (Hedges, Gurevitch & Curtis 1999); Satterthwaite's (1946) degrees of freedom, with coefficients of
-    variation for spreads, are ours in place of their normal quantiles. Both means must be above 0, otherwise estimate
-    (NaN) and interval are undefined: on negative returns a worse student would get the greater ratio. Where the
-    denominator's mean is not clear of 0 at this level, `reason` says so; `fieller_interval` is the honest answer there.
+    a [S], b [S']; pairs are both [S], in the same order. Standard error of the log response ratio, first-order delta
+    method (Hedges, Gurevitch & Curtis 1999). Instead of their normal quantiles we take t with Satterthwaite's (1946)
+    degrees of freedom, with coefficients of variation as spreads. Both means must be above 0, otherwise estimate (NaN)
+    and interval are undefined: on negative returns a worse student would get the greater ratio. If the denominator's
+    mean is not clear of 0 at this level, `reason` says so; `fieller_interval` is the honest answer there.
     Simulated coverage: docs/statistics.md.
     """
     method, above, below = "paired log-delta t" if paired else "log-delta t", mean_estimate(a), mean_estimate(b)
@@ -197,9 +197,9 @@ def ratio_interval(a: Seeds, b: Seeds, level: float = 0.95, paired: bool = False
 def fieller_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interval:
     """mean(a) / mean(b) for independent seeds by Fieller (1954): all r at which mean(a) = r mean(b) is not rejected.
 
-    a [S], b [S'], means of any sign. Degrees of freedom: Satterthwaite's at the estimated ratio. Where the
-    denominator's mean is not clear of 0 the set is unbounded, a legal answer: low and high are None and `reason`
-    starts with "unbounded". The estimate is NaN where mean(b) is 0.
+    a [S], b [S'], means of any sign. Degrees of freedom: Satterthwaite's at the estimated ratio. If the denominator's
+    mean is not clear of 0, the set is unbounded, which is a legal answer: low and high are None and `reason` starts
+    with "unbounded". The estimate is NaN if mean(b) is 0.
     Simulated coverage: docs/statistics.md.
     """
     above, below, n = mean_estimate(a), mean_estimate(b), mean_estimate(a).n + mean_estimate(b).n

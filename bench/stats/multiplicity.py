@@ -15,15 +15,15 @@ from bench.stats.estimates import StatisticsError
 def _checked(p_values: Sequence[float]) -> NDArray[np.float64]:
     array = np.asarray(p_values, dtype=np.float64)
     if array.ndim != 1 or array.size == 0 or not ((array >= 0) & (array <= 1)).all():
-        raise StatisticsError(f"p_values: got {list(p_values)}, one or more numbers from 0 to 1 are needed")
+        raise StatisticsError(f"p_values: got {list(p_values)}; one or more numbers from 0 to 1 are needed")
     return array
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     """Holm's (1979) step-down corrected p-values, in the order given. Each is at most 1; ties stay ties.
 
-    Rejecting where they are below 5% keeps the chance of any wrong rejection at 5%, whatever the dependence. For
-    headline claims, each of which will be quoted alone.
+    Rejecting those below 5% keeps the chance of any wrong rejection at 5%, under any dependence. For headline claims,
+    since each will be quoted alone.
     """
     p = _checked(p_values)
     order = np.argsort(p, kind="stable")
@@ -35,9 +35,9 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
 def benjamini_hochberg(p_values: Sequence[float]) -> tuple[float, ...]:
     """Benjamini & Hochberg's (1995) step-up corrected p-values, in the order given.
 
-    Rejecting where they are below 5% keeps the expected share of wrong ones among the rejections at 5%, for
-    independent tests and for positive dependence (Benjamini & Yekutieli 2001), such as comparisons that share a
-    baseline. For the cells of a table.
+    Rejecting those below 5% keeps the expected share of wrong ones among the rejections at 5%, for independent tests
+    and for positive dependence (Benjamini & Yekutieli 2001), such as comparisons that share a baseline. For the cells
+    of a table.
     """
     p = _checked(p_values)
     order = np.argsort(p, kind="stable")
@@ -60,7 +60,7 @@ def partial_conjunction(p_values: Sequence[float], at_least: int) -> float:
     """
     p = np.sort(_checked(p_values))
     if not 1 <= at_least <= len(p):
-        raise StatisticsError(f"at_least: got {at_least}, 1 to {len(p)} (the number of p-values) is allowed")
+        raise StatisticsError(f"at_least: got {at_least}; 1 to {len(p)} (the number of p-values) is allowed")
     return float(min(1.0, (len(p) - at_least + 1) * p[at_least - 1]))
 
 

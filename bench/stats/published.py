@@ -1,21 +1,22 @@
 """Our seeds against a printed value: reproduced, not reproduced or undecided, each error at most 5% for normal seeds.
 
-Axes: S seed. `ours` [S], higher is better. `n` are our seeds, `m` the paper's, which no effort of ours can raise.
+Axes: S seed. `ours` [S], higher is better. `n` are our seeds, `m` the paper's, whose number we cannot raise.
 
-What the paper prints decides how (`Rule`):
+What the paper prints decides the rule (`Rule`):
   spread and seeds  mean +- std of m seeds: Welch's t with the paper's spread and n - 1, m - 1 degrees of freedom.
-  seeds             mean of m seeds: the paper's spread is taken as ours, which is then the only estimate of it:
-                    standard error s sqrt(1 / n + 1 / m) on n - 1 degrees of freedom. Tag `assumes equal variance`.
-  mean              mean alone, or a spread of unknown m: m = 1, 3, 5 and infinity as above; only if all agree is there
-                    a verdict.
-Each asks whether the difference ours - printed lies in a region, as in `bench.stats.decisions`: two one-sided tests
-at 5%, and 90% intervals. A spread's ddof is seldom stated: 1 is taken, 0 is shown as sensitivity.
+  seeds             mean of m seeds: the paper's spread is taken to be ours, the only estimate of it: standard error
+                    s sqrt(1 / n + 1 / m) on n - 1 degrees of freedom. Tag `assumes equal variance`.
+  mean              mean alone, or a spread of unknown m: m = 1, 3, 5 and infinity as above; there is a verdict only if
+                    all agree.
+Each rule asks whether the difference ours - printed lies in a region, as in `bench.stats.decisions`: two one-sided
+tests at 5%, and 90% intervals. A spread's ddof is seldom stated: 1 is taken, 0 is shown as sensitivity.
 
 StatisticsError for NaN, infinity, a negative spread, a spread of one seed, fewer than one seed, or a bad margin. With
-n < 3, or m < 3 where the paper's own spread is used, the outcome is undecided.
+n < 3, or m < 3 if the paper's own spread is used, the outcome is undecided.
 
-Against a paper of 5 seeds at most 5% of answers are wrong for normal seeds of equal spread, by every rule, and not for
-others (docs/statistics.md). Bimodal seeds make a spread look small, since few of them often show one mode only.
+Against a paper of 5 seeds at most 5% of answers are wrong, by every rule, for normal seeds of equal spread; for other
+seeds this does not hold (docs/statistics.md). Bimodal seeds make a spread look small, since few of them often show only
+one mode.
 """
 
 import math
@@ -40,14 +41,14 @@ from bench.stats.power import MOST_SEEDS, POWER, power
 from bench.stats.rates import Rate, Signed
 
 Rule = Literal["spread and seeds", "seeds", "mean"]
-UNKNOWN_SEEDS = (1, 3, 5, math.inf)  # what papers of this field report, and a value without any error
+UNKNOWN_SEEDS = (1, 3, 5, math.inf)  # numbers that papers of this field report, and a value without any error
 BEYOND = 1e9  # seeds: as good as infinitely many
 EQUAL_VARIANCE, UNKNOWN = "assumes equal variance", "the paper's seeds are unknown"
 
 
 @dataclass(frozen=True)
 class Published:
-    """A printed value. spread: standard deviation of single seeds, ddof 1 unless told. seeds: the paper's m."""
+    """A printed value. spread: standard deviation of single seeds, with `ddof`. seeds: the paper's m."""
 
     mean: float
     spread: float | None = None
@@ -58,27 +59,27 @@ class Published:
         """Check."""
         finite([self.mean], "published mean")
         if self.seeds is not None and self.seeds < 1:
-            raise StatisticsError(f"published seeds: got {self.seeds}, at least 1 is needed")
+            raise StatisticsError(f"published seeds: got {self.seeds}; at least 1 is needed")
         if self.spread is not None:
             finite([self.spread], "published spread")
             if self.spread < 0:
-                raise StatisticsError(f"published spread: got {self.spread}, it cannot be negative")
+                raise StatisticsError(f"published spread: got {self.spread}; it cannot be negative")
             if self.seeds == 1:
                 raise StatisticsError("published spread: one seed has none; is it the spread of episodes?")
 
     @property
     def rule(self) -> Rule:
-        """How to compare with it."""
+        """The rule to compare by."""
         return "mean" if self.seeds is None else "seeds" if self.spread is None else "spread and seeds"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A decision against a printed value, with what stands beside it.
+    """A decision against a printed value, with its remarks.
 
     compatible: whether the printed mean lies in `prediction`, the 95% interval for the mean of m seeds like ours; None
-    where there is none, or where unknown m disagree. It is never the verdict. exceeds: a target passed by more than
-    the margin. sensitivity: the outcome under other readings of the paper, by name.
+    if there is none, or if the values assumed for an unknown m disagree. It is never the verdict. exceeds: a target is
+    passed by more than the margin. sensitivity: the outcome under other readings of the paper, by name.
     decision.seeds_to_decide: seeds of ours that would decide, the paper's held fixed.
     """
 
@@ -100,8 +101,8 @@ def same_value(ours: Seeds, published: Published, margin: float, asked: Asked = 
     require_margin(margin, positive=True)
     words: dict[Outcome, str] = {
         "yes": f"within {margin:g} of the printed {published.mean:g}",
-        "no": f"off the printed {published.mean:g} by more than {margin:g}",
-        "undecided": f"neither within {margin:g} of the printed {published.mean:g} nor off by more",
+        "no": f"differs from the printed {published.mean:g} by more than {margin:g}",
+        "undecided": f"neither within {margin:g} of the printed {published.mean:g} nor different by more",
     }
     return _compared(ours, published, -margin, margin, words, asked)
 
@@ -115,9 +116,9 @@ def reaches(ours: Seeds, published: Published, margin: float) -> Comparison:
     """
     require_margin(margin, positive=False)
     words: dict[Outcome, str] = {
-        "yes": f"reaches the printed {published.mean:g} less {margin:g}",
+        "yes": f"reaches the printed {published.mean:g} minus {margin:g}",
         "no": f"stays below the printed {published.mean:g} by more than {margin:g}",
-        "undecided": f"neither reaches the printed {published.mean:g} less {margin:g} nor stays below it",
+        "undecided": f"neither reaches the printed {published.mean:g} minus {margin:g} nor stays below it",
     }
     found = _compared(ours, published, -margin, math.inf, words, ONCE)
     passed = found.decision.outcome == "yes" and found.decision.low is not None and found.decision.low > margin
@@ -157,11 +158,11 @@ def _compared(
 
 @dataclass(frozen=True)
 class _Question:
-    """ours - printed, and what becomes of its standard error and degrees of freedom with n seeds of ours."""
+    """ours - printed, and its standard error and degrees of freedom as functions of our n."""
 
     estimate: Estimate
     planned: Callable[[float], tuple[float, float]]
-    seeds: tuple[int, ...]  # n and, where known, m
+    seeds: tuple[int, ...]  # n and, if known, m
 
     def decide(self, low: float, high: float, asked: Asked = ONCE) -> Decision:
         decision = decide(self.estimate, low, high, lambda *_: _our_seeds(self, low, high), asked)
@@ -211,16 +212,19 @@ def _equal_variance(mean: Estimate, published: Published, m: float) -> _Question
 
 
 def _rates(mean: Estimate, published: Published, m: float) -> tuple[Signed, ...]:
-    """Ours, and the paper's of m seeds, of as many episodes as ours for want of its own; infinitely many are exact."""
+    """Our rates, and the paper's of m seeds with as many episodes as ours, since its own are unknown.
+
+    The rate of infinitely many seeds is exact and left out.
+    """
     theirs = [(-1.0, Rate(published.mean, round(m), rate.episodes)) for _, rate in mean.rates if math.isfinite(m)]
     return (*mean.rates, *theirs)
 
 
 def _our_seeds(question: _Question, low: float, high: float) -> int | None:
-    """Smallest n of ours, 3 to 1000, that decides with 80% power while the paper's m stays. None where none does.
+    """Smallest n of ours, 3 to 1000, that decides with 80% power while the paper's m stays. None if none does.
 
-    Power need not grow with n all the way (Satterthwaite's degrees of freedom fall towards m - 1), so a grid is looked
-    at first, then the gap below its first success.
+    Power may fall as n grows (Satterthwaite's degrees of freedom fall towards m - 1). So a grid is searched first, then
+    the gap below its first success.
     """
 
     def enough(n: int) -> bool:
@@ -241,7 +245,7 @@ def _our_seeds(question: _Question, low: float, high: float) -> int | None:
 
 
 def _agreed(decisions: Sequence[Decision]) -> Decision:
-    """Of the same seeds under several m: the outcome that all share, the widest interval, the greatest p-values."""
+    """Decisions on the same seeds under several m as one: the shared outcome, the widest interval, the greatest p."""
     widest = decisions[0]  # m = 1
     if widest.p is None:
         return widest

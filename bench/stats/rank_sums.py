@@ -1,8 +1,8 @@
 """Exact rank-sum tests, one or many, for scores of any distribution.
 
-Axes: S seed. `a` [S] and `b` [S'] hold one number per seed. Under the hypothesis that both are drawn alike every choice
-of S among the S + S' pooled scores is equally likely to be `a`, so the p-values hold whatever the distribution: heavy
-tails, two modes and ties included. The price is that few seeds cannot reach a small p at all (`least_p`).
+Axes: S seed. `a` [S] and `b` [S'] hold one number per seed. If both come from one distribution, every choice of S among
+the S + S' pooled scores is equally likely to be `a`. So the p-values hold for any distribution, with heavy tails, two
+modes or ties. The price is that few seeds cannot reach a small p at all (`least_p`).
 """
 
 import math
@@ -21,7 +21,7 @@ def rank_sum(a: ArrayLike, b: ArrayLike) -> tuple[float, float]:
     Each is at most 1 and at least 1 / (S + S' choose S). Raises StatisticsError for empty or non-finite input.
     """
     left, right = finite(a, "a"), finite(b, "b")
-    from scipy.stats import rankdata  # half a second to load, which most commands would wait for in vain
+    from scipy.stats import rankdata  # half a second to load, which most commands do not need
 
     doubled = np.rint(2 * rankdata(np.concatenate([left, right]))).astype(int)
     ways = _ways(doubled, len(left))
@@ -30,7 +30,7 @@ def rank_sum(a: ArrayLike, b: ArrayLike) -> tuple[float, float]:
 
 
 def two_sided(a: ArrayLike, b: ArrayLike) -> float:
-    """p of "a and b are not drawn alike": twice the smaller of `rank_sum`'s, at most 1."""
+    """p of "a and b come from different distributions": twice the smaller of `rank_sum`'s, at most 1."""
     return min(1.0, 2 * min(rank_sum(a, b)))
 
 
@@ -40,21 +40,21 @@ def least_p(n: int, m: int) -> float:
 
 
 def shared_level(least: Sequence[float], error: float) -> float:
-    """What each of several exact tests may err so that the chance of any wrong rejection is at most `error`.
+    """The level of each of several exact tests that keeps the chance of any wrong rejection at most `error`.
 
     least: the smallest p that each can reach. Tarone (1990): error / k for the smallest k such that no more than k
-    tests can reach it; a test that cannot is not paid for. Valid under any dependence. Raises StatisticsError where
-    error is not inside (0, 1).
+    tests can reach it; a test that cannot costs nothing. Valid under any dependence. Raises StatisticsError if error
+    is not inside (0, 1).
     """
     if not 0 < error < 1:
-        raise StatisticsError(f"error: got {error}, a number between 0 and 1 is needed, such as .01")
+        raise StatisticsError(f"error: got {error}; a number between 0 and 1 is needed, such as .01")
     reach = np.asarray(least, dtype=float)
     shares = (error / k for k in range(1, len(reach) + 1))
     return next((level for k, level in enumerate(shares, 1) if (reach <= level).sum() <= k), error)
 
 
 def _ways(ranks: NDArray[np.int_], chosen: int) -> NDArray[np.float64]:
-    """How many choices of so many of the ranks have each sum, from 0 on."""
+    """How many choices of `chosen` ranks have each sum, from 0 on."""
     size = int(np.sort(ranks)[len(ranks) - chosen :].sum()) + 1
     ways = np.zeros((chosen + 1, size))
     ways[0, 0] = 1

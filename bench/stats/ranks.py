@@ -1,11 +1,11 @@
-"""Ranks of methods by an aggregate over tasks, with what resampled seeds make of them.
+"""Ranks of methods by an aggregate over tasks, with intervals from resampled seeds.
 
 Axes: M method, B repetition, S seed, C cell.
 
-A bare rank hides that seeds decide it. Here the seeds of every cell are drawn anew, all methods are ranked each time,
-and a method's interval is the middle share of its ranks. Cells are drawn by themselves, n - 1 of n seeds (Rao & Wu
-1988), as in `bench.stats.bootstrap`. An interval says between which ranks a method stands, and is no test of any pair:
-between methods that are equal no number of seeds decides.
+A bare rank hides that seeds decide it. Here the seeds of every cell are resampled, all methods are ranked each time,
+and a method's interval is the middle share of its ranks. Each cell is resampled by itself, n - 1 of n seeds (Rao & Wu
+1988), as in `bench.stats.bootstrap`. An interval says between which ranks a method stands. It is no test of any pair:
+no number of seeds decides between methods that are equal.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Rank:
-    """Where a method stands, 1 being best. low and high are None where a cell has too few seeds to draw from."""
+    """A method's rank; 1 is best. low and high are None if a cell has too few seeds to draw from."""
 
     rank: int
     low: int | None
@@ -36,11 +36,10 @@ def rank_intervals(
     repetitions: int = REPETITIONS,
     level: float = 0.95,
 ) -> tuple[Rank, ...]:
-    """The rank of each method by the mean of its cells' means, higher is better; equal ones have the better rank.
+    """The rank of each method by the mean of its cells' means; higher is better. Equal methods share the better rank.
 
-    methods: for each of M methods its cells, each [S], weighing the same; S may differ. One method's cells are drawn
-    after another's, so that the answer depends on their order alone. StatisticsError for a method without a cell, NaN
-    or infinity.
+    methods: for each of M methods its cells, each [S], with equal weights; S may differ. Cells are drawn method by
+    method, so the answer depends only on their order. StatisticsError for a method without a cell, NaN or infinity.
     """
     cells = [[finite(cell, f"methods[{m}][{c}]") for c, cell in enumerate(own)] for m, own in enumerate(methods)]
     if not all(cells):
@@ -55,7 +54,7 @@ def rank_intervals(
 
 
 def _resampled(cells: Sequence[Floats], generator: np.random.Generator, repetitions: int) -> Floats:
-    """The mean of cells' means under resampled seeds [B]. No more than one cell's draws are held at a time."""
+    """The mean of cells' means under resampled seeds [B]. Only one cell's draws are in memory at a time."""
     total = np.zeros(repetitions)
     for cell in cells:
         drawn = generator.integers(0, len(cell), (repetitions, len(cell) - 1))

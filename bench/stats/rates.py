@@ -1,8 +1,8 @@
-"""What episodes and unseen seeds leave open where the seeds themselves do not: success rates, and equal scores.
+"""Uncertainty from episodes and unseen seeds, if the seeds themselves show none: success rates, and equal scores.
 
-Seeds that all come out alike show no spread, which is no certainty: another seed in so many may still collapse, and a
-success rate of a few episodes is not the true one. Episodes may widen what is known of a rate, never narrow it below
-what the seeds say.
+Seeds with equal scores show no spread, but that is not certainty: one seed in many may still collapse, and a success
+rate of a few episodes is not the true rate. Episodes may widen the interval of a rate, but never narrow it below what
+the seeds say.
 """
 
 import math
@@ -11,20 +11,20 @@ from dataclasses import dataclass
 
 from bench.stats.special import ndtri
 
-SMALLEST = 1e-9  # p-values are not worked out below
+SMALLEST = 1e-9  # p-values are not computed below this
 
 
 def unseen(seeds: int, error: float = 0.05) -> float:
-    """The greatest share of seeds in a mode that none of so many seeds showed, missed with the probability `error`.
+    """The greatest share q of seeds in a mode that so many seeds all miss with the probability `error`.
 
-    (1 - q)^seeds = error, so 5 seeds cannot exclude a mode of 45% of seeds, 10 none of 26%.
+    (1 - q)^seeds = error, so 5 seeds cannot exclude a mode of 45% of seeds, nor 10 seeds one of 26%.
     """
     return 1 - error ** (1 / seeds)
 
 
 @dataclass(frozen=True)
 class Rate:
-    """The mean success rate of some seeds, each over so many episodes."""
+    """The mean success rate of some seeds, each over `episodes` episodes."""
 
     share: float
     seeds: int
@@ -38,10 +38,10 @@ class Rate:
         return math.sqrt(centre * (1 - centre) / self.episodes)
 
     def bounds(self, error: float) -> tuple[float, float]:
-        """Lower and upper bound of the true mean rate, each missed at most `error` of the time, where seeds are equal.
+        """Lower and upper bound of the true mean rate for equal seeds, each missed at most `error` of the time.
 
-        Half of the error is Wilson's (1927), over all episodes, half is for a mode that no seed showed (`unseen`),
-        whose rate may be 0 or 1.
+        Half of the error goes to Wilson's (1927) bound over all episodes, half to a mode that no seed showed
+        (`unseen`), whose rate may be 0 or 1.
         """
         z, total, hidden = float(ndtri(1 - error / 2)), self.seeds * self.episodes, unseen(self.seeds, error / 2)
         centre = self.share + z * z / (2 * total)
@@ -54,9 +54,9 @@ Signed = tuple[float, Rate]  # its sign in a difference
 
 
 def combined_bounds(value: float, rates: Sequence[Signed], error: float) -> tuple[float, float]:
-    """Bounds of `value`, a sum of signed rates less a constant, each missed at most `error` of the time.
+    """Bounds of `value`, a sum of signed rates minus a constant, each missed at most `error` of the time.
 
-    The error is shared out (Bonferroni), so the rates may depend on each other.
+    The error is divided among the rates (Bonferroni), so they may depend on each other.
     """
     low = high = value
     for sign, rate in rates:
@@ -67,7 +67,7 @@ def combined_bounds(value: float, rates: Sequence[Signed], error: float) -> tupl
 
 
 def p_values(value: float, rates: Sequence[Signed], low: float, high: float) -> tuple[float, float]:
-    """The least errors at which the bounds of `value` lie inside (low, high), and outside of it; 1 where none does."""
+    """The least errors at which the bounds of `value` lie inside (low, high), and outside of it; 1 if none does."""
 
     def inside(error: float) -> bool:
         least, most = combined_bounds(value, rates, error)
@@ -81,7 +81,7 @@ def p_values(value: float, rates: Sequence[Signed], low: float, high: float) -> 
 
 
 def _least(shown: Callable[[float], bool]) -> float:
-    """The smallest error that shows it, to a thousandth of itself; what a small one shows a greater one does, too."""
+    """The smallest error at which `shown` is true, to a thousandth of itself; it stays true for greater errors."""
     below, above = SMALLEST, 1 - SMALLEST
     if not shown(above):
         return 1.0

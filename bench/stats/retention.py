@@ -2,12 +2,12 @@
 
 Axes: S seed. `student` [S], `teacher` [S'], `floor` a number that counts as exact, or [S''] a random policy's scores.
 
-PRR = S / T is the papers' form. On negative returns it grows as the student gets worse, so with a teacher whose mean is
-not above 0 it is undefined here; use the floor-corrected form (S - R) / (T - R), and report which form was used.
-Where the teacher's mean is not above the floor the ratio is undefined: estimate NaN, no interval, a reason. A student
-at or below the floor has an estimate of 0 or less, and Fieller's interval.
+PRR = S / T is the papers' form. On negative returns it grows as the student gets worse. So it is undefined here for a
+teacher whose mean is not above 0; use the floor-corrected form (S - R) / (T - R), and report which form was used. If
+the teacher's mean is not above the floor, the ratio is undefined: estimate NaN, no interval, a reason. A student at or
+below the floor has an estimate of 0 or less, and Fieller's interval.
 
-All functions raise StatisticsError for NaN, infinity, empty input, or unequal sides where paired.
+All functions raise StatisticsError for NaN, infinity, empty input, or unequal paired sides.
 """
 
 import math
@@ -22,16 +22,16 @@ from bench.stats.intervals import CONSTANT, TOO_FEW, UNBOUNDED, Interval, checke
 from bench.stats.special import stdtrit
 
 NEAR = 0.1
-"""Fieller takes over where (t times the standard error / the teacher's mean above the floor)^2 exceeds this.
+"""Fieller takes over if (t times the standard error / the teacher's mean above the floor)^2 exceeds this.
 
 The g of Finney (1978, Statistical Method in Biological Assay), who drops Fieller's correction below .05 to .1.
 """
 
 
 class _Sides:
-    """Means above the floor of student and teacher, with the independent sides that they rest on.
+    """Means of student and teacher above the floor, with their independent sides.
 
-    Each side (sd of one seed, n, weight in the student's mean, weight in the teacher's): the floor's seeds lower both.
+    Each side has a seed's spread, n, and weights in the student's and the teacher's mean: the floor's seeds lower both.
     """
 
     def __init__(self, student: ArrayLike, teacher: ArrayLike, floor: ArrayLike, paired: bool):
@@ -73,30 +73,30 @@ class _Sides:
         return replace(linear, value=value, resolution=resolution)
 
     def undefined(self) -> str:
-        """Why there is no ratio, or nothing."""
+        """Why there is no ratio; "" if there is one."""
         if self.above_teacher <= self.resolution:
             return f"ratio undefined: the teacher's mean is not above the floor ({self.above_teacher:.6g} above it)"
         return ""
 
     def near(self, level: float) -> bool:
-        """Whether the teacher's mean is so near the floor that a logarithm's linear approximation is not to be used."""
+        """Whether the teacher's mean is too near the floor for a logarithm's linear approximation."""
         teacher = self.contrast(0, 1)
         return teacher.error > 0 and _relative(teacher, level) ** 2 > NEAR
 
 
 def _relative(estimate: Estimate, level: float) -> float:
-    """Half width of the interval over the value."""
+    """Half width of the interval, divided by the value."""
     return float(stdtrit(estimate.df, (1 + level) / 2)) * estimate.error / abs(estimate.value)
 
 
 def retention_interval(
     student: ArrayLike, teacher: ArrayLike, floor: ArrayLike = 0.0, paired: bool = False, level: float = 0.95
 ) -> Interval:
-    """(S - R) / (T - R), by log-delta t, or by Fieller (1954) where the teacher is near the floor or the student at it.
+    """(S - R) / (T - R), by log-delta t, or by Fieller (1954) if the teacher is near the floor or the student at it.
 
     `method` names the form and which of the two was used. `paired`: seed k of the student learned from teacher k, so
-    that both vary together; unpaired intervals are then too wide, or too narrow where good teachers make worse
-    students. Fieller's set may be unbounded: no interval, a reason that starts with "unbounded", a legal answer.
+    both vary together; unpaired intervals are then too wide, or too narrow if good teachers make worse students.
+    Fieller's set may be unbounded, which is a legal answer: no interval, and a reason that starts with "unbounded".
     n < 3 on a side: no interval. Constant scores: zero width.
 
     Simulated coverage: docs/statistics.md.
@@ -147,16 +147,16 @@ def retention(
     """Whether the retention is within printed +- margin: `decisions.ratio`, with a floor and for pairs.
 
     Two one-sided tests at 5% on the log scale, shown with the 90% interval; printed counts as exact. Undecided, with
-    the reason, where `retention_interval` at this level is undefined, unbounded, or Fieller's, but for one case: a
-    student at the floor or below, whose teacher is clear of it, is no where it is shown to retain less than
-    printed - margin. StatisticsError unless printed and margin are above 0.
+    the reason, if `retention_interval` at this level is undefined, unbounded, or Fieller's. One case is a no instead: a
+    student at the floor or below, whose teacher is clear of it, is shown to retain less than printed - margin.
+    StatisticsError unless printed and margin are above 0.
 
-    Without a floor, what is decided is decided as by `decisions.ratio`, whose simulated errors (docs/statistics.md)
-    therefore are upper bounds here. Verdicts above a floor are not simulated; the intervals above a measured floor are.
+    Without a floor, decisions are those of `decisions.ratio`, so its simulated errors (docs/statistics.md) are upper
+    bounds here. Verdicts above a floor are not simulated; the intervals above a measured floor are.
     """
     require_margin(margin, positive=True)
     if not (printed > 0 and math.isfinite(printed)):
-        raise StatisticsError(f"printed: got {printed}, a ratio above 0 is needed")
+        raise StatisticsError(f"printed: got {printed}; a ratio above 0 is needed")
     interval = retention_interval(student, teacher, floor, paired, LEVEL)
     sides = _Sides(student, teacher, floor, paired)
     words: dict[Outcome, str] = {
@@ -172,7 +172,7 @@ def retention(
     judged = "log-delta" in interval.method or (interval.reason == CONSTANT and interval.estimate > 0)
     if not judged:
         estimate = None if math.isnan(interval.estimate) else interval.estimate
-        reason = interval.reason or "too near the floor: a ratio is not judged there"
+        reason = interval.reason or "too near the floor: no ratio is judged there"
         return Decision("undecided", estimate, interval.low, interval.high, LEVEL, None, interval.n, reason, None)
     low = math.log(printed - margin) if printed > margin else -math.inf
     decision = decide(sides.log_ratio(), low, math.log(printed + margin))

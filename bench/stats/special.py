@@ -1,4 +1,4 @@
-"""Functions of distributions. scipy.special takes a third of a second to load, for what few commands ask: late."""
+"""Functions of distributions. scipy.special takes a third of a second to load and few commands need it: loaded late."""
 
 from __future__ import annotations
 

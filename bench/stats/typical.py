@@ -1,6 +1,6 @@
-"""The typical seed: how often one side's seed is better than the other's, where means hang on a few collapsed seeds.
+"""The typical seed: how often one side's seed is better than the other's. Means may hang on a few collapsed seeds.
 
-Axes: S seed. `a` [S] and `b` [S'] hold one number a seed, paired ones [S] both; higher is better.
+Axes: S seed. `a` [S] and `b` [S'] hold one number per seed; paired ones are both [S]. Higher is better.
 """
 
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from bench.stats.special import betaincinv
 
 @dataclass(frozen=True)
 class Typical:
-    """Probability that a seed of a is better than one of b, ties counted half, with its interval at `level`.
+    """Probability that a seed of a is better than one of b, with ties counted half, and its interval at `level`.
 
-    outcome: yes where it is shown to be above a half, no below. n: pairs, or the seeds of the smaller side. low and
-    high are None where n < 3.
+    outcome: yes if it is shown to be above a half, no if below. n: pairs, or the seeds of the smaller side. low and
+    high are None if n < 3.
     """
 
     probability: float
@@ -30,9 +30,9 @@ class Typical:
 
 
 def typical(a: ArrayLike, b: ArrayLike, paired: bool, error: float = ERROR) -> Typical:
-    """P(A > B) + P(A = B) / 2, of pairs the share of pairs, with the interval of Clopper & Pearson (1934).
+    """P(A > B) + P(A = B) / 2, for pairs the share of pairs, with the interval of Clopper & Pearson (1934).
 
-    Of pairs it is the sign test, exact whatever the scores' distribution. Of independent sides the estimate is
+    For pairs it is the sign test, exact for any distribution of scores. For independent sides the estimate is
     Mann-Whitney's U / (S S'), whose variance is at most that of min(S, S') pairs (Birnbaum & Klose 1957), and the
     interval is that of so many pairs. Fewer than five pairs can never decide: 2^-4 > 5%.
     error: of each one-sided bound.

@@ -114,7 +114,7 @@ def test_reaches_and_exceeds():
     """One-sided: far above is accepted and reported; far below is a no."""
     above = reaches(OURS, Published(0.6, 0.02, 5), 0.1)
     assert (above.decision.outcome, above.exceeds) == ("yes", True)
-    assert above.decision.reason == "reaches the printed 0.6 less 0.1; exceeds it by more than 0.1"
+    assert above.decision.reason == "reaches the printed 0.6 minus 0.1; exceeds it by more than 0.1"
     assert same_value(OURS, Published(0.6, 0.02, 5), 0.1).decision.outcome == "no"
     level = reaches(OURS, Published(0.8, 0.02, 5), 0.1)
     assert (level.decision.outcome, level.exceeds) == ("yes", False)

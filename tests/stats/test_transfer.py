@@ -122,7 +122,7 @@ def test_restricted_mean_counts_censored_seeds_with_tau():
     censored = times([10, 40, 50], [True, True, False])
     assert restricted_mean(censored, 30).tolist() == [10, 30, 30]
     assert restricted_mean(censored, 50).tolist() == [10, 40, 50]
-    with pytest.raises(StatisticsError, match="followed for 50 episodes only"):
+    with pytest.raises(StatisticsError, match="followed for only 50 episodes"):
         restricted_mean(censored, 51)
     for tau in (0, math.inf, math.nan):
         with pytest.raises(StatisticsError, match="tau"):
