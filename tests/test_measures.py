@@ -68,7 +68,7 @@ def test_groups_of_a_final_evaluation_may_weigh_differently(evidence: Evidence, 
     assert one_number(Final(id="final", says="f", kind="final"), replace(score, scores=scores)) == pytest.approx(0.6)
     assert grouped.alike == 3  # 2 (3 + 1)^2 / (9 + 1)
     wider = final.model_copy(update={"groups": Groups(episodes=2, weights=(3.0, 1.0, 1.0))})
-    with pytest.raises(StatisticsError, match="its final evaluation has 5 episodes, of which 6 are read"):
+    with pytest.raises(StatisticsError, match="its final evaluation has 5 episodes; the measure needs 6"):
         one_number(wider, replace(score, scores=scores))
 
 

@@ -59,7 +59,7 @@ def test_the_best_of_runs_that_trained_apart() -> None:
     assert share_of_runs(measure, runs) == 0.5
     shorter = score(training=curve([1, 2, 4], [9, 9, 9]))
     assert share_of_runs(measure, [*runs[:2], shorter]) == 1
-    with pytest.raises(StatisticsError, match="there is one"):
+    with pytest.raises(StatisticsError, match="there is only one"):
         share_of_runs(measure, runs[:1])
 
 

@@ -88,7 +88,7 @@ def test_near_the_floor_fieller_takes_over():
     assert wide.reason.startswith("unbounded")
     judged = retention(STUDENT, [0.2, 0.3, 0.4], 2, 0.1)
     assert (judged.outcome, judged.p) == ("undecided", None)
-    assert judged.reason == "too near the floor: a ratio is not judged there"
+    assert judged.reason == "too near the floor: no ratio is judged there"
 
 
 def test_fieller_with_a_measured_floor_inverts_its_test():
