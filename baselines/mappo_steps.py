@@ -8,6 +8,8 @@ steps whatever episodes end in it, and the value of what is seen after its last 
 network learns from chunks of a rollout, which begin with what it remembered there when the rollout was played
 (on-policy 6326fec, `recurrent_generator`). Networks read the last K observations, and the last K states; before an
 episode's start they read zeros.
+A rollout is learnt from at once: one minibatch. An actor may read z (`networks.team.Information`), which is made of
+the state of the step alone; an update sees the z that was played with.
 Departs from on-policy beside what `mappo` says: the dead count in means like others; what a recurrent network
 remembers at a rollout's start is what the rollout before left, worked out before its update as it was played.
 """
@@ -21,14 +23,17 @@ import torch
 from torch import Tensor
 
 from baselines import specs
+from baselines.kernels.layers import named, part
 from baselines.kernels.nn import Parameters
 from baselines.kernels.optim import TeamAdam
 from baselines.learner import Acting, Replay, Seen, Steps, Task
 from baselines.losses.masks import reduced
 from baselines.losses.returns import RewardMoments, ValueMoments, open_advantages
 from baselines.mappo import entropy, gumbel, log_policy, policy_loss, standardised, taken_log_policy
+from baselines.networks.acting import Inform
 from baselines.networks.agents import agent_inputs, mlp_q, recurrent_states, state_size
-from baselines.networks.team import SharedNetwork
+from baselines.networks.informing import Noise, drawn_noise, evaluation_noise, informing, of_round
+from baselines.networks.team import Information, SharedNetwork, TeamNetwork
 from baselines.replay.episodes import team_rewards
 from baselines.streams import Streams
 from baselines.training_state import restored, restored_moments, saved, saved_moments
@@ -93,8 +98,10 @@ class OpenPlay:
         frames: Tensor | None = None,
         hidden: Tensor | None = None,
         noise: Tensor | None = None,
+        inform: Inform | None = None,
     ):
-        self._actor, self._h, self._noise, self._calls = actor, hyperparameters, noise, 0
+        """inform: what makes z, in each step once, of an actor that reads it."""
+        self._actor, self._h, self._noise, self._calls, self._inform = actor, hyperparameters, noise, 0, inform
         self._frames, self._hidden = frames, hidden
         self._dtype = next(iter(actor.values())).dtype
 
@@ -107,11 +114,13 @@ class OpenPlay:
         frames = self._frames.masked_fill(first[..., None, None], 0)
         inputs = agent_inputs(torch.cat([*frames.unsqueeze(3).unbind(2), obs], -1), agent_id=self._h.obs_agent_id)
         self._frames = torch.cat([frames, obs], 2)[:, :, 1:] if back else frames
+        state = obs.flatten(-2) if seen.state is None else seen.state.to(self._dtype).unsqueeze(2)
+        z = None if self._inform is None else self._inform(inputs, state)
         if self._h.use_rnn:
-            logits, hidden = recurrent_states(self._actor, inputs, self._hidden, first)
+            logits, hidden = recurrent_states(self._actor, inputs, self._hidden, first, z)
             self._hidden = hidden[:, :, -1]
         else:
-            logits = mlp_q(self._actor, inputs)
+            logits = mlp_q(self._actor, inputs, z)
         logits = logits.squeeze(2)
         scores = logits if self._noise is None else logits + self._noise[self._calls]
         self._calls += 1
@@ -122,7 +131,8 @@ class OpenPlay:
 class StepsMAPPO:
     """A `Learner` of one task: `update_passes` Adam steps of actor and critic on each rollout, which is then forgotten.
 
-    dtype: of parameters, returns and noise. Reports "policy", "value" and "entropy", means over the passes.
+    information: of an actor that reads z; its parameters are the actor's, named information.*. dtype: of parameters,
+    returns and noise. Reports "policy", "value" and "entropy", means over the passes.
     """
 
     replays: Sequence[Replay] = ()
@@ -134,14 +144,19 @@ class StepsMAPPO:
         streams: Sequence[Streams],
         device: torch.device | str,
         *,
-        actor: SharedNetwork,
-        critic: SharedNetwork,
+        actor: TeamNetwork,
+        critic: TeamNetwork,
+        information: Information | None = None,
         dtype: torch.dtype = torch.float32,
     ):
         h = hyperparameters
         self.task, self.hyperparameters, self.copies, self.steps = task, h, h.update_episodes, h.rollout_steps
-        self._streams, self._device, self._dtype = streams, torch.device(device), dtype
-        self._actor_adam = TeamAdam(actor.initial(streams, device, dtype), h.lr, h.grad_clip)
+        self._streams, self._device, self._dtype, self._information = streams, torch.device(device), dtype, information
+        self._z_noise: Tensor | None = None  # [S, E, T, N, Z], of the rollout that is played
+        parameters = actor.initial(streams, device, dtype)
+        if information is not None:
+            parameters |= named("information", information.initial(streams, device, dtype))
+        self._actor_adam = TeamAdam(parameters, h.lr, h.grad_clip)
         self._critic_adam = TeamAdam(critic.initial(streams, device, dtype), h.lr, h.grad_clip)
         self._actor = {name: leaf.detach() for name, leaf in self._actor_adam.leaves.items()}
         self._critic = {name: leaf.detach() for name, leaf in self._critic_adam.leaves.items()}
@@ -163,11 +178,16 @@ class StepsMAPPO:
         h, own = self.hyperparameters, self.task
         shape = (h.rollout_steps, self.copies, own.agents, own.action_size)
         drawn = [gumbel(shape, s["exploration"], self._device, self._dtype) for s in self._streams]
-        hidden = self._carried.actor if h.use_rnn else None
-        return OpenPlay(self._actor, h, self._carried.obs, hidden, torch.stack(drawn, 1))
+        hidden, inform = self._carried.actor if h.use_rnn else None, None
+        if self._information is not None:
+            size = self.copies, self._streams, self._like(), h.rollout_steps
+            self._z_noise = drawn_noise(self._information, own, *size)
+            inform = self._informing(of_round(self._z_noise))
+        return OpenPlay(self._actor, h, self._carried.obs, hidden, torch.stack(drawn, 1), inform)
 
     def greedy(self, task: int) -> Acting:
-        return OpenPlay(self._actor, self.hyperparameters)
+        inform = self._informing(evaluation_noise(self._streams, self._like()))
+        return OpenPlay(self._actor, self.hyperparameters, inform=inform)
 
     def learn(self, task: int, rollout: Steps, episodes_done: int) -> dict[str, Tensor]:
         with torch.inference_mode(False):
@@ -207,7 +227,8 @@ class StepsMAPPO:
         read = self._critic_inputs(stacked(states, first, self._carried.states))
         actions, mask = given["actions"].argmax(-1), torch.ones_like(first)
         with torch.no_grad():
-            logits, actor_hidden = self._forward(self._actor, inputs, first, self._carried.actor, h.use_rnn)
+            z = self._z(self._actor, inputs, states, self._z_noise)
+            logits, actor_hidden = self._forward(self._actor, inputs, first, self._carried.actor, h.use_rnn, z)
             old_taken = taken_log_policy(log_policy(logits, avail_actions), actions)
             values, critic_hidden = self._forward(self._critic, read, first, self._carried.critic, h.critic_use_rnn)
             old_values = values.squeeze(-1)
@@ -225,6 +246,7 @@ class StepsMAPPO:
             "advantages": advantages,
             "mask": mask,
         }
+        own |= {} if self._z_noise is None else {"states": states, "z_noise": self._z_noise}
         chunks = {name: self._chunks(x) for name, x in own.items()}
         starts = [self._starts(now, then) for now, then in self._remembered(actor_hidden, critic_hidden)]
         losses = [self._pass(chunks, *starts) for _ in range(h.update_passes)]
@@ -240,7 +262,9 @@ class StepsMAPPO:
         values, _ = self._forward(self._critic_adam.leaves, c["read"], c["first"], critic_start, h.critic_use_rnn)
         loss_value = value_loss(values.squeeze(-1), c["old_values"], returns, c["mask"], h)
         self._critic_adam.step(loss_value)
-        logits, _ = self._forward(self._actor_adam.leaves, c["inputs"], c["first"], actor_start, h.use_rnn)
+        actor = self._actor_adam.leaves
+        z = self._z(actor, c["inputs"], c.get("states"), c.get("z_noise"))
+        logits, _ = self._forward(actor, c["inputs"], c["first"], actor_start, h.use_rnn, z)
         log_pi = log_policy(logits, c["avail"])
         taken = taken_log_policy(log_pi, c["actions"])
         loss_policy = policy_loss(taken, c["old_taken"], c["advantages"], h.clip, c["mask"])
@@ -291,10 +315,34 @@ class StepsMAPPO:
         return agent_inputs(states.unsqueeze(-2).expand(*states.shape[:-1], self.task.agents, -1))
 
     def _forward(
-        self, network: Mapping[str, Tensor], inputs: Tensor, first: Tensor, hidden: Tensor, use_rnn: bool
+        self,
+        network: Mapping[str, Tensor],
+        inputs: Tensor,
+        first: Tensor,
+        hidden: Tensor,
+        use_rnn: bool,
+        z: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """[S, B, T, N, A] of inputs [S, B, T, N, I], and what is remembered after each step."""
-        return recurrent_states(network, inputs, hidden, first) if use_rnn else (mlp_q(network, inputs), None)
+        return recurrent_states(network, inputs, hidden, first, z) if use_rnn else (mlp_q(network, inputs, z), None)
+
+    def _z(
+        self, actor: Mapping[str, Tensor], inputs: Tensor, states: Tensor | None, noise: Tensor | None
+    ) -> Tensor | None:
+        """z [S, B, T, N, Z] of states [S, B, T, X], noise: what was played with; nothing without information."""
+        if self._information is None or states is None or noise is None:
+            return None
+        return self._information.z(part(actor, "information"), inputs, states, noise)
+
+    def _informing(self, noise: Noise) -> Inform | None:
+        """What makes z while a rollout is played."""
+        if self._information is None:
+            return None
+        return informing(self._information, part(self._actor, "information"), noise)
+
+    def _like(self) -> Tensor:
+        """Of the device and dtype of what it computes with."""
+        return next(iter(self._actor.values()))
 
     def _remembered(self, actor: Tensor | None, critic: Tensor | None) -> list[tuple[Tensor | None, Tensor]]:
         return [(actor, self._carried.actor), (critic, self._carried.critic)]
@@ -331,6 +379,17 @@ def _last_frames(x: Tensor, first: Tensor, before: Tensor) -> Tensor:
     return torch.stack(newest.chunk(back + 1, -1)[1:], 2)
 
 
+def actor_inputs(task: Task, h: specs.StepsMAPPO) -> int:
+    """Entries of what an actor reads: the last observations, and the agent's number."""
+    return h.stacked_frames * task.obs_size + task.agents * h.obs_agent_id
+
+
+def critic_of(task: Task, h: specs.StepsMAPPO) -> SharedNetwork:
+    """The critic reads the last states and the agent's number, and gives one value."""
+    inputs = h.stacked_frames * state_size(task) + task.agents
+    return SharedNetwork(inputs, h.hidden_width, h.hidden_layers, 1, h.critic_use_rnn)
+
+
 def mappo_steps(
     tasks: Sequence[Task],
     hyperparameters: specs.StepsMAPPO,
@@ -343,7 +402,5 @@ def mappo_steps(
     if len(tasks) != 1:
         raise ValueError(f"MAPPO of one task got {len(tasks)} tasks; allowed: 1 (several: mappo_multi)")
     h, (task,) = hyperparameters, tasks
-    widths, k = (h.hidden_width, h.hidden_layers), h.stacked_frames
-    actor = SharedNetwork(k * task.obs_size + task.agents * h.obs_agent_id, *widths, task.action_size, h.use_rnn)
-    critic = SharedNetwork(k * state_size(task) + task.agents, *widths, 1, h.critic_use_rnn)
-    return StepsMAPPO(task, h, streams, device, actor=actor, critic=critic, dtype=dtype)
+    actor = SharedNetwork(actor_inputs(task, h), h.hidden_width, h.hidden_layers, task.action_size, h.use_rnn)
+    return StepsMAPPO(task, h, streams, device, actor=actor, critic=critic_of(task, h), dtype=dtype)

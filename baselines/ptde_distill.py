@@ -31,6 +31,7 @@ from baselines.kernels.nn import Parameters, detached
 from baselines.kernels.optim import TeamAdam
 from baselines.learner import Acting, Replay, Rollout, Task, Teacher
 from baselines.mappo import SampledPlay, gumbel
+from baselines.mappo_steps import OpenPlay, actor_inputs, stacked
 from baselines.networks.acting import Play
 from baselines.networks.agents import agent_inputs, input_size
 from baselines.networks.informing import Noise, evaluation_noise, informing, round_noise
@@ -40,6 +41,8 @@ from baselines.replay.episodes import EpisodeBatch, WholeEpisodes, last_actions
 from baselines.streams import Streams, generator
 from baselines.teachers import teacher_of
 from baselines.training_state import restore_counts, restored, saved, saved_counts
+
+Stage1 = specs.Personal | specs.PersonalMAPPO | specs.PersonalStepsMAPPO  # the hyperparameters of a team
 
 
 def distillation_loss(taught: Tensor, learnt: Tensor) -> Tensor:
@@ -55,7 +58,7 @@ class FrozenTeam:
     agent: Parameters
     module: Parameters
     information: GIP
-    h: specs.Personal | specs.PersonalMAPPO
+    h: Stage1
 
     @classmethod
     def of(cls, task: Task, device: torch.device | str, dtype: torch.dtype) -> FrozenTeam:
@@ -63,29 +66,44 @@ class FrozenTeam:
         teacher = teacher_of(task, 0, "stage 2 of PTDE")
         h = _stage_1(teacher)
         weights = {name: weight.to(device, dtype) for name, weight in teacher.weights.items()}
-        information = module_of(task, h, input_size(task, h.obs_agent_id, h.obs_last_action))
+        in_steps = isinstance(h, specs.PersonalStepsMAPPO)
+        inputs = actor_inputs(task, h) if in_steps else input_size(task, h.obs_agent_id, h.obs_last_action)
+        information = module_of(task, h, inputs)
         assert isinstance(information, GIP)  # of h
         agent = {name: weight for name, weight in weights.items() if not name.startswith("information.")}
         return cls(task, agent, part(weights, "information"), information, h)
 
     def inputs(self, obs: Tensor, actions: Tensor) -> Tensor:
         """[S, B, T+1, N, I] of obs [S, B, T+1, N, O] and actions [S, B, T, N]."""
+        if isinstance(self.h, specs.PersonalStepsMAPPO):
+            first = torch.zeros(obs.shape[:3], dtype=torch.bool, device=obs.device)
+            obs = stacked(obs, first, obs.new_zeros(*obs.shape[:2], self.h.stacked_frames - 1, *obs.shape[3:]))
         previous = last_actions(actions) if self.h.obs_last_action else None
         return agent_inputs(obs, previous, self.task.action_size, self.h.obs_agent_id)
 
+    @property
+    def samples(self) -> bool:
+        """Whether training episodes sample its policy (MAPPO); else they are epsilon-greedy."""
+        return not isinstance(self.h, specs.Personal)
+
     def play(
-        self, information: Information, module: Parameters, z: Noise, epsilon: float, noise: Tensor | None
-    ) -> Play:
-        """The team with what makes its z, its own or the student."""
+        self, information: Information, module: Parameters, z: Noise, epsilon: float = 0.0, noise: Tensor | None = None
+    ) -> Acting:
+        """The team with what makes its z, its own or the student. noise: of what is explored; None: nothing."""
         h, inform = self.h, informing(information, module, z)
+        if isinstance(h, specs.PersonalStepsMAPPO):
+            return OpenPlay(self.agent, h, noise=noise, inform=inform)
+        if self.samples and noise is not None:
+            return SampledPlay(self.agent, h.use_rnn, h.obs_agent_id, noise, inform)
         return Play(self.agent, h.use_rnn, h.obs_agent_id, h.obs_last_action, epsilon, noise, inform)
 
 
-def _stage_1(teacher: Teacher) -> specs.Personal | specs.PersonalMAPPO:
+def _stage_1(teacher: Teacher) -> Stage1:
     got = teacher.hyperparameters.get("information", "no z")
     if got != "gip":
         raise ValueError(f"stage 2 of PTDE: its teacher has information = {got!r}; allowed: 'gip', a team of stage 1")
-    model = specs.GIP if "mixer" in teacher.hyperparameters else specs.MAPPOGIP
+    on_mappo = specs.StepsMAPPOGIP if "rollout_steps" in teacher.hyperparameters else specs.MAPPOGIP
+    model = specs.GIP if "mixer" in teacher.hyperparameters else on_mappo
     return model.model_validate(dict(teacher.hyperparameters))
 
 
@@ -172,23 +190,19 @@ class Stage2:
         h, team, own = self.hyperparameters, self._team, self._task
         like, copies = self._adam.leaves["first.bias_0"], h.distill_round_episodes
         z = round_noise(team.information, own, copies, self._streams, like)
-        shape = (own.episode_limit, copies, own.agents)
-        if isinstance(team.h, specs.PersonalMAPPO):
-            size = (*shape, own.action_size)
-            drawn = [gumbel(size, s["exploration"], self._device, self._dtype) for s in self._streams]
-            inform = informing(team.information, team.module, z)
-            return SampledPlay(team.agent, team.h.use_rnn, team.h.obs_agent_id, torch.stack(drawn, 1), inform)
-        size = (*shape, 1 + own.action_size)
-        drawn = [
-            torch.rand(size, generator=s["exploration"], dtype=like.dtype, device=like.device) for s in self._streams
-        ]
+        shape, streams = (own.episode_limit, copies, own.agents), [s["exploration"] for s in self._streams]
+        if team.samples:
+            drawn = [gumbel((*shape, own.action_size), s, self._device, self._dtype) for s in streams]
+        else:
+            size = (*shape, 1 + own.action_size)
+            drawn = [torch.rand(size, generator=s, dtype=like.dtype, device=like.device) for s in streams]
         return team.play(team.information, team.module, z, h.distill_epsilon, torch.stack(drawn, 1))
 
     def greedy(self, task: int) -> Acting:
         """The team with the student in the place of its GIP module: local inputs alone."""
         leaves = detached(self._adam.leaves)
         z = evaluation_noise(self._streams, leaves["first.bias_0"])
-        return self._team.play(self._student, leaves, z, 0.0, None)
+        return self._team.play(self._student, leaves, z)
 
     def learn(self, task: int, rollout: Rollout | None, episodes_done: int) -> dict[str, Tensor]:
         if rollout is not None:

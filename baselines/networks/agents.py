@@ -52,12 +52,17 @@ def agent_inputs(obs: Tensor, last_actions: Tensor | None = None, actions: int =
     return torch.cat(parts, -1)
 
 
-def mlp_q(agent: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+def mlp_q(agent: Mapping[str, Tensor], inputs: Tensor, z: Tensor | None = None) -> Tensor:
     """Q_i [S, B, T, N, A] of inputs [S, B, T, N, I] by Linear - ReLU - Linear - ReLU - Linear.
 
     EPyMARL's `RNNAgent` with `use_rnn=False` (4bcbb1c). Parameters: `initial_linear([I, H, H, A], ...)`.
+    z [S, B, T, N, Z]: as for `recurrent_q`, whose GRU is then the last of the layers in.*, each of them with ReLU.
     """
-    return mlp_of_rows(agent, inputs)
+    if z is None:
+        return mlp_of_rows(agent, inputs)
+    x = mlp_of_rows(part(agent, "in"), inputs).relu()
+    x = mlp_of_rows(own, x).relu() if (own := part(agent, "own")) else x
+    return mlp_of_rows(part(agent, "out"), torch.cat([x, z], -1))
 
 
 def team_q(
@@ -116,7 +121,11 @@ def recurrent_q(
 
 
 def recurrent_states(
-    agent: Mapping[str, Tensor], inputs: Tensor, hidden: Tensor | None = None, first: Tensor | None = None
+    agent: Mapping[str, Tensor],
+    inputs: Tensor,
+    hidden: Tensor | None = None,
+    first: Tensor | None = None,
+    z: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """As `recurrent_q` of sequences in which episodes may begin anywhere; the hidden state after every step.
 
@@ -124,7 +133,7 @@ def recurrent_states(
     -> [S, B, T, N, A], hidden [S, B, T, N, H].
     """
     states = _gru_states(agent, inputs, hidden, first)
-    return _out(agent, states, inputs), _by_agent(states, inputs)
+    return _q_of_states(agent, states, inputs, z), _by_agent(states, inputs)
 
 
 def _gru_states(

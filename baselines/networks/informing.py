@@ -28,12 +28,19 @@ def informing(information: Information, parameters: Mapping[str, Tensor], noise:
     return z
 
 
-def drawn_noise(information: Information, task: Task, copies: int, streams: Sequence[Streams], like: Tensor) -> Tensor:
-    """Of one round of whole episodes, from each seed's "exploration" stream: [S, E, T, N, Z].
+def drawn_noise(
+    information: Information,
+    task: Task,
+    copies: int,
+    streams: Sequence[Streams],
+    like: Tensor,
+    steps: int | None = None,
+) -> Tensor:
+    """Of one round, from each seed's "exploration" stream: [S, E, T, N, Z].
 
-    like: the device and dtype.
+    like: the device and dtype. steps: T; None: a whole episode's.
     """
-    shape = (copies, task.episode_limit, task.agents, information.noise)
+    shape = (copies, steps or task.episode_limit, task.agents, information.noise)
     drawn = [torch.randn(shape, generator=s["exploration"], dtype=like.dtype, device=like.device) for s in streams]
     return torch.stack(drawn)
 

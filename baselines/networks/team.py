@@ -49,7 +49,9 @@ class Information(Protocol):
 
 @dataclass(frozen=True)
 class InformedNetwork:
-    """One recurrent network that reads z beside what its GRU remembers (`agents.recurrent_q`); a `TeamNetwork`.
+    """One network that reads z beside what its GRU remembers (`agents.recurrent_q`); a `TeamNetwork`.
+
+    Without a GRU (use_rnn) it is a perceptron whose last hidden layer stands in its place (`agents.mlp_q`).
 
     head "additive": Linear - ReLU on the GRU's output, then one Linear on that and z, so that z enters each Q_i by
     addition (PTDE as released). "mlp": Linear - ReLU - Linear on the GRU's output and z (the paper's words).
@@ -60,11 +62,15 @@ class InformedNetwork:
     actions: int
     z_width: int
     head: Literal["additive", "mlp"]
+    use_rnn: bool = True
+    hidden_layers: int = 2
 
     def initial(self, streams: Sequence[Streams], device: torch.device | str, dtype: torch.dtype) -> Parameters:
         where = streams, device, dtype
-        parameters = named("in", initial_linear([self.inputs, self.width], *where))
-        parameters |= named("gru", initial_gru(self.width, self.width, *where))
+        hidden = 1 if self.use_rnn else self.hidden_layers
+        parameters = named("in", initial_linear([self.inputs, *[self.width] * hidden], *where))
+        if self.use_rnn:
+            parameters |= named("gru", initial_gru(self.width, self.width, *where))
         both = self.width + self.z_width
         if self.head == "mlp":
             return parameters | named("out", initial_linear([both, self.width, self.actions], *where))

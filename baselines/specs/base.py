@@ -33,13 +33,19 @@ def later(default: Any) -> Any:
 class TaskSizes:
     """What a method's size and work on a task depend on.
 
-    observation: entries of what an agent reads. steps: of a whole episode.
+    observation: entries of what an agent reads. steps: of a whole episode. state: entries of the state.
     """
 
     agents: int
     observation: int
     actions: int
     steps: int = 0
+    state: int = 0
+
+    @property
+    def state_entries(self) -> int:
+        """Those of the state; of a task that has none, of all observations in a row."""
+        return self.state or self.agents * self.observation
 
 
 @dataclass(frozen=True)
@@ -168,8 +174,11 @@ class Hyperparameters(BaseModel, ABC):
         """
 
     @abstractmethod
-    def policy_size(self, tasks: Sequence[TaskSizes]) -> int:
-        """Parameters of what the agents act with (`Learner.policy`), trained on these tasks; all agents' together."""
+    def policy_size(self, tasks: Sequence[TaskSizes]) -> int | None:
+        """Parameters of what the agents act with (`Learner.policy`), trained on these tasks; all agents' together.
+
+        None where they hang on what its teacher reads.
+        """
 
 
 class Algorithm(BaseModel):

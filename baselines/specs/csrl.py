@@ -16,7 +16,7 @@ class CSRL(Informed):
 
     def _information_size(self, task: TaskSizes) -> int:
         inputs, width = self._inputs(task.agents, task.observation, task.actions), self.z_width
-        return 2 * dense_size(inputs, width) + dense_size(width, self._state(task) * width)
+        return 2 * dense_size(inputs, width) + dense_size(width, task.state_entries * width)
 
 
 ALGORITHMS = {

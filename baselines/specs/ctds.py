@@ -22,13 +22,13 @@ class CTDS(ValueDecomposition):
         )
 
     def _read(self, task: TaskSizes) -> int:
-        """Entries of what it reads; the state is taken for all observations in a row."""
+        """Entries of what it reads."""
         local = self._inputs(task.agents, task.observation, task.actions)
-        return local + (task.agents * task.observation if self.role == "teacher" else 0)
+        return local + (task.state_entries if self.role == "teacher" else 0)
 
     def _networks(self, task: TaskSizes) -> tuple[Network, ...]:
         steps = self.batch_size * (task.steps + 1) * task.agents
-        inputs = self._inputs(task.agents, task.observation, task.actions) + task.agents * task.observation
+        inputs = self._inputs(task.agents, task.observation, task.actions) + task.state_entries
         teacher = layered_weights(inputs, task.actions, self.hidden_width, self.hidden_layers, self.use_rnn)
         return *super()._networks(task), Network(teacher, steps, steps)
 

@@ -51,7 +51,7 @@ class StepsMAPPO(MAPPO):
         """A rollout is played, read once by each network, and learned from in every pass."""
         samples, k = self.round_steps * task.agents, self.stacked_frames
         actor = self._actor_weights(self._inputs(task), task.actions)
-        critic = self._critic_weights(k * task.agents * task.observation + task.agents)
+        critic = self._critic_weights(k * task.state_entries + task.agents)
         learned = self.update_passes * samples
         row = task.agents * ((k + 5) * task.observation + 2 * task.actions + 2)
         return Work(

@@ -49,10 +49,6 @@ class Informed(ValueDecomposition):
         steps = self.batch_size * (task.steps + 1)
         return *super()._networks(task), Network(self._information_weights(task), steps, steps)
 
-    def _state(self, task: TaskSizes) -> int:
-        """Entries of the state, taken for all observations in a row."""
-        return task.agents * task.observation
-
 
 class Personal(Informed):
     """GIU and GIP (Chen et al. 2024)."""
@@ -67,9 +63,9 @@ class Personal(Informed):
         width = self.encoder_width
         heads = 2 * dense_size(width, self.z_width, self.z_width)
         if self.information == "giu":
-            return dense_size(self._state(task), width) + heads
+            return dense_size(task.state_entries, width) + heads
         inputs = self._inputs(task.agents, task.observation, task.actions)
-        return 2 * dense_size(inputs, width) + dense_size(width, self._state(task) * width) + heads
+        return 2 * dense_size(inputs, width) + dense_size(width, task.state_entries * width) + heads
 
 
 class GIU(Personal):

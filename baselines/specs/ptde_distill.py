@@ -60,15 +60,17 @@ class PTDE(Hyperparameters):
         return 1
 
     def work(self, task: TaskSizes, episodes: int) -> Work:
-        """episodes: updates. The student and a batch that is held out; what the team plays is counted as stored."""
-        samples = self.distill_batch_size
-        student = Network(self.policy_size([task]), samples, samples)
-        return Work((student,), updates=episodes, stored=episode_rows(task, self.distill_episodes))
+        """episodes: updates. The student and a batch that is held out; what the team plays is counted as stored.
 
-    def policy_size(self, tasks: Sequence[TaskSizes]) -> int:
-        """The student alone; the team is counted where it was trained."""
-        width = self.student_hidden_width
-        return sum(dense_size(t.observation + t.actions + t.agents, width, width, width) for t in tasks)
+        It is taken to read what a team of QMIX does.
+        """
+        samples, width = self.distill_batch_size, self.student_hidden_width
+        size = dense_size(task.observation + task.actions + task.agents, width, width, width)
+        return Work((Network(size, samples, samples),), episodes, episode_rows(task, self.distill_episodes))
+
+    def policy_size(self, tasks: Sequence[TaskSizes]) -> None:
+        """That of the student, which reads what its team does."""
+        return None
 
 
 ALGORITHMS = {

@@ -401,5 +401,5 @@ class Evidence:
 def _policy_size(cell: Cell) -> float:
     size = policy_size(cell.settings)
     if size is None:
-        raise NotRun(f"the policy's size is not known, since the method comes from elsewhere: {cell.label}")
+        raise NotRun(f"the policy's size is not known, of a method from elsewhere or of a student: {cell.label}")
     return float(size)

@@ -25,7 +25,8 @@ def work(settings: Mapping[str, Any], done: int | None = None) -> list[Work]:
     hyperparameters, found = _hyperparameters(settings), []
     for (own, params), (start, end) in zip(_trained(settings), spans(settings), strict=False):
         agents = len(params.obs_sizes)
-        sizes = TaskSizes(agents, _read(settings, own, params, agents), params.action_size, own.episode_limit)
+        read = _read(settings, own, params, agents)
+        sizes = TaskSizes(agents, read, params.action_size, own.episode_limit, params.state_size)
         counted = end - start if done is None else max(0, min(done, end) - start)
         found.append(hyperparameters.work(sizes, episodes_of(settings, own, counted)))
         if start and counted:
@@ -100,13 +101,17 @@ def repeats(settings: Mapping[str, Any]) -> bool:
 
 
 def policy_size(settings: Mapping[str, Any]) -> int | None:
-    """Parameters that the agents act with in all tasks of a cell; None (unknown) for a method from elsewhere."""
+    """Parameters that the agents act with in all tasks of a cell.
+
+    None (unknown) for a method from elsewhere, and where a cell's settings do not say it.
+    """
     if guest(settings):
         return None
     layout_agents, tasks = settings["hyperparameters"].get("layout_agents", 0), []
     for own, params in _trained(settings):
         agents = len(params.obs_sizes)
-        tasks.append(TaskSizes(agents, _read(settings, own, params, layout_agents or agents), params.action_size))
+        read = _read(settings, own, params, layout_agents or agents)
+        tasks.append(TaskSizes(agents, read, params.action_size, state=params.state_size))
     return _hyperparameters(settings).policy_size(tasks)
 
 
