@@ -73,7 +73,8 @@ def test_a_first_estimate_is_within_a_factor_of_two_for_every_method() -> None:
     for machine, found in ratios.items():
         pace = 1.0 if machine == fitted else statistics.median(found)
         assert all(0.5 < ratio / pace < 2 for ratio in found), machine
-    alone_in_no_suite, not_run = {"mappo", "mappo_steps", "vdn"}, {"maddpg_epsilon_greedy", "dvm_maddpg", "knowru_maac"}
+    alone_in_no_suite, not_run = {"mappo", "vdn"}, {"maddpg_epsilon_greedy", "dvm_maddpg", "knowru_maac"}
+    not_run |= {"mappo_steps", "mappo_steps_giu", "mappo_steps_gip"}
     not_run |= {"giu", "gip", "ptde", "csrl", "qplex", "mappo_giu", "mappo_gip", "ctds"}
     unpublished = alone_in_no_suite | not_run
     unpublished |= {name for name, own in ALGORITHMS.items() if own.hyperparameters.actions == ("continuous",)}

@@ -60,7 +60,7 @@ def test_every_published_method() -> None:
     others = {"mappo", "vdn", "sac", "masac", "maddpg_epsilon_greedy", "knowru_adversaries", *ENSEMBLES}
     others |= {"knowru_maac"}
     others |= {"giu", "gip", "ptde", "csrl", "qplex", "mappo_giu", "mappo_gip", "ctds"}  # tests/baselines/
-    others |= {"mappo_steps"}  # tests/baselines/test_mappo_steps.py
+    others |= {"mappo_steps", "mappo_steps_giu", "mappo_steps_gip"}  # test_mappo_steps.py, test_ptde_mappo.py
     assert used | others == ALGORITHMS.keys()
 
 

@@ -110,10 +110,10 @@ def copies_problem(cell: Cell, copies: object, steps: int | None = None) -> str:
     """Why rounds of `copies` episodes, or of `steps` steps of each copy, do not fit a cell's budget; "" if they do."""
     rounds = [cell.settings["budget"][key] for key in (cell.unit, "record_every", "evaluate_every")]
     if cell.unit != "episodes" and isinstance(copies, int):
-        if steps is None or cell.unit == "updates" or not any(n % (copies * steps) for n in rounds):
+        if steps is None or cell.unit == "updates" or copies * steps <= min(rounds):
             return ""
         name = cell.settings["algorithm"]["name"]
-        return f"{name}: copies x steps: got {copies} x {steps}; allowed: a divisor of {rounds} steps"
+        return f"{name}: copies x steps: got {copies} x {steps}; allowed: at most {min(rounds)}, the steps of a point"
     if steps is not None and isinstance(copies, int):
         limits = [own.episode_limit for own in cell.scored if own.trained]
         if len(set(limits)) == 1 and steps > 0 and not any(e * limits[0] % (copies * steps) for e in rounds):
