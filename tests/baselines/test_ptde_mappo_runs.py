@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,11 @@ BUDGET = {"steps": 100, "record_every": 20, "evaluate_every": 50}  # no whole nu
 EVALUATIONS = {"evaluation_episodes": 3, "final_evaluation_episodes": 4}
 
 
-def cell(kind: str) -> Cell:
+def cell(kind: str, information: str = "gip", budget: Mapping[str, int] = BUDGET, **changes: Any) -> Cell:
     others: dict[str, Any] = {
-        "algorithm": {"name": "mappo_steps_gip", "version": 1},
-        "hyperparameters": in_steps(kind, "gip", 0).hyperparameters.model_dump(exclude_none=True),
-        "budget": BUDGET | EVALUATIONS,
+        "algorithm": {"name": f"mappo_steps_{information}", "version": 1},
+        "hyperparameters": in_steps(kind, information, 0, **changes).hyperparameters.model_dump(exclude_none=True),
+        "budget": budget | EVALUATIONS,
     }
     params = {"name": "toy", "agents": 2, "kind": "discrete"}
     scenario = Scored(family="toy_one", version=1, params=params, episode_limit=5, metric="return_sum")
@@ -49,6 +50,17 @@ def test_a_seed_s_numbers_do_not_depend_on_company_or_stops(
     curves = together[0].numbers.scores[0].curves
     assert curves["training"].steps == curves["loss/policy"].steps == (20, 40, 60, 80, 100)
     assert curves["evaluation"].steps == (0, 50, 100)
+
+
+@pytest.mark.parametrize(("kind", "information"), [("perceptron", "gip"), ("recurrent", "giu")])
+def test_it_learns(kind: str, information: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The action of most reward, on the toy family; sampled episodes improve from the first point to the last."""
+    monkeypatch.setattr(bench.envs.registry, "FAMILIES", families())
+    budget = {"steps": 480, "record_every": 60, "evaluate_every": 480}
+    own = cell(kind, information, budget, lr=0.01, entropy_weight=0.001, update_passes=4)
+    curves = trained(tmp_path, own, (0,))[0].numbers.scores[0].curves
+    assert curves["evaluation"].mean[-1] > 1.5 * curves["evaluation"].mean[0]
+    assert curves["training"].mean[-1] > 1.2 * curves["training"].mean[0]
 
 
 def stand_in() -> str:
