@@ -69,8 +69,7 @@ class PTDE(Hyperparameters):
         return Work((Network(size, samples, samples),), episodes, episode_rows(task, self.distill_episodes))
 
     def policy_size(self, tasks: Sequence[TaskSizes]) -> None:
-        """That of the student, which reads what its team does."""
-        return None
+        """Not known: the student reads what its team does."""
 
 
 ALGORITHMS = {
