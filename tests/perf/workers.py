@@ -30,20 +30,25 @@ class Worker:
     """One process at work. allocator: whether it gets the settings that `bench run` starts its processes with.
 
     kind: "maddpg" or "knowru" (arguments of SuiteWork), "naive", "naive_own_batches", "qmix", "naive_qmix",
-    "naive_qmix_whole", "sac", "masac", "maac", "naive_maac", "distilling", "sb3_sac" or "naive_sac".
+    "naive_qmix_whole", "sac", "masac", "maac", "naive_maac", "distilling", "sb3_sac" or "naive_sac". command: instead,
+    of another process that answers the same way; with noise, after a line "ready".
     """
 
-    def __init__(self, allocator: bool, **arguments: object):
+    def __init__(self, allocator: bool, command: Sequence[str] = (), noise: bool = False, **arguments: object):
         bare = {name: value for name, value in os.environ.items() if name not in TRAINING}
         options = [f"--{name}={value}" for name, value in arguments.items()]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.perf.workers", *options],
+            command or [sys.executable, "-m", "tests.perf.workers", *options],
             cwd=ROOT,
             env=bare | (TRAINING if allocator else ONE_THREAD),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
+        if noise:
+            assert self._process.stdout is not None
+            while self._process.stdout.readline() != "ready\n":
+                pass
 
     def __enter__(self) -> Worker:
         return self

@@ -18,6 +18,7 @@ from bench.processes.channel import Channel, Closed
 
 
 def main() -> None:
+    sys.stdout = sys.stderr  # jaxmarl prints as it is imported; standard output is the command's that started this
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     order, _ = channel.receive()
     resource.setrlimit(resource.RLIMIT_DATA, (order["memory"], order["memory"]))
