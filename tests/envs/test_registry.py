@@ -10,9 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 import bench.envs.registry
-from bench.envs import BackendMissing, Family, checked, make
+from bench.envs import FAMILIES, BackendMissing, Family, checked, deviates, make
 from bench.envs.particle.environment import ParticleEnvironment
 from bench.envs.particle.params import SimpleSpreadParams
+from bench.envs.registry import installation
 
 SPREAD: dict[str, Any] = {"name": "simple_spread", "agents": 6, "dynamics": "openai"}
 
@@ -107,3 +108,13 @@ def test_our_own_missing_module_is_not_taken_for_a_missing_backend(monkeypatch: 
     _registered(monkeypatch, "bench.envs.no_such_module")
     with pytest.raises(ModuleNotFoundError, match="no_such_module"):
         make("absent", SPREAD)
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_a_record_of_any_family_can_be_judged(family):
+    """Each module of an installation has all that is asked of one, or a record of its games stops every judgement."""
+    game = installation(family)
+    if game is not None:
+        assert all(isinstance(own, tuple) for own in (game.missing(), game.remarks()))
+        assert isinstance(game.described("3m"), dict)
+    assert isinstance(deviates(family, {}), str)
