@@ -244,7 +244,7 @@ def test_wrong_input_is_refused():
     for call in calls:
         with pytest.raises(StatisticsError):
             call()
-    with pytest.raises(StatisticsError, match="same number for each task"):
+    with pytest.raises(StatisticsError, match="each task needs the same number"):
         by_task([[1, 2, 3], [1, 2]])
     with pytest.raises(StatisticsError, match="no seeds"):
         by_task([])
