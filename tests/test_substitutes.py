@@ -57,7 +57,7 @@ def test_what_it_shows_is_a_substitute_of_whichever_method() -> None:
 
 def test_the_paper_s_own_runs_do_not_know_of_it() -> None:
     """Ids under other profiles are those of a file without the substitute."""
-    start, end = TEXT.index("# Where the game is not to be had."), TEXT.index("# ----", TEXT.index("[profile.smax]"))
+    start, end = TEXT.index("# Where the game is not available."), TEXT.index("# ----", TEXT.index("[profile.smax]"))
     without = parse((TEXT[:start] + TEXT[end:]).encode(), "mkt_marl.toml")
     for profile in ("full", "nightly", "smoke"):
         bare = make_plan(without, Selection(profile=profile))
