@@ -200,7 +200,7 @@ class Student:
         return mean + math.sqrt(self.variance) * noise
 
 
-def module_of(task: Task, h: specs.Personal | specs.PersonalMAPPO | specs.PersonalStepsMAPPO, inputs: int) -> GIU | GIP:
+def module_of(task: Task, h: specs.Personal | specs.PersonalActors, inputs: int) -> GIU | GIP:
     """GIU or GIP, as the hyperparameters say, for a task whose agents' networks read so many inputs."""
     states = state_size(task)
     gaussian = Gaussian(h.encoder_width, h.z_width, h.variance_floor)

@@ -42,7 +42,7 @@ from baselines.streams import Streams, generator
 from baselines.teachers import teacher_of
 from baselines.training_state import restore_counts, restored, saved, saved_counts
 
-Stage1 = specs.Personal | specs.PersonalMAPPO | specs.PersonalStepsMAPPO  # the hyperparameters of a team
+Stage1 = specs.Personal | specs.PersonalActors  # the hyperparameters of a team
 
 
 def distillation_loss(taught: Tensor, learnt: Tensor) -> Tensor:
@@ -84,7 +84,7 @@ class FrozenTeam:
     @property
     def samples(self) -> bool:
         """Whether training episodes sample its policy (MAPPO); else they are epsilon-greedy."""
-        return not isinstance(self.h, specs.Personal)
+        return isinstance(self.h, specs.PersonalActors)
 
     def play(
         self, information: Information, module: Parameters, z: Noise, epsilon: float = 0.0, noise: Tensor | None = None

@@ -48,7 +48,7 @@ from baselines.specs.masac import MASAC
 from baselines.specs.mkt_marl import MKTMARL
 from baselines.specs.ptde import GIP, GIU, Informed, Personal
 from baselines.specs.ptde_distill import PTDE
-from baselines.specs.ptde_mappo import MAPPOGIP, PersonalMAPPO, PersonalStepsMAPPO, StepsMAPPOGIP
+from baselines.specs.ptde_mappo import MAPPOGIP, PersonalActors, PersonalMAPPO, PersonalStepsMAPPO, StepsMAPPOGIP
 from baselines.specs.qmix import QMIX, VDN, ValueDecomposition
 from baselines.specs.qmix_multi import MultiTask, MultiTaskQMIX, MultiTaskVDN
 from baselines.specs.qplex import QPLEX
@@ -121,6 +121,7 @@ __all__ = [
     "MultiTaskQMIX",
     "MultiTaskVDN",
     "Personal",
+    "PersonalActors",
     "PersonalMAPPO",
     "PersonalStepsMAPPO",
     "SACExtra",
