@@ -10,9 +10,10 @@ import torch
 from baselines.learner import Task
 from baselines.mappo import mappo
 from baselines.qmix import qmix
+from baselines.replay.episodes import WholeEpisodes
 from baselines.replay.steps import Shapes, StepReplay
 from baselines.specs import ALGORITHMS, Hyperparameters, TaskSizes, Work
-from baselines.specs.base import step_rows
+from baselines.specs.base import episode_rows, step_rows
 from baselines.streams import Streams
 from bench.executors.jobs import run_job
 from bench.nightly.canaries import canary_plan
@@ -28,6 +29,7 @@ from bench.suite.loading import load
 from tests.baselines.test_cikd import METHODS, playing
 from tests.baselines.test_sac import Play
 from tests.conftest import ROOT
+from tests.informed import a_task, of_stage_1, played, unseen
 from tests.teams import ppo, single, started, toy_task
 
 ENSEMBLES = ("ensemble_sac", "sac_extra", "ensemble_sac_extra", "cikd", "cikd_hardcopy")
@@ -121,6 +123,18 @@ def test_a_replay_of_single_steps() -> None:
         assert held == pytest.approx(counted, rel=2e-4)  # one row more
     humanoid = Work(networks=(), updates=0, stored=step_rows(TaskSizes(1, 376, 17), 1e6))
     assert humanoid.checkpoint_bytes == pytest.approx(1.58e9, rel=0.01)
+
+
+def test_a_replay_of_whole_episodes_with_a_state_of_their_own() -> None:
+    """Counted as it is stored, where episodes differ in length and these are as long as the limit."""
+    task = a_task(agents=3, obs=7, state=11, steps=40)
+    replay = WholeEpisodes(task, 300, [Streams(0)], "cpu", torch.float32)
+    learner, _, streams = of_stage_1("gip", (0,), task)
+    replay.append(played(learner, task, streams, unseen(11)))
+    row = replay._ragged[0].row_bytes
+    for own, counted in ((True, row), (False, row - 4 * 11)):
+        sizes = TaskSizes(3, 7, 4, 40, 11, own)
+        assert 4 * episode_rows(sizes, 300) == pytest.approx(300 * 41 * counted, rel=0.02)
 
 
 def test_checkpoints_take_what_the_plan_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

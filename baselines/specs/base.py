@@ -33,7 +33,8 @@ def later(default: Any) -> Any:
 class TaskSizes:
     """What a method's size and work on a task depend on.
 
-    observation: entries of what an agent reads. steps: of a whole episode. state: entries of the state.
+    observation: entries of what an agent reads. steps: of a whole episode. state: entries of the state. own_state:
+    whether a replay keeps it, since it is not all observations in a row.
     """
 
     agents: int
@@ -41,6 +42,7 @@ class TaskSizes:
     actions: int
     steps: int = 0
     state: int = 0
+    own_state: bool = False
 
     @property
     def state_entries(self) -> int:
@@ -236,8 +238,8 @@ def multi_task_size(inputs: Sequence[int], shared: int, tasks: Sequence[TaskSize
 
 
 def episode_rows(task: TaskSizes, episodes: int) -> float:
-    """Numbers that a replay of so many whole episodes holds: observations, and bytes for actions and what ends."""
-    row = task.agents * (task.observation + (task.actions + 2) / 4) + 1.25
+    """Numbers that a replay of so many whole episodes holds: observations, states, and bytes for actions and ends."""
+    row = task.agents * (task.observation + (task.actions + 2) / 4) + task.own_state * task.state + 1.25
     return episodes * (task.steps + 1) * row
 
 

@@ -26,7 +26,8 @@ def work(settings: Mapping[str, Any], done: int | None = None) -> list[Work]:
     for (own, params), (start, end) in zip(_trained(settings), spans(settings), strict=False):
         agents = len(params.obs_sizes)
         read = _read(settings, own, params, agents)
-        sizes = TaskSizes(agents, read, params.action_size, own.episode_limit, params.state_size)
+        state = params.state_size, params.own_state
+        sizes = TaskSizes(agents, read, params.action_size, own.episode_limit, *state)
         counted = end - start if done is None else max(0, min(done, end) - start)
         found.append(hyperparameters.work(sizes, episodes_of(settings, own, counted)))
         if start and counted:
