@@ -218,7 +218,7 @@ def final_scores(evidence: Evidence, scenario: str) -> list[float]:
 
 @pytest.fixture(scope="module")
 def table_2() -> dict[tuple[str, str], tuple[str, str]]:
-    """By method and scenario, for every printed value, in the first edition: as printed, ours, direction; compatible."""
+    """By method and scenario, of every printed value in the first edition: as printed, ours, direction; compatible."""
     evidence = evidence_of(load("mkt_marl"), FIRST, only=("table2",))
     found = {}
     for value in evidence.suite.printed_in("table2"):

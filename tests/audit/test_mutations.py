@@ -1,4 +1,4 @@
-"""Each printed number matters: a change of one unit in its last digit changes what follows from it, and nothing else."""
+"""Each printed number matters: one unit in its last digit changes what follows from it, and nothing else."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Run:
     rollouts: list[Rollout]
 
     def play(self, rounds: int) -> Run:
-        """Rounds of the toy world; observations drift with the actions, and smaller observations give a higher reward."""
+        """Rounds of the toy world: actions move observations, and smaller observations give a higher reward."""
         for _ in range(rounds):
             rollout = toy_round(self)
             self.rollouts.append(rollout)

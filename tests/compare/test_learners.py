@@ -1,4 +1,4 @@
-"""A class of the learner protocol from elsewhere: trained like the suite's own, in a process that may end in any way."""
+"""A learner class from elsewhere: trained like the suite's own, in a process that may end in any way."""
 
 from __future__ import annotations
 

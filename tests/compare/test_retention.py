@@ -1,4 +1,4 @@
-"""The share of its teachers' scores that an entrant keeps: three QMIX teachers, one per task, from synthetic records."""
+"""The share of its teachers' scores that an entrant keeps: three QMIX teachers, from synthetic records."""
 
 from __future__ import annotations
 

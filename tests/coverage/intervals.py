@@ -98,7 +98,7 @@ def _winning(rng: Generator, rate: float, shape: tuple[int, ...]) -> Floats:
 
 
 def _all_or_nothing(rng: Generator, rate: float, shape: tuple[int, ...]) -> Floats:
-    """This share of seeds always wins, the others never."""
+    """A share of seeds always wins, the others never."""
     return (rng.random(shape) < rate).astype(np.float64)
 
 

@@ -116,7 +116,7 @@ def test_no_record_that_cannot_be_is_counted(filled: Path, seed: int) -> None:
 
 @pytest.mark.parametrize("verb", ["check", "report", "leaderboard", "plan", "verify"])
 def test_one_bad_record_stops_no_command(filled: Path, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
-    """Figures are drawn but not written, and the site's documents are made once, because these took most of the time."""
+    """Figures are drawn but not written, and the site's documents are made once: these took most of the time."""
     monkeypatch.setattr("bench.report.figures.save", lambda figure, path: path)
     monkeypatch.setattr("bench.site.documents.html", cache(documents.html))
     runs, suite = filled / "changed", filled / "tiny.toml"

@@ -1,4 +1,4 @@
-"""The pages of a synthetic site: their content, what they must not have, and that the same results give the same bytes."""
+"""The pages of a synthetic site: what they have, what they must not have; equal results give equal bytes."""
 
 from __future__ import annotations
 

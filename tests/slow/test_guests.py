@@ -58,7 +58,7 @@ def test_a_killed_harness_leaves_nothing_of_its_guest(whom: str, tmp_path: Path)
 
 
 def smuggle(folder: Path) -> str:
-    """Possible for a guest without Landlock: it writes a sound record of one of the suite's own runs; returns that run."""
+    """A guest without Landlock can do it: write a sound record of one of the suite's own runs. Returns that run."""
     plan = make_plan(load("knowru"), Selection(profile="smoke", only=("spread/I",), seeds=(0,)))
     run = next(run for run in plan.runs if not run.teachers)
     forged = Store(folder / "forged")

@@ -142,7 +142,7 @@ def test_the_number_named_is_the_first_with_enough_power(value: float, region: t
     ],
 )
 def test_simulated_power_at_the_named_number_of_seeds(estimate: Estimate, low: float, high: float, decide):
-    """At least 75% at the number named for 80%, and less than 80% (and noise) at two thirds of it, so none is wasted."""
+    """At least 75% at the number named for 80%, and less than 80% (and noise) at two thirds of it."""
     n = seeds_to_decide(estimate, low, high)
     assert n is not None
     outcome = "yes" if low < estimate.value < high else "no"

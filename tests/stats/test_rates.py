@@ -79,7 +79,7 @@ def test_equal_rates_have_an_interval_of_a_width():
 
 
 def test_equal_rates_are_rarely_wrong():
-    """Seeds that always win, except for one in ten that never does, against a bound at their mean of .9, 2,000 times."""
+    """Seeds that always win, but one in ten never does, against a bound at their mean of .9, 2,000 times."""
     rng = np.random.default_rng(17)
     wins = 1.0 * (rng.random((2000, 5)) > 0.1)
     outcomes = [between(row, 0.9, math.inf, episodes=32).outcome for row in wins]
