@@ -43,7 +43,7 @@ def test_it_is_that_of_the_t_test_of_pairs(tiny: Suite, tmp_path: Path) -> None:
 
 
 def test_looks_decide_early_and_at_their_own_level(tmp_path: Path) -> None:
-    """Two looks: the first decides some claims, and both together a little less than the last alone at the full level."""
+    """Two looks: the first decides some claims; both decide a little less than the last alone at the full level."""
     looks = 'seeds = { looks = [8, 16], source = "a" }'
     suite = parse(TINY.replace(SEEDS, looks).encode(), "tiny.toml")
     store = Store(tmp_path)
@@ -62,7 +62,7 @@ def test_looks_decide_early_and_at_their_own_level(tmp_path: Path) -> None:
 
 
 def test_what_no_number_of_seeds_decides_is_named(tmp_path: Path) -> None:
-    """The paper has 3 seeds of spread .1, its margin is .5: scores .45 below the printed value are too near the edge."""
+    """3 seeds of spread .1, a margin of .5: scores .45 below the printed value are too near the edge."""
     found = chances(suite_with(TABLE), tmp_path, 5, base=-8.95, student=-7.5)
     near, on = found["t/three/base"], found["t/three/student"]
     assert (near.never, on.never) == (True, False)

@@ -206,7 +206,7 @@ NOT_BETTER = '{ kind = "not_greater", greater = ["init:overall"], less = ["base:
     ("init", "code"), [(-9.0, "also_untrained"), (-8.0, "also_untrained"), (-7.0, "not_reproduced")]
 )
 def test_not_clearly_better(tmp_path: Path, init: float, code: str) -> None:
-    """ "Not better by the margin" also holds for an untrained team."""
+    """An untrained team is not better by the margin either."""
     (v,) = verdicts(with_test(NOT_BETTER), tmp_path, levels(init=init, base=-8.0))
     assert v.verdict == code
 

@@ -20,7 +20,7 @@ FLAGS = (
 
 
 def tool(*names: str) -> str:
-    """The path of the first that is installed. Without any, the test is skipped; where a browser is required, it fails."""
+    """The path of the first that is installed. Without any, the test is skipped; where one is required, it fails."""
     found = next(filter(None, map(shutil.which, names)), None)
     if found is None:
         reason = f"{' or '.join(names)} is not installed (Debian: chromium, chromium-driver)"
