@@ -131,7 +131,7 @@ def accept(
 def refresh_canary(
     suites: Suites = None, reason: Reason = "", baseline: Baseline = BASELINE, as_json: Json = False
 ) -> None:
-    """Replace this platform's stored canaries with what they come to now."""
+    """Replace this platform's stored canaries with their present numbers."""
     _require_reason(reason)
     _require(baseline)
     path, before = refreshed(_loaded(suites), baseline, reason, _tell)

@@ -94,7 +94,7 @@ class Evidence:
         return other
 
     def within(self, counted: Callable[[Cell], range], asked: Asked = ONCE) -> Evidence:
-        """The same records, of which only some seeds of each cell count."""
+        """The same records, but only some seeds of each cell count."""
         _ = self.contents, self.standing  # read once, for both
         part = copy.copy(self)
         part._counted, part.asked, part._other = counted, asked, None

@@ -48,7 +48,7 @@ class Final:
     If there is no score, `state` says why.
     """
 
-    cell: str | None  # its key; None where it cannot run
+    cell: str | None  # its key; None if it cannot run
     score: Interval | None
     seeds: int
     asked: int  # seeds that the plan asks for

@@ -80,7 +80,7 @@ def _heading(figure: Figure, title: str) -> None:
 
 
 def _claims(figure: Figure, shown: Sequence[tuple[str, Verdict, Placed]]) -> None:
-    """As many claims as there is room for, each after the name of where it is from."""
+    """As many claims as there is room for, each after its suite or experiment."""
     shown = shown[:MOST]
     if not shown:
         return

@@ -72,7 +72,7 @@ def costs_lines(found: Sequence[Cost], plan: Plan, cells: Mapping[str, Estimate]
 
 
 def costs_json(found: Sequence[Cost], machines: Machines) -> dict[str, Any]:
-    """As `bench plan --json` prints them. gpu_s: null where it is unknown. wall_s: by the number of workers."""
+    """As `bench plan --json` prints them. gpu_s: null if unknown. wall_s: by the number of workers."""
     rows = [dataclasses.asdict(one) | {"wall_s": {str(n): s for n, s in one.wall_s.items()}} for one in found]
     for row in rows:
         row["experiment"] = row["experiment"] or None

@@ -35,7 +35,7 @@ class Mark:
 
 
 def placed(suite: Suite, verdict: Verdict) -> Placed | None:
-    """Where a verdict lies; None where it has no estimate, no interval or no margin."""
+    """Where a verdict lies; None if it has no estimate, no interval or no margin."""
     if verdict.found is None or verdict.interval is None or (edges := _edges(suite, verdict)) is None:
         return None
     centre, margin = edges

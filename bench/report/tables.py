@@ -10,7 +10,7 @@ from bench.report.papertables import Entry, PaperTable
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A Markdown table. Cells are escaped, but for those that are Markdown already."""
+    """A Markdown table. Cells are escaped, except for those that are Markdown already."""
     return ["| " + " | ".join(map(markdown, line)) + " |" for line in (head, ["---"] * len(head), *rows)]
 
 

@@ -1,4 +1,4 @@
-"""Plans, progress and verdicts in a terminal; plain lines where there is none."""
+"""Plans, progress and verdicts in a terminal; plain lines without one."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ class RunProgress:
     """Progress of a plan: a bar with cells, seeds, steps per second and time left; a line for each job elsewhere."""
 
     def __init__(self, console: Console, plan: Plan, done: Set[str], seconds_left: SecondsLeft):
-        """done: runs that are there already."""
+        """done: runs that had finished before."""
         self.console, self.plan = console, plan
         cells = {cell.key: cell for cell in plan.cells}
         self._cells = {r.id: cells[r.cell] for r in plan.runs}
@@ -261,7 +261,7 @@ class RunProgress:
 
 
 def outcome_line(plan: Plan, outcome: Outcome) -> str:
-    """What became of the runs, in one line."""
+    """The outcome of the runs, in one line."""
     new = len(outcome.finished - outcome.before - outcome.elsewhere)
     parts = [f"{counted(len(plan.runs), 'run')}: {new} trained now, {len(outcome.before)} there before"]
     if outcome.elsewhere:

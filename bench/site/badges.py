@@ -1,4 +1,4 @@
-"""A suite's verdicts as a small SVG for a README: symbols and words, so that no colour is needed to read it."""
+"""A suite's verdicts as a small SVG for a README: symbols and words, readable without colour."""
 
 from __future__ import annotations
 

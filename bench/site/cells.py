@@ -21,7 +21,7 @@ from bench.verdict import Verdict
 
 @dataclass(frozen=True)
 class Scored:
-    """A scenario of a cell. finals: of every finished seed, in the scenario's metric, None where not finite."""
+    """A scenario of a cell. finals: of every finished seed, in the scenario's metric; None if not finite."""
 
     scenario: str
     says: str

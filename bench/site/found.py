@@ -15,7 +15,7 @@ from bench.verdict import Verdict
 
 @dataclass(frozen=True)
 class Row:
-    """A claim of the forest plot. own: where it lies, in margins; None where it has no interval or no margin."""
+    """A claim of the forest plot. own: where it lies, in margins; None if it has no interval or no margin."""
 
     page: SuitePage
     verdict: Verdict

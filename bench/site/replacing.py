@@ -1,4 +1,4 @@
-"""A folder that is replaced as a whole: built beside the old one, then put in its place, so that a kill loses neither.
+"""A folder that is replaced as a whole: built beside the old one, then put in its place. A kill loses neither.
 
     <out>            the site; site.json in it lists its files with their SHA-256
     .<name>.new      beside it: the one that is being built, with a file that says so

@@ -1,4 +1,4 @@
-"""What a site is told beside its suites and results: its own address and the project's."""
+"""A site's settings beside its suites and results: its own address and the project's."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def train(task: Task) -> None:
     def policy(obs: Mapping[str, Obs], t: int) -> dict[str, NDArray[np.int64]]:
         """Actions [E] for observations [E, O], E episodes side by side at step t."""
         nonlocal evaluating
-        if t == 0:  # new episodes begin: the same draws each time, so that an evaluation repeats
+        if t == 0:  # new episodes begin: the same draws each time, so an evaluation repeats
             evaluating = np.random.default_rng(task.seed)
         return {agent: evaluating.integers(sizes[agent], size=len(own)) for agent, own in obs.items()}
 

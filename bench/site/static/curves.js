@@ -132,7 +132,7 @@
       return tools;
     }
 
-    /* A box for each seed, so that any can be looked at alone. */
+    /* A box for each seed, to look at any of them alone. */
     boxes() {
       const legend = document.createElement("legend");
       legend.textContent = this.series.seeds.length ? "Seeds shown" : "";
