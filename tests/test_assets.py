@@ -193,7 +193,7 @@ def test_a_missing_one_is_said_with_where_to_get_it_and_the_command(
         (("tables.csv", "--as", "their"), 'did you mean "theirs"'),
         (("wide.safetensors",), "an opponent's network as safetensors"),
         (("infinite.safetensors",), "an opponent's network as safetensors"),
-        (("tables.csv", "--assets", "other.pt/deep"), "name a folder that can be written with --assets DIR"),
+        (("tables.csv", "--assets", "other.pt/deep"), "name a writable folder with --assets DIR"),
     ],
 )
 def test_what_is_not_known_is_refused(

@@ -29,7 +29,7 @@ from tests.conftest import TINY
 from tests.test_checkpoints import flip, must, opened
 
 Change = Callable[[dict[str, np.ndarray], dict[str, Any]], None]  # of a checkpoint's arrays and progress
-WRONG = "starts again, its checkpoint is dropped"
+WRONG = "starts again; its checkpoint is dropped"
 PLAN = make_plan(parse(TINY.encode(), "tiny.toml"), Selection(only=("source",), seeds=(0, 1, 2)))
 RUNS = [run.id for run in PLAN.runs]
 

@@ -118,13 +118,13 @@ def count_in_words(store: Store) -> None:
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        (truncate, r"a{16}\.safetensors: not a whole safetensors file"),
+        (truncate, r"a{16}\.safetensors: not a complete safetensors file"),
         (lose_a_part, "got entries from 2 on; allowed: from 0 on"),
         (lose_the_last_part, "got entries up to 2; allowed: up to 4"),
         (take_another_s, "run: got b{16}; allowed: a{16}"),
         (take_a_part, "place: got replay 0-2; allowed: state"),
-        (write_as_before, "format: got 1; allowed: 3, which this version writes"),
-        (flip_a_number, "sha256: got [0-9a-f]{12}... of what is in it; it states [0-9a-f]{12}"),
+        (write_as_before, "format: got 1; allowed: 3, the format of this version"),
+        (flip_a_number, "sha256: its content has [0-9a-f]{12}..., but it states [0-9a-f]{12}"),
         (count_in_words, "done: got 'four'; allowed: a whole number"),
     ],
 )
@@ -135,7 +135,7 @@ def test_a_checkpoint_that_is_not_what_was_written_is_dropped(
     damage(store)
     lines: list[str] = []
     assert load_checkpoint(store, A, lines.append) is None
-    assert lines[0].startswith(f"run {A} starts again, its checkpoint is dropped: ")
+    assert lines[0].startswith(f"run {A} starts again; its checkpoint is dropped: ")
     assert re.search(says, lines[0]), lines
     assert not list(store.checkpoints.glob(f"{A}*"))
 

@@ -126,11 +126,11 @@ def test_a_pickle_is_never_run(tmp_path: Path, form: str) -> None:
     (store.checkpoints / run / "000000000-000000002.safetensors").write_bytes(content)
     found = load_checkpoint(store, run, dropped.append)
     assert found is not None
-    with pytest.raises(StoreError, match="not a whole safetensors file"):
+    with pytest.raises(StoreError, match="not a complete safetensors file"):
         found.replay[0].read()
     assert len(dropped) == 1
     store.record_path(run).write_bytes(content)
-    with pytest.raises(StoreError, match="not a whole JSON file"):
+    with pytest.raises(StoreError, match="not a complete JSON file"):
         store.record(run)
     with pytest.raises(SuiteError, match="malicious"):
         parse(content, "malicious.toml")

@@ -75,7 +75,7 @@ def test_a_folder_that_vanishes_under_way(tiny: Suite, tmp_path: Path) -> None:
         (errno.EDQUOT, "make room there, or raise the quota"),
         (errno.EROFS, "make it writable"),
         (errno.ESTALE, "bring the folder back"),
-        (errno.EIO, "mend it"),
+        (errno.EIO, "repair it"),
     ],
 )
 def test_each_kind_of_trouble_has_its_mend(

@@ -62,7 +62,7 @@ FORGERIES: dict[str, tuple[Callable[[Body], object], str]] = {
     "nothing at all": (lambda b: numbers(b).update(final=None, returns=[]), "a finished run has a final score"),
     "empty curve": (lambda b: curve(b).update({key: [] for key in curve(b)}), "Tuple should have at least 1"),
     "ragged curve": (lambda b: curve(b)["mean"].pop(), "as many points as episodes, 8"),
-    "back in time": (lambda b: curve(b)["episodes"].reverse(), "no point before the one before it"),
+    "back in time": (lambda b: curve(b)["episodes"].reverse(), "counts that never decrease from point to point"),
     "huge": (lambda b: numbers(b).update(final=1e308, returns=[1e308]), "less than or equal to 1"),
     "negative count": (lambda b: curve(b)["n"].__setitem__(0, -1), "greater than or equal to 0"),
     "two scores": (lambda b: b["numbers"]["scores"].append(numbers(b)), "scores: got 2; allowed: 1"),
@@ -93,7 +93,7 @@ FORGERIES: dict[str, tuple[Callable[[Body], object], str]] = {
     "of nothing": (lambda b: curve(b).update(n=[0] * 8), "n: got 0 at point 0; allowed: at least 1"),
     "of more": (lambda b: curve(b).update(n=[200] * 8), "training.n: allowed: 2, the settings' record_every"),
     "evaluated on more": (lambda b: curve(b, "evaluation").update(n=[4] * 8), "evaluation.n: allowed: 3"),
-    "updates, of episodes": (lambda b: curve(b).update(updates=[1] * 8), "training.updates: allowed: where"),
+    "updates, of episodes": (lambda b: curve(b).update(updates=[1] * 8), "training.updates: allowed: only if"),
     "spread below 0": (lambda b: curve(b)["sd"].__setitem__(0, -1.0), "greater than or equal to 0"),
     "no number": (lambda b: curve(b).update(mean=[None] * 8), "training.mean: got null at point 0"),
     "no training": (lambda b: numbers(b)["curves"].pop("training"), "curves: got no training; allowed: a curve of"),
@@ -113,9 +113,15 @@ FORGERIES: dict[str, tuple[Callable[[Body], object], str]] = {
     "anew beyond": (lambda b: b["provenance"].update(anew=10**400), "provenance.anew: Input should be"),
     "no time": (lambda b: b["provenance"].update(started="now"), "provenance.started: String should match"),
     "no commit": (lambda b: b["provenance"].update(commit="\x1b[2J"), "provenance.commit: String should match"),
-    "a terminal's": (lambda b: b.update(method="\x1b[2J"), "method: got \\x1b[2J; allowed: characters that print"),
-    "hardware's": (lambda b: b["provenance"].update(hardware="a\nb"), "hardware: got a\\nb; allowed: characters that"),
-    "a package's": (lambda b: b["provenance"]["packages"].update({"a\rb": "1"}), "got a\\rb; allowed: characters that"),
+    "a terminal's": (lambda b: b.update(method="\x1b[2J"), "method: got \\x1b[2J; allowed: printable characters"),
+    "hardware's": (
+        lambda b: b["provenance"].update(hardware="a\nb"),
+        "hardware: got a\\nb; allowed: printable characters",
+    ),
+    "a package's": (
+        lambda b: b["provenance"]["packages"].update({"a\rb": "1"}),
+        "got a\\rb; allowed: printable characters",
+    ),
     "a seed beyond": (lambda b: b.update(seed=2**60), "seed: Input should be less than"),
 }
 
@@ -151,7 +157,7 @@ def test_a_record_that_names_another_method_counts_nowhere(tiny: Suite, filled: 
     """Its cell is that of its settings; the name beside it is wrong."""
     path = forged(one(filled), lambda body: body.update(method="base"))
     evidence = Evidence(tiny, Selection(), filled)
-    says = "method: got base; its settings are of the algorithm knowru; allowed: maddpg, the suite's for it; delete it"
+    says = "method: got base; its settings are of the algorithm knowru; allowed: maddpg, as in the suite; delete it"
     assert evidence.damaged == (f"{path}: {says}",)
     cell = read_record(path).cell
     assert sorted(evidence.contents.cells[cell]) == sorted(filled.contents().cells[cell])[1:]
@@ -170,7 +176,7 @@ def test_a_record_that_names_another_method_counts_nowhere(tiny: Suite, filled: 
         ("wonder", {"suite": "other"}, ""),
         ("knowru", {}, ""),
         ("knowru_kl", {"notes": (Note(id="--set", class_="changed", says="x"),)}, ""),
-        ("knowru", {"settings": {"algorithm": {"name": "a:b", "source": "c"}}}, "method from elsewhere, the suite's"),
+        ("knowru", {"settings": {"algorithm": {"name": "a:b", "source": "c"}}}, "method from elsewhere, but the suite"),
     ],
 )
 def test_the_suite_tells_whose_settings_a_record_has(

@@ -119,5 +119,5 @@ def test_a_damaged_marker_is_named(store: Store) -> None:
     store.ledger.begin([GUEST])
     (path,) = store.ledger.folder.glob("*.json")
     path.write_text("[]")
-    with pytest.raises(StoreError, match=f"{path}: no marker of a job"):
+    with pytest.raises(StoreError, match=f"{path}: not a marker of a job"):
         store.contents()

@@ -143,7 +143,7 @@ def test_damaged_weights_and_folders_are_named(
     for out in (tmp_path / "file" / "kept", tmp_path / "file"):
         done = bench_here("opponent", record.run, "--results", store.root, "--out", out)
         assert done.returncode == 2
-        assert "name a folder that can be written with --out DIR" in done.stderr
+        assert "name a writable folder with --out DIR" in done.stderr
     assert bench_here("opponent", record.run, "--results", store.root, "--out", tmp_path).returncode == 0
     assert (tmp_path / "file").read_text() == "mine"
     path, content = store.weights_path(record.run), store.weights_path(record.run).read_bytes()

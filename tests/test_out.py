@@ -82,7 +82,7 @@ def test_a_night_replaces_a_night_alone(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="is no folder"):
         require_folder(tmp_path / "summary.md" / "summary.md")
     for folder in (Path("/"), Path.home(), Path.home().parent):
-        with pytest.raises(StoreError, match="the root folder, or one that holds your home"):
+        with pytest.raises(StoreError, match="the root folder, or one that contains your home"):
             require_folder(folder)
 
 

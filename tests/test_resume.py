@@ -141,7 +141,7 @@ def test_a_log_in_several_parts_and_one_that_is_lost(
     seen: list[dict[str, Any]] = []
     assert len(execute(plan, store, Options(jobs=1), seen.append).finished) == 2
     (says,) = [event["says"] for event in seen if event["event"] == "remark"]
-    assert says.startswith(f"run {plan.runs[1].id} starts again, its checkpoint is dropped: ")
+    assert says.startswith(f"run {plan.runs[1].id} starts again; its checkpoint is dropped: ")
     first = {tuple(event["runs"]): event["done"] for event in reversed(seen) if event["event"] == "progress"}
     assert first == {(plan.runs[0].id,): 12, (plan.runs[1].id,): 2}
     run_job(both, unstopped, lambda: False, lambda _: None)
@@ -162,4 +162,4 @@ def test_a_checkpoint_of_another_device_is_not_used(tiny: Suite, tmp_path: Path)
     run_job(lone, store, lambda: False, seen.append)
     assert next(e["done"] for e in seen if e["event"] == "progress") == 2  # from the beginning
     (line,) = [e["says"] for e in seen if e["event"] == "remark"]
-    assert line == f"run {run.id} starts again, its checkpoint is dropped: it was made on cuda, and this is cpu"
+    assert line == f"run {run.id} starts again; its checkpoint is dropped: it was made on cuda, and this is cpu"

@@ -165,7 +165,7 @@ def test_an_edit_with_its_content_hash_mended_is_still_named(store: Store) -> No
 def test_a_record_under_another_name_is_named(store: Store) -> None:
     store.write_record(record())
     store.record_path(A).rename(store.record_path(B))
-    with pytest.raises(StoreError, match=f"holds the record of run {A}"):
+    with pytest.raises(StoreError, match=f"contains the record of run {A}"):
         store.record(B)
 
 
@@ -225,7 +225,7 @@ def test_a_teacher_that_was_taught_itself_is_known_by_its_record(store: Store) -
 def test_settings_of_no_cell_are_named(store: Store) -> None:
     own = record(settings={"budget": {"episodes": 4}})
     store.write_record(own)
-    with pytest.raises(StoreError, match="settings: no cell has such"):
+    with pytest.raises(StoreError, match="settings: no cell has these"):
         store.record(own.run)
 
 

@@ -332,7 +332,7 @@ def test_the_schema_refuses_what_the_reader_refuses(
             "td_steps = { value = 5,",
             'gae_lambda = { value = 0.95, source = "x", kind = "assumed" }\ntd_steps = { value = 5,',
             "method[mappo_multi].hyperparameters\n    got      td_steps = 5 and gae_lambda = 0.95\n"
-            "    allowed  one of the two\n    mend     leave the other out\n",
+            "    allowed  one of the two\n    mend     remove the other\n",
         ),
         (
             'use_rnn = { value = false, source = "Table III" }\nhidden_layers = { value = 2',

@@ -71,11 +71,11 @@ def another_policy(store: Store, record: Record) -> None:
 @pytest.mark.parametrize(
     ("damage", "kind", "said"),
     [
-        (lambda s, r: flip(s.record_path(r.run)), "damaged", "not a whole JSON file"),
+        (lambda s, r: flip(s.record_path(r.run)), "damaged", "not a complete JSON file"),
         (lambda s, r: flip(s.weights_path(r.run)), "damaged", "is not the record's"),
         (lambda s, r: s.weights_path(r.run).unlink(), "missing", "names the run as its teacher"),
-        (lambda s, r: s.record_path(r.run).unlink(), "missing", "teachers[0].run: no sound record"),
-        (lambda s, r: s.record_path(r.run).rename(s.record_path("0" * 16)), "damaged", "holds the record of run"),
+        (lambda s, r: s.record_path(r.run).unlink(), "missing", "has no sound, finished record here"),
+        (lambda s, r: s.record_path(r.run).rename(s.record_path("0" * 16)), "damaged", "contains the record of run"),
         (other_weights, "damaged", "teachers[0].weights: learned from"),
         (another_policy, "damaged", "got 3 numbers; allowed: 538, the policy of the record's settings"),
         (lambda s, r: s.write_record(r.model_copy(update={"seed": 7})), "damaged", "run: the id is not the hash"),
@@ -87,7 +87,7 @@ def another_policy(store: Store, record: Record) -> None:
         ),
         (lambda s, r: (s.checkpoints / r.run).mkdir(), "leftover", "a finished run has left it"),
         (lambda s, r: (s.root / "weights" / f".{r.run}.safetensors.7").touch(), "leftover", "a finished run"),
-        (lambda s, r: (s.root / "records" / "notes.txt").touch(), "unknown", "no record"),
+        (lambda s, r: (s.root / "records" / "notes.txt").touch(), "unknown", "not a record"),
     ],
 )
 def test_what_fails_is_named(
@@ -128,13 +128,13 @@ def test_verify_on_the_command_line(bench_here: Bench, plan: Plan, store: Store)
     flip(student)
     done = bench_here("verify", store.root)
     assert done.returncode == 1
-    assert f"damaged: {student}: not a whole JSON file" in done.stdout
+    assert f"damaged: {student}: not a complete JSON file" in done.stdout
     assert "1 problem(s)" in done.stdout
     shown = json.loads(bench_here("verify", store.root, "--json").stdout)
     assert (shown["sound"], shown["finished"]) == (False, 3)
     assert [f["file"] for f in shown["findings"]] == [f"records/{student.name}"]
     nothing = bench_here("verify", store.root / "weights")
-    assert (nothing.returncode, "no results folder" in nothing.stderr) == (2, True)
+    assert (nothing.returncode, "not a results folder" in nothing.stderr) == (2, True)
     Store(store.root / "empty").open_for_writing()
     assert bench_here("verify", store.root / "empty").returncode == 4
 

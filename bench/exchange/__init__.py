@@ -8,7 +8,7 @@ from bench.suite.explain import Problem, told
 
 
 class ExchangeError(Exception):
-    """A selection that a format cannot hold, or a file that is not what it is said to be. One message for all."""
+    """A selection that a format cannot hold, or a file that is not what it should be. One message for all problems."""
 
     def __init__(self, source: str | Path, problems: list[Problem]):
         self.source, self.problems = str(source), problems

@@ -1,4 +1,4 @@
-"""Which runs of a foreign file are taken: those that fit the suite and what was declared, each seed once."""
+"""The runs of a foreign file that are accepted: those that fit the suite and the declaration, each seed once."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from bench.stats import LARGEST
 from bench.suite import BOUNDED, Scenario, Suite
 from bench.suite.explain import listed, nearest
 
-TELLING = 5  # so many different values do not come twice by chance
-NAME = 80  # characters of a method's name
-ROUNDED = 1e-3  # of a value: so far off it may be written
-SMALL = 0.01  # below it a share is more likely one that was divided by 100 twice
+TELLING = 5  # this many different values do not match by chance
+NAME = 80  # characters in a method's name
+ROUNDED = 1e-3  # largest rounding error of a written value, relative
+SMALL = 0.01  # a share below it was more likely divided by 100 twice
 
 
 def accepted(
     candidates: Iterable[Candidate], declared: Declaration, suite: Suite, others: Iterable[Import] = ()
 ) -> tuple[list[ImportedRun], list[Refused]]:
-    """The runs that are taken, and why the others are not. others: what was imported before."""
+    """The accepted runs, and why the others are refused. others: earlier imports."""
     sound: list[tuple[Candidate, ImportedRun]] = []
     refused: list[Refused] = []
     for candidate in candidates:
@@ -37,10 +37,10 @@ def accepted(
     doubles = _doubles([run for _, run in sound])
     for candidate, run in sound:
         if run.key in doubles:
-            also = f"{doubles[run.key]} runs of the file claim to be {run.place}: which is meant cannot be told"
+            also = f"{doubles[run.key]} runs of the file claim to be {run.place}: it is unclear which one is meant"
             refused.append(Refused(place=candidate.place, why=also))
         elif (copied := known.get(_numbers(run))) is not None:
-            why = f"the same numbers as {copied}: a copy is no further seed"
+            why = f"the same numbers as {copied}: a copy is not another seed"
             refused.append(Refused(place=candidate.place, why=why))
         else:
             taken.append(run)
@@ -50,7 +50,7 @@ def accepted(
 
 
 def absent(runs: Iterable[ImportedRun], declared: Declaration) -> list[str]:
-    """Declared seeds that are not there, a line for each method and scenario."""
+    """Declared seeds that are missing, a line for each method and scenario."""
     seeds: dict[tuple[str, str], set[int]] = defaultdict(set)
     for run in runs:
         seeds[run.method, run.scenario].add(run.seed)
@@ -83,12 +83,12 @@ def _run(candidate: Candidate, declared: Declaration, suite: Suite) -> ImportedR
 
 
 def _scenario(task: str, declared: Declaration, suite: Suite) -> Scenario:
-    """By the declaration, else by the suite's own name, with or without the environment before it, in any case."""
+    """The scenario by the declaration, else by the suite's name: with or without the environment first, in any case."""
     names = {s.id: s for s in suite.scenario}
     if task in declared.scenarios:
         wanted = declared.scenarios[task]
         if wanted not in names:
-            raise Refusal(f'the protocol maps it to "{wanted}", which the suite has not{nearest(wanted, names)}')
+            raise Refusal(f'the protocol maps it to "{wanted}", which the suite lacks{nearest(wanted, names)}')
         found = names[wanted]
     else:
         found = next((s for s in suite.scenario if task.lower() in _own_names(s)), None)
@@ -105,7 +105,7 @@ def _own_names(scenario: Scenario) -> tuple[str, str]:
 
 
 def _seed(text: str, declared: Declaration) -> int:
-    found = re.fullmatch(r"\D*?([0-9]{1,9})(\.0+)?", text)  # 3.0: as tools write a column that has gaps
+    found = re.fullmatch(r"\D*?([0-9]{1,9})(\.0+)?", text)  # 3.0: tools write this for a column with gaps
     if found is None:
         raise Refusal('the run\'s name must end in its seed, as in "seed_3"')
     if int(found[1]) not in declared.seeds:
@@ -116,27 +116,27 @@ def _seed(text: str, declared: Declaration) -> int:
 def _mean(
     values: Sequence[float], episodes: int | None, expected: int, scenario: Scenario, declared: Declaration
 ) -> float:
-    """Of one evaluation, in the suite's metric. Raises Refusal."""
+    """The mean of one evaluation, in the suite's metric. Raises Refusal."""
     if episodes is not None and episodes != expected:
-        raise Refusal(f"an evaluation of {episodes} episodes; {expected} are declared")
+        raise Refusal(f"an evaluation has {episodes} episodes, but {expected} are declared")
     scaled = [value * declared.factor for value in values]
     if declared.metric in BOUNDED and not all(0 <= value <= 1 for value in scaled):
         wrong = next(value for value in scaled if not 0 <= value <= 1)
-        raise Refusal(f"{wrong:g} is no {declared.metric}, which lies between 0 and 1; percent want factor = 0.01")
+        raise Refusal(f"{wrong:g} is not a {declared.metric} between 0 and 1; for percent, set factor = 0.01")
     if not all(abs(value) <= LARGEST for value in scaled):
-        raise Refusal(f"a value in {scenario.id} is beyond {LARGEST:g} in size, and no score")
+        raise Refusal(f"a value in {scenario.id} is larger than {LARGEST:g}, so it is not a score")
     return math.fsum(value / len(scaled) for value in scaled)
 
 
 def remarks(runs: Sequence[ImportedRun], candidates: Iterable[Candidate], declared: Declaration) -> list[str]:
-    """What is taken and may still not be meant."""
+    """Accepted values that may still be a mistake."""
     found = []
     scores = [value for run in runs for value in (*run.mean, run.final)]
     if declared.factor != 1 and declared.metric in BOUNDED and scores and max(scores) < SMALL:
         every = f"every {declared.metric} is below {SMALL:g}, the greatest {max(scores):g}"
-        found.append(f"with factor = {declared.factor:g} {every}; leave the factor out if the file has shares already")
+        found.append(f"with factor = {declared.factor:g} {every}; remove the factor if the file already has shares")
     if rows := sum(candidate.without_mean for candidate in candidates):
-        found.append(f"{rows} rows without a mean were passed over, as lines of a log between evaluations")
+        found.append(f"{rows} rows without a mean were skipped, as lines of a log between evaluations")
     return found
 
 
@@ -148,11 +148,11 @@ def _final(
             raise Refusal("it has no evaluation")
         return means[-1]
     if candidate.final is None:
-        raise Refusal('it has no final evaluation; where its last one is meant, declare final = "last"')
+        raise Refusal('it has no final evaluation; to use its last evaluation, declare final = "last"')
     if declared.final_is is None and _best_episode(candidate):
         raise Refusal(
-            f"its final value {candidate.final[0]:.6g} is not below the greatest single episode of its evaluations, "
-            f"and above the mean of each: no mean of {declared.final_evaluation_episodes} declared episodes; declare "
+            f"its final value {candidate.final[0]:.6g} reaches the greatest single episode of its evaluations and is "
+            f"above the mean of each, so it is hardly a mean of {declared.final_evaluation_episodes} episodes; declare "
             'final = "last" for the last evaluation, or what the value is: final_is = "best_episode", or "mean"'
         )
     n = candidate.final_n or (len(candidate.final) if len(candidate.final) > 1 else None)
@@ -160,10 +160,10 @@ def _final(
 
 
 def _best_episode(candidate: Candidate) -> bool:
-    """Whether the final value is what some tools write instead of a mean: the best single episode of all evaluations.
+    """Whether the final value is the best single episode of all evaluations, which some tools write instead of a mean.
 
-    E.g. BenchMARL's "absolute_metrics". It may be rounded, stand there several times, or be of an episode that the file
-    has not. Where the file has means alone it cannot be told.
+    BenchMARL's "absolute_metrics" is an example. The value may be rounded, occur several times, or belong to an episode
+    that the file lacks. If the file has only means, this cannot be decided.
     """
     episodes = [value for point in candidate.points for value in point.values if len(point.values) > 1]
     if candidate.final is None or len({*candidate.final}) != 1 or candidate.final_n or not episodes:
@@ -181,10 +181,10 @@ def _doubles(runs: Iterable[ImportedRun]) -> dict[tuple[str, str, int], int]:
 
 
 def _numbers(run: ImportedRun) -> tuple[object, ...]:
-    """What a copy has in common. Two methods may be the same at a seed: KnowRU with alpha 0 is its baseline."""
+    """The numbers that a copy shares. Two methods may be the same at a seed: KnowRU with alpha 0 is its baseline."""
     return run.method, run.scenario, run.steps, run.mean, run.final
 
 
 def _telling(run: ImportedRun) -> bool:
-    """Whether its numbers would not come twice by chance: win rates that are 0 throughout do."""
+    """Whether its numbers would not occur twice by chance. Win rates that are all 0 would."""
     return len({*run.mean, run.final}) >= TELLING

@@ -1,4 +1,4 @@
-"""Runs as a foreign file has them, before it is known whether they can be taken."""
+"""The runs of a foreign file, before it is known whether they can be accepted."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pydantic import BaseModel, ConfigDict
 
 from bench.suite.explain import shown
 
-EXACT = 2**53  # up to here a float is one whole number and no other
+EXACT = 2**53  # up to here a float stands for exactly one whole number
 
 
 class Refusal(Exception):
-    """Why a run is not taken."""
+    """Why a run is refused."""
 
 
 class Refused(BaseModel):
-    """A run of the file that is not taken. place: its names in the file."""
+    """A run of the file that is refused. place: its names in the file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,7 +29,7 @@ class Refused(BaseModel):
 
 @dataclass(frozen=True)
 class Point:
-    """One evaluation. values: of its episodes, or their mean alone. n: how many episodes, where the file says it."""
+    """One evaluation. values: those of its episodes, or only their mean. n: number of episodes, if the file says it."""
 
     steps: int
     values: tuple[float, ...]
@@ -42,10 +42,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A run in one task, as the file names them.
+    """A run in one task, by the file's names.
 
-    final: the values of the final evaluation, where it has one; final_steps: of training until then, where it says.
-    without_mean: rows of a log that hold no evaluation.
+    final: the values of the final evaluation, if there is one. final_steps: training steps until then, if stated.
+    without_mean: number of rows of a log without an evaluation.
     """
 
     place: str
@@ -60,7 +60,7 @@ class Candidate:
 
 
 def decimal(text: str) -> float:
-    """A number as files write it; float() alone would take 1_0 for ten. Raises ValueError."""
+    """A number in a file's notation; float() alone would read 1_0 as ten. Raises ValueError."""
     if "_" in text or not text.isascii():
         raise ValueError(text)
     return float(text)
@@ -73,12 +73,12 @@ def number(key: str, value: Any) -> float:
     except OverflowError:
         found = math.inf
     if not math.isfinite(found):
-        raise Refusal(f"{key}: got {shown(value)}, a finite number is needed")
+        raise Refusal(f"{key}: got {shown(value)}; allowed: a finite number")
     return found
 
 
 def whole(key: str, value: Any) -> int:
-    """A whole number, also one that is written as a float: 125000.0. Raises Refusal."""
+    """A whole number, also if it is written as a float: 125000.0. Raises Refusal."""
     found = value
     if isinstance(value, str):
         try:
@@ -88,10 +88,10 @@ def whole(key: str, value: Any) -> int:
     if type(found) is float and found.is_integer() and abs(found) <= EXACT:
         found = int(found)
     if type(found) is not int or abs(found) > EXACT:
-        raise Refusal(f"{key} is {shown(value)}, a whole number of at most 2**53 is needed")
+        raise Refusal(f"{key}: got {shown(value)}; allowed: a whole number of at most 2**53")
     return found
 
 
 def place_of(names: Sequence[str]) -> str:
-    """Names as one line that any terminal shows."""
+    """Names as one line that any terminal can show."""
     return "/".join(name if name.isprintable() else ascii(name) for name in names)

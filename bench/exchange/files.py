@@ -1,4 +1,4 @@
-"""What is imported: a file, or a folder of files with a run in each, which is one import."""
+"""What one import reads: a file, or a folder of files with one run in each."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from bench.suite.foreign import read_bytes
 
 SUFFIXES: Mapping[Format, str] = {"marl-eval": "json", "csv": "csv"}
 MOST_FILES = 10_000
-MOST_SEEN = 200_000  # files and folders that are looked at for these
-NAME_IT = "name the folder that the results are in"
-MOST_BYTES = 2**26  # of a file
+MOST_SEEN = 200_000  # files and folders that the search examines
+NAME_IT = "name the folder that has the results"
+MOST_BYTES = 2**26  # in a file
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """The runs of a file or folder, and what in it is none."""
+    """The runs of a file or folder, and refused parts of it."""
 
     source: Source
     candidates: list[Candidate]
@@ -33,9 +33,9 @@ class Gathered:
 
 
 def gather(path: Path, format_: Format, declared: Declaration) -> Gathered:
-    """Raises ExchangeError: for a folder only where no file in it can be meant; a bad file is refused by its name."""
+    """Raises ExchangeError. In a folder, a bad file is refused by name; it is an error only if no file fits."""
     if declared.columns and format_ != "csv":
-        got, mend = shown(dict(declared.columns)), "leave them out"
+        got, mend = shown(dict(declared.columns)), "remove them"
         raise ExchangeError(path, [Problem("columns", got, "none: this format has no columns", mend)])
     if not path.is_dir():
         content = _read(path)
@@ -73,32 +73,32 @@ def _runs(
 
 
 def _chosen(folder: Path, format_: Format, declared: Declaration) -> Iterator[tuple[str, dict[str, str]]]:
-    """Files by their path in the folder, in order, with what the path says of each."""
+    """Files by their path in the folder, in order, with the values in the path."""
     pattern = declared.path or f"**/*.{SUFFIXES[format_]}"
     expected = re.compile(_expression(pattern))
     names = sorted(_names(folder))
     chosen = [(name, found.groupdict()) for name in names if (found := expected.fullmatch(name))]
     if not 0 < len(chosen) <= MOST_FILES:
-        mend = "name the right folder, or say in path of the protocol where the files are"
+        mend = "name the right folder, or give the files' pattern as path in the protocol"
         got = f"{len(chosen)} files like {pattern} among {len(names)}"
         raise ExchangeError(folder, [Problem("(folder)", got, f"1 to {MOST_FILES:,}", mend)])
     yield from chosen
 
 
 def _names(folder: Path) -> Iterator[str]:
-    """Paths of the files in a folder and in those in it. Raises ExchangeError where one of these cannot be read."""
+    """Paths of the files in a folder and its subfolders. Raises ExchangeError if one of these cannot be read."""
     seen = 0
     try:
         for path in folder.rglob("*"):
             if (seen := seen + 1) > MOST_SEEN:
                 problem = Problem("(folder)", f"more than {MOST_SEEN:,} files", "those of the results", NAME_IT)
                 raise ExchangeError(folder, [problem])
-            if not path.is_dir():  # a pipe is refused by its name, as any file that cannot be read
+            if not path.is_dir():  # a pipe is refused by name, like any unreadable file
                 yield path.relative_to(folder).as_posix()
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         got = f"{where}{error.strerror or error}"
-        raise ExchangeError(folder, [Problem("(folder)", got, "a folder that can be read whole", NAME_IT)]) from None
+        raise ExchangeError(folder, [Problem("(folder)", got, "a folder that is fully readable", NAME_IT)]) from None
 
 
 def _expression(pattern: str) -> str:

@@ -1,4 +1,4 @@
-"""What is exported: every finished run of a selection, and the full grid that matrices need."""
+"""The exported runs: every finished run of a selection, and the full grid that matrices need."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.plan import COMMAND_LINE, Cell, selected
 from bench.suite import Scenario, Suite
 from bench.suite.explain import Problem
 
-SHOWN = 5  # cells with gaps that an error names
+SHOWN = 5  # cells with gaps named in an error
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Grid:
-    """Methods x scenarios x seeds with nothing missing. rows: by their names."""
+    """Methods x scenarios x seeds without gaps. rows: by these names."""
 
     suite: Suite
     profile: str
@@ -47,7 +47,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Placed:
-    """A cell in an experiment and on a training set, and what its method is called."""
+    """A cell in an experiment and on a training set, with its method's name."""
 
     experiment: str
     training_set: str
@@ -58,7 +58,7 @@ class Placed:
 def finished_rows(evidence: Evidence, elsewhere: Sequence[Placed] = ()) -> Iterator[Row]:
     """Every finished run, once for each experiment and scenario that it is scored in, in the suite's order.
 
-    Those of methods from elsewhere come last.
+    Runs of methods from elsewhere come last.
     """
     for experiment in selected(evidence.suite, evidence.selection.only):
         for method in experiment.methods:
@@ -75,7 +75,7 @@ def finished_rows(evidence: Evidence, elsewhere: Sequence[Placed] = ()) -> Itera
 
 
 def _rows(evidence: Evidence, place: Placed, id_: str) -> Iterator[Row]:
-    """Of a cell in one of its scenarios; none where no seed has finished."""
+    """The rows of a cell in one of its scenarios; none if no seed has finished."""
     scenario: Scenario = evidence.suite["scenario", id_]
     try:
         scores = evidence.scores(place.cell, id_)
@@ -86,14 +86,14 @@ def _rows(evidence: Evidence, place: Placed, id_: str) -> Iterator[Row]:
 
 
 def full_grid(evidence: Evidence, elsewhere: Sequence[Placed] = ()) -> Grid:
-    """The rows as a grid. Raises ExchangeError where a run is missing, or where a place has two cells."""
+    """The rows as a grid. Raises ExchangeError if a run is missing, or if a place has two cells."""
     rows: dict[tuple[str, str, int], Row] = {}
     for row in finished_rows(evidence, elsewhere):
         taken = rows.setdefault((row.method, row.scenario.id, row.seed), row)
         if taken.cell != row.cell:
             mend = "name experiments with --only in which each method has one"
             got = f"{taken.place}; and {row.place}"
-            raise ExchangeError(COMMAND_LINE, [Problem("selection", got, "one cell a method and scenario", mend)])
+            raise ExchangeError(COMMAND_LINE, [Problem("selection", got, "one cell per method and scenario", mend)])
     methods = tuple(dict.fromkeys(method for method, _, _ in rows))
     scenarios = tuple({row.scenario.id: row.scenario for row in rows.values()}.values())
     seeds = tuple(sorted({seed for _, _, seed in rows}))
@@ -103,7 +103,7 @@ def full_grid(evidence: Evidence, elsewhere: Sequence[Placed] = ()) -> Grid:
 
 
 def left_out(evidence: Evidence) -> list[str]:
-    """Why cells of the selection have no finished run: a line for each reason, which names the cells."""
+    """Why cells of the selection have no finished run: a line for each reason, with its cells."""
     reasons: dict[str, dict[str, None]] = {}
     suite = evidence.suite
     for experiment in selected(suite, evidence.selection.only):
@@ -122,7 +122,7 @@ def left_out(evidence: Evidence) -> list[str]:
 def _missing(
     gaps: Sequence[tuple[str, str, int]], methods: Sequence[str], scenarios: Sequence[Scenario], seeds: Sequence[int]
 ) -> Problem:
-    """The gaps of a grid, and how to choose a part that has none."""
+    """The gaps of a grid, and how to choose a part without gaps."""
     lacking: dict[tuple[str, str], list[str]] = {}
     for method, scenario, seed in gaps:
         lacking.setdefault((method, scenario), []).append(str(seed))

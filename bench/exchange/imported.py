@@ -1,7 +1,7 @@
-"""Results from elsewhere on disk: <results>/imported/<name>.json, one file an import, hashed like a record.
+"""Results from elsewhere on disk: <results>/imported/<name>.json, one file per import, hashed like a record.
 
-They stand apart from what was run here: nothing that judges, plans or reports runs reads this folder. Two imports are
-never joined, and an import is never changed: it is deleted and made again.
+They are kept apart from our own runs: nothing that judges, plans or reports runs reads this folder. Imports are never
+joined or changed. To change one, delete it and make it again.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from bench.suite.foreign import read_bytes
 IMPORT_SCHEMA = 1
 Format = Literal["marl-eval", "csv"]
 AGAIN = "delete it, and import the file again"
-MOST_BYTES = 2**28  # of an import, which is at most four times as long as what it was made from
+MOST_BYTES = 2**28  # in an import, which is at most four times as long as its source
 
-Score = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]  # larger ones have no spread that is a number
+Score = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]  # the spread of larger ones would overflow
 
 
 class ImportedRun(Frozen):
-    """A run that somebody else made. steps, mean: of its evaluations, in the suite's metric; final: its final score.
+    """A run that somebody else made. steps, mean: its evaluations, in the suite's metric. final: its final score.
 
-    final_steps: of training until the final evaluation, where the file says it.
+    final_steps: training steps until the final evaluation, if the file states them.
     """
 
     method: str
@@ -51,12 +51,12 @@ class ImportedRun(Frozen):
     @model_validator(mode="after")
     def _even(self) -> ImportedRun:
         if len(self.steps) != len(self.mean) or any(after <= before for before, after in pairwise(self.steps)):
-            raise ValueError("steps that rise, and as many means")
+            raise ValueError("increasing steps, and as many means")
         return self
 
     @property
     def trained(self) -> int | None:
-        """Steps of training behind the final score: until the final evaluation, else the last; None: not known."""
+        """Training steps behind the final score: until the final or else the last evaluation; None if unknown."""
         return self.final_steps if self.final_steps is not None else max(self.steps, default=None)
 
     @property
@@ -69,7 +69,7 @@ class ImportedRun(Frozen):
 
 
 class Source(Frozen):
-    """The file that was imported. sha256: of a folder, of the list of its files with their hashes."""
+    """The imported file or folder. sha256: for a folder, that of the list of its files with their hashes."""
 
     file: str
     format: Format
@@ -77,7 +77,7 @@ class Source(Frozen):
 
 
 class Import(Frozen):
-    """The runs of one file with the protocol that was declared for them. name: tells them from all others."""
+    """The runs of one file with their declared protocol. name: the import's unique name."""
 
     schema_version: Literal[1] = IMPORT_SCHEMA
     status: Literal["imported"] = "imported"
@@ -106,7 +106,7 @@ class Import(Frozen):
         return tuple(dict.fromkeys(run.scenario for run in self.runs))
 
     def label(self, method: str) -> str:
-        """As tables name the method, so that nobody takes it for one that was run here."""
+        """The method's name in tables. It shows that the method was not run here."""
         return f"{method} (imported: {self.name})"
 
     def of(self, method: str, scenario: str) -> dict[int, ImportedRun]:
@@ -115,13 +115,13 @@ class Import(Frozen):
         return {seed: found[seed] for seed in sorted(found)}
 
     def final_scores(self, method: str, scenario: str) -> dict[int, float]:
-        """Final scores by seed; none where there is no run."""
+        """Final scores by seed; empty without runs."""
         return {seed: run.final for seed, run in self.of(method, scenario).items()}
 
 
 @dataclass(frozen=True)
 class Imports:
-    """What a results folder holds of imported results; damaged: files that are not what was written, and why."""
+    """The imported results in a results folder. damaged: damaged files, with the reason."""
 
     sound: tuple[Import, ...]
     damaged: Mapping[Path, str]
@@ -146,7 +146,7 @@ def imports(root: Path) -> Imports:
 
 
 def require_new(root: Path, name: str, source: Source, suite: str, metric: str) -> None:
-    """Refuse a name that is taken or no name, and a file of which this metric is in the suite already.
+    """Refuse a name that is invalid or taken, and a file whose metric was already imported for this suite.
 
     metric: its name in the file. Raises ExchangeError.
     """
@@ -160,13 +160,13 @@ def require_new(root: Path, name: str, source: Source, suite: str, metric: str) 
     for other in imports(root).sound:
         same = (other.source.sha256, other.suite, other.protocol.column) == (source.sha256, suite, metric)
         if same and other.source.format == source.format:
-            got = f"the file that {folder(root) / other.name}.json was made from"
+            got = f"the source of {folder(root) / other.name}.json"
             allowed = "each file once for a metric and a suite"
             raise ExchangeError(source.file, [Problem("(file)", got, allowed, "delete that import first")])
 
 
 def write_import(root: Path, found: Import) -> Path:
-    """Write it whole or not at all; its path. Raises OSError."""
+    """Write it completely or not at all. Returns its path. Raises OSError."""
     path = folder(root) / f"{found.name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     body = found.model_dump(mode="json")
@@ -186,19 +186,19 @@ def read_import(path: Path) -> Import:
         hashed = sha256(canonical({**body, "numbers_hash": stated["numbers_hash"]})) if stated else ""
         numbers = sha256(canonical(body.get("runs"))) if stated else ""
     except (OSError, ValueError, RecursionError) as error:
-        raise StoreError(f"{path}: not a whole JSON file ({error}); {AGAIN}") from error
+        raise StoreError(f"{path}: not a complete JSON file ({error}); {AGAIN}") from error
     if not stated:
-        raise StoreError(f"{path}: no imported results; {AGAIN}")
+        raise StoreError(f"{path}: not imported results; {AGAIN}")
     for key, own in (("content_hash", hashed), ("numbers_hash", numbers)):
         if stated[key] != own:
-            raise StoreError(f"{path}: {key} does not match what the file holds: it was edited or damaged; {AGAIN}")
+            raise StoreError(f"{path}: {key} does not match the file's content: it was edited or damaged; {AGAIN}")
     try:
         found = Import.model_validate(body)
     except ValidationError as error:
         first = error.errors()[0]
         raise StoreError(f"{path}: {key_path(first['loc'], body)}: {first['msg']}; {AGAIN}") from error
     if path.stem != found.name:
-        raise StoreError(f"{path}: holds the import {found.name}; {AGAIN}")
+        raise StoreError(f"{path}: contains the import {found.name}; {AGAIN}")
     return found
 
 

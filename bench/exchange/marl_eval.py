@@ -1,10 +1,11 @@
 """marl-eval's JSON: {environment: {task: {algorithm: {run: {step: values}}}}}.
 
-Source: README.md of instadeepai/marl-eval at 068d960, and the code of its release 0.0.4. A run holds "step_0",
-"step_1", ... with "step_count" in environment steps and a list of values for each metric, and "absolute_metrics" with
-the lists alone. Its own tools then ask, within an environment, for the same algorithms, runs, numbers of steps and
-metrics everywhere, and read steps in the file's order. We write no "elapsed_time", which the absolute metrics lack: its
-check of the data takes that for unequal metrics. Its normalisation is by the least and greatest value in the file.
+Source: README.md of instadeepai/marl-eval at 068d960, and the code of its release 0.0.4. A run has "step_0", "step_1",
+... with "step_count" in environment steps and a list of values for each metric, and "absolute_metrics" with only the
+lists. Within an environment, marl-eval's own tools need the same algorithms, runs, numbers of steps and metrics
+everywhere, and they read steps in the file's order. We write no "elapsed_time": the absolute metrics lack it, so
+marl-eval's check of the data would report unequal metrics. Its normalisation uses the least and the greatest value in
+the file.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ LEVELS = ("environments", "tasks", "algorithms", "runs", "steps")
 
 
 class Doubled:
-    """Stands for the value of a key that an object has twice: which is meant cannot be told."""
+    """Replaces the value of a key that an object has twice: it is unclear which value is meant."""
 
 
 def to_json(grid: Grid) -> dict[str, Any]:
-    """A grid in marl-eval's layout: an environment a family, a task a scenario. Raises ExchangeError.
+    """A grid in marl-eval's layout: environments are families, tasks are scenarios. Raises ExchangeError.
 
-    Every list has one element, the mean over the evaluation's episodes; the absolute metrics are the final evaluation.
+    Every list has one element, the mean over the evaluation's episodes. The absolute metrics are the final evaluation.
     """
     _require_one_metric(grid.scenarios)
     _require_distinct("method", grid.methods)
@@ -64,7 +65,7 @@ def _run(grid: Grid, method: str, scenario: Scenario, seed: int) -> dict[str, An
         _, means = row.score.series("evaluation")
         final = row.score.final
     except StatisticsError as undefined:
-        problem = Problem(row.place, str(undefined), "finite evaluations", "leave the seed out with --seeds")
+        problem = Problem(row.place, str(undefined), "finite evaluations", "exclude the seed with --seeds")
         raise ExchangeError(COMMAND_LINE, [problem]) from None
     steps = curve.steps if curve else ()
     points = {
@@ -75,7 +76,7 @@ def _run(grid: Grid, method: str, scenario: Scenario, seed: int) -> dict[str, An
 
 
 def _require_one_metric(scenarios: Sequence[Scenario]) -> None:
-    """All tasks of an environment are read by the metrics of its first."""
+    """Raise ExchangeError if a family has several metrics: marl-eval reads all tasks by the metrics of the first."""
     metrics: dict[str, dict[str, str]] = {}
     for s in scenarios:
         metrics.setdefault(s.family, {})[s.metric] = s.id
@@ -83,7 +84,7 @@ def _require_one_metric(scenarios: Sequence[Scenario]) -> None:
         if len(named) > 1:
             got = "; ".join(f"{metric} in {id_}" for metric, id_ in named.items())
             mend = "name experiments of one metric with --only"
-            raise ExchangeError(COMMAND_LINE, [Problem(f"metric in {family}", got, "one metric a family", mend)])
+            raise ExchangeError(COMMAND_LINE, [Problem(f"metric in {family}", got, "one metric per family", mend)])
 
 
 def _require_distinct(kind: str, names: Sequence[str]) -> None:
@@ -95,19 +96,19 @@ def _require_distinct(kind: str, names: Sequence[str]) -> None:
 
 
 def to_bytes(found: dict[str, Any]) -> bytes:
-    """Keys stay in their order, so that step_10 comes after step_9."""
+    """The JSON as bytes. Keys keep their order: step_10 comes after step_9."""
     return json.dumps(found, indent=1, allow_nan=False).encode() + b"\n"
 
 
 def parse(content: bytes, source: str | Path, metric: str, final: bool = True) -> tuple[list[Candidate], list[Refused]]:
-    """The runs of a marl-eval file, and those that are none. Raises ExchangeError.
+    """The runs of a marl-eval file, and its refused parts. Raises ExchangeError.
 
-    metric: its name in the file. final: whether absolute metrics are asked for; else nothing of them is read.
+    metric: its name in the file. final: whether to read absolute metrics.
     """
     try:
         tree = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_without_doubles)
     except (ValueError, RecursionError) as error:
-        problem = Problem("(file)", f"no JSON: {error}", "marl-eval's JSON", "name the right file, or write it anew")
+        problem = Problem("(file)", f"not JSON: {error}", "marl-eval's JSON", "name the right file, or write it again")
         raise ExchangeError(source, [problem]) from None
     if not isinstance(tree, Mapping):
         allowed = "an object of environments, tasks, algorithms, runs, steps"
@@ -128,7 +129,7 @@ def _without_doubles(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _leaves(tree: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Names and value of every run, and of what stands where tables of runs should."""
+    """Names and value of every run, and of anything else in the place of a table of runs."""
     for name, value in tree.items():
         names = (*above, name)
         if len(names) < 4 and isinstance(value, Mapping):
@@ -139,17 +140,17 @@ def _leaves(tree: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tu
 
 def _candidate(names: tuple[str, ...], run: Any, metric: str, asked: bool) -> Candidate:
     if isinstance(run, Doubled):
-        raise Refusal("the key stands more than once there: which is meant cannot be told")
+        raise Refusal("the key occurs more than once: it is unclear which one is meant")
     if not isinstance(run, Mapping):
-        raise Refusal(f"got {shown(run)}, an object of {LEVELS[len(names)]} is needed")
+        raise Refusal(f"got {shown(run)}; allowed: an object of {LEVELS[len(names)]}")
     environment, task, method, seed = names
     points, final = [], None
     for step, values in run.items():
         if step == ABSOLUTE and not asked:
             continue
         if not isinstance(values, Mapping):
-            doubled = "the key stands more than once" if isinstance(values, Doubled) else f"got {shown(values)}"
-            raise Refusal(f"{step}: {doubled}, one object of metrics is needed")
+            doubled = "the key occurs more than once" if isinstance(values, Doubled) else f"got {shown(values)}"
+            raise Refusal(f"{step}: {doubled}; allowed: one object of metrics")
         if step == ABSOLUTE:
             final = _values(step, values, metric)
         else:
@@ -162,5 +163,5 @@ def _values(step: str, values: Mapping[str, Any], metric: str) -> tuple[float, .
     found = values.get(metric)
     if not isinstance(found, list) or not found:
         known = ", ".join(name for name in values if name not in ("step_count", "elapsed_time")) or "none"
-        raise Refusal(f"{step}: {metric} is {shown(found)}, a list of numbers is needed; metrics there: {known:.80}")
+        raise Refusal(f"{step}: {metric}: got {shown(found)}; allowed: a list of numbers; metrics there: {known:.80}")
     return tuple(number(f"{step}: {metric}", value) for value in found)

@@ -20,13 +20,13 @@ from bench.suite.explain import Problem
 def matrices(grid: Grid, normalise: bool = False) -> dict[str, NDArray[np.float64]]:
     """Final scores by method [seeds, scenarios], in the grid's order. Raises ExchangeError.
 
-    normalise: (score - random) / (good - random) with the suite's own anchors, measured before anything was run; else
-    in each scenario's metric. The scores of other methods never enter.
+    normalise: whether to use (score - random) / (good - random) with the suite's own anchors, which were measured
+    before any run; else scores are in each scenario's metric. Other methods' scores never enter.
     """
     try:
         scores = {key: row.score.final for key, row in grid.rows.items()}
     except StatisticsError as undefined:
-        problem = Problem("final score", str(undefined), "finite scores", "leave the seed out with --seeds")
+        problem = Problem("final score", str(undefined), "finite scores", "exclude the seed with --seeds")
         raise ExchangeError(COMMAND_LINE, [problem]) from None
     found = {m: np.array([[scores[m, s.id, k] for s in grid.scenarios] for k in grid.seeds]) for m in grid.methods}
     if not normalise:
@@ -36,16 +36,16 @@ def matrices(grid: Grid, normalise: bool = False) -> dict[str, NDArray[np.float6
 
 
 def _scale(scenario: Scenario) -> tuple[float, float]:
-    """The random policy's score, and how far above it the good script's lies."""
+    """The random policy's score, and how far the good script's is above it."""
     if scenario.anchors is None:
-        mend = "leave out --normalise, or its experiments with --only"
-        problem = Problem(f"scenario[{scenario.id}].anchors", "nothing", "anchors, to normalise by", mend)
+        mend = "omit --normalise, or exclude its experiments with --only"
+        problem = Problem(f"scenario[{scenario.id}].anchors", "nothing", "anchors, for --normalise", mend)
         raise ExchangeError(COMMAND_LINE, [problem])
     return scenario.anchors.random, scenario.anchors.good - scenario.anchors.random
 
 
 def to_npz(found: dict[str, NDArray[np.float64]]) -> bytes:
-    """The matrices as an npz file; the same matrices give the same bytes. A method's name may be any text."""
+    """The matrices as an npz file. The same matrices give the same bytes. A method's name may be any text."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for method, values in found.items():
@@ -55,7 +55,7 @@ def to_npz(found: dict[str, NDArray[np.float64]]) -> bytes:
 
 
 def legend(grid: Grid, normalised: bool) -> dict[str, Any]:
-    """What the axes of the matrices are, which npz has no place for."""
+    """The meaning of the matrices' axes, for which npz has no place."""
     return {
         "suite": grid.suite.id,
         "version": grid.suite.version,

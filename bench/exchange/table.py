@@ -1,4 +1,4 @@
-"""CSV: one row a run, scenario and evaluation, the final one last. Columns: docs/formats.md."""
+"""CSV: one row per run, scenario and evaluation, the final evaluation last. Columns: docs/formats.md."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Key = tuple[str, str, str]  # method, scenario, seed
 
 
 def to_csv(rows: Iterable[Row], suite: Suite, profile: str) -> str:
-    """Every row's evaluations and its final one. A value that is not finite is an empty field."""
+    """Every row's evaluations and its final one. A value that is not finite becomes an empty field."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -39,7 +39,7 @@ def to_csv(rows: Iterable[Row], suite: Suite, profile: str) -> str:
 
 
 def _points(row: Row) -> Iterator[tuple[str | int | float | None, ...]]:
-    """From "point" on: the evaluations, then the final one."""
+    """The columns from "point" on: for the evaluations, then for the final one."""
     metric, scores, budget = row.scenario.metric, row.score.scores, row.score.budget
     if curve := scores.curves.get("evaluation"):
         for episodes, steps, mean, sd, n in zip(*(getattr(curve, c) for c in CURVE), strict=True):
@@ -57,24 +57,24 @@ def parse(
     given: Mapping[str, str] = NOTHING,
     final: bool = True,
 ) -> tuple[list[Candidate], list[Refused]]:
-    """The runs of a CSV file, and those that are none. Raises ExchangeError. Columns that are not needed may be there.
+    """The runs of a CSV file, and its refused parts. Raises ExchangeError. Extra columns are allowed.
 
-    columns: by our name, the file's; with any, the file is a log: without a point all rows are evaluations, and those
-    without a mean are none. given: what the file need not say. final: whether final rows are asked for; else they are
-    not read. One row that cannot be read refuses its whole run. A row that stands twice with the same `run` id counts
+    columns: the file's name for each of our names. With any, the file is a log: if it has no column `point`, all rows
+    with a mean are evaluations, and the others are skipped. given: values that the file need not state. final: whether
+    to read final rows. One unreadable row refuses its whole run. A row that occurs twice with the same `run` id counts
     once.
     """
     try:
         reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
         lines = [(reader.line_num, line) for line in reader if line]
     except (UnicodeDecodeError, csv.Error) as error:
-        problem = Problem("(file)", f"no CSV: {error}", "comma-separated UTF-8 text", "save it so")
+        problem = Problem("(file)", f"not CSV: {error}", "comma-separated UTF-8 text", "save it in this form")
         raise ExchangeError(source, [problem]) from None
     head = lines[0][1] if lines else []
     optional = ("point",) if columns and "point" not in columns else ()
     needed = [columns.get(name, name) for name in NEEDED if name not in (*given, *optional)]
     if len(set(head)) < len(head) or not {*needed, *columns.values()} <= {*head}:
-        mend = "name the columns so, or say in [columns] of the protocol what they are called"
+        mend = "rename the columns, or list their names in [columns] of the protocol"
         allowed = f"{listed(dict.fromkeys((*needed, *columns.values())))}, each once"
         problem = Problem("(header)", listed(head), allowed, mend)
         raise ExchangeError(source, [problem])
@@ -106,7 +106,7 @@ def _candidate(key: Key, rows: list[tuple[int, dict[str, str]]], log: bool, aske
     points, finals, without = [], [], 0
     for line, row in rows:
         if row["point"] not in POINTS:
-            raise Refusal(f'line {line}: point is "{row["point"]:.20}", one of {listed(POINTS)} is needed')
+            raise Refusal(f'line {line}: point: got "{row["point"]:.20}"; allowed: one of {listed(POINTS)}')
         if row["point"] == "final" and not asked:
             continue
         if log and not row["mean"].strip():
@@ -133,4 +133,4 @@ def _mean(place: str, text: str) -> float:
     try:
         return number(f"{place}: mean", decimal(text))
     except ValueError:
-        raise Refusal(f'{place}: mean is "{text:.40}", a number is needed') from None
+        raise Refusal(f'{place}: mean: got "{text:.40}"; allowed: a number') from None

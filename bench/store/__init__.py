@@ -1,4 +1,4 @@
-"""Results on disk: a results folder, the records in it, how they are read and how files are written."""
+"""Results on disk: the results folder, its records, how they are read and how files are written."""
 
 from bench.store.files import StoreError, canonical, file_name, readable, sha256, storage_problem, write_atomically
 from bench.store.folder import Contents, Found, Store

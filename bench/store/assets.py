@@ -1,9 +1,9 @@
-"""Files from elsewhere taken in: each is known by its SHA-256, converted where it must be, and kept by its hash.
+"""Adding files from elsewhere. A file is recognised by its SHA-256, converted if needed, and kept under its hash.
 
-    <folder>/<sha256>.<suffix>    the file, as a scenario names it
+    <folder>/<sha256>.<suffix>    the file, under the name that a scenario uses
     <folder>/<sha256>.json        where it comes from
 
-What the project does not know is refused before it is unpickled. Opponents in our own form are taken as they are.
+An unknown file is refused before anything is unpickled. Opponents in our own form are kept unchanged.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from bench.suite.explain import Problem, listed, nearest, shown
 from bench.suite.foreign import read_bytes
 
 SCHEMA = 1  # of the JSON file
-MOST_BYTES = 2**32  # of a file
+MOST_BYTES = 2**32  # in a file
 ACTIONS = 5  # outputs of an opponent's network
-DTYPES = {"F32": "<f4", "F64": "<f8"}  # of its tensors, as safetensors and as numpy name them
+DTYPES = {"F32": "<f4", "F64": "<f8"}  # of its tensors, by safetensors' name: numpy's name
 OPPONENT = re.compile(r"[0-9a-f]{64}\.safetensors").fullmatch
 
 
 @dataclass(frozen=True)
 class Taken:
-    """A file to keep. name: its own, `<sha256>.<suffix>`. id: what people call it. plays: how an opponent acts.
+    """A file to keep. name: `<sha256>.<suffix>`. id: its name for people. plays: how an opponent acts.
 
-    origin: what the JSON file says, JSON-able.
+    origin: the content of the JSON file.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Taken:
         return self.name.partition(".")[0]
 
     def write(self, folder: Path) -> Path:
-        """Write both files, the JSON first; the path of the other. Raises StoreError where that cannot be done."""
+        """Write both files, the JSON first. Returns the path of the other. Raises StoreError if a write fails."""
         path = folder / self.name
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -61,15 +61,15 @@ class Taken:
             write_atomically(path.with_suffix(".json"), text.encode())
             write_atomically(path, self.content)
         except OSError as error:
-            mend = "name a folder that can be written with --assets DIR"
+            mend = "name a writable folder with --assets DIR"
             raise StoreError(f"{folder}: {error.strerror}; {mend}") from error
         return path
 
 
 def taken(path: Path, meant: str | None = None) -> Taken:
-    """What is to be kept of a file. meant: the id of the asset that it is meant to be.
+    """The file to keep for a given file. meant: the id of the asset that it should be.
 
-    Raises SuiteError where the file cannot be read, is not known, or is another than was meant.
+    Raises SuiteError if the file cannot be read, is not known, or is not the asset that was meant.
     """
     assets = known()
     if meant is not None and meant not in (ids := [asset.id for asset in assets]):
@@ -82,7 +82,7 @@ def taken(path: Path, meant: str | None = None) -> Taken:
         if got in (asset.sha256, asset.kept) and meant in (None, asset.id):
             return _known(path, content, asset)
     if meant is None and is_opponent(content):
-        beside = _origin(path.with_suffix(".json"))  # as `bench opponent` writes it
+        beside = _origin(path.with_suffix(".json"))  # from `bench opponent`
         origin = beside if beside.get("sha256") == got else {"schema_version": SCHEMA, "sha256": got, "from": path.name}
         return Taken(f"{got}.safetensors", content, path.name, "opponent", None, origin)
     wanted = [asset for asset in assets if meant in (None, asset.id)]
@@ -94,7 +94,7 @@ def taken(path: Path, meant: str | None = None) -> Taken:
 
 
 def _data_set(folder: Path) -> Taken:
-    """What is to be kept of a user's copy of MSLR-WEB30K, the one data set that is taken in as a folder."""
+    """The file to keep for a user's copy of MSLR-WEB30K, the only data set that is added as a folder."""
     file, mend = mslr.train_file(folder), "name the folder of MSLR-WEB30K, which has Fold1 in it (docs/ptde.md)"
     try:
         with file.open("rb") as lines:
@@ -117,7 +117,7 @@ def _data_set(folder: Path) -> Taken:
 
 
 def is_opponent(content: bytes) -> bool:
-    """Whether it is a plain MLP as safetensors: what `bench opponent` writes and `envs.particle.opponents` reads."""
+    """Whether it is a plain MLP as safetensors, which `bench opponent` writes and `envs.particle.opponents` reads."""
     try:
         tensors = dict(deserialize(content))
     except SafetensorError:
@@ -139,9 +139,9 @@ def _finite(tensor: Mapping[str, Any]) -> bool:
 
 
 def rows(assets: Assets) -> list[dict[str, Any]]:
-    """Every known asset, and every opponent besides that is in these folders; JSON-able.
+    """Every known asset, and every other opponent in these folders, as JSON values.
 
-    here: its path; None: not here. problem: what is wrong with the file that has its name.
+    here: its path, None if it is missing. problem: what is wrong with the file of its name.
     """
     found = [_row(a.id, a.kind, a.says, a.file, a.get, assets, plays=a.plays) for a in known()]
     names = {asset.file for asset in known()}
@@ -154,9 +154,9 @@ def _other(path: Path, assets: Assets) -> dict[str, Any]:
         case {"agent_name": agent, "run": run, "seed": seed}:
             says = f"{agent} of run {run}, seed {seed}"
         case {"from": file}:
-            says = f"taken in from {file}"
+            says = f"added from {file}"
         case _:
-            says = "of no known origin"
+            says = "of unknown origin"
     return _row(path.stem[:12], "opponent", says, path.name, None, assets, plays=None)
 
 
@@ -172,7 +172,7 @@ def _row(
 
 
 def _origin(path: Path) -> dict[str, Any]:
-    """What a file's JSON says; nothing where there is none that can be read: it is for people, and names no file."""
+    """The content of a file's JSON; empty if it cannot be read. It is only for people: no program relies on it."""
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -181,7 +181,7 @@ def _origin(path: Path) -> dict[str, Any]:
 
 
 def _known(path: Path, content: bytes, asset: Known) -> Taken:
-    """Of a known file, or of what one becomes."""
+    """The file to keep for a known file, or for an already converted one."""
     origin = {
         "schema_version": SCHEMA,
         "sha256": asset.kept,
@@ -203,7 +203,7 @@ def _known(path: Path, content: bytes, asset: Known) -> Taken:
 
 
 def _converted(path: Path, content: bytes, asset: Known) -> bytes:
-    from bench.envs.particle import epymarl  # torch comes with it, so only here
+    from bench.envs.particle import epymarl  # imported here, since it loads torch
 
     converters = {"epymarl_ddpg": epymarl.folded}
     try:
@@ -213,15 +213,15 @@ def _converted(path: Path, content: bytes, asset: Known) -> bytes:
         raise _refused(f"FILE {path}", got, allowed, f"correct the entry {asset.id} of the list of assets") from error
     if sha256(made) != asset.kept:
         got = f"{path} became a file of SHA-256 {sha256(made)}; allowed: {asset.kept}, which {asset.id} states"
-        raise StoreError(f"{got}; this is a fault of the list of assets or of this machine's arithmetic")
+        raise StoreError(f"{got}; the list of assets or this machine's arithmetic is at fault")
     return made
 
 
 def _content(path: Path) -> bytes:
-    mend = "name a file that can be read"
+    mend = "name a readable file"
     try:
         return read_bytes(path, MOST_BYTES)
-    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+    except (OSError, ValueError) as error:  # ValueError: an impossible file name
         got = "a folder" if path.is_dir() else getattr(error, "strerror", None) or str(error)
         raise _refused(f"FILE {path}", got, f"a file of at most {MOST_BYTES:,} bytes", mend) from None
 

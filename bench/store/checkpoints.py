@@ -1,11 +1,11 @@
-"""Weights and checkpoints as safetensors: never unpickled, written atomically, no larger than they must be.
+"""Weights and checkpoints as safetensors: never unpickled, written atomically, no larger than needed.
 
-A checkpoint is one file with the learner's tensors, the random streams and the curves so far, and an append-only log
-of the replay: each checkpoint adds only the entries since the last one, so that a run writes its replay once. What an
-entry is, an episode or a transition, is the replay's own matter (`baselines.learner.Replay`).
+A checkpoint is one file with the learner's tensors, the random streams and the curves so far, plus an append-only log
+of the replay. Each checkpoint adds only the entries since the last one, so a run writes its replay once. The replay
+decides what an entry is, an episode or a transition (`baselines.learner.Replay`).
 
-Each of these files says in its metadata which format it has, which run it is of, which part of the checkpoint it is,
-and the SHA-256 of all that and of its tensors. Reading checks it: no file counts as another run's, or in another place.
+The metadata of each file states its format, its run, its part of the checkpoint, and a SHA-256 over these and its
+tensors. Reading checks all of it: no file can pass as another run's or as another part.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from bench.store.files import MOST_TENSORS
 from bench.suite.foreign import read_bytes
 
 Arrays = Mapping[str, np.ndarray]
-FORMAT = "3"  # of a checkpoint's files; those of format 1 had no metadata, 2 counted in episodes alone
-STATE = "state"  # the part of a checkpoint that is not of the replay log
-PROGRESS = "progress"  # the array that holds the checkpoint's JSON, as bytes
+FORMAT = "3"  # of a checkpoint's files; format 1 had no metadata, format 2 counted only in episodes
+STATE = "state"  # the part of a checkpoint outside the replay log
+PROGRESS = "progress"  # the array with the checkpoint's JSON, as bytes
 COUNTS = ("done", "replay_first", "replay_stop")
 AGAIN = "copy it back, or delete the run's record, and the run is made again"
 
@@ -45,20 +45,20 @@ class Part:
 
     @property
     def place(self) -> str:
-        """Which part of the checkpoint it is, as its metadata says."""
+        """Its part of the checkpoint, in the words of its metadata."""
         return f"replay {self.start}-{self.stop}"
 
     def read(self) -> dict[str, np.ndarray]:
-        """Its rows. Raises StoreError where it cannot be read, or is not what was written there."""
+        """Its rows. Raises StoreError if it cannot be read, or is not what was written there."""
         return _read(self.path, self.run, self.place)
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """How far a run is. name: what it is kept as, a run's id or another's. progress: JSON-able; "done" counts what is
-    done of the budget, in its unit; "replay_first" is the oldest entry that the replay still holds, "replay_stop" one
-    more than the newest. replay: the log's parts in order, from the one that holds "replay_first" up to "replay_stop";
-    each is read when it is asked for, so that none is held twice.
+    """The state of a run. name: a run's id, or the name of a kept state. progress: JSON values. "done" is the used part
+    of the budget, in its unit. "replay_first" is the oldest entry that the replay still holds, "replay_stop" one more
+    than the newest. replay: the log's parts in order, from the one with "replay_first" up to "replay_stop". Each part
+    is read on demand, so none is in memory twice.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Checkpoint:
 
 
 def packed_weights(arrays: Arrays) -> bytes:
-    """A run's policy as a file holds it."""
+    """A run's policy as the bytes of its file."""
     return save(_contiguous(arrays))
 
 
@@ -88,9 +88,9 @@ def load_weights(store: Store, run: str, expected: str) -> dict[str, np.ndarray]
 
 
 def save_checkpoint(store: Store, run: str, arrays: Arrays, progress: Mapping[str, Any]) -> None:
-    """Write where the run is; the replay up to progress["replay_stop"] must have been appended before.
+    """Write the run's state. The replay up to progress["replay_stop"] must have been appended before.
 
-    Parts of the replay log older than progress["replay_first"] are then removed.
+    Parts of the replay log that are older than progress["replay_first"] are then removed.
     """
     text = np.frombuffer(json.dumps(progress, sort_keys=True).encode(), dtype=np.uint8)
     _write(_path(store, run), run, STATE, {**arrays, PROGRESS: text})
@@ -108,9 +108,10 @@ def append_replay(store: Store, run: str, start: int, stop: int, rows: Arrays) -
 
 
 def load_checkpoint(store: Store, run: str, says: Callable[[str], None]) -> Checkpoint | None:
-    """The last whole checkpoint; None where there is none, or none that is this run's, whole and of this format.
+    """The last complete checkpoint; None if there is none.
 
-    Such a one is dropped, and `says` is told why. The log's parts are checked when they are read.
+    A checkpoint that is damaged, of another run or of another format is dropped: `says` gets the reason, and the result
+    is None. The log's parts are checked when they are read.
     """
     try:
         arrays = _read(_path(store, run), run, STATE)
@@ -119,30 +120,30 @@ def load_checkpoint(store: Store, run: str, says: Callable[[str], None]) -> Chec
             if type(progress[key]) is not int:
                 raise ValueError(f"{key}: got {progress[key]!r}; allowed: a whole number")
         return Checkpoint(run, arrays, progress, _log(store, run, progress["replay_first"], progress["replay_stop"]))
-    except FileNotFoundError:  # none was written yet; parts of a log may have been, before a kill
+    except FileNotFoundError:  # none was written yet, though a killed run may have left parts of a log
         store.drop_checkpoint(run)
     except StoreError as error:
         drop_checkpoint(store, run, str(error), says)
     except (KeyError, ValueError, TypeError) as error:
-        drop_checkpoint(store, run, f"{_path(store, run)}: its progress is not what is written there ({error!r})", says)
+        drop_checkpoint(store, run, f"{_path(store, run)}: its progress cannot be read ({error!r})", says)
     return None
 
 
 def has_checkpoint(store: Store, run: str) -> bool:
-    """Whether one was written, whatever is in it."""
+    """Whether a checkpoint exists, valid or not."""
     return _path(store, run).is_file()
 
 
 def drop_checkpoint(store: Store, run: str, why: str, says: Callable[[str], None]) -> None:
     """Remove a run's checkpoint, and say why."""
     store.drop_checkpoint(run)
-    says(f"run {run} starts again, its checkpoint is dropped: {why}")
+    says(f"run {run} starts again; its checkpoint is dropped: {why}")
 
 
 def read_progress(store: Store, run: str) -> Mapping[str, Any] | None:
-    """How far an unfinished run is, without its tensors, and "age_s", how long ago that was. Nothing is changed.
+    """The progress of an unfinished run, without its tensors, and "age_s", how long ago it was. Only reads.
 
-    None where that cannot be read, or is of another format or run: such a run starts again. The hash is not checked.
+    None if it cannot be read, or is of another format or run: such a run starts again. The hash is not checked.
     """
     try:
         age_s = max(0.0, time.time() - _path(store, run).stat().st_mtime)
@@ -157,9 +158,9 @@ def read_progress(store: Store, run: str) -> Mapping[str, Any] | None:
 
 
 def _log(store: Store, run: str, first: int, stop: int) -> tuple[Part, ...]:
-    """The log's parts that hold entries [first, stop); StoreError at a gap.
+    """The log's parts with entries [first, stop). Raises StoreError at a gap.
 
-    Later parts, written before a kill, are removed.
+    Later parts, which a killed run wrote, are removed.
     """
     found: list[Part] = []
     for part in _parts(store, run):
@@ -195,7 +196,7 @@ def _write(path: Path, run: str, place: str, arrays: Arrays) -> None:
 
 
 def _read(path: Path, run: str, place: str) -> dict[str, np.ndarray]:
-    """What `_write` wrote. Raises FileNotFoundError, and StoreError where it is something else or cannot be read."""
+    """What `_write` wrote. Raises FileNotFoundError, and StoreError if it is anything else or cannot be read."""
     try:
         content = read_bytes(path, MOST_TENSORS)
         arrays = load(content)
@@ -204,21 +205,21 @@ def _read(path: Path, run: str, place: str) -> dict[str, np.ndarray]:
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from error
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
-        raise StoreError(f"{path}: not a whole safetensors file ({error})") from error
-    length = int.from_bytes(content[:8], "little")  # of the header, as the format has it
+        raise StoreError(f"{path}: not a complete safetensors file ({error})") from error
+    length = int.from_bytes(content[:8], "little")  # of safetensors' header
     metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
     if problem := _problem(metadata, run, place):
         raise StoreError(f"{path}: {problem}")
     stated = metadata.pop("sha256", "none")
     if stated != (own := _digest(metadata, arrays)):
-        raise StoreError(f"{path}: sha256: got {own[:12]}... of what is in it; it states {stated[:12]}...")
+        raise StoreError(f"{path}: sha256: its content has {own[:12]}..., but it states {stated[:12]}...")
     return arrays
 
 
 def _problem(metadata: Mapping[str, str], run: str, place: str) -> str:
-    """Why a file is not a run's, in this place; nothing where it says that it is."""
+    """Why a file is not this part of this run's checkpoint; "" if it says that it is."""
     if (found := metadata.get("format", "1")) != FORMAT:
-        return f"format: got {found}; allowed: {FORMAT}, which this version writes"
+        return f"format: got {found}; allowed: {FORMAT}, the format of this version"
     for key, allowed in (("run", run), ("place", place)):
         if (found := metadata.get(key, "none")) != allowed:
             return f"{key}: got {found}; allowed: {allowed}"
@@ -226,7 +227,7 @@ def _problem(metadata: Mapping[str, str], run: str, place: str) -> str:
 
 
 def _digest(metadata: Mapping[str, str], arrays: Arrays) -> str:
-    """SHA-256 of what a file says it is, of names, types and shapes, and of all bytes."""
+    """SHA-256 over a file's metadata, its tensors' names, types and shapes, and all bytes."""
     described = {name: [str(array.dtype), list(array.shape)] for name, array in arrays.items()}
     found = hashlib.sha256(canonical([metadata, described]))
     for name in sorted(arrays):
@@ -235,5 +236,5 @@ def _digest(metadata: Mapping[str, str], arrays: Arrays) -> str:
 
 
 def _contiguous(arrays: Arrays) -> dict[str, np.ndarray]:
-    """As safetensors needs them; of the same shapes (np.ascontiguousarray would make a scalar [1])."""
+    """Contiguous arrays for safetensors, with the same shapes (np.ascontiguousarray would turn a scalar into [1])."""
     return {name: np.asarray(array, order="C") for name, array in arrays.items()}

@@ -1,4 +1,4 @@
-"""Two runs against each other: setting by setting, and number by number."""
+"""Two runs compared setting by setting and number by number."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ABSENT = None  # a setting that one side does not have
 
 @dataclass(frozen=True)
 class Row:
-    """One thing that both sides have or lack. part: "run", "settings", "packages", "environment" or "provenance"."""
+    """One value of both sides, None if a side lacks it. part: run, settings, packages, environment or provenance."""
 
     part: str
     key: str
@@ -30,15 +30,15 @@ class Row:
 
 @dataclass(frozen=True)
 class CurveRow:
-    """A curve of both sides; where there are several scenarios, "<their number>/" leads its name.
+    """A curve of both sides. If there are several scenarios, its name begins with "<scenario's number>/".
 
-    first: the episodes at the first point that differs, None where none does.
+    first: the episodes at the first point that differs; None if all points are the same.
     """
 
     name: str
     points: tuple[int, int]
     first: int | None
-    a: float | None  # the means there
+    a: float | None  # the means at that point
     b: float | None
 
 
@@ -47,7 +47,7 @@ class Difference:
     runs: tuple[str, str]
     rows: tuple[Row, ...]
     curves: tuple[CurveRow, ...]
-    finals: tuple[tuple[float | None, float | None], ...]  # of each scenario
+    finals: tuple[tuple[float | None, float | None], ...]  # for each scenario
     numbers_hash: tuple[str, str]
 
     @property
@@ -56,7 +56,7 @@ class Difference:
 
 
 def find(store: Store, name: str) -> Record:
-    """A record by the path of its file, or by its run's id or the start of it. Raises StoreError."""
+    """A record, by its file's path, or by its run's id or the beginning of the id. Raises StoreError."""
     if name.endswith(".json"):
         if not os.path.isfile(name):
             raise StoreError(f"{name}: no such file; name a record's file, or a run's id")
@@ -72,7 +72,7 @@ def find(store: Store, name: str) -> Record:
 
 
 def difference(a: Record, b: Record) -> Difference:
-    """Everything that two records can be compared in, what is the same included."""
+    """Everything that two records can be compared in, including equal values."""
     sides = [*zip_longest(a.numbers.scores, b.numbers.scores)]
     return Difference(
         runs=(a.run, b.run),

@@ -1,4 +1,4 @@
-"""Files of a results folder: written whole or not at all, hashed, and what a disk that fails is told as."""
+"""Files of a results folder: written completely or not at all, hashed; and the error shown when a write fails."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from bench.plan import digest
 WRITABLE, THERE = "make it writable", "bring the folder back"
 PLAIN = re.compile(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*")
 LONGEST = 64  # letters of a file's name, before its hash
-MOST_TENSORS = 2**32  # bytes of a file of weights, or of a part of a checkpoint
-HOLDS_HOME = "the root folder, or one that holds your home; name a folder of its own"
+MOST_TENSORS = 2**32  # bytes in a file of weights, or in a part of a checkpoint
+HOLDS_HOME = "the root folder, or one that contains your home; name a separate folder"
 MENDS = {
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "make room there, or raise the quota",
@@ -32,7 +32,7 @@ MENDS = {
 
 
 class StoreError(Exception):
-    """A results folder that cannot be used, or a file in it that is not what was written."""
+    """A results folder that cannot be used, or a file in it that is damaged."""
 
 
 def canonical(value: Any) -> bytes:
@@ -44,15 +44,15 @@ def sha256(content: bytes) -> str:
 
 
 def readable(body: Any) -> bytes:
-    """JSON for files: keys in order, one a line, and a list of numbers on one line."""
+    """JSON for files: keys in order, one per line; a list of numbers is on one line."""
     text = json.dumps(body, indent=1, sort_keys=True, allow_nan=False)
-    lists = re.compile(r"\[\n *([-\d.eEnul,\n ]+?)\n *\]")  # of numbers and nulls alone
+    lists = re.compile(r"\[\n *([-\d.eEnul,\n ]+?)\n *\]")  # only numbers and nulls
     breaks = re.compile(r",\n *")
     return lists.sub(lambda found: "[" + breaks.sub(", ", found[1]) + "]", text).encode() + b"\n"
 
 
 def holds_home(folder: Path) -> bool:
-    """Whether it is the root folder, or one that holds the user's home: no folder to replace or to fill."""
+    """Whether it is the root folder or contains the user's home. Such a folder must not be replaced or filled."""
     real = Path(os.path.realpath(folder))
     try:
         return not real.name or Path(os.path.realpath(Path.home())).is_relative_to(real)
@@ -61,10 +61,11 @@ def holds_home(folder: Path) -> bool:
 
 
 def file_name(*parts: str, cased: bool = True) -> str:
-    """A name for a file or folder out of ids, wherever they come from: it stays in its folder, and others have another.
+    """A safe and unique name for a file or folder, made from ids of any origin: it cannot leave its folder.
 
-    Parts of letters, digits, "_" and "/" are joined by "-"; what is anything else, or too long, carries a hash of them.
-    cased: whether file names that differ in case alone differ; where they may not, upper case and "/" ask for the hash.
+    Parts of letters, digits, "_" and "/" are joined by "-". If a part has other characters, or the name is too long, a
+    hash of the parts is added. cased: whether the file system tells upper from lower case. If it may not, upper case
+    and "/" also add the hash.
     """
     joined = "-".join(parts)
     plain = all(PLAIN.fullmatch(part) for part in parts) and len(joined) <= LONGEST
@@ -76,7 +77,7 @@ def file_name(*parts: str, cased: bool = True) -> str:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write, sync, rename: readers see the old file or the new one, never a part. An OSError names the path."""
-    if not path.name:  # "." or "/": it has no neighbour to be renamed from
+    if not path.name:  # "." or "/": no file beside it can be renamed to it
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -85,15 +86,15 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError as error:  # a failed write or sync does not say of which file
+    except OSError as error:  # a failed write or sync does not name its file
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        with contextlib.suppress(OSError):  # a folder that cannot be written, as the error says
+        with contextlib.suppress(OSError):  # the folder is not writable, as the error says
             temporary.unlink(missing_ok=True)
 
 
 def storage_problem(error: OSError, folder: Path | str) -> str:
-    """One line about a results folder that stopped working under way: the path, why, and what to do."""
-    mend = MENDS.get(error.errno or 0, "mend it")
-    after = "then the same command goes on from the last checkpoints; records already written are whole"
+    """One line about a results folder that stopped working during a run: the path, why, and what to do."""
+    mend = MENDS.get(error.errno or 0, "repair it")
+    after = "then the same command goes on from the last checkpoints; records already written are complete"
     return f"{error.filename or folder}: {error.strerror or error}; {mend}, {after}"

@@ -1,12 +1,12 @@
-"""Results on disk: one JSON record a run, weights, checkpoints. Atomic, hashed, versioned; folders merge by copying.
+"""Results on disk: one JSON record per run, weights, checkpoints. Atomic, hashed, versioned; folders merge by copying.
 
     <results>/records/<run id>.json            what a run measured, and where it comes from
     <results>/weights/<run id>.safetensors     its trained policy
-    <results>/checkpoints/<run id>...          how far it is; removed when the record is written
+    <results>/checkpoints/<run id>...          its state so far; removed when the record is written
     <results>/locks/<run id>.lock              held while a process trains it
-    <results>/guests/, set-aside/              who wrote what beside methods from elsewhere (ledger.py)
+    <results>/guests/, set-aside/              who wrote what while methods from elsewhere ran (ledger.py)
 
-A file is written under a temporary name, synced and renamed: it is whole or absent. A record carries two hashes:
+A file is written under a temporary name, synced and renamed: it is complete or absent. A record has two hashes:
 `numbers_hash` over all that must repeat on the same platform, `content_hash` over everything.
 """
 
@@ -42,7 +42,7 @@ from bench.suite.foreign import read_bytes
 
 @dataclass(frozen=True)
 class Found:
-    """What a folder holds of one cell: sound records by seed, and what is wrong with the others."""
+    """A folder's records of one cell: sound ones by seed, and the problems of the others."""
 
     records: dict[int, Record]
     damaged: tuple[str, ...]
@@ -50,7 +50,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a folder holds: sound records by cell and seed, and what is wrong with the others."""
+    """A folder's records: sound ones by cell and seed, and the problems of the others."""
 
     cells: Mapping[str, dict[int, Record]]
     damaged: tuple[str, ...]
@@ -59,7 +59,7 @@ class Contents:
         return Found(self.cells.get(cell, {}), self.damaged)
 
     def without(self, store: Store, wrong: Callable[[Record], str]) -> Contents:
-        """But for records of which `wrong` says why they do not count; these are named among the damaged ones."""
+        """The contents without records for which `wrong` gives a reason; these move to the damaged ones."""
         others = {r.run: why for records in self.cells.values() for r in records.values() if (why := wrong(r))}
         if not others:
             return self
@@ -75,18 +75,18 @@ class Store:
         self.root = Path(root)
         self.checkpoints = self.root / "checkpoints"
         self.boundaries = self.root / "boundaries"  # states between two phases: bench/run/boundary.py
-        self.imported = self.root / "imported"  # results from elsewhere, which exchange/ writes and reads
+        self.imported = self.root / "imported"  # results from elsewhere: bench/exchange
         self.ledger = Ledger(self.root)
 
     def open_for_writing(self) -> None:
-        """Make the folder and show that it can be written. Raises StoreError."""
+        """Make the folder and check that it is writable. Raises StoreError."""
         try:
             for part in ("records", "weights", "checkpoints", "locks"):
                 (self.root / part).mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root / "records") as probe:
                 probe.write(bytes(4096))  # a full disk still takes empty files
         except OSError as error:
-            mend = f"{MENDS.get(error.errno or 0, WRITABLE)}, or name a folder that can be written with --results DIR"
+            mend = f"{MENDS.get(error.errno or 0, WRITABLE)}, or name a writable folder with --results DIR"
             raise StoreError(f"results folder {self.root} cannot be written: {error.strerror}; {mend}") from error
 
     def record_path(self, run: str) -> Path:
@@ -96,9 +96,9 @@ class Store:
         return self.root / "weights" / f"{run}.safetensors"
 
     def write(self, record: Record, weights: bytes | None) -> None:
-        """A run is over: its policy, as it stands in a safetensors file, then its record; its checkpoint goes last.
+        """Write an ended run: its policy (a safetensors file), then its record. Then drop its checkpoint.
 
-        A kill in between leaves a run without a record and with its checkpoint, which goes on, or one that is over.
+        After a kill in between, the run either has no record and goes on from its checkpoint, or it is complete.
         """
         if weights is not None:
             write_atomically(self.weights_path(record.run), weights)
@@ -110,7 +110,7 @@ class Store:
         body["content_hash"] = sha256(canonical(body))
         content = readable(body)
         if len(content) > MOST_BYTES:
-            mend = "raise record_every and evaluate_every, for fewer points"
+            mend = "raise record_every and evaluate_every to get fewer points"
             raise StoreError(
                 f"run {record.run}: its record has {len(content):,} bytes; allowed: {MOST_BYTES:,}; {mend}"
             )
@@ -118,7 +118,7 @@ class Store:
         write_atomically(self.record_path(record.run), content)
 
     def record(self, run: str) -> Record | None:
-        """A run's record, None where there is none. Raises StoreError, naming the file, where it is damaged."""
+        """A run's record; None if there is none. Raises StoreError, which names the file, if it is damaged."""
         path = self.record_path(run)
         record = self._sound(path, self.ledger.watching) if path.exists() else None
         if record is not None and (problem := false_teacher(record, self.settled)):
@@ -126,7 +126,7 @@ class Store:
         return record
 
     def settled(self, run: str) -> Record | None:
-        """The sound record that says how the run ended; None where the run is still to be made, or made again."""
+        """The sound record of an ended run; None if the run must still be made, or made again."""
         try:
             return self.record(run)
         except StoreError:
@@ -138,14 +138,14 @@ class Store:
         return record is not None and record.status == "finished"
 
     def forget_failure(self, run: str) -> None:
-        """Remove the record of a run that failed, so that it is made again; what another process holds is left."""
+        """Remove the record of a failed run, unless another process holds the run. The run is then made again."""
         with self.claim(run) as mine:
             record = self.settled(run) if mine else None
             if record is not None and record.status == "failed":
                 self.record_path(run).unlink()
 
     def forget_without_weights(self, run: str) -> bool:
-        """Remove the record of a finished run whose weights are lost or damaged, so that both are made again."""
+        """Remove the record of a finished run whose weights are lost or damaged. Both are then made again."""
         with self.claim(run) as mine:
             record = self.settled(run) if mine else None
             if record is None or record.status != "finished":
@@ -158,7 +158,7 @@ class Store:
             return True
 
     def cell(self, key: str, seeds: tuple[int, ...] | None = None) -> Found:
-        """Every record of a cell, or of some of its seeds."""
+        """The records of a cell, for all seeds or only some."""
         return self.cells({key}, seeds).get(key, Found({}, ()))
 
     def cells(self, keys: set[str], seeds: tuple[int, ...] | None = None) -> dict[str, Found]:
@@ -167,9 +167,9 @@ class Store:
         return {key: whole.of(key) for key in keys}
 
     def contents(self, seeds: tuple[int, ...] | None = None) -> Contents:
-        """Every record of the folder, or of some seeds, each file read once.
+        """The records of the folder, for all seeds or only some; each file is read once.
 
-        A cell has one run a seed: a file that is not the record of its own run never takes the place of another.
+        A cell has one run per seed. A file that is not the record of its own run never replaces another.
         """
         records: dict[str, Record] = {}
         damaged: list[str] = []
@@ -191,10 +191,7 @@ class Store:
         return Contents(cells, tuple(damaged))
 
     def _sound(self, path: Path, watching: bool) -> Record:
-        """A sound record; where code from elsewhere runs or ran beside it, one that it cannot have left there.
-
-        Raises StoreError.
-        """
+        """A sound record that no code from elsewhere can have put there. Raises StoreError for any other."""
         record = read_record(path)
         if watching and (run := self.ledger.stranger(path)):
             raise StoreError(f"{path}: {STRANGER.format(run=run)}; the next bench run sets it aside")
@@ -202,9 +199,9 @@ class Store:
 
     @contextlib.contextmanager
     def claim(self, run: str) -> Iterator[bool]:
-        """Whether this process got the run; no other trains it until the block ends, however it ends."""
+        """Whether this process got the run. No other trains it until the block ends, in any way."""
         folder = self.root / "locks"
-        if not folder.is_dir():  # filelock would make it anew, and hide that the results have vanished
+        if not folder.is_dir():  # filelock would make the folder again, and hide that it has vanished
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
         lock = FileLock(folder / f"{run}.lock")
         try:
@@ -222,9 +219,9 @@ class Store:
         shutil.rmtree(self.checkpoints / run, ignore_errors=True)
 
     def forget_boundaries(self) -> None:
-        """Remove states between two phases, but for those that another command is on the way to.
+        """Remove states between two phases, except those that another command is training now.
 
-        No run of ours waits for one; another command that does makes its own.
+        Our own runs no longer need them. Another command that needs one makes it again.
         """
         kept = Store(self.boundaries)
         found = kept.checkpoints.iterdir() if kept.checkpoints.is_dir() else ()
@@ -235,7 +232,7 @@ class Store:
                     kept.drop_checkpoint(name)
 
     def leftovers(self) -> dict[str, list[Path]]:
-        """By run: what unfinished runs and killed processes left, which is checkpoints and half-written files."""
+        """Checkpoints and incomplete files that unfinished runs and killed processes left, by run."""
         found: dict[str, list[Path]] = {}
         for part in ("records", "weights", "checkpoints"):
             folder = self.root / part
@@ -245,8 +242,8 @@ class Store:
         return found
 
     def tidy(self, run: str) -> None:
-        """Remove what a killed process left of a run that this process holds: half-written files, and the checkpoint
-        where there is a record.
+        """Remove what a killed process left of a run that this process holds: incomplete files, and the checkpoint
+        if there is a record.
         """
         for folder in (self.root / "records", self.root / "weights", self.checkpoints):
             for path in folder.glob(f".{run}.*"):
@@ -259,7 +256,7 @@ class Store:
 
 @contextlib.contextmanager
 def _no_collection() -> Iterator[None]:
-    """While many records are read: they have no cycles, and looking for some would take a third of the time."""
+    """No garbage collection while many records are read: they have no cycles, and it would take a third of the time."""
     collected = gc.isenabled()
     gc.disable()
     try:

@@ -1,11 +1,11 @@
-"""Who wrote a record, where code from elsewhere runs beside the results: `<results>/guests/`.
+"""Who wrote a record while code from elsewhere runs beside the results: `<results>/guests/`.
 
-    written.txt                 run and SHA-256 of each record, a line before it is put in place by a command of ours
-    <run id>.<token>.json       while a job of a method from elsewhere is under way: the records there before it
+    written.txt                 run and SHA-256 of each record; our commands add the line before they write the record
+    <run id>.<token>.json       while a job of a method from elsewhere is running: the records that were there before
 
-A record that is in neither, while such a job is under way or was left unfinished, was written by nobody that we know:
-a stranger. It is never counted; the next command that writes moves it to `<results>/set-aside/` and names it. A guest
-that can write here could add to both files: Landlock (processes/landlock.py) is what keeps it from that.
+While such a job is running, or was left unfinished, a record in neither file is a stranger: its writer is unknown. A
+stranger never counts. The next command that writes moves it to `<results>/set-aside/` and names it. A guest that can
+write here could add to both files; Landlock (processes/landlock.py) prevents that.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from filelock import BaseFileLock, FileLock, Timeout
 from bench.store.files import MOST_TENSORS, StoreError, readable, sha256, write_atomically
 from bench.suite.foreign import read_bytes
 
-MOST_BYTES = 2**30  # of a file of the ledger
+MOST_BYTES = 2**30  # in a file of the ledger
 STRANGER = "no command of ours wrote it, and it appeared beside job {run} of a method from elsewhere"
 
 
 @dataclass(frozen=True)
 class Marker:
-    """A job of a method from elsewhere that is under way or was left. there: SHA-256 of the records before it, by name.
+    """A job of a method from elsewhere that is running or was left. there: SHA-256 of earlier records, by name.
 
-    folder: the inode of the records' folder. A copy of it has another, and there the marker says nothing.
+    folder: the inode of the records' folder. A copy of the folder has another inode, so the marker does not hold there.
     """
 
     runs: tuple[str, ...]
@@ -49,23 +49,23 @@ class Watch:
 
 
 class Ledger:
-    """Of one results folder."""
+    """The ledger of one results folder."""
 
     def __init__(self, root: Path):
         self.root, self.folder = root, root / "guests"
         self.records, self.aside = root / "records", root / "set-aside"
-        self._read: dict[Path, tuple[tuple[int, int], Any]] = {}  # what files hold, by size and time
+        self._read: dict[Path, tuple[tuple[int, int], Any]] = {}  # contents of files, with size and time
 
     def note(self, run: str, content: bytes) -> None:
-        """A command of ours is about to put this record in place. Lines of several commands do not mix."""
+        """Note a record that a command of ours is about to write. Lines of several commands do not mix."""
         self.folder.mkdir(exist_ok=True)
         with (self.folder / "written.txt").open("ab") as file:
-            file.write(f"\n{run} {sha256(content)}\n".encode())  # whatever a full disk has left of the line before
+            file.write(f"\n{run} {sha256(content)}\n".encode())  # a full disk may have cut the line before
             file.flush()
             os.fsync(file.fileno())
 
     def begin(self, runs: Sequence[str]) -> Watch:
-        """A job of a method from elsewhere is about to start. What it is told by outlives this process."""
+        """Mark that a job of a method from elsewhere is about to start. The marker outlives this process."""
         self.folder.mkdir(exist_ok=True)
         marker = self.folder / f"{runs[0]}.{secrets.token_hex(4)}.json"
         lock = self._lock(marker)
@@ -76,9 +76,9 @@ class Ledger:
         return Watch(marker, lock)
 
     def end(self, watch: Watch, clean: bool) -> list[str]:
-        """The job is over: what `set_aside` tells. clean: nothing of it can still run; else the marker stays.
+        """Note that the job has ended. Returns the lines of `set_aside`. clean: none of its processes can still run.
 
-        A marker that stays is removed by the next command.
+        If it is not clean, the marker stays until the next command removes it.
         """
         found = self.set_aside()
         if clean:
@@ -87,16 +87,16 @@ class Ledger:
         return found
 
     def stranger(self, path: Path) -> str:
-        """Beside which unfinished run a record appeared that no command of ours wrote; nothing where one did."""
+        """The unfinished run beside which a record appeared that is not ours; "" if a command of ours wrote it."""
         if not (markers := self.markers()):
             return ""
         hash_ = _hash(path)
-        if hash_ in self._written():  # read after the record, whose line is older than itself
+        if hash_ in self._written():  # read after the record: its line is written first
             return ""
         return next((m.runs[0] for m in markers.values() if m.there.get(path.name) != hash_), "")
 
     def set_aside(self) -> list[str]:
-        """Move strangers to `set-aside/`, with the weights of their runs: a line for each. Raises OSError."""
+        """Move strangers to `set-aside/`, with their runs' weights. Returns a line for each. Raises OSError."""
         found = []
         for path in self._records() if self.markers() else ():
             if run := self.stranger(path):
@@ -111,18 +111,18 @@ class Ledger:
         return found
 
     def forget_dead(self) -> None:
-        """Remove the markers of commands that are gone, after `set_aside` has looked at what they left."""
+        """Remove the markers of commands that are gone. Call `set_aside` first, to check what they left."""
         for path in self.markers():
             with contextlib.suppress(Timeout), self._lock(path).acquire(timeout=0):
                 path.unlink(missing_ok=True)
 
     @property
     def watching(self) -> bool:
-        """Whether a job of a method from elsewhere is under way here, or was left."""
+        """Whether a job of a method from elsewhere is running here, or was left."""
         return bool(self.markers())
 
     def markers(self) -> dict[Path, Marker]:
-        """Those of this folder, by file; those that came by copying another folder are not."""
+        """The markers of this folder, by file. Markers copied from another folder are left out."""
         found: dict[Path, Marker] = {}
         for path in sorted(self.folder.glob("[!.]*.json")):
             if (marker := self._cached(path, _marker)) and marker.folder == self.records.stat().st_ino:
@@ -130,18 +130,18 @@ class Ledger:
         return found
 
     def _lock(self, marker: Path) -> FileLock:
-        """Held while the command that wrote the marker lives."""
+        """A lock that is held while the command that wrote the marker lives."""
         return FileLock(self.root / "locks" / f"guest.{marker.stem}.lock")
 
     def _records(self) -> list[Path]:
         return sorted(self.records.glob("[!.]*.json"))
 
     def _written(self) -> frozenset[str]:
-        """SHA-256 of the records that commands of ours have put in place."""
+        """SHA-256 of the records that commands of ours have written."""
         return self._cached(self.folder / "written.txt", _hashes) or frozenset()
 
     def _cached(self, path: Path, read: Any) -> Any:
-        """What a file holds, read again where it has changed; None where it is gone."""
+        """A file's content, read again if it has changed; None if it is gone."""
         try:
             stat = path.stat()
             stamp = (stat.st_size, stat.st_mtime_ns)
@@ -153,7 +153,7 @@ class Ledger:
 
 
 def _hash(path: Path) -> str:
-    """SHA-256 of a record's file; nothing of what is none, such as a named pipe."""
+    """SHA-256 of a record's file; "" for anything else, such as a named pipe."""
     try:
         return sha256(read_bytes(path, MOST_TENSORS))
     except FileNotFoundError:
@@ -169,8 +169,8 @@ def _marker(path: Path) -> Marker:
     except FileNotFoundError:  # its job has ended meanwhile
         raise
     except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
-        mend = "which records a method from elsewhere found is not known; delete the file if you trust all of them"
-        raise StoreError(f"{path}: no marker of a job ({error}); {mend}") from error
+        mend = "so it is unknown which records were there before a method from elsewhere; delete it if you trust all"
+        raise StoreError(f"{path}: not a marker of a job ({error}); {mend}") from error
 
 
 def _hashes(path: Path) -> frozenset[str]:

@@ -1,6 +1,6 @@
-"""The method that a record names beside the settings that it was made with: another method's name is a lie.
+"""Whether a record's method fits its settings: a record may carry another method's name.
 
-Names are no part of a run's id, so no hash tells. The suite does: it says which method has which settings.
+Names are not part of a run's id, so no hash shows it. The suite does: it says which method has which settings.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ Settings = Mapping[str, Any]  # hyperparameters by name
 
 @dataclass(frozen=True)
 class Names:
-    """Of a suite's methods. primary: the suite is under its primary reading, which tells settings."""
+    """The names of a suite's methods. primary: the suite under its primary reading, which decides the settings."""
 
     suite: Suite
     primary: bool = True
-    _told: dict[tuple[Any, ...], str] = field(default_factory=dict)  # by what the answer hangs on
+    _told: dict[tuple[Any, ...], str] = field(default_factory=dict)  # by all that the answer depends on
 
     def wrong(self, record: Record) -> str:
-        """Why a record cannot be a run of the method that it names; nothing where it can, or this suite does not tell.
+        """Why a record cannot be a run of the method that it names; "" if it can, or if this suite cannot tell.
 
-        Runs of other suites are left alone: two suites may share a run. So are settings that `--set` changed, and names
+        Not checked are runs of other suites, since two suites may share a run; settings that `--set` changed; and names
         that an earlier version of the suite may have had.
         """
         if record.suite != self.suite.id:
@@ -52,7 +52,7 @@ class Names:
             return ""
         if guest(settings):
             return (
-                "its settings are those of a method from elsewhere, the suite's has that name"
+                "its settings are those of a method from elsewhere, but the suite has a method of that name"
                 if method in known
                 else ""
             )
@@ -61,9 +61,7 @@ class Names:
                 return ""
             return f"allowed: a method of the suite {self.suite.id}, version {version}"
         if known[method] != (name := algorithm.get("name")):
-            return (
-                f"its settings are of the algorithm {visible(str(name))}; allowed: {known[method]}, the suite's for it"
-            )
+            return f"its settings are of the algorithm {visible(str(name))}; allowed: {known[method]}, as in the suite"
         own = settings.get("hyperparameters")
         if changed or not self.primary or self._has(method, own):
             return ""
@@ -71,7 +69,7 @@ class Names:
         return f"its settings are those of {', '.join(owners)}" if owners else ""
 
     def _has(self, method: str, hyperparameters: Any) -> bool:
-        """Whether the suite gives a method these, under any reading."""
+        """Whether the suite gives a method these hyperparameters under any reading."""
         return any(own == hyperparameters for own in self._of(method))
 
     def _of(self, method: str) -> Iterator[Settings]:
@@ -90,7 +88,7 @@ class Names:
 
 
 def of_shipped() -> Callable[[Record], str]:
-    """`Names.wrong` of every suite that comes with the package, each read when a record first names it."""
+    """`Names.wrong` for all suites that come with the package. Each is read when a record first names it."""
     known: dict[str, Names] = {}
 
     def wrong(record: Record) -> str:

@@ -1,11 +1,11 @@
-"""Opponents out of finished runs: one agent of a trained team, to be played against by others.
+"""Opponents from finished runs: one agent of a trained team, for other teams to play against.
 
 Axes: N agent of the team, I entry of an actor's input, H hidden unit, A action entry.
 
-    <folder>/<sha256>.safetensors    the tensors, named by the hash of the file: what a scenario's opponent_sha256 names
+    <folder>/<sha256>.safetensors    the tensors, named by the hash of the file: a scenario's opponent_sha256
     <folder>/<sha256>.json           where they come from
 
-An opponent is a file that the project keeps, as a suite file is: what it plays cannot change under a run's id.
+An opponent is a file of the project, like a suite file. A run's id contains its hash, so its play cannot change.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from bench.suite import SuiteError
 from bench.suite.explain import Problem, listed, shown
 
 SCHEMA = 1  # of the JSON file
-ALGORITHMS = ("maddpg",)  # whose policy is an MLP for each agent, as `from_team` reads it
+ALGORITHMS = ("maddpg",)  # those whose policy is one MLP per agent, which `from_team` reads
 
 
 @dataclass(frozen=True)
 class Opponent:
-    """A trained agent as files. content: safetensors. origin: what the JSON file says, JSON-able."""
+    """A trained agent as files. content: safetensors. origin: the content of the JSON file."""
 
     content: bytes
     origin: Mapping[str, Any]
@@ -43,7 +43,7 @@ class Opponent:
         return sha256(self.content)
 
     def write(self, folder: Path) -> Path:
-        """Write both files, the tensors' last; their path. Raises StoreError where the folder cannot be written."""
+        """Write both files, the tensors last. Returns their path. Raises StoreError if the folder is not writable."""
         path = folder / f"{self.sha256}.safetensors"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -51,25 +51,24 @@ class Opponent:
             write_atomically(path.with_suffix(".json"), text.encode())
             write_atomically(path, self.content)
         except OSError as error:
-            raise StoreError(f"{folder}: {error.strerror}; name a folder that can be written with --out DIR") from error
+            raise StoreError(f"{folder}: {error.strerror}; name a writable folder with --out DIR") from error
         return path
 
 
 def from_team(weights: Mapping[str, np.ndarray], agent: int, inputs: int) -> dict[str, np.ndarray]:
     """One agent's actor of a MADDPG team, as an opponent's MLP: weight_i [N, out, in], bias_i [N, out] without N.
 
-    inputs: entries of the agent's own observation, which come first; the weights of what it was padded with, always
-    zero, are left out, so the actor's outputs are the same. float32.
+    inputs: entries of the agent's own observation, which come first. The padding after them is always zero, so its
+    weights are left out without changing the actor's outputs. float32.
     """
     own = {name: np.ascontiguousarray(tensor[agent], np.float32) for name, tensor in weights.items()}
     return own | {"weight_0": np.ascontiguousarray(own["weight_0"][:, :inputs])}
 
 
 def opponent_of(store: Store, record: Record, agent: int) -> Opponent:
-    """What agent number `agent` of a finished run learned to play.
+    """Agent number `agent` of a finished run, as an opponent.
 
-    Raises SuiteError where the run's team or the agent cannot be anyone's opponent, StoreError for weights that are
-    missing or damaged.
+    Raises SuiteError if the team or the agent cannot be an opponent, StoreError if weights are missing or damaged.
     """
     params = _played(record)
     if not 0 <= agent < params.adversaries:
@@ -99,7 +98,7 @@ def opponent_of(store: Store, record: Record, agent: int) -> Opponent:
 
 
 def _played(record: Record) -> SimpleAdversaryParams:
-    """The scenario that the run's team was trained on. Raises SuiteError where no side of it can be an opponent."""
+    """The scenario that the run's team was trained on. Raises SuiteError if no side of it can be an opponent."""
     if record.status != "finished":
         raise _refused("RUN", f"{record.run}, which {record.status}", "a finished run", f"it says: {record.reason}")
     algorithm, trained = record.settings["algorithm"]["name"], scored(record.settings)

@@ -29,9 +29,9 @@ def provenance(
     others: Mapping[str, str] = MappingProxyType({}),
     anew: int = 0,
 ) -> Provenance:
-    """accelerator: the GPU's name where one was used; else the processor's name is looked up.
+    """accelerator: the GPU's name if one was used; else the processor's name is looked up.
 
-    others: versions of the environments' packages, and of those that a method from elsewhere says it loaded.
+    others: versions of the environments' packages, and of those that a method from elsewhere claims to have loaded.
     """
     commit, dirty = source()
     return Provenance(
@@ -53,14 +53,14 @@ def provenance(
 
 
 def cpu_seconds() -> float:
-    """CPU time of this process and of those that it has started and seen end."""
+    """CPU seconds of this process and of its ended child processes."""
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + ended.ru_utime + ended.ru_stime
 
 
 @functools.cache
 def processor() -> str:
-    """Its name, as the system tells it."""
+    """The processor's name from the system."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text("utf-8", "replace").splitlines() if cpuinfo.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -81,7 +81,7 @@ def source() -> tuple[str | None, bool | None]:
 
 
 def changed_files(commit: str) -> list[str] | None:
-    """Files of the packages and suites that differ from a commit, in the working tree too; None where it is unknown."""
+    """Files of packages and suites that differ from a commit, also in the working tree; None if it is unknown."""
     root = Path(bench.__file__).parent.parent
     if not (root / ".git").exists():
         return None

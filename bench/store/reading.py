@@ -1,4 +1,4 @@
-"""Record files -> records, with their hashes checked, and that each is the run that it says it is."""
+"""Record files -> records. Reading checks the hashes, and that each record is the run that it claims to be."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from bench.store.settled import contradiction, learned
 from bench.suite.explain import key_path, shown
 from bench.suite.foreign import read_bytes
 
-START, END = b'{\n "', b"\n}\n"  # of a file that `readable` wrote
+START, END = b'{\n "', b"\n}\n"  # of files written by `readable`
 INDENTS = re.compile(rb"\n *")
-KEY = re.compile(rb'"\s*:')  # where a key ends; inside a string it stands as \":
+KEY = re.compile(rb'"\s*:')  # the end of a key; inside a string it would be \":
 AGAIN = "delete it, and the run is made again"
-MOST_BYTES = 2**26  # of a record: a hundred thousand points of ten curves; a published one has 100,000 bytes
+MOST_BYTES = 2**26  # in a record: a hundred thousand points of ten curves; a published record has 100,000 bytes
 
 
 def read_record(path: Path) -> Record:
-    """A record with its hashes checked, whose name and id are those of its settings, seed and teachers.
+    """A record whose hashes are right, and whose file name and id follow from its settings, seed and teachers.
 
-    Raises StoreError that names the file and what is wrong with it.
+    Raises StoreError, which names the file and the problem.
     """
     try:
         content = read_bytes(path, MOST_BYTES)
@@ -36,18 +36,18 @@ def read_record(path: Path) -> Record:
         raise StoreError(f"{path}: cannot be read: {error.strerror or error}; {AGAIN}") from error
     record = _as_written(content) or _parsed(path, content)
     if path.stem != record.run:
-        raise StoreError(f"{path}: holds the record of run {record.run}; delete it, or give it back its name")
+        raise StoreError(f"{path}: contains the record of run {record.run}; delete it, or restore its name")
     if problem := _false_id(record) or _other_scenarios(record) or contradiction(record):
         raise StoreError(f"{path}: {problem}; delete it")
     return record
 
 
 def false_teacher(record: Record, found: Callable[[str], Record | None], taught: Set[str] = frozenset()) -> str:
-    """Which teacher is not a run of the cell that the settings name, at the record's seed; nothing where all are.
+    """The problem of a teacher that is not a run of the settings' cell at the record's seed; "" if there is none.
 
-    found: the record of a run's id, if there is one. It is asked where a teacher was taught itself: only its own record
-    says by whom, and so what its id must be. taught: cells that are known to be taught; of any other cell that has no
-    record here a teacher may be an untaught run.
+    found: gives the record for a run's id, if there is one. It is needed for a teacher that was taught itself: only its
+    own record names its teachers, and its id depends on them. taught: cells that are known to have teachers. A teacher
+    of any other cell without a record here may be an untaught run.
     """
     for i, (cell, named) in enumerate(zip(teacher_cells(record.settings), record.teachers, strict=True)):
         teacher = found(named.run)
@@ -62,7 +62,7 @@ def false_teacher(record: Record, found: Callable[[str], Record | None], taught:
 
 @dataclass(frozen=True)
 class LostTeacher:
-    """A teacher whose record does not bear out what its student's says. there: there is one that finished."""
+    """A teacher whose record does not confirm its student's record. there: whether it has a finished record."""
 
     run: str
     there: bool
@@ -70,7 +70,7 @@ class LostTeacher:
 
 
 def lost_teachers(record: Record, records: Mapping[str, Record]) -> Iterator[LostTeacher]:
-    """Of a student: teachers without a sound record here that finished, and those that had other weights.
+    """A student's teachers that have no sound finished record here, or had other weights.
 
     records: the sound ones, by run.
     """
@@ -78,19 +78,19 @@ def lost_teachers(record: Record, records: Mapping[str, Record]) -> Iterator[Los
         key, teacher = f"teachers[{i}]", records.get(named.run)
         if teacher is None or teacher.status != "finished":
             yield LostTeacher(
-                named.run, False, f"{key}.run: no sound record of {named.run} that finished; copy it here"
+                named.run, False, f"{key}.run: {named.run} has no sound, finished record here; copy it here"
             )
         elif teacher.numbers.weights != named.weights:
             stated, held = named.weights[:12], teacher.numbers.weights[:12]
             what = f"{key}.weights: learned from {stated}..., but the record of {teacher.run} states {held}..."
-            yield LostTeacher(named.run, True, f"{what}; delete it, and the run is made again")
+            yield LostTeacher(named.run, True, f"{what}; delete this record, and the run is made again")
 
 
 def sound(records: Mapping[str, Record]) -> tuple[dict[str, Record], dict[str, str]]:
-    """Of sound files by run: those that count, and why the others do not.
+    """The records that count among those of sound files, by run, and why the others do not count.
 
-    A cell has one run a seed. Of two that both could be, as nothing here tells whether their teachers were taught,
-    the one whose teachers' records are here counts.
+    A cell has one run per seed. There may be two candidates, since nothing here shows whether their teachers were
+    taught. Then the one whose teachers' records are here counts.
     """
     taught = {record.cell for record in records.values() if record.teachers}
     others = {
@@ -106,33 +106,33 @@ def sound(records: Mapping[str, Record]) -> tuple[dict[str, Record], dict[str, s
             if len(known) != 1 or record is not known[0]:
                 seed, runs = record.seed, ", ".join(r.run for r in rivals)
                 others[record.run] = (
-                    f"run: cell {record.cell} has several of seed {seed}: {runs}; delete the wrong ones"
+                    f"run: cell {record.cell} has several runs of seed {seed}: {runs}; delete the wrong ones"
                 )
     others |= _same_weights([record for run, record in records.items() if run not in others])
     return {run: record for run, record in records.items() if run not in others}, others
 
 
 def _same_weights(records: Iterable[Record]) -> dict[str, str]:
-    """Runs of several seeds that came to the same weights, and why they do not count: all but one are copies."""
+    """Runs of different seeds with the same weights, and why they do not count: all but one are copies."""
     found: dict[str, list[Record]] = {}
     for record in records:
         if learned(record):
             found.setdefault(record.numbers.weights, []).append(record)
     several = [own for own in found.values() if len({record.seed for record in own}) > 1]
     return {
-        record.run: f"numbers.weights: {', '.join(f'{r.run} (seed {r.seed})' for r in own)} state the same, "
-        "which no two seeds come to; delete the copies"
+        record.run: f"numbers.weights: {', '.join(f'{r.run} (seed {r.seed})' for r in own)} state the same weights, "
+        "which two seeds never have; delete the copies"
         for own in several
         for record in own
     }
 
 
 def _false_id(record: Record) -> str:
-    """Why the id is not that of this run; nothing where it is."""
+    """Why the id is not this run's; "" if it is."""
     try:
         cells = teacher_cells(record.settings)
     except (KeyError, TypeError, ValueError) as error:
-        return f"settings: no cell has such ({type(error).__name__}: {str(error).splitlines()[0]})"
+        return f"settings: no cell has these ({type(error).__name__}: {str(error).splitlines()[0]})"
     if len(record.teachers) != len(cells):
         return f"teachers: got {len(record.teachers)}; allowed: {len(cells)}, as the settings say"
     if record.run != run_id(record.cell, record.seed, tuple(teacher.run for teacher in record.teachers)):
@@ -141,19 +141,19 @@ def _false_id(record: Record) -> str:
 
 
 def _other_scenarios(record: Record) -> str:
-    """Why the numbers are not those of the settings' scenarios; nothing where they are."""
+    """Why the numbers do not fit the settings' scenarios; "" if they do."""
     if (got := len(record.numbers.scores)) != (allowed := len(scored(record.settings))):
         return f"numbers.scores: got {got}; allowed: {allowed}, one for each scenario of the settings"
     return ""
 
 
 def _as_written(content: bytes) -> Record | None:
-    """The record of a file as `write_record` leaves it; None of any other, sound or not.
+    """The record of a file as `write_record` writes it; None for any other file, sound or not.
 
-    Hashed is the canonical text that the file's own text makes without its blanks, and that text is what is parsed: a
-    file that is not quite as written is a wrong hash, never another record. Strings hold no line ends, so these tell
-    where an entry begins; blanks inside the numbers are none of theirs. A text with more keys than its record has holds
-    one twice.
+    The file's text without its blanks is the canonical text. That text is hashed and parsed, so a file that was not
+    written exactly so has a wrong hash and can never become another record. Strings hold no line ends, so a line end
+    shows where an entry begins. Blanks inside the numbers are not part of strings. If a text has more keys than its
+    record, a key occurs twice.
     """
     if not (content.startswith(START) and content.endswith(END)):
         return None
@@ -179,7 +179,7 @@ def _as_written(content: bytes) -> Record | None:
 
 
 def _keys(record: Record) -> int:
-    """How many keys the record's JSON has, all tables together."""
+    """The number of keys in the record's JSON, in all tables together."""
     numbers, provenance = record.numbers, record.provenance
     curves = [curve for scores in numbers.scores for curve in scores.curves.values()]
     parts = (record, numbers, provenance, *numbers.scores, *curves, *record.notes, *record.teachers)
@@ -188,14 +188,14 @@ def _keys(record: Record) -> int:
 
 
 def _keys_in(value: Any) -> int:
-    """Of a value as JSON has it."""
+    """The number of keys in a JSON value."""
     if isinstance(value, dict):
         return len(value) + sum(map(_keys_in, value.values()))
     return sum(map(_keys_in, value)) if isinstance(value, list) else 0
 
 
 def _compact(text: bytes) -> bytes:
-    """Entries without the blanks that `readable` puts before lines and after keys."""
+    """The entries without the blanks that `readable` puts before lines and after keys."""
     return INDENTS.sub(b"", text).replace(b'": ', b'":')
 
 
@@ -204,18 +204,18 @@ def _quoted(text: str) -> bytes:
 
 
 def _parsed(path: Path, content: bytes) -> Record:
-    """The record of any JSON, whatever its blanks and its schema. Raises StoreError."""
+    """The record of any JSON, with any blanks and of any schema. Raises StoreError."""
     try:
         body = json.loads(content, parse_constant=_no_number, object_pairs_hook=each_once)
-        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()  # half a surrogate pair is no Unicode
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()  # half a surrogate pair is not Unicode
     except (ValueError, RecursionError) as error:
-        raise StoreError(f"{path}: not a whole JSON file ({error}); {AGAIN}") from error
+        raise StoreError(f"{path}: not a complete JSON file ({error}); {AGAIN}") from error
     if not isinstance(body, Mapping):
         raise StoreError(f"{path}: not a record; {AGAIN}")
     body = dict(body)
     stated, numbers = body.pop("content_hash", None), body.pop("numbers_hash", None)
     if stated != sha256(canonical(body | {"numbers_hash": numbers})):
-        raise StoreError(f"{path}: content_hash does not match what the file holds: it was edited or damaged; {AGAIN}")
+        raise StoreError(f"{path}: content_hash does not match the file's content: it was edited or damaged; {AGAIN}")
     if numbers != sha256(canonical(body.get("numbers"))):
         raise StoreError(f"{path}: numbers_hash does not match the numbers; {AGAIN}")
     body = upgraded(body)
@@ -231,7 +231,7 @@ def _parsed(path: Path, content: bytes) -> Record:
 
 
 def upgraded(body: dict[str, Any]) -> dict[str, Any]:
-    """A record's JSON in today's schema. Schema 1 knew one scenario and one teacher a run."""
+    """A record's JSON in today's schema. Schema 1 had one scenario and one teacher per run."""
     if body.get("schema_version") != 1:
         return body
     numbers, teacher = body.get("numbers"), body.get("teacher")
@@ -243,7 +243,7 @@ def upgraded(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Python's own reader takes the last value of a key that occurs twice, others the first."""
+    """The table; ValueError if a key occurs twice. Python's own reader takes the last value, others the first."""
     if len(table := dict(pairs)) < len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(f"the key {shown(next(name for name in names if names.count(name) > 1))} occurs twice")
@@ -251,4 +251,4 @@ def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")

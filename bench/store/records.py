@@ -1,4 +1,4 @@
-"""What a record holds, and within which bounds.
+"""The content of a record, and its bounds.
 
 Axes: P curve point, E episode.
 """
@@ -20,10 +20,10 @@ from bench.suite.base import LARGEST_COUNT
 
 RECORD_SCHEMA = 2
 _COUNTS: dict[tuple[int, ...], tuple[int, ...]] = {}
-_RISING: set[tuple[int, ...]] = set()  # those of episodes that were looked at
+_RISING: set[tuple[int, ...]] = set()  # counts that were already checked
 
 Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
-Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]  # a larger one has no spread that is a number
+Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]  # the spread of larger ones would overflow
 Seconds = Annotated[float, Field(ge=0, le=LARGEST)]
 Spread = Annotated[float, Field(ge=0, le=LARGEST)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]  # SHA-256
@@ -32,11 +32,11 @@ RunId = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]  # it names files
 
 def _prints(text: str) -> str:
     if not text.isprintable():
-        raise ValueError(f"got {visible(text[:100])}; allowed: characters that print, on one line")
+        raise ValueError(f"got {visible(text[:100])}; allowed: printable characters, on one line")
     return text
 
 
-Line = Annotated[str, AfterValidator(_prints)]  # what shows it, such as a terminal, would obey other characters
+Line = Annotated[str, AfterValidator(_prints)]  # a terminal that shows other characters would obey them
 
 
 class Frozen(BaseModel):
@@ -46,8 +46,8 @@ class Frozen(BaseModel):
 class Curve(Frozen):
     """Points over training: episodes and environment steps done; mean, standard deviation and count at each.
 
-    updates: gradient updates done, of a run whose budget counts them. [P], P > 0; none of these falls from one point to
-    the next.
+    updates: gradient updates done, if the run's budget counts them. [P], P > 0; these counts never decrease from one
+    point to the next.
     """
 
     episodes: Annotated[tuple[Count, ...], Field(min_length=1)]
@@ -62,12 +62,12 @@ class Curve(Frozen):
     def _rising(cls, counts: tuple[int, ...] | None) -> tuple[int, ...] | None:
         if counts is not None and counts not in _RISING:
             if any(after < before for before, after in pairwise(counts)):
-                raise ValueError("no point before the one before it")
+                raise ValueError("counts that never decrease from point to point")
             _RISING.add(counts)
         return counts
 
     def at(self, unit: Unit) -> tuple[int, ...]:
-        """Where its points lie, in what its run counts by."""
+        """Where its points lie, in the unit that its run counts by."""
         found: tuple[int, ...] | None = getattr(self, unit)
         if found is None:
             raise ValueError(f"a curve has no {unit}: its run does not count them")
@@ -76,7 +76,7 @@ class Curve(Frozen):
     @field_validator("episodes", "steps", "updates", "n")
     @classmethod
     def _once(cls, counts: tuple[int, ...] | None) -> tuple[int, ...] | None:
-        """The same counts are held once: those of all runs of a cell are alike, and most of what a record takes."""
+        """Keep equal counts only once: all runs of a cell have the same, and they are most of a record's size."""
         return None if counts is None else _COUNTS.setdefault(counts, counts)
 
     @model_validator(mode="after")
@@ -86,17 +86,17 @@ class Curve(Frozen):
         if any(len(own) != points for own in lists):
             raise ValueError(f"steps, updates, mean, sd and n: as many points as episodes, {points}")
         if 0 in self.n:
-            raise ValueError(f"n: got 0 at point {self.n.index(0)}; allowed: at least 1, a point is of something")
+            raise ValueError(f"n: got 0 at point {self.n.index(0)}; allowed: at least 1 value for a point")
         return self
 
 
 class Scores(Frozen):
-    """What a run came to in one scenario.
+    """The result of a run in one scenario.
 
-    curves: "training", "evaluation", "loss/<name>"; a scenario that it was not trained on has "evaluation" alone; of an
-    ensemble also those of `bench.run.members`.
-    returns: the final evaluation, per episode [E], none where there was no evaluation; final: their mean, to the last
-    bit, None where there is no return or one is None. members: of an ensemble, the same of each member.
+    curves: "training", "evaluation", "loss/<name>"; a scenario that it was not trained on has only "evaluation"; an
+    ensemble also has those of `bench.run.members`.
+    returns: those of the final evaluation's episodes [E]; empty without an evaluation. final: their mean, to the last
+    bit; None if there is no return or one is None. members: the same for each member of an ensemble.
     """
 
     curves: dict[str, Curve]
@@ -108,14 +108,14 @@ class Scores(Frozen):
     def of(
         cls, curves: Mapping[str, Curve], returns: Iterable[float], members: Iterable[Iterable[float]] = ()
     ) -> Scores:
-        """With the mean of the returns; a return that is not within bounds becomes None."""
+        """Scores with the mean of the returns. A return that is out of bounds becomes None."""
         kept = tuple(within(value) for value in returns)
         each = tuple(tuple(within(value) for value in own) for own in members)
         return cls(curves=dict(curves), returns=kept, final=_mean(kept), members=each)
 
     @property
     def best_member(self) -> float | None:
-        """The highest mean of a member's returns; the final score where it is no ensemble."""
+        """The highest mean of a member's returns; the final score if there is no ensemble."""
         means = [_mean(own) for own in self.members] or [self.final]
         known = [mean for mean in means if mean is not None]
         return max(known) if len(known) == len(means) else None
@@ -128,20 +128,20 @@ class Scores(Frozen):
 
 
 class Numbers(Frozen):
-    """What must repeat; it is hashed whole, and what is added to it or to its parts is `specs.later`.
+    """The numbers that must repeat. All of it is hashed. A field added later, here or in a part, must be `specs.later`.
 
-    scores: of each scenario, in the order of `plan.scored` (names are no part of the numbers).
+    scores: for each scenario, in the order of `plan.scored` (names are not part of the numbers).
     """
 
     scores: tuple[Scores, ...]
-    first_update: Count | None  # what was done of the budget's unit at the first update
+    first_update: Count | None  # place of the first update, in the budget's unit
     weights: Digest  # of the weights file
 
 
 class Provenance(Frozen):
     """Where the numbers come from; nothing here changes a verdict.
 
-    environment: variables that can change numbers (processes/numerical.py), as they were where the run was trained.
+    environment: variables that can change numbers (processes/numerical.py), with their values during training.
     """
 
     started: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
@@ -153,14 +153,14 @@ class Provenance(Frozen):
     packages: dict[Line, Line]
     commit: Annotated[str, Field(pattern="^[0-9a-f]{1,64}$")] | None
     dirty: bool | None
-    anew: Count = later(0)  # after stops, times that episodes of a game that does not repeat began anew
+    anew: Count = later(0)  # how often, after a stop, new episodes of a game that does not repeat began
     environment: dict[Line, Line] = later({})
     platform: Line = later("")  # the class within which runs repeat to the last bit (processes/platforms.py)
 
 
 class TeacherRef(Frozen):
     run: RunId
-    weights: Digest  # of the checkpoint it taught from
+    weights: Digest  # of the checkpoint that taught
 
 
 class Record(Frozen):
@@ -183,7 +183,7 @@ class Record(Frozen):
     reason: str
     numbers: Numbers
     provenance: Provenance
-    remarks: tuple[str, ...] = later(())  # what was noticed of a method from elsewhere
+    remarks: tuple[str, ...] = later(())  # about a method from elsewhere
 
     @model_validator(mode="after")
     def _ended(self) -> Record:
@@ -193,13 +193,13 @@ class Record(Frozen):
 
 
 def within(value: float) -> float | None:
-    """A number as a record may hold it; None for one that is not finite or beyond bounds."""
+    """The number, or None if it is not finite or out of a record's bounds."""
     return value if abs(value) <= LARGEST else None
 
 
 def _mean(returns: tuple[float | None, ...]) -> float | None:
     numbers = [value for value in returns if value is not None]
-    import numpy as np  # suites and plans are read without it
+    import numpy as np  # imported here: suites and plans do not need it
 
     return float(np.mean(numbers)) if numbers and len(numbers) == len(returns) else None
 

@@ -1,7 +1,7 @@
-"""What a record's settings say of its numbers: how many returns, and where the points of its curves lie.
+"""What a record's settings say about its numbers: how many returns, and where the points of its curves lie.
 
-Only what every run of such settings must have is looked at. A training function from elsewhere reports when it likes,
-steps may end inside an episode, and an update's round may pass a point: what these may leave out is left alone.
+Only what every run of such settings must have is checked. Some points may be missing: a training function from
+elsewhere reports when it likes, steps may end inside an episode, and an update's round may pass a point.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from bench.store.records import Curve, Record, Scores
 from bench.suite.budgets import RECORDING, unit_of
 from bench.suite.explain import listed
 
-LOSS = "loss/"  # how names of curves of losses begin
+LOSS = "loss/"  # beginning of the names of loss curves
 
 
 @dataclass(frozen=True)
 class Expected:
-    """Of every run of a cell. Places are in the budget's unit.
+    """What every run of a cell must have. Places are in the budget's unit.
 
-    scenarios: in the order of the record's scores. ours: the suite's own loop trained it, so it evaluated on the way.
-    full: so it did at each place, none passed over. played: each round has whole episodes, so each place of the
-    training curve has a point. training, evaluation: the places of each scenario. losses: what the suite's own method
-    reports, where it is known. phased: it may have a phase that reports none of some of them. rare: those that it
-    reports at some moments alone. members: of an ensemble; 0 of none.
+    scenarios: in the order of the record's scores. ours: whether the suite's own loop trained it, with evaluations on
+    the way. full: whether it evaluated at each place, without a gap. played: whether each round has whole episodes, so
+    each place of the training curve has a point. training, evaluation: the places for each scenario. losses: those that
+    the suite's own method reports, if known. phased: whether a phase may lack some losses. rare: losses reported only
+    at some moments. members: of an ensemble; 0 without one.
     """
 
     unit: Unit
@@ -50,7 +50,7 @@ class Expected:
 
     @property
     def beside(self) -> frozenset[str]:
-        """Curves that an ensemble's runs have beside those of every run (`bench.run.members`)."""
+        """Curves that only an ensemble's runs have (`bench.run.members`)."""
         each = {f"{when}/member_{m}" for when in ("evaluation", "before", "after") for m in range(self.members)}
         return frozenset(each | {"evaluation/best", "evaluation/worst", "elected", "teacher"} if each else ())
 
@@ -59,25 +59,25 @@ _CELLS: dict[str, Expected | None] = {}  # by the cell, the hash of the settings
 
 
 def contradiction(record: Record) -> str:
-    """What of the numbers no run of these settings can have; nothing where all can be."""
+    """A number that no run of these settings can have, with the allowed values; "" if all are possible."""
     expected = _expected_of(record)
     return "" if expected is None else next(_contradictions(record, expected), "")
 
 
 def learned(record: Record) -> bool:
-    """Whether it is of a method of the suite's own that updated its weights: no other seed comes to the same ones."""
+    """Whether a method of the suite's own updated its weights: then no other seed reaches the same ones."""
     expected = _expected_of(record)
     return expected is not None and expected.losses is not None and record.numbers.first_update is not None
 
 
 def parameters(record: Record) -> int | None:
-    """How many numbers the weights of a finished run have; None where its method is from elsewhere, or not known."""
+    """How many numbers the weights of a finished run have; None if its method is from elsewhere or unknown."""
     expected = _expected_of(record)
     if expected is None or expected.losses is None:
         return None
     try:
         return policy_size(record.settings)
-    except (ValidationError, ValueError, KeyError):  # of a scenario that is not known any more
+    except (ValidationError, ValueError, KeyError):  # a scenario that is no longer known
         return None
 
 
@@ -88,7 +88,7 @@ def _expected_of(record: Record) -> Expected | None:
 
 
 def _expected(settings: Mapping[str, Any]) -> Expected | None:
-    """None of settings that no plan makes: they have no budget that counts, or no recording."""
+    """What a run of these settings must have; None for settings that no plan makes, without budget or recording."""
     budget = settings.get("budget")
     if not isinstance(budget, dict):
         return None
@@ -124,7 +124,7 @@ def _expected(settings: Mapping[str, Any]) -> Expected | None:
 
 
 def _hyperparameters(settings: Mapping[str, Any]) -> Any:
-    """Those of a method of the suite's own; None where it is from elsewhere, or not known any more."""
+    """The hyperparameters of a method of the suite's own; None if it is from elsewhere or no longer known."""
     name, version = settings["algorithm"].get("name"), settings["algorithm"].get("version")
     algorithm = ALGORITHMS.get(name)
     if algorithm is None or algorithm.version != version or guest(settings):
@@ -138,7 +138,7 @@ def _hyperparameters(settings: Mapping[str, Any]) -> Any:
 def _contradictions(record: Record, expected: Expected) -> Iterator[str]:
     first, last = record.numbers.first_update, expected.whole
     if expected.unit == "steps" and expected.played:
-        last += expected.budget["record_every"] - 1  # the round of whole episodes that spends it is no longer
+        last += expected.budget["record_every"] - 1  # the last round of whole episodes is at most this long
     if first is not None and expected.full and first > last:
         yield f"numbers.first_update: got {first}; allowed: {_at_most(expected)}"
     yield from _reported(record, expected)
@@ -153,7 +153,7 @@ def _contradictions(record: Record, expected: Expected) -> Iterator[str]:
 
 
 def _reported(record: Record, expected: Expected) -> Iterator[str]:
-    """The losses are those of the method that the settings name: another method's numbers have others."""
+    """Problems of the losses: they must be those of the settings' method, since another method has others."""
     if expected.losses is None:
         return
     for i, scores in enumerate(record.numbers.scores):
@@ -170,16 +170,16 @@ def _reported(record: Record, expected: Expected) -> Iterator[str]:
 
 
 def _returns(record: Record, scores: Scores, expected: Expected, key: str) -> Iterator[str]:
-    """All episodes of the final evaluation; a run that failed may not have come to it."""
+    """Problems of the number of returns: all episodes of the final evaluation; a failed run may have none."""
     got, allowed = len(scores.returns), expected.budget["final_evaluation_episodes"]
     if got != allowed and (got or record.status == "finished"):
         yield f"{key}.returns: got {got}; allowed: {allowed}, the settings' final_evaluation_episodes"
 
 
 def _counts(curve: Curve, expected: Expected, scenario: Scored, key: str) -> Iterator[str]:
-    """Places of any curve: of the budget's unit, within the budget, and as many steps as its episodes have."""
+    """Problems of a curve's places: the budget's unit, within the budget, and as many steps as its episodes have."""
     if (curve.updates is None) != (expected.unit != "updates"):
-        yield f"{key}.updates: allowed: where the settings' budget counts updates, and there alone"
+        yield f"{key}.updates: allowed: only if the settings' budget counts updates, and then required"
         return
     if (last := curve.at(expected.unit)[-1]) > expected.whole:
         yield f"{key}.{expected.unit}: got {last}; allowed: {_at_most(expected)}"
@@ -189,7 +189,7 @@ def _counts(curve: Curve, expected: Expected, scenario: Scored, key: str) -> Ite
 
 
 def _whole(scores: Scores, scenario: Scored, expected: Expected, i: int, key: str) -> Iterator[str]:
-    """Of a run that finished, its i-th scenario: evaluated to the end of it where the suite's own loop trained it."""
+    """Problems in the i-th scenario of a finished run: if the suite's own loop trained it, it evaluates to the end."""
     evaluation = scores.curves.get("evaluation")
     if evaluation is None:
         yield f"{key}: got no evaluation; allowed: one, as every run has"
@@ -217,7 +217,7 @@ def _numbers(curve: Curve, key: str) -> Iterator[str]:
 
 
 def _evaluated(curve: Curve, expected: Expected, places: tuple[int, ...], key: str) -> Iterator[str]:
-    """To the end of the budget, and as often as the settings say; the one before training may lack."""
+    """Problems of evaluations: up to the end of the budget, as often as the settings say; the first may be missing."""
     got = curve.at(expected.unit)
     few = expected.full and len(got) < len(places) - 1
     if few or (expected.ours and got[-1] != places[-1]):
@@ -225,7 +225,7 @@ def _evaluated(curve: Curve, expected: Expected, places: tuple[int, ...], key: s
 
 
 def _ended(scores: Scores, expected: Expected, key: str) -> Iterator[str]:
-    """Where the budget counts no episodes, a curve has those that ended, and each of them is in the training curve."""
+    """Problems of episode counts, if the budget counts no episodes: no curve may have more than the training curve."""
     if expected.unit == "episodes":
         return
     training = scores.curves.get("training")

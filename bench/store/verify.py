@@ -1,7 +1,7 @@
-"""A results folder against its own hashes: records, weights, teachers, imports, and what does not belong there.
+"""A results folder against its own hashes: records, weights, teachers, imports, and files that do not belong there.
 
-Reads only; nothing is mended. Weights are required of a run that another record names as its teacher, unless the folder
-holds no weights at all: such a folder publishes records only, and its weights are absent, not missing.
+It only reads and repairs nothing. A run that another record names as its teacher must have weights, unless the folder
+has no weights at all: such a folder publishes only records, and its weights are absent, not missing.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from bench.store.reading import lost_teachers, sound
 from bench.store.settled import parameters
 from bench.suite.foreign import read_bytes
 
-LEFT = "a finished run has left it there; delete it, or let the next bench run of the plan do it"
+LEFT = "a finished run has left it there; delete it, or let the next bench run of the plan do so"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that fails. file: its path inside the folder."""
+    """A problem of a file. file: its path inside the folder."""
 
     kind: Literal["damaged", "missing", "leftover", "unknown"]
     file: str
@@ -37,9 +37,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verified:
-    """imports: sound ones. absent: runs whose weights are not here and need not be.
+    """imports: number of sound imports. absent: runs whose weights are not here and need not be.
 
-    unfinished: runs under way or interrupted.
+    unfinished: runs in progress or interrupted.
     """
 
     finished: int
@@ -57,14 +57,14 @@ def verify(
     damaged: Mapping[Path, str] = MappingProxyType({}),
     wrong_name: Callable[[Record], str] = lambda record: "",
 ) -> Verified:
-    """Check every hash of a results folder. Raises StoreError where there is no such folder.
+    """Check every hash of a results folder. Raises StoreError if there is no such folder.
 
-    imports: how many sound imports it holds. damaged: those that are not what was written, and why. wrong_name: why a
-    record cannot be a run of the method that it names (`names.py`), nothing where it can.
+    imports: number of its sound imports. damaged: damaged imports, with the reason. wrong_name: gives the reason why a
+    record cannot be a run of the method that it names (`names.py`), "" if it can.
     """
     if not (store.root / "records").is_dir() and not store.imported.is_dir():
-        lacks = "it has neither a folder records nor imported"
-        raise StoreError(f"{store.root}: no results folder: {lacks}; name one that bench run or bench import made")
+        lacks = "it has neither a folder `records` nor `imported`"
+        raise StoreError(f"{store.root}: not a results folder: {lacks}; name one that bench run or bench import made")
     records: dict[str, Record] = {}
     findings = list(_read(store, records))
     records, others = sound(records)
@@ -104,7 +104,7 @@ def _read(store: Store, records: dict[str, Record]) -> Iterator[Finding]:
     for path in sorted((store.root / "records").glob("[!.]*")):
         name = str(path.relative_to(store.root))
         if path.suffix != ".json":
-            yield Finding("unknown", name, "no record; delete it")
+            yield Finding("unknown", name, "not a record; delete it")
             continue
         try:
             record = read_record(path)
@@ -118,7 +118,7 @@ def _read(store: Store, records: dict[str, Record]) -> Iterator[Finding]:
 
 
 def _required(records: Mapping[str, Record], present: Mapping[str, Path]) -> set[str]:
-    """Runs whose weights must be here."""
+    """Runs whose weights must be in the folder."""
     return {teacher.run for r in records.values() for teacher in r.teachers} if present else set()
 
 
@@ -140,19 +140,19 @@ def _weights(store: Store, records: Mapping[str, Record], present: Mapping[str, 
 
 
 def _another_policy(record: Record, content: bytes) -> str:
-    """Why weights cannot be those of the record's method; nothing where they can, or nobody knows how many it has."""
+    """Why weights cannot be those of the record's method; "" if they can, or if their number is unknown."""
     allowed = parameters(record) if record.status == "finished" else None
     if allowed is None:
         return ""
     try:
         got = sum(array.size for array in load(content).values())
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        return f"not a whole safetensors file ({error})"
+        return f"not a complete safetensors file ({error})"
     return "" if got == allowed else f"got {got:,} numbers; allowed: {allowed:,}, the policy of the record's settings"
 
 
 def _teachers(store: Store, records: Mapping[str, Record]) -> Iterable[Finding]:
-    """Every student's teacher is here, finished, and has the weights that the student learned from."""
+    """Problems of teachers: each must be here, finished, and have the weights that its student learned from."""
     for run, record in records.items():
         name = str(store.record_path(run).relative_to(store.root))
         for lost in lost_teachers(record, records):

@@ -81,8 +81,8 @@ def test_an_import_is_read_as_it_was_written(suite: Suite, tmp_path: Path) -> No
     [
         ('"final": 0.5', '"final": 0.6', "content_hash does not match"),
         ('"mean": [1.0, 2.0]', '"mean": [1.0, 2.5]', "content_hash does not match"),
-        ("{", "", "not a whole JSON file"),
-        (None, "[]", "no imported results"),
+        ("{", "", "not a complete JSON file"),
+        (None, "[]", "not imported results"),
         (None, "{}", "content_hash does not match"),
         (None, "\ud800", None),
     ],
@@ -109,8 +109,8 @@ def test_an_edited_import_is_named_and_not_read(
     [
         (lambda body: body["runs"].append(body["runs"][0]), "each seed of a method in a scenario once"),
         (lambda body: body["runs"][0].update(seed=7), "seed 7 is not among the protocol's"),
-        (lambda body: body["runs"][0].update(mean=[1.0]), "steps that rise, and as many means"),
-        (lambda body: body["runs"][0].update(steps=[5, 5]), "steps that rise, and as many means"),
+        (lambda body: body["runs"][0].update(mean=[1.0]), "increasing steps, and as many means"),
+        (lambda body: body["runs"][0].update(steps=[5, 5]), "increasing steps, and as many means"),
     ],
 )
 def test_a_forged_import_whose_hashes_fit(
@@ -133,7 +133,7 @@ def test_a_forged_import_whose_hashes_fit(
 def test_an_import_under_another_name_is_no_import(suite: Suite, tmp_path: Path) -> None:
     write_import(tmp_path, import_of([])).rename(tmp_path / "imported" / "m.json")
     (problem,) = imports(tmp_path).damaged.values()
-    assert "holds the import n" in problem
+    assert "contains the import n" in problem
 
 
 # ------------------------------------------------------------------------------------------- refusals
@@ -146,18 +146,24 @@ def test_an_import_under_another_name_is_no_import(suite: Suite, tmp_path: Path)
         ({"first": run(1)}, "must end in its seed"),
         ({"seed_1": run(1), "run_1": run(2)}, "2 runs of the file claim to be theirs on two, seed 1"),
         ({"seed_0": run(1, final=None)}, 'declare final = "last"'),
-        ({"seed_0": 3}, "got 3, an object of steps is needed"),
-        ({"seed_0": {"step_0": 3}}, "step_0: got 3, one object of metrics is needed"),
-        ({"seed_0": {"step_0": {"step_count": 1.5, "step_reward": [1]}}}, "step_count is 1.5, a whole number"),
+        ({"seed_0": 3}, "got 3; allowed: an object of steps"),
+        ({"seed_0": {"step_0": 3}}, "step_0: got 3; allowed: one object of metrics"),
+        (
+            {"seed_0": {"step_0": {"step_count": 1.5, "step_reward": [1]}}},
+            "step_count: got 1.5; allowed: a whole number",
+        ),
         ({"seed_0": {"step_0": {"step_count": 1, "return": [1]}}}, "metrics there: return"),
-        ({"seed_0": {"step_0": {"step_count": 1, "step_reward": 1}}}, "step_reward is 1, a list of numbers"),
-        ({"seed_0": run(1) | {"absolute_metrics": {"step_reward": [None]}}}, "got None, a finite number is needed"),
-        ({"seed_0": run(1) | {"absolute_metrics": {"step_reward": [True]}}}, "got True, a finite number is needed"),
-        ({"seed_0": run(1) | {"absolute_metrics": {"step_reward": [10**400]}}}, "a finite number is needed"),
-        ({"seed_0": run(float("nan"))}, "got nan, a finite number is needed"),
-        ({"seed_0": run(1, 2e150)}, "a value in two is beyond 1e+150 in size, and no score"),
-        ({"seed_0": run(1, final=-1e308)}, "a value in two is beyond 1e+150 in size, and no score"),
-        ({"seed_0": run(1) | {"absolute_metrics": {"step_reward": [1, 2, 3]}}}, "of 3 episodes; 4 are declared"),
+        ({"seed_0": {"step_0": {"step_count": 1, "step_reward": 1}}}, "step_reward: got 1; allowed: a list of numbers"),
+        ({"seed_0": run(1) | {"absolute_metrics": {"step_reward": [None]}}}, "got None; allowed: a finite number"),
+        ({"seed_0": run(1) | {"absolute_metrics": {"step_reward": [True]}}}, "got True; allowed: a finite number"),
+        ({"seed_0": run(1) | {"absolute_metrics": {"step_reward": [10**400]}}}, "allowed: a finite number"),
+        ({"seed_0": run(float("nan"))}, "got nan; allowed: a finite number"),
+        ({"seed_0": run(1, 2e150)}, "a value in two is larger than 1e+150, so it is not a score"),
+        ({"seed_0": run(1, final=-1e308)}, "a value in two is larger than 1e+150, so it is not a score"),
+        (
+            {"seed_0": run(1) | {"absolute_metrics": {"step_reward": [1, 2, 3]}}},
+            "an evaluation has 3 episodes, but 4 are declared",
+        ),
         ({"seed_0": run(1) | {"step_9": {"step_count": 0, "step_reward": [1]}}}, "must be different whole numbers"),
     ],
 )
@@ -175,7 +181,7 @@ def test_a_run_that_does_not_fit_is_refused_by_name(suite: Suite, runs: dict[str
             {"task": "four"},
             'no scenario "particle/four"; map it in [scenarios] of the protocol to one of "two"',
         ),
-        ({"task": "four", "scenarios": {"particle/four": "too"}}, 'which the suite has not; did you mean "two"?'),
+        ({"task": "four", "scenarios": {"particle/four": "too"}}, 'which the suite lacks; did you mean "two"?'),
         ({"metric": "return", "metric_in_file": "step_reward"}, "two is scored by step_reward; the file has return"),
         ({"method": "a\nb"}, "must be printable text"),
         ({"method": "x" * 81}, "must be printable text"),
@@ -199,7 +205,7 @@ def test_percent_are_no_win_rate(suite: Suite) -> None:
     battles = suite.model_copy(update={"scenario": (won, *suite.scenario[1:])})
     own = {"metric": "win_rate", "metric_in_file": "step_reward"}
     _, (refused,) = taken(battles, {"seed_0": run(50.0)}, **own)
-    assert "50 is no win_rate, which lies between 0 and 1; percent want factor = 0.01" in refused
+    assert "50 is not a win_rate between 0 and 1; for percent, set factor = 0.01" in refused
     (found,), _ = taken(battles, {"seed_0": run(50.0)}, **own, factor=0.01)
     assert found.mean == (0.5,)
 
@@ -209,7 +215,7 @@ def test_a_copy_under_another_seed_is_no_further_seed(suite: Suite) -> None:
     long = run(1, 2, 3, 4, 5)
     (found,), (refused,) = taken(suite, {"seed_0": long, "seed_1": long})
     assert found.seed == 0
-    assert "seed_1: the same numbers as theirs on two, seed 0: a copy is no further seed" in refused
+    assert "seed_1: the same numbers as theirs on two, seed 0: a copy is not another seed" in refused
     never_won = run(0.0, 0.0, 0.0, 0.0, 0.0, final=0.0)
     assert len(taken(suite, {"seed_0": never_won, "seed_1": never_won})[0]) == 2
 
@@ -224,7 +230,7 @@ def test_a_run_of_an_earlier_import_is_no_further_seed(suite: Suite) -> None:
     candidates, _ = marl_eval.parse(text.encode(), "y.json", "step_reward")
     found, (refused,) = accepted(candidates, declared(), suite, [first])
     assert found == []
-    assert refused.why == "the same numbers as theirs on two, seed 0 of n: a copy is no further seed"
+    assert refused.why == "the same numbers as theirs on two, seed 0 of n: a copy is not another seed"
 
 
 def test_a_key_that_stands_twice_is_refused(suite: Suite) -> None:
@@ -233,12 +239,12 @@ def test_a_key_that_stands_twice_is_refused(suite: Suite) -> None:
     text = f'{{"particle": {{"two": {{"theirs": {{"seed_0": {one}, "seed_1": {one}, "seed_0": {one}}}}}}}}}'
     found, refused = taken(suite, text)
     assert [r.seed for r in found] == [1]
-    assert refused == ["particle/two/theirs/seed_0: the key stands more than once there: which is meant cannot be told"]
+    assert refused == ["particle/two/theirs/seed_0: the key occurs more than once: it is unclear which one is meant"]
 
 
 def test_a_factor_makes_no_score_that_has_no_spread(suite: Suite) -> None:
     found, (refused,) = taken(suite, {"seed_0": run(1e100)}, factor=1e60)
-    assert (found, "beyond 1e+150 in size" in refused) == ([], True)
+    assert (found, "larger than 1e+150" in refused) == ([], True)
 
 
 def test_an_import_with_such_a_value_is_not_read(suite: Suite, tmp_path: Path) -> None:
@@ -252,13 +258,13 @@ def test_an_import_with_such_a_value_is_not_read(suite: Suite, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ("theirs,two,0,evaluation,1.5,1", 'line 2: steps is "1.5", a whole number of at most 2**53'),
-        ("theirs,two,0,evaluation,1,", 'line 2: mean is "", a number is needed'),
-        ("theirs,two,0,evaluation,1,1_0", 'line 2: mean is "1_0", a number is needed'),
-        ("theirs,two,0,evaluation,1,\u0661", "a number is needed"),
-        ("theirs,two,0,evaluation,1.0_0,1", 'line 2: steps is "1.0_0", a whole number of at most 2**53'),
-        ("theirs,two,0,evaluation,1,inf", "line 2: mean: got inf, a finite number is needed"),
-        ("theirs,two,0,training,1,1", 'line 2: point is "training", one of "evaluation", "final" is needed'),
+        ("theirs,two,0,evaluation,1.5,1", 'line 2: steps: got "1.5"; allowed: a whole number of at most 2**53'),
+        ("theirs,two,0,evaluation,1,", 'line 2: mean: got ""; allowed: a number'),
+        ("theirs,two,0,evaluation,1,1_0", 'line 2: mean: got "1_0"; allowed: a number'),
+        ("theirs,two,0,evaluation,1,\u0661", "allowed: a number"),
+        ("theirs,two,0,evaluation,1.0_0,1", 'line 2: steps: got "1.0_0"; allowed: a whole number of at most 2**53'),
+        ("theirs,two,0,evaluation,1,inf", "line 2: mean: got inf; allowed: a finite number"),
+        ("theirs,two,0,training,1,1", 'line 2: point: got "training"; allowed: one of "evaluation", "final"'),
         ("theirs,two,0,final,1,1\ntheirs,two,0,final,1,2", "two final evaluations, in lines 2 and 3: two runs"),
         ("theirs,two,0", "3 fields under 6 columns"),
     ],

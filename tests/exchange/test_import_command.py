@@ -78,7 +78,7 @@ def test_verify_of_imports_alone(bench_here: Bench, grid_file: Path, tmp_path: P
     ("change", "code", "said"),
     [
         (lambda path: path.with_suffix(".toml").unlink(), 2, "name it with --protocol FILE"),
-        (lambda path: path.write_text("{"), 2, "no JSON"),
+        (lambda path: path.write_text("{"), 2, "not JSON"),
         (lambda path: path.unlink(), 2, "a file that can be read"),
         (lambda path: path.write_text("{}"), 4, "nothing was imported"),
     ],

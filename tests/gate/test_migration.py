@@ -123,7 +123,7 @@ def test_a_checkpoint_from_before_is_dropped_with_a_line(
     done = bench_here("run", tiny_file, "--only", "source", "--seeds", "1", "--results", old)
     assert done.returncode == 0, done.stderr
     said = " ".join((done.stdout + done.stderr).split())
-    assert len(re.findall(f"run {run} starts again, its checkpoint is dropped: ", said)) == 1
+    assert len(re.findall(f"run {run} starts again; its checkpoint is dropped: ", said)) == 1
     assert "1 run: 1 trained now" in said
     assert not list((old / "checkpoints").iterdir())
     ours, theirs = Store(old).record(run), expected.record(run)

@@ -246,7 +246,7 @@ def test_a_damaged_record_is_named_and_counts_nowhere(
     victim.write_bytes(victim.read_bytes()[:100])
     options = (nightly_file, "--baseline", baseline, "--results", store.root)
     done = bench_here("nightly", *options, "--night", NIGHT + 4 * DAY, "--budget", "0.001s")
-    assert f"not counted: {victim}: not a whole JSON file" in done.stderr
+    assert f"not counted: {victim}: not a complete JSON file" in done.stderr
     assert f"**Not counted**: {victim}" in (store.root / "nightly" / "2026-11-06" / "summary.md").read_text()
     done = bench_here("nightly", "accept", *options, "--reason", "the first")
     assert (done.returncode, f"not counted: {victim}" in done.stderr) == (0, True)

@@ -76,7 +76,7 @@ def test_a_damaged_import_is_named(bench_here: Bench, tiny_file: Path, results: 
     options = ("--suite", tiny_file, "--results", results, "--out", tmp_path / "site", "--no-pictures")
     done = bench_here("leaderboard", *options)
     assert done.returncode == 0
-    assert f"not counted: {results / 'imported' / 'theirs.json'}: not a whole JSON file" in done.stderr
+    assert f"not counted: {results / 'imported' / 'theirs.json'}: not a complete JSON file" in done.stderr
 
 
 def test_two_suites_of_one_id(bench_here: Bench, tiny_file: Path, results: Path, tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_homes_and_roots_are_refused_at_once(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("HOME", str(tmp_path / "home" / "me"))
     (tmp_path / "home" / "me").mkdir(parents=True)
     for out in (Path("/"), tmp_path / "home", tmp_path / "home" / "me", tmp_path / "home" / "x" / ".."):
-        with pytest.raises(SiteError, match="the root folder, or one that holds your home"):
+        with pytest.raises(SiteError, match="the root folder, or one that contains your home"):
             site(out, "1")
     assert whole(site(tmp_path / "home" / "me" / "site", "1"), "1")
 
