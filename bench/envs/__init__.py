@@ -1,4 +1,4 @@
-"""Environments: families by name, what a suite file may ask of them, and how to build them. Torch-free to import."""
+"""Environments: families by name, the parameters that a suite file may choose, and how to build them. Torch-free."""
 
 from bench.envs.assets import AssetMissing, Assets, BackendMissing
 from bench.envs.params import Params

@@ -1,4 +1,4 @@
-"""The scale of a scenario: what scripted policies reach in it."""
+"""The scale of a scenario: the scores of scripted policies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bench.envs.ranking.params import PlantedParams
 from bench.envs.smax import scripts as smax
 from bench.envs.smax.params import SmaxParams
 
-FIRST_SEED = 1_000_000  # apart from the seeds of runs, which count from 0
+FIRST_SEED = 1_000_000  # far from the seeds of runs, which count from 0
 NO_INFORMATION: Mapping[str, Script] = {
     "fullobs_collect_treasure": treasure_scripts.treasure_still,
     "push_box": scripts.still,
@@ -45,7 +45,7 @@ GOOD: Mapping[str, Script] = {
 
 
 class NoScale(ValueError):
-    """A scenario that no script can give a scale."""
+    """No script can give this scenario a scale."""
 
 
 def measure_anchors(
@@ -60,10 +60,10 @@ def measure_anchors(
 ) -> dict[str, dict[str, float]]:
     """Mean and standard deviation over seeds of each script's score in a metric, by script. One torch thread.
 
-    opponent: who stands in for a pretrained opponent, "random" or "greedy_script". assets: where trained opponents are;
-    without either, or without the file, AssetMissing. Raises NoScale where both sides of a contest learn and more than
-    the adversaries is scored: what good agents get depends on adversaries, who get their own distance to the goal.
-    Raises BackendMissing.
+    opponent: replaces a pretrained opponent by "random" or "greedy_script". assets: where trained opponents are.
+    Raises AssetMissing without either, or without the file. Raises BackendMissing. Raises NoScale if both sides of a
+    contest learn and not only the adversaries are scored: the good agents' reward depends on the adversaries, while
+    an adversary's reward is its own distance to the goal.
     """
     torch.set_num_threads(1)
     chosen = range(FIRST_SEED, FIRST_SEED + seeds)
@@ -83,11 +83,11 @@ def measure_anchors(
         others = {name: value for name, value in params.items() if name != "opponent_sha256"}
         scenario = checked(family, {**others, "opponent": opponent})
     if not isinstance(scenario, ParticleParams):
-        raise NoScale(f"no scripts for {scenario!r}; there are some for {', '.join(GOOD)}")
+        raise NoScale(f"no scripts for {scenario!r}; these scenarios have scripts: {', '.join(GOOD)}")
     no_information, good = NO_INFORMATION[scenario.name], GOOD[scenario.name]
     if isinstance(scenario, SimpleAdversaryParams) and scenario.controlled == "all":
         if scenario.scored != "adversaries":
-            raise NoScale("both sides learn, and what the good agents' script reaches depends on the adversaries'")
+            raise NoScale("both sides learn, and the good agents' score depends on the adversaries' script")
         no_information, good = goal_scripts.contest_no_information, goal_scripts.contest_told
     weights = [load_opponent(assets, name) for name in scenario.assets.values()]
     policies = {
@@ -103,5 +103,5 @@ def measure_anchors(
 
 
 def _spread(scores: Mapping[str, Tensor]) -> dict[str, dict[str, float]]:
-    """Of scores [S] by name."""
+    """Mean and standard deviation of scores [S], by name."""
     return {name: {"mean": float(s.mean()), "sd": float(s.std())} for name, s in scores.items()}

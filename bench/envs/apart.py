@@ -1,4 +1,4 @@
-"""One environment in a process of its own: a game that crashes, hangs or leaks takes its run along and nothing else."""
+"""One environment in a process of its own: a game that crashes, hangs or leaks ends its own run and nothing else."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ CHILD = "bench.envs.apart_child"
 
 
 class Apart:
-    """`One`, of which all but the calls is elsewhere. Each may raise EnvironmentFailed, with a reason in one line."""
+    """A `One` that lives in another process. Each call may raise EnvironmentFailed, with a reason in one line."""
 
     def __init__(self, target: str, params: Params, limits: EnvironmentLimits = USUAL, python: str = ""):
-        """target: "module:function", called with the params' table in the other process; it gives a `One`.
+        """target: "module:function". The other process calls it with the table of params; it returns a `One`.
 
-        python: the interpreter of that process, where it is another than this one.
+        python: the interpreter of that process, if it is not this one.
         """
         self._sizes, self._state_size = params.obs_sizes, params.state_size if params.own_state else 0
         order = {"make": target, "params": params.model_dump(mode="json"), "own_state": params.own_state}
@@ -46,13 +46,13 @@ class Apart:
         return self._state
 
     def close(self) -> None:
-        """End the process and what it has started; remove its folder."""
+        """End the process and everything it has started; remove its folder."""
         self._elsewhere.close()
 
     def _own(self, said: Mapping[str, Any], content: bytes) -> list[Floats]:
-        """Each agent's own observation, out of all in a row; behind them the state, where it has one of its own."""
+        """Each agent's own observation, from all of them in a row; then the state, if the environment has its own."""
         if (shapes := said["shapes"]) != (declared := [[size] for size in self._sizes]):
-            raise EnvironmentFailed(f"obs: got shapes {shapes}; declared: {declared}, one an agent")
+            raise EnvironmentFailed(f"obs: got shapes {shapes}; declared: {declared}, one per agent")
         numbers = np.frombuffer(content, np.float64).copy()
         if (rest := len(numbers) - sum(self._sizes)) != self._state_size:
             raise EnvironmentFailed(f"state: got {rest} entries; declared: {self._state_size}")

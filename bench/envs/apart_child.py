@@ -1,4 +1,4 @@
-"""The process of one environment: `bench.envs.apart_child FD` makes it, and answers what `Apart` asks through FD."""
+"""The process of one environment: `bench.envs.apart_child FD` makes it, and answers the questions of `Apart` on FD."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def main() -> None:
             channel.send(said | told, np.concatenate([np.asarray(own, np.float64) for own in rows]).tobytes())
     except Closed:
         return
-    except BaseException as error:  # whatever it is, it ends the run and is its reason
+    except BaseException as error:  # any exception ends the run and becomes its reason
         reason = str(error) if isinstance(error, EnvironmentFailed) else said_of(error)
         if isinstance(error, MemoryError):
             reason += f"; the limit is {order['memory'] / 2**30:g} GiB"
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def answer(one: One, question: dict[str, Any]) -> tuple[dict[str, Any], Sequence[Floats]]:
-    """What `Apart` is told, and the observations."""
+    """The answer for `Apart`, and the observations."""
     if question["do"] == "reset":
         return {}, one.reset(question["seed"])
     actions = [own if isinstance(own, int) else np.array(own) for own in question["actions"]]

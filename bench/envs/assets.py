@@ -1,6 +1,6 @@
-"""What an environment needs and no package of ours brings: a backend, trained weights, data sets, maps. Torch-free.
+"""What an environment needs beyond our package: a backend, trained weights, data sets, maps. Torch-free.
 
-A file's name is the SHA-256 of its content and a suffix, so that what it says cannot change under a run's id.
+A file's name is the SHA-256 of its content and a suffix. So its content cannot change without changing a run's id.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from pathlib import Path
 
 
 class BackendMissing(Exception):
-    """A family's package is not installed here; the message says how to get it."""
+    """A family's package is not installed here; the message says how to install it."""
 
 
 class AssetMissing(BackendMissing):
-    """A file that a scenario needs is not here, or is not the one that was named."""
+    """A file that a scenario needs is missing, or is not the named one."""
 
 
 @dataclass(frozen=True, init=False)
 class Assets:
-    """Folders of such files. Where there are none, every file is missing."""
+    """Folders of such files. Without folders, every file is missing."""
 
     folders: tuple[Path, ...]
 
@@ -29,17 +29,17 @@ class Assets:
         object.__setattr__(self, "folders", folders)
 
     def read(self, name: str) -> bytes:
-        """The content of the file `<sha256>.<suffix>`, of the first folder that has it. Raises AssetMissing."""
+        """The content of the file `<sha256>.<suffix>`, from the first folder that has it. Raises AssetMissing."""
         return self.found(name)[1]
 
     def found(self, name: str) -> tuple[Path, bytes]:
-        """`read`, and where the file is. A file of another content under that name is passed over, and named."""
+        """The file's path, and its content as `read`. A file with another content is skipped and named in the error."""
         if not self.folders:
-            raise AssetMissing(f"got no folder of files; allowed: one that holds {name}")
+            raise AssetMissing(f"got no folder of files; allowed: one with {name}")
         wrong: list[str] = []
         for path in (folder / name for folder in self.folders):
             try:
-                if not path.is_file() and path.exists():  # nobody may ever write into a named pipe
+                if not path.is_file() and path.exists():  # a named pipe may never get a writer
                     raise OSError(errno.EINVAL, "not a regular file")
                 content = path.read_bytes()
             except FileNotFoundError:

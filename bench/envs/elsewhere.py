@@ -1,7 +1,7 @@
 """A process of ours that keeps environments, perhaps in a Python environment of its own. Torch-free.
 
-It runs in a scratch folder. A keeper (processes/keeper.py) ends it, and all that it has started, and removes the
-folder, when this process lets go or dies.
+It runs in a scratch folder. When this process releases it or dies, a keeper (processes/keeper.py) ends it and
+everything it has started, and removes the folder.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from bench.processes.channel import Channel, Closed, Garbled
 from bench.processes.starting import command, environment
 
 KEEPER = "bench.processes.keeper"
-GRACE_S = 10.0  # for the keeper to end the process and what it has started
+GRACE_S = 10.0  # for the keeper to end the process and everything it has started
 REASON_LETTERS = 400
-LOG_BYTES = 4096  # of the end of what the process has printed
-READ_S = 1.0  # until all that an ended process has printed is read
+LOG_BYTES = 4096  # kept from the end of the process's output
+READ_S = 1.0  # to read the rest of an ended process's output
 
 
 @dataclass(frozen=True)
 class EnvironmentLimits:
-    """start_s: until the environment is made, wall seconds. call_s: of a reset or a step. memory_bytes: private."""
+    """start_s: wall seconds to make the environment. call_s: for a reset or a step. memory_bytes: private memory."""
 
     start_s: float = 180.0
     call_s: float = 60.0
@@ -41,7 +41,7 @@ USUAL = EnvironmentLimits()
 
 
 class Elsewhere:
-    """A module of ours that answers, one message after another. What goes wrong is an EnvironmentFailed of one line."""
+    """A module of ours that answers one message after another. Any failure is an EnvironmentFailed with one line."""
 
     def __init__(
         self,
@@ -51,9 +51,9 @@ class Elsewhere:
         python: str = "",
         variables: Mapping[str, str] | None = None,
     ):
-        """child: the module. order: its first message. python: the interpreter, where it is another than this one.
+        """child: the module. order: its first message. python: the interpreter, if it is not this one.
 
-        variables: of its environment, beside those that are there.
+        variables: added to its environment.
         """
         self._limits = limits
         self.scratch = tempfile.mkdtemp(prefix="environment-")
@@ -70,7 +70,7 @@ class Elsewhere:
                 start_new_session=True,
             )
         assert self.process.stdout is not None
-        self._said = bytearray()  # the end of what it has printed
+        self._said = bytearray()  # the end of its output
         self._reader = threading.Thread(target=_drain, args=(self.process.stdout, self._said), daemon=True)
         self._reader.start()
         self._channel = Channel(ours)
@@ -96,13 +96,13 @@ class Elsewhere:
         except Closed:
             raise EnvironmentFailed(self._ending()) from None
         except Garbled as error:
-            raise EnvironmentFailed(f"it wrote what is no message: {error}") from None
+            raise EnvironmentFailed(f"it wrote something that is not a message: {error}") from None
         if "failed" in said:
             raise EnvironmentFailed(str(said["failed"])[:REASON_LETTERS])
         return said, answer
 
     def close(self) -> None:
-        """End the process and what it has started; remove its folder."""
+        """End the process and everything it has started; remove its folder."""
         self._channel.close()
         assert self.process.stdin is not None
         self.process.stdin.close()
@@ -111,7 +111,7 @@ class Elsewhere:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        shutil.rmtree(self.scratch, ignore_errors=True)  # where the keeper could not
+        shutil.rmtree(self.scratch, ignore_errors=True)  # in case the keeper could not
         self._reader.join(READ_S)
 
     def _ending(self) -> str:
@@ -128,7 +128,7 @@ class Elsewhere:
 
 
 def _drain(output: IO[bytes], end: bytearray) -> None:
-    """Keep the end of what is printed: games print all their life, and no disk must fill."""
+    """Keep only the end of the output: games print all the time, and must not fill a disk."""
     with output:
         while part := output.read1(2**16):  # type: ignore[attr-defined]
             end += part

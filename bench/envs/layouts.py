@@ -1,4 +1,4 @@
-"""The layouts of a family whose tasks nobody but their own teams reads: each observation as it stands."""
+"""The layouts of a family whose tasks are read only by their own teams: observations stay unchanged."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 def width(params: Params, agents: int, communication: bool = True) -> int:
-    """O, for the task's own team. Raises ValueError for another, and without communication entries."""
+    """O, for the task's own team. Raises ValueError for another team, or without communication entries."""
     own_team(params, agents)
     all_entries(params, communication)
     return params.obs_size
 
 
 def slots(params: Params, agents: int, communication: bool = True) -> tuple[int, ...]:
-    """Every entry in its own place. Raises ValueError as `width`."""
+    """Every entry in its own place. Raises ValueError like `width`."""
     own_team(params, agents)
     all_entries(params, communication)
     return tuple(range(params.obs_size))
@@ -26,16 +26,16 @@ def slots(params: Params, agents: int, communication: bool = True) -> tuple[int,
 
 def nearest(params: Params, obs: Tensor, agents: int) -> Tensor:
     """Raises ValueError: no smaller team can read these observations."""
-    raise ValueError(f"view of {agents} agents: allowed: none, this task's observations have no other team's layout")
+    raise ValueError(f"view of {agents} agents: allowed: none, since only its own team can read this task")
 
 
 def own_team(params: Params, agents: int) -> None:
-    """Raises ValueError where these are not the task's own agents."""
+    """Raises ValueError if these are not the task's own agents."""
     if agents != len(params.obs_sizes):
         raise ValueError(f"layout: got {agents} agents; allowed: {len(params.obs_sizes)}, the task's own")
 
 
 def all_entries(params: Params, communication: bool) -> None:
-    """Raises ValueError where communication entries are to be left out: nobody knows which these are."""
+    """Raises ValueError if communication entries should be left out: it is unknown which entries they are."""
     if not communication:
         raise ValueError(f"layout_communication: got false; allowed: true for {type(params).__name__}")

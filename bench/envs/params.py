@@ -1,7 +1,8 @@
-"""What every scenario's parameters say: what a suite file may choose, and the sizes that follow. Torch-free.
+"""Every scenario's parameters: the choices in a suite file, and the sizes that follow. Torch-free.
 
-Axes: N agent of ours (that the caller acts for), O observation entry, A action entry. Agents with smaller observations
-or fewer actions than others are padded: an observation's further entries read zero, further actions are not available.
+Axes: N agent of ours (the caller chooses its actions), O observation entry, A action entry. Agents with smaller
+observations or fewer actions than others are padded: an observation's extra entries are zero, extra actions are not
+available.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Params(BaseModel, ABC):
-    """A scenario's parameters: its `name`, and what it lets one choose. Immutable and checked strictly."""
+    """A scenario's parameters: its `name` and its choices. Immutable and checked strictly."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -29,12 +30,12 @@ class Params(BaseModel, ABC):
 
     @property
     def agent_names(self) -> tuple[str, ...]:
-        """As PettingZoo's environments name them."""
+        """Their names in PettingZoo's environments."""
         return tuple(f"agent_{i}" for i in range(len(self.obs_sizes)))
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """What each agent is: its name without the number."""
+        """Each agent's kind: its name without the number."""
         return tuple(name.rpartition("_")[0] for name in self.agent_names)
 
     @property
@@ -69,7 +70,7 @@ class Params(BaseModel, ABC):
 
     @property
     def continuous(self) -> bool:
-        """Whether actions are A numbers in [-1, 1] each, which the environment scales to its bounds."""
+        """Whether an action is A numbers in [-1, 1], which the environment scales to its bounds."""
         return False
 
     @property
@@ -79,30 +80,30 @@ class Params(BaseModel, ABC):
 
     @property
     def episodes_at_once(self) -> int | None:
-        """How many episodes of a seed an evaluation plays side by side; None: all. Less where a copy costs much."""
+        """How many episodes of a seed an evaluation plays in parallel; None: all. Fewer if a copy is expensive."""
         return None
 
     @property
     def process_bytes(self) -> int:
-        """Memory of the process that each copy of the environment runs in, about; 0: a copy has none of its own."""
+        """Approximate memory of each copy's own process; 0 if copies have none."""
         return 0
 
     @property
     def repeats(self) -> bool:
-        """Whether the same seed and actions always come to the same episode; else no hash of a run is promised."""
+        """Whether the same seed and actions always give the same episode. If not, a run's hash need not repeat."""
         return True
 
     @property
     def lanes_exact(self) -> bool:
-        """Whether a seed's numbers are the same to the last bit in any company; else each seed trains alone."""
+        """Whether a seed's numbers are the same to the last bit beside any other seeds. If not, each trains alone."""
         return True
 
     @property
     def outcomes(self) -> tuple[str, ...]:
-        """What its steps tell beside rewards, by name: each can be a metric, the last word of an episode."""
+        """Names of values that steps report besides rewards. Each can be a metric: an episode's last value counts."""
         return ()
 
     @property
     def assets(self) -> Mapping[str, str]:
-        """Files that it needs and no package brings: their names, see `Assets`, by the parameter that names each."""
+        """Files that it needs beyond packages: their names (see `Assets`), by the parameter that states each."""
         return {}

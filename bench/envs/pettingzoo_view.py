@@ -1,6 +1,6 @@
 """StarCraft and SMAX as PettingZoo parallel environments: one episode at a time, for methods from elsewhere.
 
-Axes: N agent, O observation entry, A action, X state entry. Inside runs what the harness steps, with one seed and copy.
+Axes: N agent, O observation entry, A action, X state entry. Inside is the harness's environment with one seed and copy.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ Infos = dict[str, dict[str, Any]]
 class BattleParallelEnv(ParallelEnv[str, dict[str, NDArray[Any]], Any]):
     """Agents agent_0, agent_1, ...; Discrete actions, the team's reward to each.
 
-    An observation is {"observation": [O] float32, "action_mask": [A] int8}, as PettingZoo has masks: what the agent can
-    do now; the dead have an action, too. state() [X]. A battle that ends terminates all agents together, a limit
-    truncates them; the infos of its last step have the outcome by name, "win_rate" above all.
+    An observation is {"observation": [O] float32, "action_mask": [A] int8}, PettingZoo's form of masks: the actions
+    that the agent can take now. Dead agents also have one action. state() [X]. A battle's end terminates all agents
+    together; a limit truncates them. The infos of the last step have the outcomes by name, such as "win_rate".
     """
 
     def __init__(self, params: Any, environment: Environment, episode_limit: int):
-        """Raises ValueError when episode_limit, in environment steps, is less than 1."""
+        """Raises ValueError if episode_limit, in environment steps, is less than 1."""
         if episode_limit < 1:
             raise ValueError(f"episode_limit: got {episode_limit}; allowed: at least 1 environment step")
         self.metadata = {"name": params.name, "render_modes": [], "is_parallelizable": True}
@@ -58,11 +58,11 @@ class BattleParallelEnv(ParallelEnv[str, dict[str, NDArray[Any]], Any]):
     def state(self) -> NDArray[np.float32]:
         """The global state after the last reset or step."""
         found = self._environment.global_state()
-        assert found is not None  # both families have one
+        assert found is not None  # both families have a state
         return found[0, 0].numpy().astype(np.float32)
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict[str, Obs], Infos]:
-        """Start an episode. A seed restarts the random stream, no seed goes on with it. There are no `options`.
+        """Start an episode. A seed restarts the random stream; without a seed it goes on. There are no `options`.
 
         StarCraft itself takes no seed: its episodes do not repeat.
         """
@@ -75,9 +75,9 @@ class BattleParallelEnv(ParallelEnv[str, dict[str, NDArray[Any]], Any]):
     def step(
         self, actions: dict[str, int]
     ) -> tuple[dict[str, Obs], dict[str, float], dict[str, bool], dict[str, bool], Infos]:
-        """One step of every agent. When the episode is over `agents` becomes empty; reset before stepping on.
+        """One step of every agent. When the episode is over, `agents` becomes empty; reset before the next step.
 
-        Raises ValueError when an agent's action is missing or not to be had now, or when no episode is running.
+        Raises ValueError if an agent's action is missing or not available now, or if no episode is running.
         """
         if not self.agents:
             raise ValueError("step: no episode is running; call reset first")
@@ -106,7 +106,7 @@ class BattleParallelEnv(ParallelEnv[str, dict[str, NDArray[Any]], Any]):
             wrong = there.index(False) if False in there else 0
             allowed = can[wrong].nonzero().flatten().tolist()
             raise ValueError(
-                f"actions: got {actions}; allowed: an integer for each agent, of {self.agents[wrong]} one of {allowed}"
+                f"actions: got {actions}; allowed: an integer for each agent; for {self.agents[wrong]} one of {allowed}"
             )
         return torch.nn.functional.one_hot(torch.tensor(list(map(int, chosen))), can.shape[-1]).double()[None, None]
 

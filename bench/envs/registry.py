@@ -1,4 +1,4 @@
-"""Environment families by name: what a suite file may ask for, and how to build it. Torch-free.
+"""Environment families by name: the scenarios that a suite file may name, and how to build them. Torch-free.
 
 Axes: S seed, E environment copy, N agent (of ours), O observation entry, A action entry.
 
@@ -44,14 +44,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-OF_REWARDS = ("step_reward", "return", "return_sum")  # metrics that every scenario may have
+OF_REWARDS = ("step_reward", "return", "return_sum")  # metrics that every scenario can have
 
 
 class Step(NamedTuple):
-    """What a step gives. All but outcome: rewards [S, E, N], terminated and truncated [S, E] bool, obs [S, E, N, O].
+    """The result of a step: rewards [S, E, N], terminated and truncated [S, E] bool, obs [S, E, N, O], outcome.
 
-    terminated: in a terminal state. truncated: by a limit of the environment's own; the caller keeps the scenario's.
-    outcome: what a metric may read beside rewards, by name, [S, E] each: so far in the episode, whole at its end.
+    terminated: in a terminal state. truncated: by a limit of the environment's own; the caller applies the scenario's.
+    outcome: other values for metrics, by name, [S, E] each: so far in the episode, complete at its end.
     """
 
     obs: Tensor
@@ -62,11 +62,11 @@ class Step(NamedTuple):
 
 
 class Environment(Protocol):
-    """A batched environment: S seeds x E copies, stepped together. The scenario's time limit is the caller's business.
+    """A batched environment: S seeds x E copies, stepped together. The caller applies the scenario's time limit.
 
     N = agents, O = obs_size, A = action_size: common to all agents. obs_sizes, action_sizes: each agent's own, from the
-    first entry on. An observation's entries beyond its own size read zero; actions beyond it are not available.
-    A step after an episode's end counts nowhere: whatever it gives is masked. It moves no stream and no other copy.
+    first entry on. An observation's entries beyond its own size are zero; actions beyond it are not available.
+    A step after an episode's end does not count: its results are masked. It changes no stream and no other copy.
     """
 
     agents: int
@@ -76,113 +76,113 @@ class Environment(Protocol):
     action_sizes: tuple[int, ...]
 
     def reset(self, generators: Sequence[torch.Generator], copies: int) -> Tensor:
-        """Start E = copies episodes of each seed, seed s drawing from generators[s] alone; obs [S, E, N, O]."""
+        """Start E = copies episodes of each seed. Seed s draws only from generators[s]. Returns obs [S, E, N, O]."""
         ...
 
     def restart(self, over: Tensor) -> Tensor:
-        """Start a new episode of each copy in over [S, E] (bool, CPU), from the streams given to `reset`.
+        """Start a new episode of each copy marked in over [S, E] (bool, CPU), from the streams given to `reset`.
 
-        obs [S, E, N, O] of all copies.
+        Returns obs [S, E, N, O] of all copies.
         """
         ...
 
     def avail_actions(self) -> Tensor:
-        """Which actions each agent has now, bool [S, E, N, A]; all of them where actions are continuous."""
+        """Which actions each agent can take now, bool [S, E, N, A]; all of them if actions are continuous."""
         ...
 
     def global_state(self) -> Tensor | None:
-        """The state now, [S, E, X], which training may read and no agent sees; None: it is `bench.envs.state`."""
+        """The current state [S, E, X], which training may read and no agent sees; None: it is `bench.envs.state`."""
         ...
 
     def step(self, actions: Tensor) -> Step:
-        """Take actions [S, E, N, A]: one-hot or soft over those that are available, or continuous, each in [-1, 1].
+        """Take actions [S, E, N, A]: one-hot or soft over available ones, or continuous, each in [-1, 1].
 
-        ValueError where another is chosen.
+        Raises ValueError for any other.
         """
         ...
 
     def state(self, lane: int) -> Mapping[str, NDArray[Any]]:
-        """All that a seed's open episodes need to go on, but for its stream."""
+        """Everything that a seed's open episodes need to go on, except its random stream."""
         ...
 
     def resume(self, generators: Sequence[torch.Generator], states: Sequence[Mapping[str, NDArray[Any]]]) -> Tensor:
-        """Go on with what `state` gave of each seed; draws nothing. obs [S, E, N, O] as they were.
+        """Go on from the `state` of each seed, without drawing. Returns the same obs [S, E, N, O] as before.
 
-        Raises EnvironmentFailed where the environment does not come to the same observations again.
+        Raises EnvironmentFailed if the environment does not reach the same observations again.
         """
         ...
 
     def close(self) -> None:
-        """End what it has started; it is not stepped again."""
+        """End everything that it has started. It is not stepped again."""
         ...
 
 
 def state(obs: Tensor) -> Tensor:
-    """The global state as EPyMARL has it: all agents' padded observations in a row, [..., N, O] -> [..., N * O]."""
+    """EPyMARL's global state: all agents' padded observations concatenated, [..., N, O] -> [..., N * O]."""
     return obs.flatten(-2)
 
 
 class Layouts(Protocol):
-    """How the teams of other sizes read a task's observations; a module's functions, torch-free to import.
+    """How teams of other sizes read a task's observations: functions of a module that imports no torch.
 
-    agents: of the team whose layout is meant. communication: whether entries of what other agents say are in it.
-    ValueError where there is no such layout for this task.
+    agents: size of the team that has the layout. communication: whether it includes the other agents' messages.
+    Raises ValueError if the task has no such layout.
     """
 
     def width(self, params: Any, agents: int, communication: bool = True) -> int:
-        """Entries of an observation in the layout of a team of so many agents."""
+        """Entries of an observation in the layout of a team of `agents` agents."""
         ...
 
     def slots(
         self, params: Any, agents: int, communication: bool = True
     ) -> tuple[int, ...] | tuple[tuple[int, ...], ...]:
-        """Where each of this task's O entries stands in that layout; ValueError where it is the smaller one.
+        """The place of each of this task's O entries in that layout; ValueError if the layout is smaller.
 
-        A row for each agent, where agents see different things. Without communication only of the entries before it,
-        which comes last.
+        If agents see different things, there is one row for each agent. Communication entries come last; without
+        communication only the entries before them have places.
         """
         ...
 
     def nearest(self, params: Any, obs: Tensor, agents: int) -> Tensor:
-        """What a smaller team can read of obs [..., N, O]: [..., N, width(params, agents)]."""
+        """The part of obs [..., N, O] that a smaller team can read: [..., N, width(params, agents)]."""
         ...
 
 
 class Installation(Protocol):
-    """What of a game is installed; a module's functions, torch-free to import."""
+    """The installed parts of a game: functions of a module that imports no torch."""
 
     def missing(self) -> tuple[str, ...]:
-        """What is not there, a few words each."""
+        """Missing parts, a few words each."""
         ...
 
     def remarks(self) -> tuple[str, ...]:
-        """What is worth knowing of what is there, and how to get what is not."""
+        """Notes on the installed parts, and how to get the missing ones."""
         ...
 
     def described(self, name: str) -> Mapping[str, str]:
-        """What of it decides the numbers of a scenario, by name: builds, hashes of files."""
+        """The parts that decide a scenario's numbers, by name: builds, hashes of files."""
         ...
 
     def deviates(self, told: Mapping[str, str]) -> str:
-        """In what a game is another than papers used, by what a record tells; nothing where it is one of them."""
+        """How a record's game differs from those that papers used; "" if it does not."""
         ...
 
 
 @dataclass(frozen=True)
 class Family:
-    """module, environment: what makes its environments, `environment(params, device, assets)`.
+    """module, environment: the function `environment(params, device, assets)` that makes its environments.
 
-    layouts: the module of its `Layouts`; a family without reads each task in its own way alone.
+    layouts: the module of its `Layouts`; in a family without it, only a task's own team reads its observations.
 
-    install: the command that brings the backend. scenarios: the parameters of each scenario, by its name.
-    metrics: what its episodes can be scored in (`scores`): of rewards, or by an outcome where a scenario names it.
-    packages: those whose version its numbers depend on; a run's record names them, and others, where they are there.
-    python: the variable that names another interpreter, where the packages may be; its environments run in it.
-    installation: the module that knows what else it needs beside packages (`Installation`).
-    single: each episode is an environment of its own, and no task asks a learner for other code than another does.
-    process_bytes: memory of a process that all environments of a job share, about; 0: they have none (a copy's own
-    process is its parameters' matter).
-    agent_step_s: CPU seconds of one agent's step, about: policy, environment, storing.
+    install: the command that installs the backend. scenarios: the parameters of each scenario, by its name.
+    metrics: the metrics of its episodes (`scores`): those of rewards, and those of outcomes that a scenario names.
+    packages: its numbers depend on their versions; a run's record names these, and those of others if installed.
+    python: the variable that names another interpreter with the packages; environments then run in it.
+    installation: the module that knows what it needs besides packages (`Installation`).
+    single: each episode is a separate environment, and all tasks need the same code of a learner.
+    process_bytes: approximate memory of a process that all environments of a job share; 0 without one (parameters
+    state the memory of a copy's own process).
+    agent_step_s: approximate CPU seconds of one agent's step: policy, environment, storing.
     """
 
     module: str
@@ -197,7 +197,7 @@ class Family:
     single: bool = False
     python: str = ""
     process_bytes: int = 0
-    agent_step_s: float = 9e-6  # of the particle tasks, fitted with the model's other rates
+    agent_step_s: float = 9e-6  # for the particle tasks, fitted with the model's other rates
     installation: str = ""
 
 
@@ -283,8 +283,8 @@ FAMILIES: Mapping[str, Family] = {
 def checked(family: str, params: Mapping[str, Any]) -> Params:
     """The validated parameters of one scenario, e.g. {"name": "simple_spread", "agents": 6, "dynamics": "openai"}.
 
-    Raises ValueError when the family or the scenario's name is unknown, and pydantic's ValidationError (a ValueError)
-    when a parameter is missing, unknown, of another type or out of range.
+    Raises ValueError if the family or the scenario's name is unknown, and pydantic's ValidationError (a ValueError) if
+    a parameter is missing, unknown, of the wrong type or out of range.
     """
     scenarios = _family(family).scenarios
     name = params.get("name")
@@ -294,7 +294,7 @@ def checked(family: str, params: Mapping[str, Any]) -> Params:
 
 
 def metrics_of(family: str, params: Params) -> tuple[str, ...]:
-    """Which of a family's metrics one of its scenarios has."""
+    """The metrics that one of a family's scenarios has."""
     return tuple(m for m in _family(family).metrics if m in (*OF_REWARDS, *params.outcomes))
 
 
@@ -304,10 +304,10 @@ def make(
     device: torch.device | str = "cpu",
     assets: Assets = NO_ASSETS,
 ) -> Environment:
-    """Build the batched environment of one scenario on a device. assets: where files are that its parameters name.
+    """Build the batched environment of one scenario on a device. assets: where to find files that its parameters name.
 
-    Raises ValueError for bad parameters, BackendMissing when the family's package is not installed, and AssetMissing
-    where a file is not there.
+    Raises ValueError for bad parameters, BackendMissing if the family's package is not installed, and AssetMissing if a
+    file is missing.
     """
     entry = _family(family)
     params = params if isinstance(params, Params) else checked(family, params)
@@ -328,7 +328,7 @@ def make(
 
 
 def lacking(family: str) -> str:
-    """How to get what a family's environments need and is not installed; nothing where all is."""
+    """How to install what a family's environments lack; "" if they lack nothing."""
     entry = _family(family)
     if versions(family).keys() != {*entry.packages}:
         return entry.install
@@ -337,33 +337,33 @@ def lacking(family: str) -> str:
 
 
 def packages_of(family: str) -> dict[str, str]:
-    """Versions of the packages that a family's numbers depend on, all of them installed, and of others of its."""
+    """Versions of the packages that a family's numbers depend on (all installed), and of its other packages."""
     return {**versions(family), **_installed(family, _family(family).others)}
 
 
 def described(family: str, params: Params) -> Mapping[str, str]:
-    """What beside packages decides the numbers of a scenario: a game's build, its map's hash."""
+    """What decides the numbers of a scenario besides packages: a game's build, its map's hash."""
     game, name = installation(family), getattr(params, "name", "")
     return game.described(name) if game else {}
 
 
 def deviates(family: str, told: Mapping[str, str]) -> str:
-    """In what the game of a record is another than papers used; nothing where it is one of them, or there is no game.
+    """How a record's game differs from those that papers used; "" if it does not, or if there is no game.
 
-    told: versions by name, as a record has them.
+    told: versions by name, from the record.
     """
     game = installation(family)
     return game.deviates(told) if game else ""
 
 
 def installation(family: str) -> Installation | None:
-    """What knows of a family's game; None where it needs packages alone."""
+    """The module on a family's game; None if the family needs only packages."""
     module = _family(family).installation
     return cast(Installation, importlib.import_module(module)) if module else None
 
 
 def versions(family: str) -> Mapping[str, str]:
-    """Of those of a family's packages that are installed, where its environments run."""
+    """Versions of the installed packages of a family, in the interpreter of its environments."""
     return _installed(family, _family(family).packages)
 
 
@@ -380,14 +380,14 @@ def _installed(family: str, packages: tuple[str, ...]) -> Mapping[str, str]:
 
 
 def python_of(family: str) -> str:
-    """The interpreter in which a family's environments run, where it is another than this one; else nothing."""
+    """The interpreter of a family's environments, if it is not this one; else ""."""
     variable = _family(family).python
     return os.environ.get(variable, "") if variable else ""
 
 
 @functools.cache
 def _versions_in(python: str, packages: tuple[str, ...]) -> Mapping[str, str]:
-    """What an interpreter has of these packages; nothing where it does not run."""
+    """Versions of these packages in an interpreter; empty if it does not run."""
     asked = (
         "import json, sys\nfrom importlib import metadata\n"
         "from pathlib import Path\nimport subprocess\n"
@@ -410,7 +410,7 @@ def _versions_in(python: str, packages: tuple[str, ...]) -> Mapping[str, str]:
 
 
 def layouts_of(family: str) -> Layouts:
-    """How teams of other sizes read the observations of this family's tasks."""
+    """How teams of other sizes read the observations of a family's tasks."""
     return cast(Layouts, importlib.import_module(_family(family).layouts))
 
 

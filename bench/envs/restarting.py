@@ -1,4 +1,4 @@
-"""A game in a process of its own, after whose crash the next takes its place: an episode is lost, not a run.
+"""A game in a process of its own. After a crash a new game replaces it: an episode is lost, but not the run.
 
 Axes: N agent, O observation entry, A action entry, X state entry.
 """
@@ -15,14 +15,14 @@ from bench.envs.one import EnvironmentFailed, Floats, Given
 from bench.envs.params import Params
 from bench.output.terminal import warn
 
-MOST_BROKEN_OFF = 10  # games of one copy, assumed; the next ends the run
+MOST_BROKEN_OFF = 10  # games of one copy that may break off (assumed); one more ends the run
 
 
 class Restarting:
-    """`bench.envs.one.One` and `Stated`. called: the game, in messages.
+    """`bench.envs.one.One` and `Stated`. called: the game's name in messages.
 
-    The episode that broke off is truncated, with what was seen last and no reward; of its outcome `broken_off` is 1 and
-    all else 0.
+    An episode that broke off is truncated, with its last observation and no reward. In its outcome `broken_off` is 1
+    and everything else 0.
     """
 
     def __init__(self, params: Params, make: Callable[[], Apart], called: str, most: int = MOST_BROKEN_OFF):
@@ -40,7 +40,7 @@ class Restarting:
 
     def step(self, actions: Sequence[Floats | int]) -> Given:
         if self._game is None:
-            raise EnvironmentFailed("stepped after its game had broken off, before another was begun")
+            raise EnvironmentFailed("stepped after its game had broken off, before a new one began")
         try:
             given = self._game.step(actions)
         except EnvironmentFailed as error:
@@ -66,10 +66,10 @@ class Restarting:
         return obs
 
     def _give_up(self, error: EnvironmentFailed) -> None:
-        """End what is left of a game. Raises EnvironmentFailed after the last that is allowed."""
+        """End what is left of a game. Raises EnvironmentFailed if more games broke off than allowed."""
         if self._game is not None:
             self._game.close()
         self._game, self._broken = None, self._broken + 1
         if self._broken > self._most:
             raise EnvironmentFailed(f"{self._broken} games broke off, {self._most} are allowed: {error}") from error
-        warn(f"{self._called}: game {self._broken} of {self._most} that may break off: {error}")
+        warn(f"{self._called}: a game broke off, {self._broken} of at most {self._most}: {error}")

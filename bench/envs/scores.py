@@ -1,4 +1,4 @@
-"""What an episode scores in a scenario's metric.
+"""Scores of episodes in a scenario's metric.
 
 Axes: S seed, E environment copy, T step, N agent of ours.
 """
@@ -14,7 +14,7 @@ from bench.envs.params import Params
 
 
 def team_rewards(params: Params, rewards: Tensor) -> Tensor:
-    """The sum of the scored agents' own rewards, [..., N] -> [...]. Where all are given that sum, it counts once."""
+    """The sum of the scored agents' own rewards, [..., N] -> [...]. If each agent gets that sum, it counts once."""
     return rewards[..., 0] if params.common_reward else rewards[..., list(params.scored_agents)].sum(-1)
 
 
@@ -27,9 +27,9 @@ def episode_scores(
 ) -> Tensor:
     """Scores of whole episodes, rewards [S, E, T, N] -> [S, E] float64.
 
-    "step_reward": mean over steps and scored agents. "return_sum": sum over both, undiscounted; "return": the same, of
-    a scored agent on average. What the scenario's outcome tells, by its name: the last word of each episode. mask
-    [S, E, T]: the steps that were played; None: all.
+    "step_reward": mean over steps and scored agents. "return_sum": sum over both, undiscounted. "return": that sum per
+    scored agent. The name of an outcome of the scenario: its last value in each episode. mask [S, E, T]: the steps that
+    were played; None: all.
     Raises ValueError for another metric.
     """
     if metric in params.outcomes:

@@ -1,9 +1,9 @@
-"""Many copies of an environment of which a package steps one: seeds x copies, side by side.
+"""Many copies of an environment whose package steps only one: seeds x copies, in parallel.
 
 Axes: S seed, E environment copy, N agent, O observation entry, A action entry.
 
-A family writes `One`, some eighty lines, and gets an `Environment`. Every copy is an object of its own, so that what a
-seed sees does not depend on its company. Its episodes start from seeds that its own stream draws, copy after copy.
+A family writes `One`, some eighty lines, and gets an `Environment`. Every copy is a separate object, so a seed's
+observations do not depend on the seeds beside it. Its episodes start from seeds of its own stream, copy by copy.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from bench.envs.params import Params
 from bench.envs.registry import Step
 from bench.output.terminal import warn
 
-HIGHEST_SEED = 2**31 - 1  # what every package takes
-DOES_NOT_REPEAT = "it does not come to the same observations by the same seed and actions"
+HIGHEST_SEED = 2**31 - 1  # every package accepts seeds up to this
+DOES_NOT_REPEAT = "it does not reach the same observations with the same seed and actions"
 
 
 class Several:
-    """S x E copies of `One` as an `Environment`. make: a new copy.
+    """S x E copies of `One` as an `Environment`. make: makes a new copy.
 
-    A copy whose episode has ended rests, with its last observation and rewards of 0, until it is started again.
+    A copy whose episode has ended stays at its last observation with rewards of 0 until it is started again.
     """
 
     def __init__(self, params: Params, make: Callable[[], One]):
@@ -57,14 +57,14 @@ class Several:
         self._generators: list[torch.Generator] = []
 
     def reset(self, generators: Sequence[torch.Generator], copies: int) -> Tensor:
-        """Start E = copies episodes of each seed; obs [S, E, N, O] float64. Raises ValueError without any."""
+        """Start E = copies episodes of each seed; obs [S, E, N, O] float64. ValueError without seeds or copies."""
         if not generators or copies < 1:
             raise ValueError(f"reset: got {len(generators)} generators and {copies} copies; allowed: 1 or more of each")
         self._open(generators, copies)
         return self.restart(torch.ones(len(generators), copies, dtype=torch.bool))
 
     def _open(self, generators: Sequence[torch.Generator], copies: int) -> None:
-        """So many copies for each seed, of which none has begun. A seed's are kept, for resets that ask for more."""
+        """Make this many copies for each seed; none has begun. Existing copies of a seed are kept for later resets."""
         self._generators = list(generators)
         shape = len(generators), copies
         _end(self._copies[len(generators) :])
@@ -83,7 +83,7 @@ class Several:
         self._actions: list[list[list[Floats]]] = [[[] for _ in range(copies)] for _ in generators]
 
     def restart(self, over: Tensor) -> Tensor:
-        """Start a new episode of each copy in over [S, E]; each draws its seed, in the order of the copies."""
+        """Start a new episode of each copy marked in over [S, E]; each draws its seed, in the order of the copies."""
         for lane, copy in over.nonzero().tolist():
             seed = int(torch.randint(HIGHEST_SEED, (), generator=self._generators[lane]))
             self._begin(lane, copy, seed)
@@ -91,10 +91,10 @@ class Several:
         return torch.from_numpy(self._obs.copy())
 
     def state(self, lane: int) -> dict[str, NDArray[Any]]:
-        """The seeds of the open episodes and the actions since: what was seen comes of playing them again.
+        """The seeds of the open episodes and their actions so far: playing them again gives the same observations.
 
-        Restoring a package's own state is not exact (MuJoCo's Ant and Humanoid part within steps); this is, where an
-        environment repeats. The observations are kept to compare.
+        Restoring a package's own state is not exact (MuJoCo's Ant and Humanoid differ after a few steps). Playing again
+        is exact if the environment repeats. The observations are kept for comparison.
         """
         played = [np.array(actions).reshape(-1, self.agents, self.action_size) for actions in self._actions[lane]]
         return {
@@ -122,14 +122,14 @@ class Several:
         return torch.from_numpy(self._avail.copy())
 
     def global_state(self) -> Tensor | None:
-        """[S, E, X] float64, where the parameters say `own_state`."""
+        """[S, E, X] float64, if the parameters say `own_state`."""
         return torch.from_numpy(self._state.copy()) if self.params.own_state else None
 
     def step(self, actions: Tensor) -> Step:
-        """Actions [S, E, N, A]: one-hot, or continuous where the scenario's are.
+        """Take actions [S, E, N, A]: one-hot, or continuous if the scenario's are.
 
-        Raises ValueError for another shape, and where an action is not available or out of [-1, 1]; Diverged where an
-        action, a reward or an observation is not finite; EnvironmentFailed where a copy is over and none ends early.
+        Raises ValueError for another shape, and if an action is not available or outside [-1, 1]; Diverged if an
+        action, a reward or an observation is not finite; EnvironmentFailed if a copy ends early although none may.
         """
         expected = (*self._resting.shape, self.agents, self.action_size)
         if tuple(actions.shape) != expected:
@@ -175,9 +175,9 @@ class Several:
         return found
 
     def _check(self, found: Given) -> None:
-        """Raise EnvironmentFailed where a step gives what its scenario does not declare. Observations: `_see`."""
+        """Raise EnvironmentFailed if a step gives values that its scenario does not declare. Observations: `_see`."""
         if (shape := np.shape(found.rewards)) != (self.agents,):
-            raise EnvironmentFailed(f"rewards: got shape {shape}; declared: ({self.agents},), one an agent")
+            raise EnvironmentFailed(f"rewards: got shape {shape}; declared: ({self.agents},), one per agent")
         check_ends(found)
         if not found.outcome.keys() >= {*self.params.outcomes}:
             told, declared = sorted(found.outcome), list(self.params.outcomes)
@@ -198,13 +198,13 @@ class Several:
                 self._avail[lane, copy, agent, : len(own)] = own
 
     def _chosen(self, actions: Floats, lane: int, copy: int) -> list[Floats | int]:
-        """Each agent's own action of [N, A]."""
+        """Each agent's own action, from [N, A]."""
         chosen: list[Floats | int] = []
         for agent, (own, size) in enumerate(zip(actions, self.action_sizes, strict=True)):
             if self.params.continuous:
                 if not (np.abs(own[:size]) <= 1).all():
                     check_finite(own[:size], ACTION, lane, agent)
-                    raise ValueError(f"actions: agent {agent}: got {own[:size].tolist()}; allowed: in [-1, 1] each")
+                    raise ValueError(f"actions: agent {agent}: got {own[:size].tolist()}; allowed: each in [-1, 1]")
                 chosen.append(own[:size])
                 continue
             number = int(own.argmax())
@@ -217,7 +217,7 @@ class Several:
 
 
 def _end(copies: Sequence[Sequence[One]]) -> None:
-    """End all of them. What one raises is told and changes nothing: its episodes are over, and others are to be ended.
+    """End all of them. An error of one is only shown: its episodes are over, and the others must still be ended.
 
     Games whose process has crashed often raise here.
     """
@@ -230,7 +230,7 @@ def _end(copies: Sequence[Sequence[One]]) -> None:
 
 @contextlib.contextmanager
 def _in_lane(lane: int) -> Iterator[None]:
-    """What fails inside, however, failed in this lane."""
+    """Any failure inside is a failure of this lane."""
     try:
         yield
     except EnvironmentFailed as error:
@@ -238,5 +238,5 @@ def _in_lane(lane: int) -> Iterator[None]:
         raise
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # a package may end the process, or panic
+    except BaseException as error:  # a package may exit the process, or panic
         raise EnvironmentFailed(said_of(error), lane) from error

@@ -1,4 +1,4 @@
-"""One step of a family's environment: whether it works here, beyond being installed."""
+"""One step of a family's environment, to see whether it really works here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.envs.registry import make
 
 
 def step_once(family: str, params: Params, assets: Assets) -> str:
-    """Start an episode, take a step, end it. Why that did not work, in a line; nothing where it did."""
+    """Start an episode, take a step, end it. Why that failed, in one line; "" if it worked."""
     try:
         environment = make(family, params, "cpu", assets)
         try:
@@ -23,6 +23,6 @@ def step_once(family: str, params: Params, assets: Assets) -> str:
             environment.close()
     except (EnvironmentFailed, BackendMissing, AssetMissing) as error:
         return str(error)
-    except Exception as error:  # whatever a package raises: it does not work, and that is the answer
+    except Exception as error:  # any error of a package means that it does not work
         return said_of(error)
     return ""

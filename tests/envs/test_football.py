@@ -204,7 +204,7 @@ def test_a_crashed_game_is_replaced_and_counted(capsys: pytest.CaptureFixture[st
     games.reset(1)
     with pytest.raises(EnvironmentFailed, match=r"2 games broke off, 1 are allowed: its process was killed by signal"):
         games.step([IDLE, IDLE])
-    assert "football: game 1 of 1 that may break off: its process was killed" in capsys.readouterr().err
+    assert "football: a game broke off, 1 of at most 1: its process was killed" in capsys.readouterr().err
 
 
 class Builder:

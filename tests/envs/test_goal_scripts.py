@@ -134,7 +134,7 @@ def test_an_unknown_metric_is_named():
 
 def test_anchors_of_a_pretrained_opponent_need_a_stand_in():
     params = params_of(ADVERSARY, controlled="good", opponent="pretrained").model_dump(exclude_none=True)
-    with pytest.raises(AssetMissing, match="got 'pretrained' and no weights"):
+    with pytest.raises(AssetMissing, match="got 'pretrained' without weights"):
         measure_anchors("particle", params, 2, "return_sum", 2, 2)
     weak, strong = (
         measure_anchors("particle", params, 25, "return_sum", 2, 200, o) for o in ("random", "greedy_script")

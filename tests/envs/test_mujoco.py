@@ -88,7 +88,7 @@ def test_actions_are_scaled_to_the_bounds() -> None:
     for action in ([-1.0, -1.0], [0.0, 0.0], [1.0, 0.5]):
         environment.step(torch.tensor([[[action]]]))
     assert [own.tolist() for own in made[0].taken] == [[-1, -np.float32(0.4)], [1, 0], [3, np.float32(0.4) / 2]]
-    with pytest.raises(ValueError, match=r"allowed: in \[-1, 1\] each"):
+    with pytest.raises(ValueError, match=r"allowed: each in \[-1, 1\]"):
         environment.step(torch.tensor([[[[1.5, 0.0]]]]))
 
 

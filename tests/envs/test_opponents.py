@@ -115,17 +115,17 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path):
         load_opponent(Assets(tmp_path), "absent.safetensors")
     name = f"{hashlib.sha256(b'no weights').hexdigest()}.safetensors"
     (tmp_path / name).write_bytes(b"no weights")
-    with pytest.raises(AssetMissing, match=f"{name}: got no safetensors file"):
+    with pytest.raises(AssetMissing, match=f"{name}: not a safetensors file"):
         load_opponent(Assets(tmp_path), name)
-    with pytest.raises(AssetMissing, match="got no folder of files; allowed: one that holds x"):
+    with pytest.raises(AssetMissing, match="got no folder of files; allowed: one with x"):
         load_opponent(Assets(), "x.safetensors")
 
 
 def test_a_missing_opponent_is_said_with_what_to_do():
-    with pytest.raises(AssetMissing, match=r"'opponent': got 'pretrained' and no weights; .*\"greedy_script\""):
+    with pytest.raises(AssetMissing, match=r"'opponent': got 'pretrained' without weights; .*\"greedy_script\""):
         make("particle", params_of(ADVERSARY, **PRETRAINED))
     named = params_of(ADVERSARY, **PRETRAINED, opponent_sha256="a" * 64)
-    with pytest.raises(BackendMissing, match=f"allowed: one that holds {'a' * 64}.safetensors"):
+    with pytest.raises(BackendMissing, match=f"allowed: one with {'a' * 64}.safetensors"):
         make("particle", named)
 
 
@@ -146,13 +146,13 @@ def test_a_network_of_other_sizes_is_refused():
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ({"controlled": "good"}, "opponent: allowed: one where controlled"),
-        ({"controlled": "all", "opponent": "random"}, "opponent: allowed: one where controlled"),
-        ({**GOOD, "opponent_sha256": "a" * 64}, "opponent_sha256: allowed with opponent"),
+        ({"controlled": "good"}, "opponent: required with controlled"),
+        ({"controlled": "all", "opponent": "random"}, "opponent: required with controlled"),
+        ({**GOOD, "opponent_sha256": "a" * 64}, "opponent_sha256: only with opponent"),
         ({**PRETRAINED, "opponent_sha256": "abc"}, "opponent_sha256\n.*(match pattern|64 characters)"),
         ({**GOOD, "opponent": "clever"}, "opponent\n.*'pretrained', 'random' or 'greedy_script'"),
-        ({**GOOD, "scored": "adversaries"}, 'scored = "adversaries": allowed with'),
-        ({"scored": "adversaries", "reward": "team_sum"}, 'scored = "adversaries": allowed with'),
+        ({**GOOD, "scored": "adversaries"}, 'scored = "adversaries": only with'),
+        ({"scored": "adversaries", "reward": "team_sum"}, 'scored = "adversaries": only with'),
     ],
 )
 def test_sides_that_cannot_be_meant(more: dict[str, Any], says: str):

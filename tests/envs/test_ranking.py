@@ -126,7 +126,7 @@ def test_what_does_not_fit_is_refused() -> None:
         env.step(torch.full((1, 2, 10, 10), 0.1))
     with pytest.raises(ValueError, match="ndcg_at"):
         environment(documents=5)
-    with pytest.raises(ValueError, match="some of either part"):
+    with pytest.raises(ValueError, match="some in each part"):
         environment(train_share=0.001)
 
 

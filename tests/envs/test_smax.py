@@ -193,5 +193,5 @@ def test_its_pettingzoo_view(environment: smax.SmaxEnvironment) -> None:
         lengths.add(steps)
     assert lengths == {1, 2}
     view.reset(seed=0)
-    with pytest.raises(ValueError, match=r"allowed: an integer for each agent, of agent_1 one of \[0, 1, 2, 3"):
+    with pytest.raises(ValueError, match=r"allowed: an integer for each agent; for agent_1 one of \[0, 1, 2, 3"):
         view.step({"agent_0": STOP, "agent_1": A - 1, "agent_2": STOP})

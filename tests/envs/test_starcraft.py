@@ -142,7 +142,7 @@ def test_a_game_that_breaks_off_is_started_again(capsys: pytest.CaptureFixture[s
     again.step(STOP)
     with pytest.raises(EnvironmentFailed, match="2 games broke off, 1 are allowed: the game broke off"):
         again.step(STOP)
-    assert "game 1 of 2 that may break off" in capsys.readouterr().err
+    assert "a game broke off, 1 of at most 2" in capsys.readouterr().err
 
 
 def test_sizes_are_smac_s() -> None:
@@ -152,9 +152,9 @@ def test_sizes_are_smac_s() -> None:
         params = StarcraftParams(name=name)
         assert (params.obs_size, params.state_size, params.action_size) == sizes, name
     assert sum(not own.registered for own in MAPS.values()) == 14
-    with pytest.raises(ValueError, match="to be given, for nothing states how many this map has"):
+    with pytest.raises(ValueError, match="required, since the number of this map's enemies is not stated"):
         checked("starcraft", {"name": "MMM2_8"})
-    with pytest.raises(ValueError, match="left out, for this map has 3"):
+    with pytest.raises(ValueError, match="not allowed, since this map has 3"):
         checked("starcraft", {"name": "3m", "enemies": 4})
 
 

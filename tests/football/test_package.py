@@ -192,7 +192,7 @@ def test_a_crashed_game_is_replaced(capsys: pytest.CaptureFixture[str]) -> None:
         assert environment.step(idle).outcome["broken_off"].tolist() == [[0.0]]
     finally:
         environment.close()
-    assert "football: game 1 of 10 that may break off" in capsys.readouterr().err
+    assert "football: a game broke off, 1 of at most 10" in capsys.readouterr().err
 
 
 def test_as_released_agents_see_their_own_number_which_may_change() -> None:

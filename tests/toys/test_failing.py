@@ -91,7 +91,7 @@ class Drift(ToyDrift):
         (Bad, "reward", "diverged at step 50: the environment gave agent 1 the reward nan"),
         (Bad, "observation", "diverged at step 50: the environment gave agent 1 an observation whose entry 2 is inf"),
         (Bad, "ends", "its environment failed: SystemExit: 3"),
-        (Bad, "rewards of one", "its environment failed: rewards: got shape (1,); declared: (2,), one an agent"),
+        (Bad, "rewards of one", "its environment failed: rewards: got shape (1,); declared: (2,), one per agent"),
         (Drift, "", "diverged at step 40: the method gave agent 0 an action whose entry 0 is nan"),
         (Drift, "refuses", "diverged at step 40: its state is not finite, and it raised ValueError: loc: nan"),
         (Drift, "ends", "its method or environment ended the process: SystemExit: enough"),
@@ -120,7 +120,7 @@ def test_an_end_before_the_limit_is_declared(method: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(ToyParams, "ends_early", property(lambda self: False))
     record = trained(tmp_path, cell(method, agents=1), (0,))[0]
     assert record.reason == (
-        "its environment failed: an episode ended before the limit; declared: none does, for ends_early is False"
+        "its environment failed: an episode ended before the limit; declared: ends_early is False, so none may"
     )
 
 
@@ -193,13 +193,13 @@ FINE: dict[str, Any] = {"obs": [np.zeros(2), np.zeros(3)], "rewards": [0.0, 0.0]
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"rewards": [5.0]}, r"rewards: got shape \(1,\); declared: \(2,\), one an agent"),
+        ({"rewards": [5.0]}, r"rewards: got shape \(1,\); declared: \(2,\), one per agent"),
         ({"rewards": 5.0}, r"rewards: got shape \(\); declared: \(2,\)"),
         ({"rewards": ["a", "b"]}, "ValueError: could not convert string to float"),
         ({"obs": [np.zeros(1), np.zeros(3)]}, r"obs: agent 0: got shape \(1,\); declared: \(2,\)"),
         ({"obs": [np.zeros(3), np.zeros(2)]}, r"obs: agent 0: got shape \(3,\); declared: \(2,\)"),
         ({"obs": [np.zeros((2, 1)), np.zeros(3)]}, r"obs: agent 0: got shape \(2, 1\); declared: \(2,\)"),
-        ({"obs": [np.zeros(2)]}, "obs: got 1 entries; declared: 2, one an agent"),
+        ({"obs": [np.zeros(2)]}, "obs: got 1 entries; declared: 2, one per agent"),
         ({"outcome": {"wo": 1.0}}, r"outcome: got \['wo'\]; declared: \['won'\], in every step"),
         ({"terminated": [True, False]}, "terminated: got list; declared: one bool"),
         ({"truncated": {"agent_0": True}}, "truncated: got dict; declared: one bool"),

@@ -128,7 +128,7 @@ def test_continuous_actions_are_taken_as_they_are(family: str) -> None:
     [
         ("discrete", [0.0, 0.5, 0.5], "allowed: one-hot, one of"),
         ("discrete", [0.0, 0.0, 0.0], "allowed: one-hot, one of"),
-        ("continuous", [0.0, 1.5, 0.0], r"allowed: in \[-1, 1\] each"),
+        ("continuous", [0.0, 1.5, 0.0], r"allowed: each in \[-1, 1\]"),
     ],
 )
 def test_an_action_that_is_none_is_refused(kind: str, action: list[float], said: str) -> None:

@@ -213,7 +213,7 @@ def test_an_environment_that_does_not_repeat_is_noticed(monkeypatch: pytest.Monk
     again = make("toy_one", params).resume(streams, states)
     assert torch.equal(again[0], torch.from_numpy(states[0]["obs"]))
     monkeypatch.setattr(ToyOne, "_seen", lambda self: [np.full(2, np.pi), np.full(3, np.pi)])
-    with pytest.raises(EnvironmentFailed, match="does not come to the same observations") as failed:
+    with pytest.raises(EnvironmentFailed, match="does not reach the same observations") as failed:
         make("toy_one", params).resume(streams, states)
     assert failed.value.lane == 0
 

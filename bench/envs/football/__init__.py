@@ -1,1 +1,1 @@
-"""Google Research Football's academy: attacks of a few players, as the package gfootball plays them."""
+"""Google Research Football's academy: attacks of a few players, played by the package gfootball."""

@@ -1,7 +1,7 @@
-"""Matches of gfootball side by side, each in a process of its own; one that breaks off or hangs is started again.
+"""Matches of gfootball in parallel, each in a process of its own. A match that breaks off or hangs is started again.
 
-A process, since the game keeps its engine between matches, takes a core while it steps, and ends its process where it
-does not know what to do.
+Each has its own process, since the game keeps its engine between matches, uses a whole core while it steps, and ends
+its process on errors.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LIMITS = EnvironmentLimits(start_s=300.0, call_s=120.0, memory_bytes=4 * 2**30) 
 
 
 def football_environment(params: FootballParams, device: str, assets: Assets) -> Several:
-    """Raises BackendMissing through `registry.make` where gfootball is not installed."""
+    """`registry.make` raises BackendMissing if gfootball is not installed."""
     python = python_of("football")
 
     def game() -> Apart:

@@ -1,4 +1,4 @@
-"""How gfootball is installed, and what of it is. Torch-free, and free of gfootball."""
+"""How to install gfootball, and which parts are installed. Imports neither torch nor gfootball."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PACKAGES = (HERE / "debian.txt").read_text().split()  # Debian's, which install.sh asks for
+PACKAGES = (HERE / "debian.txt").read_text().split()  # Debian's, from install.sh
 APT = "apt-get install --no-install-recommends"
 PIP = (
     "python3 -m venv FOOTBALL; export PATH=$PWD/FOOTBALL/bin:$PATH; pip install psutil 'setuptools<70' wheel; "
@@ -22,18 +22,18 @@ INSTALL = (
 
 
 def missing() -> tuple[str, ...]:
-    """Nothing but its package, which the registry looks for: the engine is in it."""
+    """Nothing else: its package, which the registry checks, contains the engine."""
     return ()
 
 
 def remarks() -> tuple[str, ...]:
-    """Which of Debian's packages are not here, where there are any."""
+    """A line on missing Debian packages, on a system that has Debian's packages."""
     lost = [name for name in PACKAGES if not _installed(name)] if shutil.which("dpkg-query") else []
     return (f"Debian's packages that building it needs and that are not here: {' '.join(lost)}",) if lost else ()
 
 
 def described(name: str) -> Mapping[str, str]:
-    """Nothing: its version says all."""
+    """Nothing: the package's version is enough."""
     return {}
 
 

@@ -1,9 +1,9 @@
-"""One match of gfootball as the harness steps it. Torch-free: it runs in a process apart.
+"""One match of gfootball, as a `One`. Torch-free: it runs in a separate process.
 
 Axes: N agent, L player of ours, R of theirs, O observation entry, X state entry.
 
-gfootball's own environment class is used bare, without `create_environment`: its wrappers want the package gym, which
-no longer installs. The one that matters pays for checkpoints; `Checkpoints` does so by the same rule.
+gfootball's own environment class is used directly, without `create_environment`: its wrappers need the package gym,
+which no longer installs. One wrapper matters: it rewards checkpoints. `Checkpoints` does so by the same rule.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ import numpy as np
 from bench.envs.football.params import ROLES, SENDERS, FootballParams
 from bench.envs.one import EnvironmentFailed, Floats, Given
 
-Seen = Mapping[str, Any]  # gfootball's observation of one who controls a player
+Seen = Mapping[str, Any]  # gfootball's observation for one controlled player
 
-RINGS = 10  # gfootball's checkpoints, from .99 to .19 of half a pitch away from their goal
+RINGS = 10  # gfootball's checkpoints, from .99 to .19 of half a pitch from the opponents' goal
 FARTHEST, NEAREST = 0.99, 0.19
 EACH = 0.1
 
 
 class Checkpoints:
-    """gfootball's reward for checkpoints: a ring around their goal pays each who has the ball in it for the first time.
+    """gfootball's checkpoint reward: each ring around the opponents' goal pays an agent with the ball once.
 
-    Who scores pays out what rings are left, to all.
+    A goal pays the rings that are left, to all agents.
     """
 
     def __init__(self, agents: int):
         self._passed = [0] * agents
 
     def rewards(self, seen: Sequence[Seen], scored: float) -> list[float]:
-        """What this step pays each agent beside the goal itself. scored: 1 where we did in this step."""
+        """Each agent's reward in this step, without the goal itself. scored: 1 if we scored in this step."""
         paid = []
         for agent, own in enumerate(seen):
             before = self._passed[agent]
@@ -53,13 +53,13 @@ def _ring(number: int) -> float:
 
 
 class FootballOne:
-    """`bench.envs.one.One` and `Stated`. game: gfootball's FootballEnv. config: its own, which takes the seeds."""
+    """`bench.envs.one.One` and `Stated`. game: gfootball's FootballEnv. config: the game's, where seeds are set."""
 
     def __init__(self, params: FootballParams, game: Any, config: Any):
         self._params, self._game, self._config = params, game, config
 
     def reset(self, seed: int) -> list[Floats]:
-        """A match that the seed decides. The second key says which side moves first; gfootball would keep the old."""
+        """Start a match that the seed decides. The second key sets which side moves first; gfootball would keep it."""
         self._config["game_engine_random_seed"] = seed
         self._config["reverse_team_processing"] = bool(seed % 2)
         self._checkpoints = Checkpoints(len(self._params.obs_sizes))
@@ -68,7 +68,7 @@ class FootballOne:
         return self._look(seen)
 
     def step(self, actions: Sequence[Floats | int]) -> Given:
-        """The sum of the agents' rewards to each of them. gfootball's own limit of steps truncates."""
+        """Each agent gets the sum of all agents' rewards. gfootball's own limit of steps truncates the episode."""
         chosen = [0] * len(actions)
         for agent, action in zip(self._order, actions, strict=True):
             chosen[agent] = int(np.asarray(action).item())
@@ -92,7 +92,7 @@ class FootballOne:
         self._game.close()
 
     def _look(self, seen: Sequence[Seen]) -> list[Floats]:
-        """Keep the state; what each agent sees. Agents are in the order of their players' numbers, where these stay."""
+        """Store the state, and return each agent's observation. Agents with fixed players are in the players' order."""
         active = [own["active"] for own in seen]
         attackers = self._params.scene.attackers
         if self._params.control == "attackers" and (active != self._players or sorted(active) != [*attackers]):
@@ -105,10 +105,10 @@ class FootballOne:
 
 
 def observation(seen: Seen, player: int, *, relative: bool, numbered: bool) -> Floats:
-    """One's own place and velocity; those of all of ours, oneself among them, and of theirs, from one's own; the ball.
+    """Own place and velocity; those of all our players (oneself included) and of theirs, relative to it; the ball.
 
-    relative: whether velocities are from one's own, too. numbered: whether one's own number follows. player: -1 is the
-    last, as in Python.
+    relative: whether velocities are also relative to one's own. numbered: whether one's own number follows. player: -1
+    is the last, as in Python.
     """
     place, velocity = seen["left_team"][player], seen["left_team_direction"][player]
     parts = [place, velocity]
@@ -122,29 +122,29 @@ def observation(seen: Seen, player: int, *, relative: bool, numbered: bool) -> F
 
 
 def state(seen: Seen) -> Floats:
-    """Table 8 of PTDE: each team's places, velocities, tiredness and roles; the ball; whose it is, and who has it."""
+    """Table 8 of PTDE: each team's places, velocities, tiredness and roles; the ball; its team, and its player."""
     parts: list[Any] = []
     for team in ("left_team", "right_team"):
         roles = np.eye(ROLES)[np.asarray(seen[f"{team}_roles"], int)]
         parts += [seen[team], seen[f"{team}_direction"], seen[f"{team}_tired_factor"], roles]
     parts += [seen["ball"], seen["ball_direction"], seen["ball_rotation"], _whose(seen)]
-    parts.append(np.eye(SENDERS)[seen["ball_owned_player"]])  # -1, nobody, is the last
+    parts.append(np.eye(SENDERS)[seen["ball_owned_player"]])  # -1, nobody, is the last entry
     return np.concatenate([np.ravel(part) for part in parts]).astype(np.float64)
 
 
 def _whose(seen: Seen) -> Floats:
-    """Whose the ball is: ours, nobody's, theirs."""
+    """Which team has the ball: ours, none, theirs."""
     return np.eye(3)[(0, 2, 1)[seen["ball_owned_team"]]]  # gfootball: 0, -1, 1
 
 
 def one(table: dict[str, Any]) -> FootballOne:
-    """What `Apart` makes."""
+    """The match that `Apart` makes."""
     import gymnasium.envs.registration  # noqa: F401
 
     from bench.envs.football.scenes import level
 
     params = FootballParams.model_validate(table)
-    # gfootball imports gym, whose successor has all that it takes: gym's names stand for that while it does.
+    # gfootball imports gym. Its successor gymnasium has all that is needed, so gym's names stand for it meanwhile.
     loaded = {f"gym{name.removeprefix('gymnasium')}": m for name, m in sys.modules.items() if _is_gymnasium(name)}
     sys.modules.update(loaded)
     from gfootball.env import config, football_env  # pyright: ignore[reportMissingImports]
@@ -154,7 +154,7 @@ def one(table: dict[str, Any]) -> FootballOne:
     chosen = {
         "level": level(params.name, params.control),
         "players": [f"agent:left_players={len(params.scene.attackers)}"],
-        "game_engine_random_seed": 0,  # `reset` gives another
+        "game_engine_random_seed": 0,  # `reset` sets another
     }
     own = config.Config(chosen)
     return FootballOne(params, football_env.FootballEnv(own), own)

@@ -1,4 +1,4 @@
-"""What a suite file may choose of football, and the sizes that follow. Torch-free, and free of gfootball.
+"""Football's parameters in a suite file, and the sizes that follow. Imports neither torch nor gfootball.
 
 Axes: N agent, L player of ours, R player of theirs, O observation entry, A action, X state entry.
 """
@@ -11,20 +11,20 @@ from bench.envs.params import Params
 
 ACTIONS = 19  # gfootball's default set
 ROLES = 10  # gfootball's e_PlayerRole, from goalkeeper to centre forward
-SENDERS = 12  # who has the ball: one of eleven, or nobody, which comes last
-OF_PLAYER = 4  # place and velocity, two each
+SENDERS = 12  # who has the ball: one of eleven players, or nobody, which comes last
+OF_PLAYER = 4  # place and velocity, two entries each
 BALL = 3
 
 
 class Scene(NamedTuple):
-    """Players of each side, goalkeepers included, and which of ours agents control, by their number in gfootball."""
+    """Players of each side, goalkeepers included, and those that agents control, by their number in gfootball."""
 
     ours: int
     theirs: int
     attackers: tuple[int, ...]
 
 
-# gfootball 2.10.2's own; 3_vs_2 is made of its 3_vs_1 (scenes.py). Number 0 is the goalkeeper.
+# gfootball 2.10.2's own scenes; 3_vs_2 is made from its 3_vs_1 (scenes.py). Number 0 is the goalkeeper.
 SCENES = {
     "academy_3_vs_1_with_keeper": Scene(4, 2, (1, 2, 3)),
     "academy_3_vs_2_with_keeper": Scene(4, 3, (1, 2, 3)),
@@ -37,12 +37,12 @@ SCENES = {
 class FootballParams(Params):
     """An attack on the game's own defence.
 
-    features: "ptde" is Table 8 of PTDE: velocities of others relative to one's own. "ptde_released" is its authors'
+    features: "ptde" is Table 8 of PTDE: velocities of others are relative to one's own. "ptde_released" is its authors'
     code: they are absolute, and one's own number follows, one-hot.
-    rewards: +1 and -1 for goals, and for "checkpoints" .1 for each of ten rings around their goal that an agent has the
-    ball in for the first time.
-    control: "attackers" keeps each agent with one player; "engine" lets the game choose whom agents control, of all of
-    ours, and change it.
+    rewards: +1 and -1 for goals. "checkpoints" adds .1 for each of ten rings around the opponents' goal when an agent
+    has the ball in it for the first time.
+    control: "attackers" gives each agent one player for good; "engine" lets the game choose among all our players whom
+    agents control, and change it.
     """
 
     name: Literal[
@@ -62,7 +62,7 @@ class FootballParams(Params):
 
     @property
     def obs_sizes(self) -> tuple[int, ...]:
-        """Oneself, all of ours, all of theirs, the ball, whose it is; as released one's own number, too."""
+        """Oneself, all our players, all of theirs, the ball, its team; in "ptde_released" also one's own number."""
         scene = self.scene
         size = OF_PLAYER * (1 + scene.ours + scene.theirs) + BALL + 3
         return (size + scene.ours * (self.features == "ptde_released"),) * len(scene.attackers)
@@ -77,7 +77,7 @@ class FootballParams(Params):
 
     @property
     def state_size(self) -> int:
-        """Players' places, velocities, tiredness and roles; the ball's place, velocity and spin; whose it is."""
+        """Players' places, velocities, tiredness and roles; the ball's place, velocity, spin, team and player."""
         return (self.scene.ours + self.scene.theirs) * (OF_PLAYER + 1 + ROLES) + 3 * BALL + 3 + SENDERS
 
     @property
@@ -90,7 +90,7 @@ class FootballParams(Params):
 
     @property
     def episodes_at_once(self) -> int | None:
-        return 8  # each is a process; the paper's threads
+        return 8  # each is a process; the paper uses 8 threads
 
     @property
     def process_bytes(self) -> int:
@@ -98,7 +98,7 @@ class FootballParams(Params):
 
     @property
     def repeats(self) -> bool:
-        """They do on one machine; but everybody compiles the engine with a compiler of their own."""
+        """False: episodes repeat on one machine, but each user compiles the engine with another compiler."""
         return False
 
     @property

@@ -1,6 +1,6 @@
-"""The scenes as gfootball builds them: its own, in which only chosen players can be controlled, and 3_vs_2.
+"""The scenes for gfootball: its own, with only chosen players under control, and 3_vs_2.
 
-gfootball looks for a scenario by the name of a module of its package; ours are put among them, as `bench_NAME`.
+gfootball looks for a scenario by the name of a module in its package. Ours are added there as `bench_NAME`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 
 from bench.envs.football.params import SCENES
 
-# gfootball ships no 3_vs_2: its 3_vs_1, and beside the defender in the middle another, where that of run_pass_and_shoot
-# stands (in coordinates of their side).
+# gfootball has no 3_vs_2. Ours is its 3_vs_1 with a second defender beside the one in the middle, at the place of the
+# defender in run_pass_and_shoot (in coordinates of their side).
 ADDED = {"academy_3_vs_2_with_keeper": ("academy_3_vs_1_with_keeper", (-0.75, 0.1))}
 
 
 class Controlled:
-    """A scenario's builder that makes only some of the left team's players controllable, by their number."""
+    """A scenario's builder that makes only the left team's players with given numbers controllable."""
 
     def __init__(self, builder: Any, numbers: tuple[int, ...]):
         self._builder, self._numbers, self._left, self._added = builder, numbers, True, 0
@@ -41,7 +41,7 @@ class Controlled:
 
 
 def level(name: str, control: str) -> str:
-    """The name by which gfootball finds a scene, which it is given to know."""
+    """Register a scene with gfootball. Returns the name by which gfootball finds it."""
     own = f"bench_{control}_{name}"
     stock, added = ADDED.get(name, (name, None))
     scenarios = importlib.import_module("gfootball.scenarios")

@@ -1,1 +1,1 @@
-"""Continuous control: the MuJoCo tasks of gymnasium that CIKD trains on."""
+"""Continuous control: gymnasium's MuJoCo tasks that CIKD trains on."""

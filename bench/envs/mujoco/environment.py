@@ -1,12 +1,12 @@
-"""MuJoCo tasks as gymnasium has them, with the harness's time limit and no wrapper around them.
+"""gymnasium's MuJoCo tasks, with the harness's time limit and without wrappers.
 
-Compared with a loop around `gymnasium.make(name)` that scales its actions itself, every number is the same to the last
-bit (tests/envs/test_mujoco.py). An episode ends in a terminal state alone; after how many steps it is cut short is the
-scenario's business.
+Every number is the same to the last bit as in a loop around `gymnasium.make(name)` that scales actions itself
+(tests/envs/test_mujoco.py). An episode ends only in a terminal state; the scenario decides after how many steps it is
+cut short.
 
-A task's state cannot be put back exactly: Ant's, Humanoid's and Reacher's rewards read where bodies were one step
-before, which is no part of MuJoCo's integration state (Ant's first reward is off by 4e-4 even after mj_forward). An
-episode repeats from its seed and actions, and `Several` resumes by them.
+A task's state cannot be restored exactly: the rewards of Ant, Humanoid and Reacher depend on where bodies were one step
+before, which is not part of MuJoCo's integration state (Ant's first reward is off by 4e-4 even after mj_forward). An
+episode does repeat from its seed and actions, and `Several` resumes it in this way.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from bench.output.terminal import warn
 
 
 def mujoco_environment(params: MujocoParams, device: str, assets: Assets) -> Several:
-    """Its copies are stepped on the CPU, one after another."""
+    """The environment. Its copies are stepped on the CPU, one after another."""
     mujoco.set_mju_user_warning(_noticed)  # type: ignore[attr-defined]
     chosen = params.model_dump(exclude={"name"})
     entry = gymnasium.spec(params.name).entry_point
@@ -35,6 +35,6 @@ def mujoco_environment(params: MujocoParams, device: str, assets: Assets) -> Sev
 
 
 def _noticed(text: str) -> None:
-    """MuJoCo's warnings, which it would write to a file of the current folder; not of old words in robots' files."""
+    """Show MuJoCo's warnings, except those on deprecated words. MuJoCo would write them to the current folder."""
     if "is deprecated" not in text:
         warn(f"MuJoCo: {text.strip()}")

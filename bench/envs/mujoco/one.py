@@ -1,9 +1,9 @@
-"""One task of gymnasium's as the harness steps it: actions in [-1, 1], no wrapper, no time limit of its own.
+"""One task of gymnasium, as a `One`: actions in [-1, 1], no wrapper, no time limit of its own.
 
 Axes: N agent (one), O observation entry, A action entry.
 
-No vector environment of gymnasium's is used: at an episode's end those give the first observation of the next one, or a
-step that nobody took. Here the last observation is what was seen after the last step.
+gymnasium's vector environments are not used: at an episode's end they give the first observation of the next episode,
+or take a step without an action. Here the last observation is the one after the last step.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bench.envs.one import Floats, Given
 
 
 class GymnasiumOne:
-    """`bench.envs.one.One`. task: one whose actions are in a box."""
+    """`bench.envs.one.One`. task: its actions are in a box."""
 
     def __init__(self, task: gymnasium.Env[Any, Any]):
         space = task.action_space

@@ -1,4 +1,4 @@
-"""What a suite file may choose of the MuJoCo tasks, and the sizes that follow. Torch-free, and free of gymnasium."""
+"""The MuJoCo tasks' parameters in a suite file, and the sizes that follow. Imports neither torch nor gymnasium."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ANT_CONTACT_FORCES = 84  # external forces and torques on 14 bodies
 
 
 class MujocoParams(Params):
-    """One robot. It sees its joints, in its own units, and acts by torques: A numbers in [-1, 1]."""
+    """One robot. It sees its joints, in the task's units, and acts with torques: A numbers in [-1, 1]."""
 
     name: Literal["HalfCheetah-v4", "Hopper-v4", "Humanoid-v4", "HumanoidStandup-v4", "Reacher-v4", "Walker2d-v4"]
 
@@ -50,7 +50,7 @@ class MujocoParams(Params):
 
 
 class AntParams(MujocoParams):
-    """The one task that lets one choose. use_contact_forces: it sees them, and pays for them."""
+    """The only task with a parameter. use_contact_forces: whether it sees contact forces and pays for them."""
 
     name: Literal["Ant-v4"]  # type: ignore[assignment]
     use_contact_forces: bool = False

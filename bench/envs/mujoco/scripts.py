@@ -1,4 +1,4 @@
-"""What nobody who learns reaches in a MuJoCo task: random actions, and none.
+"""Scripts without learning for MuJoCo tasks: random actions, and no actions.
 
 Axes: S seed, E environment copy (one), N agent (one), A action entry.
 """
@@ -25,9 +25,9 @@ SCRIPTS: Mapping[str, Script] = {
 def measure(
     params: MujocoParams, script: Script, seeds: Sequence[int], episodes: int, episode_limit: int, metric: str
 ) -> Tensor:
-    """A metric's mean over episodes, one number a seed, [S] float64. Raises BackendMissing.
+    """A metric's mean over episodes, one number per seed, [S] float64. Raises BackendMissing.
 
-    Seed s starts its episodes, one after another, from `torch.Generator().manual_seed(s)`, and acts by 2 s + 1.
+    Seed s starts its episodes, one after another, from `torch.Generator().manual_seed(s)`; actions use seed 2 s + 1.
     """
     environment = make("mujoco", params)
     means = []
@@ -48,7 +48,7 @@ def _score(
     episode_limit: int,
     metric: str,
 ) -> Tensor:
-    """Of one episode, [1]."""
+    """The score of one episode, [1]."""
     environment.reset([starts], 1)
     rewards, over = [], False
     while not over and len(rewards) < episode_limit:

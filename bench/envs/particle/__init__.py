@@ -1,1 +1,1 @@
-"""Particle environments: point agents on a plane, as OpenAI's multiagent-particle-envs (2017) and as mpe2 move them."""
+"""Particle environments: point agents on a plane, with the dynamics of OpenAI's multiagent-particle-envs or of mpe2."""

@@ -4,9 +4,10 @@ Axes: S seed, E environment copy, C collector, B bank, N = C + B agent (collecto
 agent; A = 5.
 
 Source: shariqiqbal2810/MAAC 6174a01, `envs/mpe_scenarios/fullobs_collect_treasure.py`, and its fork of
-multiagent-particle-envs. A step is: what was touched after the last one is taken, brought or born again; then everybody
-moves; then rewards and observations are read. The source takes and brings right after it has read them, which is the
-same, and lets this state be all that was seen. Nothing is taken before the first move.
+multiagent-particle-envs. A step has three parts. First, what was touched after the last step is taken, delivered or
+placed again. Then everybody moves. Then rewards and observations are computed. The source takes and delivers right
+after it has computed them, which is equivalent; our order makes the state equal to what was seen. Nothing is taken
+before the first move.
 """
 
 from __future__ import annotations
@@ -34,18 +35,18 @@ from bench.envs.particle.view import View, Viewer
 
 COLLECTOR, BANK, TREASURE = 0.05, 0.075, 0.025  # radii
 MASSES = 1.0, 2.25  # of a collector, of a bank
-ACCELERATION = 1.5**2  # of a full push: the source multiplies by an agent's 1.5 twice, and its mass cancels
+ACCELERATION = 1.5**2  # of a full push: the source multiplies twice by an agent's 1.5, and the mass cancels
 TOP_SPEED = 1.0
-START, BIRTH = 1.0, 0.95  # agents begin, and treasures are born, within so much of the middle along each axis
-AWAY = -999.0  # both coordinates of a treasure that was taken, until it is born again
+START, BIRTH = 1.0, 0.95  # agents start, and treasures appear, within this distance of the middle along each axis
+AWAY = -999.0  # both coordinates of a taken treasure until it appears again
 BONUS, COLLISION, SHAPING = 5.0, 5.0, 0.1
 
 
 class CollectTreasure:
     """The scenario's start, view, move, observation and reward, as functions of the state.
 
-    State: types [S, E, L], the bank that each treasure is for; held [S, E, C], the bank that what a collector carries
-    is for, -1: it carries nothing.
+    State: types [S, E, L], the bank of each treasure; held [S, E, C], the bank of the treasure that a collector
+    carries, -1 if it carries none.
     """
 
     def __init__(self, params: CollectTreasureParams, device: torch.device | str):
@@ -69,7 +70,7 @@ class CollectTreasure:
         self._banks = torch.eye(banks, **own)
 
     def start(self, generators: Sequence[torch.Generator], copies: int) -> State:
-        """Agents, then treasures with their types, uniform, at rest; nobody carries. On the CPU, copy after copy."""
+        """Agents, then treasures with types, uniform and at rest; nobody carries one. On the CPU, copy after copy."""
         agents, treasures = self.agents, self._params.treasures
         drawn = [torch.rand(copies, 2 * agents + 3 * treasures, generator=g, dtype=torch.float64) for g in generators]
         places, born = torch.stack(drawn).split([2 * agents, 3 * treasures], dim=-1)
@@ -91,8 +92,8 @@ class CollectTreasure:
         return replace(state, positions=state.positions + velocities * DT, velocities=velocities, clock=state.clock + 1)
 
     def settled(self, state: State, view: View, generators: Sequence[torch.Generator]) -> State:
-        """What comes of the last move: treasures in index order, each taken by the first empty collector that touches
-        it, or born again where it was away; then every carrier that touches its bank has brought it.
+        """The results of the last move. In index order, each treasure is taken by the first empty collector that
+        touches it, or appears again if it was away. Then every carrier that touches its bank has delivered.
 
         Only in episodes in which somebody has moved.
         """
@@ -114,10 +115,10 @@ class CollectTreasure:
 
     def observe(self, state: State, view: View) -> Tensor:
         """[own position 2, own velocity 2, what it carries B (collectors), the 7 nearest other agents, the 7 nearest
-        treasures], [S, E, N, O]; banks' end with B zeros of padding.
+        treasures], [S, E, N, O]; those of banks end with B zeros of padding.
 
         An agent: [relative position 2, velocity 2, which bank it is B, what it carries B]. A treasure: [relative
-        position 2, which bank it is for B]. Of two equally near the one with the lower index is nearer.
+        position 2, its bank B]. Of two at the same distance, the one with the lower index counts as nearer.
         """
         assert state.types is not None
         assert state.held is not None
@@ -141,11 +142,11 @@ class CollectTreasure:
         return torch.cat([first, last], -2)
 
     def rewards(self, state: State, view: View) -> Tensor:
-        """[S, E, N], to everybody 5 for each touch of an empty collector and a treasure, and of a carrier and its bank.
+        """[S, E, N]. All get 5 for each touch of an empty collector and a treasure, and of a carrier and its bank.
 
-        A collector: less 5 for each collector that it touches, less a tenth of its distance to the nearest treasure,
-        or to its bank. A bank: less a tenth of the distance of its nearest carrier; without one, of the length of the
-        mean way to the 7 nearest collectors.
+        A collector loses 5 for each collector that it touches, and a tenth of its distance to the nearest treasure or,
+        if it carries one, to its bank. A bank loses a tenth of the distance of its nearest carrier; without a carrier,
+        a tenth of the length of the mean vector to the 7 nearest collectors.
         """
         assert state.held is not None
         treasures, collectors = self._params.treasures, self._params.collectors
@@ -176,30 +177,30 @@ class CollectTreasure:
         return torch.cat([of_collectors, of_banks], -1) + bonus
 
     def _carried(self, held: Tensor) -> Tensor:
-        """Whether what a collector carries is for each bank: [S, E, C] -> bool [S, E, C, B]."""
+        """Which bank a collector's treasure is for, one-hot: [S, E, C] -> bool [S, E, C, B]."""
         return held.unsqueeze(-1) == torch.arange(self._params.banks, device=held.device)
 
     def _touch_treasures(self, view: View) -> Tensor:
-        """[S, E, C, L]."""
+        """Which collectors touch which treasures, [S, E, C, L]."""
         return view.distance[..., : self._params.collectors, : self._params.treasures] < COLLECTOR + TREASURE
 
     def _touch_banks(self, view: View) -> Tensor:
-        """[S, E, C, B]."""
+        """Which collectors touch which banks, [S, E, C, B]."""
         behind = self._params.treasures + self._params.collectors - 1
         return view.distance[..., : self._params.collectors, behind:] < COLLECTOR + BANK
 
     def _away(self, state: State) -> Tensor:
-        """Which treasures were taken and are not born again, [S, E, L]."""
+        """Which treasures were taken and have not appeared again, [S, E, L]."""
         return (state.landmarks == AWAY).all(-1)
 
     def _born(self, drawn: Tensor) -> tuple[Tensor, Tensor]:
-        """Places [..., 2] and types [...] of numbers [..., 3] in [0, 1)."""
+        """Places [..., 2] and types [...] from random numbers [..., 3] in [0, 1)."""
         return BIRTH * (2 * drawn[..., :2] - 1), (drawn[..., 2] * self._params.banks).long()
 
     def _born_again(
         self, landmarks: Tensor, types: Tensor, away: Tensor, generators: Sequence[torch.Generator]
     ) -> tuple[Tensor, Tensor]:
-        """Landmarks and types with new ones in the places `away`; a seed with none draws nothing."""
+        """Landmarks and types, with new ones where `away`. A seed without any draws nothing."""
         if not bool(away.any()):
             return landmarks, types
         landmarks, types = landmarks.clone(), types.clone()
@@ -212,7 +213,7 @@ class CollectTreasure:
     def _contact(self, view: View) -> Tensor:
         """Acceleration of each agent by all others that it touches, [S, E, N, 2].
 
-        As `physics.contact_force`; the force on a from b is (m_b / m_a) times that, and divided by m_a once more.
+        The force on a from b is (m_b / m_a) times `physics.contact_force`; it is divided by m_a once more.
         """
         relative, distance = (
             view.relative[..., self._params.treasures :, :],
@@ -227,6 +228,6 @@ class CollectTreasure:
 
 
 def _nearest(seen: Tensor, distance: Tensor, count: int) -> Tensor:
-    """The rows of the `count` nearest, nearest first, in a row: [S, E, N, K, D], [S, E, N, K] -> [S, E, N, count D]."""
+    """The `count` nearest, nearest first, concatenated: [S, E, N, K, D], [S, E, N, K] -> [S, E, N, count D]."""
     order = distance.argsort(dim=-1, stable=True)[..., :count]
     return seen.gather(-2, order.unsqueeze(-1).expand(*order.shape, seen.shape[-1])).flatten(-2)

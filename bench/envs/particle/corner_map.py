@@ -1,4 +1,4 @@
-"""What a critic and a policy say of the places of DVM's first agent (Wadhwania et al. 2019, Sec. V-C, Fig. 8).
+"""A critic and a policy over the places of DVM's first agent (Wadhwania et al. 2019, Sec. V-C, Fig. 8).
 
 Axes: S seed, E start, N agent, G point of a grid over [-1, 1]^2, O observation entry, A action entry.
 """
@@ -14,10 +14,10 @@ from torch import Tensor
 from bench.envs.particle.environment import ParticleEnvironment
 from bench.envs.particle.physics import State
 
-STARTS = 16  # that the share is a mean of
+STARTS = 16  # starts that the share is averaged over
 SIDE = 10  # points along a side of the grid, in the middle of squares of .2
-NEAR = 0.1  # how far the value is looked at towards the target; points nearer to it than that are left out
-FINE, COPIES = 20, 4  # of a landscape: points along a side; starts that are drawn, of which the first is shown
+NEAR = 0.1  # distance towards the target over which the value is compared; points nearer to it are left out
+FINE, COPIES = 20, 4  # of a landscape: points along a side; starts that are drawn (the first is shown)
 
 Values = Callable[[Tensor], Tensor]  # observations [S, E, N, O] -> each agent's action value [S, E, N]
 Acts = Callable[[Tensor], Tensor]  # observations [S, E, N, O] -> actions [S, E, N, A]
@@ -25,10 +25,10 @@ Acts = Callable[[Tensor], Tensor]  # observations [S, E, N, O] -> actions [S, E,
 
 @dataclass(frozen=True)
 class Landscape:
-    """One start of each seed, and what the first agent's critic and policy say of its places.
+    """One start of each seed, and the first agent's critic and policy over its places.
 
     starts, targets [S, N, 2]. goal [S]: the target of its start corner. places [G, 2], x before y. values [S, G].
-    pushes [S, G, 2]: what its policy does there, in [-1, 1] along each axis.
+    pushes [S, G, 2]: its policy's actions there, in [-1, 1] along each axis.
     """
 
     starts: Tensor
@@ -42,7 +42,7 @@ class Landscape:
 def rising(environment: ParticleEnvironment, values: Values, generators: Sequence[torch.Generator]) -> Tensor:
     """Share of the first agent's places at which its value rises towards the target of its start corner: [S, E].
 
-    All others stand where an episode starts, everybody at rest. Leaves the environment in another state.
+    All others stand where an episode starts, and everybody is at rest. Changes the environment's state.
     """
     environment.reset(generators, STARTS)
     start = environment.world
@@ -64,7 +64,7 @@ def rising(environment: ParticleEnvironment, values: Values, generators: Sequenc
 def landscape(
     environment: ParticleEnvironment, values: Values, acts: Acts, generators: Sequence[torch.Generator]
 ) -> Landscape:
-    """Of the first start that each generator draws; the other agents stand there. Leaves another state behind."""
+    """The landscape of the first start that each generator draws, with the other agents there. Changes the state."""
     environment.reset(generators, COPIES)
     start, grid = environment.world, squares(FINE, environment.device)
     assert start.goal is not None
@@ -83,7 +83,7 @@ def squares(side: int, device: torch.device | str) -> Tensor:
 
 
 def _seen(environment: ParticleEnvironment, start: State, places: Tensor) -> Tensor:
-    """What all agents observe with the first at places [S, E, G, 2]: [S, E G, N, O]."""
+    """All agents' observations with the first agent at places [S, E, G, 2]: [S, E G, N, O]."""
 
     def spread(x: Tensor) -> Tensor:
         return x.unsqueeze(2).expand(-1, -1, places.shape[2], *x.shape[2:]).flatten(1, 2).clone()

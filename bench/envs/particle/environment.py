@@ -3,7 +3,7 @@
 Axes: S seed, E environment copy, N agent of ours, M agent in the world (opponents first, then ours), O observation
 entry, A action entry.
 
-On the CPU a seed's episodes are the same to the last bit whatever seeds run beside it.
+On the CPU a seed's episodes are the same to the last bit beside any other seeds.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ Scenario = SimpleSpread | SpeakerListener | SimplePush | SimpleAdversary | Sprea
 
 
 class ParticleEnvironment:
-    """One scenario, batched. Episodes have no end of their own: the caller keeps the time limit.
+    """One scenario, batched. Episodes do not end by themselves: the caller applies the time limit.
 
     agents N, obs_size O, action_size A, obs_sizes and action_sizes of each agent; params and device as given.
-    opponent: weights, where the scenario's opponent is pretrained; AssetMissing where they are not the right ones.
+    opponent: weights, if the scenario's opponent is pretrained; AssetMissing if they are not the right ones.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class ParticleEnvironment:
             self._opponent = make_opponent(params, opponent, self.device)
             self._opponent_obs_size = params.adversary_obs_size
         elif opponent is not None:
-            raise ValueError(f"opponent: got weights; allowed: none, {params.name!r} has no opponent")
+            raise ValueError(f"opponent: got weights; allowed: none, since {params.name!r} has no opponent")
         available = [[a < size for a in range(self.action_size)] for size in self.action_sizes]
         self._available = torch.tensor(available, device=self.device)
         self._common_reward = params.common_reward
@@ -82,14 +82,14 @@ class ParticleEnvironment:
 
     @property
     def seen(self) -> Tensor:
-        """What everybody in the world sees now, opponents first: [S, E, M, O]."""
+        """Current observations of all agents in the world, opponents first: [S, E, M, O]."""
         return self._now()[2]
 
     def set_state(self, state: State) -> Tensor:
-        """Go on from a copy of this state, on the environment's device, float64 (goal, types, held int64): obs
-        [S, E, N, O]. Where a step draws, it does so from the generators that `reset` was given.
+        """Go on from a copy of this state, on the environment's device, in float64 (goal, types, held: int64). Returns
+        obs [S, E, N, O]. Steps that draw use the generators given to `reset`.
 
-        Raises ValueError when the tensors' shapes do not belong together or to this scenario.
+        Raises ValueError if the tensors' shapes do not fit together or do not fit this scenario.
         """
         lead = tuple(state.positions.shape[:2])
         for name in (field.name for field in fields(State)):
@@ -103,7 +103,7 @@ class ParticleEnvironment:
     def reset(self, generators: Sequence[torch.Generator], copies: int) -> Tensor:
         """Start E = copies new episodes of each seed; obs [S, E, N, O] float64.
 
-        Seed s draws from generators[s] alone, CPU generators, so that starts are the same on every device. Raises
+        Seed s draws only from generators[s]. These are CPU generators, so starts are the same on every device. Raises
         ValueError without a generator or a copy.
         """
         if not generators or copies < 1:
@@ -115,7 +115,7 @@ class ParticleEnvironment:
         return self._enter(start.on(self.device))
 
     def global_state(self) -> None:
-        """It has none but all observations in a row."""
+        """None: the state is all observations concatenated (`bench.envs.state`)."""
         return
 
     def avail_actions(self) -> Tensor:
@@ -125,11 +125,11 @@ class ParticleEnvironment:
     def step(self, actions: Tensor) -> Step:
         """One time step: actions [S, E, N, A], of any float dtype, on the environment's device.
 
-        A = 5 pushes, one-hot or soft, or 2 numbers in [-1, 1] where the scenario is continuous.
+        A = 5 pushes, one-hot or soft, or 2 numbers in [-1, 1] if the scenario is continuous.
 
-        Gives obs and rewards in float64; no episode ends by itself, so terminated and truncated are always False.
-        Raises ValueError when the actions' shape is not the batch's or an unavailable one is chosen, Diverged where
-        that one is not finite, RuntimeError before the first reset.
+        Gives obs and rewards in float64. No episode ends by itself, so terminated and truncated are always False.
+        Raises ValueError if the actions' shape is wrong or an unavailable action is chosen, Diverged if its number is
+        not finite, RuntimeError before the first reset.
         """
         state, view, seen = self._now()
         expected = (*seen.shape[:2], self.agents, self.action_size)
@@ -137,7 +137,7 @@ class ParticleEnvironment:
             raise ValueError(f"actions: got shape {tuple(actions.shape)}; allowed: {expected} = [S, E, N, A]")
         actions = actions.detach().to(torch.float64)
         if self._ragged and bool(actions.masked_fill(self._available, 0).any()):
-            check_finite(actions.cpu().numpy(), ACTION)  # NaN is no zero
+            check_finite(actions.cpu().numpy(), ACTION)  # NaN counts as nonzero
             raise ValueError(f"actions: got unavailable ones; allowed: the first {self.action_sizes} of each agent")
         if self._opponent is not None:
             theirs = self._opponent(seen[..., : self._scenario.opponents, : self._opponent_obs_size])
@@ -148,9 +148,9 @@ class ParticleEnvironment:
         return Step(obs, rewards, never, never, self._outcome())
 
     def restart(self, over: Tensor) -> Tensor:
-        """Start a new episode of each copy in over [S, E] (bool); obs [S, E, N, O] of all.
+        """Start a new episode of each copy marked in over [S, E] (bool); obs [S, E, N, O] of all.
 
-        A seed with none over draws nothing. Raises RuntimeError before the first reset.
+        A seed without a marked copy draws nothing. Raises RuntimeError before the first reset.
         """
         state = self._now()[0].on(self.device, copy=True)
         for lane, (generator, begins) in enumerate(zip(self._generators, over, strict=True)):
@@ -162,7 +162,7 @@ class ParticleEnvironment:
         return self._enter(state)
 
     def close(self) -> None:
-        """Nothing was started."""
+        """Nothing to end."""
 
     @property
     def world(self) -> State:
@@ -184,7 +184,7 @@ class ParticleEnvironment:
         return self._enter(State(**world).on(self.device))
 
     def _rewards(self) -> Tensor:
-        """[S, E, N]: our agents' own, or the sum of these for each of them (`GoalParams.reward`)."""
+        """[S, E, N]: our agents' own rewards, or their sum for each of them (`GoalParams.reward`)."""
         state, view, _ = self._now()
         rewards = self._scenario.rewards(state, view)
         if self._scenario.opponents:
@@ -222,7 +222,7 @@ class ParticleEnvironment:
 
 
 def particle_environment(params: ParticleParams, device: torch.device | str, assets: Assets) -> ParticleEnvironment:
-    """One scenario with all that its parameters name. Raises AssetMissing, ValueError."""
+    """One scenario with the files that its parameters name. Raises AssetMissing, ValueError."""
     named = [load_opponent(assets, name) for name in params.assets.values()]
     return ParticleEnvironment(params, device, *named)
 

@@ -4,9 +4,9 @@ Axes: I input entry, H hidden unit, A action entry.
 
 uoe-agents/epymarl cbc38c0, src/envs/pretrained: `DDPG.step` takes the greatest output of a network in evaluation mode,
     y = fc3(relu(fc2(relu(fc1(in_fn(x)))))),
-    in_fn(x) = (x - running_mean) / sqrt(running_var + EPSILON) * weight + bias,
-and `PretrainedAdversary` gives it the adversary's observation of the state in which all agents act, as
-`opponents.Pretrained` does.
+    in_fn(x) = (x - running_mean) / sqrt(running_var + EPSILON) * weight + bias.
+`PretrainedAdversary` gives it the adversary's observation of the state in which all agents act. So does
+`opponents.Pretrained`.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ Tensors = dict[str, NDArray[np.float64]]
 def folded(content: bytes) -> bytes:
     """A file of EPyMARL's `torch.save` -> safetensors of a plain MLP, float32: `weight_i` [out, in], `bias_i` [out].
 
-    Folded in float64, sums in order, so that the file is the same on every machine. Nothing is unpickled but tensors.
-    Raises ValueError where the content is no such file.
+    It folds in float64 and adds in a fixed order, so the file is the same on every machine. Only tensors are unpickled.
+    Raises ValueError if the content is not such a file.
     """
     own = _policy(content)
     scale = own["in_fn.weight"] / np.sqrt(own["in_fn.running_var"] + EPSILON)  # [I]
@@ -50,7 +50,7 @@ def _policy(content: bytes) -> Tensors:
     """The policy's tensors by name, checked, as float64."""
     try:
         loaded: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # of many kinds, one of them from a module that nothing here imports
+    except Exception as error:  # many kinds are possible, one of them from a module that is not imported here
         reason = str(error).partition("\n")[0]
         raise ValueError(f"got no file of tensors ({reason}); allowed: one that torch.save wrote") from error
     try:
@@ -71,7 +71,7 @@ def _names() -> list[str]:
 
 
 def _shapes(own: Tensors) -> dict[str, tuple[int, ...]]:
-    """Those of a stack whose widths are the biases'."""
+    """The shapes of a stack of layers with the biases' widths."""
     widths = [own["in_fn.weight"].size, *(own[f"{layer}.bias"].size for layer in LAYERS)]
     shapes: dict[str, tuple[int, ...]] = {f"in_fn.{name}": (widths[0],) for name in NORM}
     for i, layer in enumerate(LAYERS):

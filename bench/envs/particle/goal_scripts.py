@@ -1,10 +1,10 @@
-"""Scripted policies for the scenarios with a goal: what not knowing it costs, and what a plain good plan reaches.
+"""Scripted policies for the scenarios with a goal: the cost of not knowing it, and the score of a simple good plan.
 
 Axes: S seed, E environment copy, N agent, L landmark, C symbol.
 
 As in scripts.py, a script maps an environment to actions and keeps no memory. `no_information` scripts know where the
-landmarks are and not which of them is the goal: whoever should go there waits in the middle of them. `good` scripts
-know no more than the agents that they play.
+landmarks are but not which of them is the goal: agents that should go there wait in the middle of the landmarks. `good`
+scripts know no more than the agents that they play.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from bench.envs.particle.environment import ParticleEnvironment
 from bench.envs.particle.physics import State
 from bench.envs.particle.scripts import walk
 
-SHUN = 0.15  # simple push's agent stays so far beyond its goal; two agents touch at .1
-SURELY = 1e6  # more than any sum of squared distances: what it lowers is taken
+SHUN = 0.15  # simple push's agent stays this far beyond its goal; two agents touch at .1
+SURELY = 1e6  # more than any sum of squared distances: an assignment lowered by it is always chosen
 
 
 def speaker_listener_no_information(env: ParticleEnvironment) -> Tensor:
-    """The speaker always says the first symbol, the listener waits in the middle of the landmarks."""
+    """The speaker always says the first symbol; the listener waits in the middle of the landmarks."""
     return _say(walk(env, _middle(env.world)), torch.zeros_like(_goal(env.world)))
 
 
 def speaker_listener_good(env: ParticleEnvironment) -> Tensor:
-    """The speaker says the goal's symbol; the listener walks to the landmark it heard of, before that to the middle."""
+    """The speaker says the goal's symbol. The listener walks to the middle, then to the landmark that it heard of."""
     state = env.world
     assert state.messages is not None
     heard = (state.messages.unsqueeze(-1) * state.landmarks).sum(-2)
@@ -42,7 +42,7 @@ def push_no_information(env: ParticleEnvironment) -> Tensor:
 
 
 def push_good(env: ParticleEnvironment) -> Tensor:
-    """For both together: the agent shows its goal and leaves room, the adversary goes to the landmark nearest to it.
+    """Both sides: the agent shows its goal and leaves room; the adversary goes to the landmark nearest to the agent.
 
     The agent walks to a point SHUN beyond its goal, seen from the other landmark.
     """
@@ -62,10 +62,10 @@ def adversary_no_information(env: ParticleEnvironment) -> Tensor:
 
 
 def adversary_good(env: ParticleEnvironment) -> Tensor:
-    """The good agents cover the landmarks, the goal among them, so that their places do not tell it.
+    """The good agents cover the landmarks, including the goal, so their places do not reveal it.
 
-    Who goes where has the least sum of squared distances; where agents are fewer than landmarks one of them takes the
-    goal, where they are more each landmark is taken again.
+    The assignment has the least sum of squared distances. If there are fewer agents than landmarks, one of them takes
+    the goal; if there are more, landmarks are taken several times.
     """
     state, count = env.world, env.world.landmarks.shape[-2]
     good = state.positions[..., -env.agents :, :]
@@ -81,7 +81,7 @@ def contest_no_information(env: ParticleEnvironment) -> Tensor:
 
 
 def contest_told(env: ParticleEnvironment) -> Tensor:
-    """Adversaries that are told the goal walk there, the others wait in the middle: more than adversaries can know."""
+    """Adversaries know the goal and walk there; the others wait in the middle. Real adversaries cannot know it."""
     state, adversaries = env.world, env.params.kinds.count("adversary")
     targets = _middle(state).clone()
     targets[..., :adversaries, :] = _at_goal(state).unsqueeze(-2)

@@ -1,6 +1,6 @@
-"""What the scenarios share in which one landmark is the goal: how an episode starts, and how far the goal is.
+"""Common parts of scenarios in which one landmark is the goal: how an episode starts, and how far the goal is.
 
-Axes: S seed, E environment copy, N agent (all that are in the world), L landmark, K other agent (N - 1).
+Axes: S seed, E environment copy, N agent (all in the world), L landmark, K other agent (N - 1).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from bench.envs.particle.view import View
 
 
 def start_with_goal(generators: Sequence[torch.Generator], copies: int, agents: int, landmarks: int) -> State:
-    """Agents, then landmarks, uniform in [-1, 1]^2, at rest, and a goal among the landmarks; on the CPU.
+    """Agents, then landmarks, uniform in [-1, 1]^2 and at rest, and a goal among the landmarks; on the CPU.
 
-    One after another for each copy, so that a seed's k-th episode is the same however many copies run together.
+    Copies draw one after another, so a seed's k-th episode is the same for any number of copies.
     """
     entities = agents + landmarks
     drawn = [torch.rand((copies, 2 * entities + 1), generator=g, dtype=torch.float64) for g in generators]
@@ -27,7 +27,7 @@ def start_with_goal(generators: Sequence[torch.Generator], copies: int, agents: 
 
 
 def to_goal(state: State, view: View, landmarks: int) -> Tensor:
-    """The goal's position less each agent's own, [S, E, N, 2]."""
+    """The goal's position minus each agent's own, [S, E, N, 2]."""
     assert state.goal is not None
     seen = view.relative[..., :landmarks, :]
     chosen = state.goal[..., None, None, None].expand(*seen.shape[:3], 1, 2)

@@ -1,11 +1,11 @@
-"""Observations across team sizes: one layout for all, and what a smaller team's teacher can read.
+"""Observations across team sizes: one layout for all, and the part that a smaller team's teacher can read.
 
 Axes: N agent (of the task), M agent (of the layout's or the teacher's task).
 Simple spread: an observation of N agents has 6N entries: [velocity 2, position 2, landmarks 2N, other agents 2(N - 1),
 their messages 2(N - 1)].
-Simple adversary, both sides ours: [landmarks 2L, other agents 2(N - 1)] of an adversary, and before them the goal 2 of
-a good agent. A team of M has M // 2 adversaries, and as many landmarks as good agents, as KnowRU's tasks IV to VI.
-Treasure collection: see collect_treasure.py. A team of M has M // 4 banks, and as many treasures as collectors, as
+Simple adversary, both sides ours: an adversary has [landmarks 2L, other agents 2(N - 1)]; a good agent has the goal 2
+before these. A team of M has M // 2 adversaries, and as many landmarks as good agents, like KnowRU's tasks IV to VI.
+Treasure collection: see collect_treasure.py. A team of M has M // 4 banks, and as many treasures as collectors, like
 KnowRU's tasks VII and VIII.
 """
 
@@ -28,7 +28,7 @@ OWN = 4  # entries about oneself: velocity 2, position 2
 
 
 def width(params: Params, agents: int, communication: bool = True) -> int:
-    """Entries of an observation in the layout of a team of so many agents, where it has other teams'."""
+    """Entries of an observation in the layout of a team of `agents` agents, if the scenario has such layouts."""
     if isinstance(params, SimpleSpreadParams):
         return 6 * agents if communication else 6 * agents - 2 * (agents - 1)
     if _both_sides(params, agents):
@@ -39,9 +39,10 @@ def width(params: Params, agents: int, communication: bool = True) -> int:
 
 
 def slots(params: Params, agents: int, communication: bool = True) -> tuple[int, ...] | tuple[tuple[int, ...], ...]:
-    """Where each of a task's O entries stands in that layout; ValueError where it is the smaller one.
+    """The place of each of a task's O entries in that layout; ValueError if the layout is smaller.
 
-    Without communication: where each entry before it stands. Nobody speaks in simple spread, so those are always zero.
+    Without communication: the places of the entries before it. Nobody speaks in simple spread, so these entries are
+    always zero.
     """
     if isinstance(params, SimpleSpreadParams):
         return observation_slots(params.agents, agents)[: width(params, params.agents, communication)]
@@ -53,16 +54,16 @@ def slots(params: Params, agents: int, communication: bool = True) -> tuple[int,
 
 
 def _both_sides(params: Params, agents: int) -> bool:
-    """Whether it is simple adversary with both sides ours, and the layout another team's."""
+    """Whether it is simple adversary with both sides ours, in another team's layout."""
     both = isinstance(params, SimpleAdversaryParams) and params.controlled == "all"
     return both and agents != len(params.obs_sizes)
 
 
 def adversary_slots(params: SimpleAdversaryParams, layout_agents: int) -> tuple[tuple[int, ...], ...]:
-    """Where each agent's entries of simple adversary stand in the layout of a task with M = layout_agents agents.
+    """The places of each agent's entries of simple adversary in the layout of a task with M = layout_agents agents.
 
-    Each kind of entry keeps its kind's place: the k-th landmark, the k-th other adversary, the k-th other good agent.
-    An adversary's last two entries are padding, and stand last. Raises ValueError where M's team has fewer of a kind.
+    Each entry keeps the place of its kind: the k-th landmark, the k-th other adversary, the k-th other good agent. An
+    adversary's last two entries are padding and stay last. Raises ValueError if M's team has fewer of a kind.
     """
     adversaries, good = layout_agents // 2, layout_agents - layout_agents // 2
     if params.adversaries > adversaries or max(params.agents, params.landmarks) > good:
@@ -71,7 +72,7 @@ def adversary_slots(params: SimpleAdversaryParams, layout_agents: int) -> tuple[
     width = 2 * good + 2 * layout_agents
 
     def row(is_good: bool) -> tuple[int, ...]:
-        goal, own = 2 * is_good, 2 * (not is_good)  # entries: of the goal; of oneself among adversaries, left out
+        goal, own = 2 * is_good, 2 * (not is_good)  # entries for the goal; for oneself among adversaries, left out
         enemies = goal + 2 * good
         friends = enemies + 2 * adversaries - own
         return (
@@ -93,10 +94,10 @@ def _treasure_team(agents: int) -> CollectTreasureParams:
 
 
 def treasure_slots(params: CollectTreasureParams, layout_agents: int) -> tuple[tuple[int, ...], ...]:
-    """Where each agent's entries of treasure collection stand in the layout of a task with M = layout_agents agents.
+    """The places of each agent's entries of treasure collection in the layout of a task with M = layout_agents agents.
 
-    The k-th nearest agent or treasure stays the k-th nearest, and the k-th bank the k-th bank. A bank's last entries,
-    which are padding, stand last. Raises ValueError where M's team has fewer of a kind.
+    The k-th nearest agent or treasure stays the k-th nearest, and the k-th bank stays the k-th bank. A bank's last
+    entries are padding and stay last. Raises ValueError if M's team has fewer of a kind.
     """
     team, own = _treasure_team(layout_agents), params
     if own.collectors > team.collectors or own.banks > team.banks or own.treasures > team.treasures:
@@ -123,22 +124,22 @@ def treasure_slots(params: CollectTreasureParams, layout_agents: int) -> tuple[t
 
 
 def _silent(params: Params) -> bool:
-    """Whether no entry of the observation is what somebody says: there is nothing to leave out."""
+    """Whether the observation has no communication entries: there is nothing to leave out."""
     return not isinstance(params, SpeakerListenerParams)
 
 
 def nearest(params: Params, obs: Tensor, agents: int) -> Tensor:
-    """What a team of fewer agents can read of obs [..., N, O]: [..., N, width(params, agents)]."""
+    """The part of obs [..., N, O] that a team of fewer agents can read: [..., N, width(params, agents)]."""
     if isinstance(params, SimpleSpreadParams):
         return nearest_view(obs, params.agents, agents)
     return layouts.nearest(params, obs, agents)
 
 
 def observation_slots(agents: int, layout_agents: int) -> tuple[int, ...]:
-    """Where each of the 6N entries stands in the layout of a task with M = layout_agents agents, of width 6M.
+    """The place of each of the 6N entries in the layout of a task with M = layout_agents agents, of width 6M.
 
-    Each kind of entry keeps its kind's place: the k-th landmark stays the k-th landmark, the j-th other agent the j-th
-    other agent. Slots that are not named belong to absent objects and read zero. Raises ValueError when M < N.
+    Each entry keeps the place of its kind: the k-th landmark stays the k-th landmark, the j-th other agent the j-th
+    other agent. All other places belong to absent objects and are zero. Raises ValueError if M < N.
     """
     if agents < 1 or layout_agents < agents:
         raise ValueError(f"layout_agents: got {layout_agents} for {agents} agents; allowed: at least {max(agents, 1)}")
@@ -151,20 +152,20 @@ def observation_slots(agents: int, layout_agents: int) -> tuple[int, ...]:
 
 
 def nearest_view(obs: Tensor, agents: int, teacher_agents: int) -> Tensor:
-    """What a teacher trained with M = teacher_agents < N agents reads of N agents' observations.
+    """The part of N agents' observations for a teacher that was trained with M = teacher_agents < N agents.
 
     Own velocity and position, the M nearest landmarks, the M - 1 nearest other agents, and their silence:
-    [..., N, 6N] -> [..., N, 6M]. Of two objects equally near, the one with the lower index counts as nearer. Our
-    choice: the chosen keep the index order they had, not the order of their distances, because the teacher never saw
-    sorted objects, and because an object then changes its slot only when the chosen set changes.
+    [..., N, 6N] -> [..., N, 6M]. Of two objects at the same distance, the one with the lower index counts as nearer.
+    Our choice: the chosen objects keep their index order and are not sorted by distance. The teacher never saw sorted
+    objects, and this way an object changes its place only when the chosen set changes.
 
-    Raises ValueError when M is not in 1 ... N - 1 or the last axes are not [N, 6N].
+    Raises ValueError if M is not in 1 ... N - 1 or the last axes are not [N, 6N].
     """
     if not 1 <= teacher_agents < agents:
         raise ValueError(f"teacher_agents: got {teacher_agents} for {agents} agents; allowed: 1 to {agents - 1}")
     if obs.shape[-2:] != (agents, 6 * agents):
         raise ValueError(f"obs: got shape {tuple(obs.shape)}; allowed: [..., {agents}, {6 * agents}]")
-    import torch  # only here: sizes are asked for where it is not installed
+    import torch  # imported here: sizes are also needed without torch
 
     own, landmarks, others, _ = obs.split([OWN, 2 * agents, 2 * (agents - 1), 2 * (agents - 1)], dim=-1)
     near = _nearest(landmarks, teacher_agents)

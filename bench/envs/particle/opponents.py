@@ -1,8 +1,8 @@
-"""Who plays simple adversary's adversaries where they are not ours: trained weights, chance, or a script.
+"""Players of simple adversary's adversaries that are not ours: trained weights, chance, or a script.
 
 Axes: S seed, E environment copy, K adversary, O entry of an adversary's own observation, A = 5 action entry, H hidden.
 
-An opponent reads what an adversary sees and nothing else, and acts in one-hot or soft vectors.
+An opponent reads only an adversary's observations, and acts with one-hot or soft vectors.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ACTIONS = 5
 
 @dataclass(frozen=True)
 class OpponentWeights:
-    """A trained opponent. tensors: of a plain MLP, by name (`Pretrained`). sha256: of its file."""
+    """A trained opponent. tensors: those of a plain MLP, by name (`Pretrained`). sha256: its file's."""
 
     tensors: Mapping[str, Tensor]
     sha256: str
@@ -36,17 +36,17 @@ class Opponent(Protocol):
     """A policy of observations [S, E, K, O] -> actions [S, E, K, A]."""
 
     def reset(self, generators: Sequence[torch.Generator]) -> None:
-        """New episodes begin, seed s's drawn from generators[s], which must be left as they are."""
+        """New episodes begin. Seed s may use the state of generators[s], but must not draw from it."""
         ...
 
     def __call__(self, obs: Tensor) -> Tensor: ...
 
     def state(self, lane: int) -> dict[str, NDArray[Any]]:
-        """What of a seed's opponent is to go on."""
+        """What a seed's opponent needs to go on."""
         ...
 
     def resume(self, states: Sequence[Mapping[str, NDArray[Any]]]) -> None:
-        """Go on with what `state` gave of each seed."""
+        """Go on from the `state` of each seed."""
         ...
 
 
@@ -62,13 +62,13 @@ class Memoryless:
 
 
 class RandomOpponent:
-    """Uniform one-hot actions. Each seed has a stream of its own, seeded anew by each reset."""
+    """Uniform one-hot actions. Each seed has a stream of its own, seeded again by each reset."""
 
     def __init__(self) -> None:
         self._generators: list[torch.Generator] = []
 
     def reset(self, generators: Sequence[torch.Generator]) -> None:
-        """Seeded from a copy of the environment's stream: starts are the same whoever plays against us."""
+        """Seed from a copy of the environment's stream, so starts are the same against every opponent."""
         self._generators = []
         for generator in generators:
             twin = torch.Generator()
@@ -90,9 +90,9 @@ class RandomOpponent:
 
 
 class GreedyScript(Memoryless):
-    """Each adversary goes to the landmark that a good agent is nearest to: there, it guesses, is the goal.
+    """Each adversary goes to the landmark that a good agent is nearest to: it guesses that this is the goal.
 
-    The push is the relative position of that landmark, at full force from a distance of 1 on: velocities are not seen.
+    The push is the relative position of that landmark, with full force from a distance of 1 on; velocities are unseen.
     """
 
     def __init__(self, params: SimpleAdversaryParams):
@@ -109,7 +109,7 @@ class GreedyScript(Memoryless):
 
 
 class Pretrained(Memoryless):
-    """A plain MLP with ReLU between its layers; the greatest output's action, one-hot. One for all K adversaries.
+    """A plain MLP with ReLU between its layers. It takes the action of the greatest output; all K adversaries share it.
 
     tensors: "weight_0" [H, O], "bias_0" [H], ..., the last "weight_i" [A, H], "bias_i" [A]. Played in float64.
     """
@@ -127,7 +127,7 @@ class Pretrained(Memoryless):
         self._depth = depth
 
     def __call__(self, obs: Tensor) -> Tensor:
-        # Seed by seed: the rounding of a product depends on its shape, which may not depend on who else is there.
+        # Seed by seed: a product's rounding depends on its shape, and that must not depend on other seeds.
         logits = torch.stack([self._logits(own.flatten(0, 1)) for own in obs])
         return torch.nn.functional.one_hot(logits.argmax(-1).view(obs.shape[:-1]), ACTIONS).double()
 
@@ -140,15 +140,15 @@ class Pretrained(Memoryless):
 def make_opponent(
     params: SimpleAdversaryParams, weights: OpponentWeights | None, device: torch.device
 ) -> Opponent | None:
-    """Who plays the adversaries; None where all are ours. Raises AssetMissing, ValueError for weights' shapes."""
+    """The player of the adversaries; None if all are ours. Raises AssetMissing, ValueError for weights' shapes."""
     key, mend = f"scenario {params.name!r}, key 'opponent'", 'or choose opponent = "random" or "greedy_script"'
     if params.opponent != "pretrained":
         if weights is not None:
-            raise ValueError(f"{key}: got weights for {params.opponent!r}; allowed with 'pretrained' alone")
+            raise ValueError(f"{key}: got weights for {params.opponent!r}; allowed: weights only with 'pretrained'")
         return {"random": RandomOpponent(), "greedy_script": GreedyScript(params), None: None}[params.opponent]
     if weights is None:
         name = f"of SHA-256 {params.opponent_sha256}" if params.opponent_sha256 else "of a trained adversary"
-        raise AssetMissing(f"{key}: got 'pretrained' and no weights; allowed: weights {name}; train one, {mend}")
+        raise AssetMissing(f"{key}: got 'pretrained' without weights; allowed: weights {name}; train one, {mend}")
     if params.opponent_sha256 and weights.sha256 != params.opponent_sha256:
         named = f"got weights of SHA-256 {weights.sha256}; allowed: {params.opponent_sha256}"
         raise AssetMissing(f"{key}: {named}; give the file that opponent_sha256 names, {mend}")
@@ -161,4 +161,4 @@ def load_opponent(assets: Assets, name: str) -> OpponentWeights:
     try:
         return OpponentWeights(load(content), name.partition(".")[0])
     except SafetensorError as error:
-        raise AssetMissing(f"{name}: got no safetensors file ({error}); save the opponent's weights as one") from error
+        raise AssetMissing(f"{name}: not a safetensors file ({error}); save the opponent's weights as one") from error

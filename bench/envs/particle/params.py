@@ -14,14 +14,14 @@ from bench.envs.params import Params
 
 Dynamics = Literal["openai", "mpe2"]
 Reward = Literal["individual", "team_sum"]
-Count = Annotated[int, Field(ge=1, le=100)]  # of agents or landmarks: the cost of a step grows with their square
+Count = Annotated[int, Field(ge=1, le=100)]  # of agents or landmarks: a step's cost grows with their square
 
 
 class SimpleSpreadParams(Params):
     """Cooperative navigation (Lowe et al. 2017): as many landmarks as agents; O = 6 agents, A = 5.
 
-    dynamics: "openai" is the 2017 multiagent-particle-envs, "mpe2" its maintained descendant. They differ in
-    integration order, action signs and reward.
+    dynamics: "openai" is the 2017 multiagent-particle-envs, "mpe2" its maintained successor. They differ in integration
+    order, action signs and reward.
     """
 
     name: Literal["simple_spread"]
@@ -38,10 +38,10 @@ class SimpleSpreadParams(Params):
 
 
 class GoalParams(Params, ABC):
-    """What the scenarios share in which one landmark is the goal, which not every agent is told.
+    """Common parameters of scenarios in which one landmark is the goal and not every agent knows it.
 
     dynamics: as in SimpleSpreadParams.
-    reward: "individual" gives each agent what `dynamics` gives it. "team_sum" gives each agent of ours the sum of that
+    reward: "individual" gives each agent its own reward under `dynamics`. "team_sum" gives each of our agents the sum
     over our agents: the common reward that EPyMARL trains on. A metric that sums over agents counts it once.
     """
 
@@ -76,7 +76,7 @@ class SpeakerListenerParams(GoalParams):
 
 
 class SimplePushParams(GoalParams):
-    """An agent must reach the goal, an adversary that is not told which of 2 landmarks it is must keep it away.
+    """An agent must reach the goal. An adversary must keep it away, but does not know which of 2 landmarks is the goal.
 
     adversary: O = 8, A = 5. agent: O = 19, A = 5. controlled: both are ours.
     """
@@ -102,10 +102,10 @@ class SimpleAdversaryParams(GoalParams):
     """Good agents share a goal among L landmarks that adversaries must guess.
 
     With K adversaries among M = agents + adversaries: adversary O = 2 L + 2 (M - 1), good agent O = 2 more; A = 5.
-    agents: the good ones. controlled: which are ours; adversaries come first where all are.
-    scored: whose rewards a metric counts; ours, or one side of them.
+    agents: number of good ones. controlled: which agents are ours; if all are, adversaries come first.
+    scored: whose rewards a metric counts: all of ours, or one side.
     opponent: who plays adversaries that are not ours, see bench/envs/particle/opponents.py. "pretrained" needs weights
-    from the caller; opponent_sha256 then says which, where it is given.
+    from the caller; opponent_sha256, if given, says which.
     """
 
     name: Literal["simple_adversary"]
@@ -120,11 +120,11 @@ class SimpleAdversaryParams(GoalParams):
     @model_validator(mode="after")
     def _sides(self) -> SimpleAdversaryParams:
         if (self.controlled == "good") != (self.opponent is not None):
-            raise ValueError('opponent: allowed: one where controlled = "good", none where controlled = "all"')
+            raise ValueError('opponent: required with controlled = "good", forbidden with controlled = "all"')
         if self.opponent_sha256 and self.opponent != "pretrained":
-            raise ValueError('opponent_sha256: allowed with opponent = "pretrained" alone')
+            raise ValueError('opponent_sha256: only with opponent = "pretrained"')
         if self.scored != "ours" and (self.controlled == "good" or self.common_reward):
-            raise ValueError(f'scored = "{self.scored}": allowed with controlled = "all" and reward = "individual"')
+            raise ValueError(f'scored = "{self.scored}": only with controlled = "all" and reward = "individual"')
         return self
 
     @property
@@ -162,10 +162,10 @@ class SimpleAdversaryParams(GoalParams):
 
 
 class CollectTreasureParams(Params):
-    """Cooperative treasure collection (Iqbal and Sha 2019): each treasure is to be taken to the bank of its type.
+    """Cooperative treasure collection (Iqbal and Sha 2019): collectors take each treasure to the bank of its type.
 
     With B banks and N = collectors + B: collector O = 4 + B + (N - 1)(4 + 2B) + treasures (2 + B), bank B less; A = 5.
-    Of other agents, and of treasures, the 7 nearest are seen. dynamics: "maac" is MAAC's fork of
+    An agent sees only the 7 nearest other agents and the 7 nearest treasures. dynamics: "maac" is MAAC's fork of
     multiagent-particle-envs, which has masses and a top speed.
     """
 
@@ -177,7 +177,7 @@ class CollectTreasureParams(Params):
 
     @property
     def visible(self) -> int:
-        """How many others, and how many treasures, are seen at most."""
+        """The most other agents, and the most treasures, that an agent sees."""
         return 7
 
     @property
@@ -197,7 +197,7 @@ class CollectTreasureParams(Params):
 
 
 class DVMParams(Params, ABC):
-    """What the domains of DVM (Wadhwania et al. 2019) share: what an agent does, [-1, 1]^2 or one of five pushes."""
+    """Common parameters of DVM's domains (Wadhwania et al. 2019): an action is in [-1, 1]^2, or one of five pushes."""
 
     actions: Literal["discrete", "continuous"]
     dynamics: Literal["openai"]
@@ -212,12 +212,12 @@ class DVMParams(Params, ABC):
 
 
 class SpreadCornersParams(DVMParams):
-    """DVM's spread: N agents, one in each corner, are to cover N targets, one in each corner.
+    """DVM's spread: N agents, one in each corner, must cover N targets, one in each corner.
 
-    O = 4 + 4N + 2(N - 1), and one more, the time, for 2 agents. A = 5 discrete or 2 continuous.
-    phase: 2 puts agents of 2 and 3 into each other's corners, and 4 into random ones.
+    O = 4 + 4N + 2(N - 1), and for 2 agents one more, the time. A = 5 discrete or 2 continuous.
+    phase: 2 puts 2 or 3 agents into each other's corners, and 4 agents into random ones.
     reward: "joint" is DVM's text: all get minus the distances of targets to their nearest agent. "individual" is its
-    authors' code: each agent's collisions come on top, with itself too.
+    authors' code: it also subtracts each agent's collisions, including one with itself.
     """
 
     name: Literal["spread_corners"]
@@ -236,10 +236,11 @@ class SpreadCornersParams(DVMParams):
 
 
 class PushBoxParams(DVMParams):
-    """DVM's push box: two agents are to push a heavy box to a target; it moves only where both push.
+    """DVM's push box: two agents must push a heavy box to a target; it moves only if both push.
 
-    O = 11. A = 5 discrete or 2 continuous. target: where it lies; "random": one of the three, in each episode.
-    fork: whose rules, by commit: SamirW's, or dkkim93's, with a heavier box, fixed starts and no time (O = 10).
+    O = 11. A = 5 discrete or 2 continuous. target: its place; "random": one of the three, in each episode.
+    fork: the fork whose rules apply, by commit: SamirW's, or dkkim93's with a heavier box, fixed starts and no time
+    (O = 10).
     """
 
     name: Literal["push_box"]

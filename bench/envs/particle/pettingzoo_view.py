@@ -1,6 +1,6 @@
 """Any particle scenario as a PettingZoo parallel environment: one episode at a time, for methods from elsewhere.
 
-Axes: N agent of ours, O observation entry, A action entry. Inside runs the batched environment with one seed and copy.
+Axes: N agent of ours, O observation entry, A action entry. Inside is the batched environment with one seed and copy.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ Obs = NDArray[np.float32]
 class ParticleParallelEnv(ParallelEnv[str, NDArray[Any], Any]):
     """Agents by PettingZoo's names, e.g. "speaker_0"; Discrete actions, float32 observations, float rewards.
 
-    Each agent has spaces of its own size, without padding. `state()` is the global state, of padded observations. All
+    Each agent has spaces of its own size, without padding. `state()` is the global state of padded observations. All
     agents are truncated together after episode_limit steps. Rewards and action signs are those of the scenario's
-    dynamics: in "openai" action 1 pushes to +x, in "mpe2" to -x.
+    dynamics: action 1 pushes to +x in "openai" and to -x in "mpe2".
     """
 
     def __init__(self, params: ParticleParams, episode_limit: int, opponent: OpponentWeights | None = None):
-        """opponent: weights, for a scenario whose opponent is pretrained; AssetMissing without them.
+        """opponent: weights, for a scenario with a pretrained opponent; AssetMissing without them.
 
-        Raises ValueError when episode_limit, in environment steps, is less than 1.
+        Raises ValueError if episode_limit, in environment steps, is less than 1.
         """
         if episode_limit < 1:
             raise ValueError(f"episode_limit: got {episode_limit}; allowed: at least 1 environment step")
@@ -66,9 +66,9 @@ class ParticleParallelEnv(ParallelEnv[str, NDArray[Any], Any]):
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Obs], dict[str, dict[str, Any]]]:
-        """Start an episode. A seed restarts the random stream, no seed goes on with it (PettingZoo's convention).
+        """Start an episode. A seed restarts the random stream; without a seed it goes on (PettingZoo's convention).
 
-        Before any seed is given the stream starts from the operating system's randomness. There are no `options`.
+        Before any seed is given, the stream starts from the operating system's randomness. There are no `options`.
         """
         if seed is not None:
             self._generator.manual_seed(seed)
@@ -80,9 +80,9 @@ class ParticleParallelEnv(ParallelEnv[str, NDArray[Any], Any]):
     def step(
         self, actions: dict[str, int]
     ) -> tuple[dict[str, Obs], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
-        """One step of every agent. When the episode is over `agents` becomes empty; reset before stepping on.
+        """One step of every agent. When the episode is over, `agents` becomes empty; reset before the next step.
 
-        Raises ValueError when an agent's action is missing or not in its space, or when no episode is running.
+        Raises ValueError if an agent's action is missing or not in its space, or if no episode is running.
         """
         if not self.agents:
             raise ValueError("step: no episode is running; call reset first")

@@ -1,12 +1,12 @@
 """How particles move: control and contact forces, and two ways to integrate them.
 
-Axes: S seed, E environment copy, N agent (all that move, also those that are not ours), L landmark, K other agent
-(N - 1), C symbol. The last axis of a vector is x, y.
+Axes: S seed, E environment copy, N agent (all that move, ours or not), L landmark, K other agent (N - 1), C symbol. The
+last axis of a vector is x, y.
 Units: the arena's own (agents start in [-1, 1]^2), steps of DT, mass 1; no walls and no top speed.
 
-A seed's numbers may not depend on where it stands in the batch, to the last bit. So nothing here uses an operation
-whose rounding depends on that: no `sum` (its order follows shape and position; `ordered_sum` does not), and no
-`softplus`, `logaddexp`, `hypot` (torch rounds the tail of a tensor by another routine than its body).
+A seed's numbers must not depend on its place in the batch, to the last bit. So nothing here uses an operation whose
+rounding depends on the place: no `sum` (its order follows shape and position; `ordered_sum` does not), and no
+`softplus`, `logaddexp` or `hypot` (torch rounds the tail of a tensor by another routine than its body).
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from torch import Tensor
 
 from bench.envs.particle.params import Dynamics
 
-# The constants of `World` and `MultiAgentEnv` in multiagent-particle-envs, and of mpe2 1.1.1, which agree on all.
+# The constants of `World` and `MultiAgentEnv` in multiagent-particle-envs and of mpe2 1.1.1, which agree on all.
 DT = 0.1
 DAMPING = 0.25  # share of the velocity lost in a step
 CONTACT_FORCE = 100.0  # force per unit of penetration
-CONTACT_MARGIN = 1e-3  # how softly contact sets in, a length
+CONTACT_MARGIN = 1e-3  # how softly contact begins, a length
 SENSITIVITY = 5.0  # force of a full action
-NO_GAP = 1e-150  # stands in for a zero distance under a fraction: near the root of the least positive float64
+NO_GAP = 1e-150  # replaces a zero distance in a denominator: near the root of the least positive float64
 
 
 @dataclass(frozen=True)
 class State:
-    """Where everything is: positions and velocities [S, E, N, 2] of agents, landmarks [S, E, L, 2], all float64.
+    """The state of the world: positions and velocities [S, E, N, 2] of agents, landmarks [S, E, L, 2], all float64.
 
-    goal: which landmark is it, int64 [S, E], in scenarios that have one. messages: what was said in the last step,
-    float64 [S, E, C], in scenarios where somebody speaks. clock: steps played, float64 [S, E], where they matter.
-    types [S, E, L], held [S, E, N], int64: of treasures and of what is carried, see collect_treasure.py.
+    goal: index of the goal landmark, int64 [S, E], in scenarios with a goal. messages: those of the last step, float64
+    [S, E, C], in scenarios with a speaker. clock: steps played, float64 [S, E], if they matter. types [S, E, L], held
+    [S, E, N], int64: types of treasures and of carried treasures, see collect_treasure.py.
     """
 
     positions: Tensor
@@ -67,7 +67,7 @@ class State:
 
 
 def ordered_sum(x: Tensor, dim: int) -> Tensor:
-    """Sum over `dim` from first to last (on the CPU), so that no row's rounding depends on the rows beside it."""
+    """Sum over `dim` from first to last (on the CPU): no row's rounding depends on the rows beside it."""
     if x.shape[dim] == 0:
         return x.sum(dim)
     return x.cumsum(dim).select(dim, -1)
@@ -76,15 +76,15 @@ def ordered_sum(x: Tensor, dim: int) -> Tensor:
 def action_force(actions: Tensor, dynamics: Dynamics) -> Tensor:
     """Force of an action [..., 5] = (nothing, 1, 2, 3, 4), one-hot or soft: [..., 2].
 
-    openai: 5 (a1 - a2, a3 - a4), as multiagent-particle-envs reads action vectors (its default input); mpe2 has the
-    opposite signs.
+    openai: 5 (a1 - a2, a3 - a4), which is how multiagent-particle-envs reads action vectors (its default input). mpe2
+    has the opposite signs.
     """
     push = actions[..., 1::2] - actions[..., 2::2]
     return push * (SENSITIVITY if dynamics == "openai" else -SENSITIVITY)
 
 
 def capped(push: Tensor) -> Tensor:
-    """The same direction, and |x| + |y| at most 1, so that one action can do it. [..., 2]."""
+    """The same direction with |x| + |y| at most 1, which one action can produce. [..., 2]."""
     return push / ordered_sum(push.abs(), dim=-1).unsqueeze(-1).clamp_min(1.0)
 
 
@@ -99,9 +99,9 @@ def soft_actions(push: Tensor, dynamics: Dynamics) -> Tensor:
 def contact_force(relative: Tensor, distance: Tensor, reach: float) -> Tensor:
     """Force on each agent from all others, 100 p along the line between them: [..., N, 2].
 
-    relative [..., N, K, 2]: the others' positions less one's own. distance [..., N, K]. reach: the distance at which
-    two agents touch. Penetration p = margin * log(1 + exp((reach - distance) / margin)). Two agents at the very same
-    point have no direction to push in and do not push (both originals divide zero by zero there).
+    relative [..., N, K, 2]: the others' positions minus one's own. distance [..., N, K]. reach: the distance at which
+    two agents touch. Penetration p = margin * log(1 + exp((reach - distance) / margin)). Two agents at exactly the same
+    point have no direction between them and do not push (both originals divide zero by zero there).
     """
     depth = (reach - distance).div_(CONTACT_MARGIN)
     softplus = depth.clamp_min(0.0).add_(depth.abs_().neg_().exp_().log1p_())

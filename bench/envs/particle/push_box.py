@@ -1,11 +1,11 @@
-"""DVM's push box (Wadhwania et al. 2019, Sec. V-A.2): two agents are to push a heavy box to a target, together.
+"""DVM's push box (Wadhwania et al. 2019, Sec. V-A.2): two agents must push a heavy box to a target together.
 
 Axes: S seed, E environment copy, N = 2 agent, B = 3 body (the box, then the agents), L = 2 landmark (box, target);
 O = 11 or 10, A = 5 discrete or 2 continuous.
 
-Source: SamirW/multiagent-particle-envs 6419450, `scenarios/complex_push.py` and `core.py`. Its third target, which
-`randint(0, 2)` never draws, is drawn here, as the paper says. The other candidate is dkkim93/multiagent-particle-envs
-5290ab9, of which only the task on the left is stored: the other targets are those of the first.
+Source: SamirW/multiagent-particle-envs 6419450, `scenarios/complex_push.py` and `core.py`. Its `randint(0, 2)` never
+draws the third target; here it is drawn, as the paper says. The other candidate is dkkim93/multiagent-particle-envs
+5290ab9. It has only the task on the left, so its other targets are taken from the first candidate.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from bench.envs.particle.view import View, Viewer
 
 AGENTS = 2
 AGENT_RADIUS, BOX_RADIUS = 0.10, 0.25
-LEAST_CONTACT = 0.005  # force along x: the box moves only in a step in which each agent's is as large
-CLOCK = 100.0  # the time that agents see is in shares of so many steps
+LEAST_CONTACT = 0.005  # force along x: the box moves in a step only if each agent's force is at least this large
+CLOCK = 100.0  # agents see the time as a share of this many steps
 TARGETS = ((-0.85, 0.0), (0.85, 0.0), (-0.60, -0.60))  # left, right, third
 
 
 @dataclass(frozen=True)
 class Rules:
-    """In which the two candidates differ. An agent's mass is 1.
+    """The rules in which the two candidates differ. An agent's mass is 1.
 
-    damping: share of the velocity lost in a step. force: of a full action. box_mass. pressed: how many times as hard an
-    agent is pressed by the box, and as much less the box by it. most_acceleration: along each axis; of 2.5 half of an
-    agent's own force of 5 is left. starts: where the agents begin; None: anywhere in [-1, 1]^2. clock: whether agents
-    see the time.
+    damping: share of the velocity lost in a step. force: of a full action. box_mass. pressed: factor on the force of
+    the box on an agent; the agent's force on the box is divided by it. most_acceleration: limit along each axis; 2.5
+    leaves half of an agent's own force of 5. starts: where the agents begin; None: anywhere in [-1, 1]^2. clock:
+    whether agents see the time.
     """
 
     damping: float
@@ -66,7 +66,7 @@ CHOICES = {"left": (0,), "right": (1,), "third": (2,), "random": (0, 1, 2)}
 class PushBox:
     """The scenario's start, view, move, observation and reward, as functions of the state.
 
-    Velocities lead with the box's. Landmarks are the box and the target; goal: which target it is.
+    The box's velocity comes first. Landmarks are the box and the target. goal: the target's index.
     """
 
     def __init__(self, params: PushBoxParams, device: torch.device | str):
@@ -82,7 +82,7 @@ class PushBox:
         self.view = Viewer(AGENTS, 2, device)
 
     def start(self, generators: Sequence[torch.Generator], copies: int) -> State:
-        """Agents uniform in [-1, 1]^2, or by the rules; the box in the middle; one of the task's targets; on CPU."""
+        """Agents uniform in [-1, 1]^2, or at the rules' starts; the box in the middle; one of the targets; on CPU."""
         drawn = torch.stack([torch.rand(copies, 2 * AGENTS + 1, generator=g, dtype=torch.float64) for g in generators])
         positions = 2 * drawn[..., : 2 * AGENTS].unflatten(-1, (AGENTS, 2)) - 1
         if self._rules.starts is not None:
@@ -95,9 +95,9 @@ class PushBox:
         return State(positions, velocities, landmarks, goal, clock=torch.zeros_like(drawn[..., 0]))
 
     def moved(self, actions: Tensor, state: State, view: View) -> State:
-        """One step: actions [S, E, N, A]. Agents move first; then the box, where each of them still presses on it.
+        """One step of actions [S, E, N, A]. Agents move first. Then the box moves if each of them still presses on it.
 
-        Else the box stays where it is and keeps its velocity.
+        Otherwise the box stays in place and keeps its velocity.
         """
         (box, target), rules = state.landmarks.unbind(-2), self._rules
         control = SENSITIVITY * actions if self._params.continuous else action_force(actions, "openai")
@@ -124,7 +124,7 @@ class PushBox:
     def observe(self, state: State, view: View) -> Tensor:
         """[own velocity 2, own position 2, box 2, target 2, the other agent 2, time], [S, E, N, 11]; relative.
 
-        By some rules without the time. It is one step ahead, as in the source.
+        Without the time under some rules. The time is one step ahead, as in the source.
         """
         assert state.clock is not None
         time = ((state.clock + 1) / CLOCK)[..., None, None].expand(*view.relative.shape[:3], 1)
@@ -138,9 +138,9 @@ class PushBox:
 
 
 def contact(relative: Tensor, reach: float) -> Tensor:
-    """Force [..., 2] on a body from another at `relative`, 100 p away from it; see `physics.contact_force` for p.
+    """Force [..., 2] on a body from another at `relative`: 100 p, away from it; p as in `physics.contact_force`.
 
-    Two at the very same point have no direction to push in.
+    Two bodies at exactly the same point do not push: there is no direction between them.
     """
     x2, y2 = relative.square().unbind(-1)
     distance = (x2 + y2).sqrt()
@@ -150,6 +150,6 @@ def contact(relative: Tensor, reach: float) -> Tensor:
 
 
 def moved(velocities: Tensor, acceleration: Tensor, rules: Rules) -> Tensor:
-    """Velocities [..., 2] a step later."""
+    """Velocities [..., 2] one step later."""
     most = rules.most_acceleration
     return velocities * (1 - rules.damping) + acceleration.clamp(-most, most) * DT

@@ -1,11 +1,11 @@
-"""Scripted policies, those of simple spread among them: anchors that say what a reward is worth.
+"""Scripted policies, including those of simple spread. Their scores are anchors: they show what a reward is worth.
 
 Axes: S seed, E environment copy, N agent (and as many landmarks), A action entry.
 
-A script maps an environment to actions [S, E, N, A]: 5 pushes, or 2 numbers in [-1, 1] where the scenario is
-continuous. It keeps no memory: what it does depends on the state alone (and, for the random one, on its generators).
-Pushes of `no_information` and `good` are soft: a probability-like vector, as multiagent-particle-envs takes it, whose
-force is the weighted mean of the five.
+A script maps an environment to actions [S, E, N, A]: 5 pushes, or 2 numbers in [-1, 1] if the scenario is continuous.
+It keeps no memory: its actions depend only on the state (and the random script's on its generators). Pushes of
+`no_information` and `good` are soft: a vector like probabilities, which multiagent-particle-envs accepts. Its force is
+the weighted mean of the five.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from bench.envs.scores import episode_scores
 
 Script = Callable[[ParticleEnvironment], Tensor]
 
-PUSH = SENSITIVITY * DT * DT / DAMPING  # how far one full push carries an agent at rest until it has stopped: .2
-BEHIND, PRESSING, ASIDE, ROUND = 0.2, 0.1, 0.12, 0.45  # of push box's script, lengths; by hand
-GRID = 48  # points along a side of the grid on which the formation is fitted; 96 move it by .02 or less for N = 4, 6, 8
-LLOYD_STEPS = 200  # more than it takes to settle for 1 to 16 agents
+PUSH = SENSITIVITY * DT * DT / DAMPING  # how far one full push carries an agent at rest until it stops: .2
+BEHIND, PRESSING, ASIDE, ROUND = 0.2, 0.1, 0.12, 0.45  # lengths in push box's script, chosen by hand
+GRID = 48  # points along a side of the grid for fitting the formation; 96 move it by .02 or less for N = 4, 6, 8
+LLOYD_STEPS = 200  # more than enough to converge for 1 to 16 agents
 GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))  # turns a spiral into an even start for Lloyd's algorithm
 
 
 def random_script(generators: Sequence[torch.Generator]) -> Script:
-    """Uniform actions, one-hot over those an agent has, or in [-1, 1]^2; seed s draws from generators[s] alone (CPU).
+    """Uniform actions, one-hot over an agent's own, or in [-1, 1]^2; seed s draws only from generators[s] (CPU).
 
-    Not the generators that start episodes: twins of those would tie the actions to the starts.
+    These must not be seeded like the generators that start episodes: then actions would depend on the starts.
     """
 
     def act(env: ParticleEnvironment) -> Tensor:
@@ -62,8 +62,8 @@ def random_script(generators: Sequence[torch.Generator]) -> Script:
 def no_information(env: ParticleEnvironment) -> Tensor:
     """Agent i walks to the i-th point of a fixed even formation and stops there, blind to landmarks and to others.
 
-    The formation puts a point near every place where a landmark may be. Shrunken or widened formations, stopping on
-    the way, and walking to the nearest point of the formation were tried: at best 1% better for some team size.
+    The formation has a point near every place where a landmark may be. Alternatives were tried: smaller or larger
+    formations, stopping on the way, walking to the nearest point. They were at best 1% better for some team size.
     """
     return walk(env, formation(env.agents).to(env.device).expand_as(env.world.positions))
 
@@ -77,7 +77,7 @@ def corners_no_information(env: ParticleEnvironment) -> Tensor:
 
 
 def still(env: ParticleEnvironment) -> Tensor:
-    """Nobody does anything: all that makes sense in push box for who does not know the target."""
+    """Nobody does anything: the only sensible policy in push box without knowing the target."""
     return walk(env, env.world.positions) * 0
 
 
@@ -94,10 +94,10 @@ def push_box_good(env: ParticleEnvironment) -> Tensor:
 
 
 def good(env: ParticleEnvironment) -> Tensor:
-    """Each agent walks to its own landmark and stops there; who goes where has the least sum of squared distances.
+    """Each agent walks to its own landmark and stops there. The assignment has the least sum of squared distances.
 
-    Solved anew in every step (Hungarian algorithm). Squares keep the longest way short and let paths cross less than
-    plain distances do. Agents do not dodge each other, so this is good and not optimal.
+    It is solved again in every step (Hungarian algorithm). Compared with plain distances, squares keep the longest way
+    short and make paths cross less. Agents do not avoid each other, so this is good but not optimal.
     """
     positions, landmarks = env.world.positions, env.world.landmarks
     cost = (positions.unsqueeze(-2) - landmarks.unsqueeze(-3)).square().sum(-1).flatten(0, 1).cpu().numpy()
@@ -106,7 +106,7 @@ def good(env: ParticleEnvironment) -> Tensor:
 
 
 def walk(env: ParticleEnvironment, targets: Tensor) -> Tensor:
-    """Actions that bring each agent to rest at its target [S, E, N, 2], at full force until it can coast there."""
+    """Actions that bring each agent to rest at its target [S, E, N, 2], with full force until it can coast there."""
     positions, velocities = (x[..., -env.agents :, :] for x in (env.world.positions, env.world.velocities))
     dynamics: Dynamics = "mpe2" if env.params.dynamics == "mpe2" else "openai"
     if env.params.continuous:
@@ -115,12 +115,12 @@ def walk(env: ParticleEnvironment, targets: Tensor) -> Tensor:
 
 
 def push_towards(targets: Tensor, positions: Tensor, velocities: Tensor, dynamics: Dynamics) -> Tensor:
-    """`missing_pushes` [..., 2] held to |x| + |y| <= 1, so that an action vector can be made of them."""
+    """`missing_pushes` [..., 2] limited to |x| + |y| <= 1, which an action vector can express."""
     return capped(missing_pushes(targets, positions, velocities, dynamics))
 
 
 def missing_pushes(targets: Tensor, positions: Tensor, velocities: Tensor, dynamics: Dynamics) -> Tensor:
-    """What is missing between the target and the point where the agent would come to rest by itself, in full pushes."""
+    """The way from the point where the agent would come to rest by itself to the target, in full pushes."""
     coast = (
         DT * (1 - DAMPING) / DAMPING if dynamics == "openai" else DT / DAMPING
     )  # rest of the way per unit of velocity
@@ -131,7 +131,7 @@ def missing_pushes(targets: Tensor, positions: Tensor, velocities: Tensor, dynam
 def formation(agents: int) -> Tensor:
     """N points spread evenly over [-1, 1]^2, [N, 2] float64: the centres of Lloyd's algorithm from a spiral start.
 
-    They make the mean squared distance from a uniform landmark to its nearest point small. CPU, the same every time.
+    They keep the mean squared distance from a uniform landmark to its nearest point small. On the CPU, deterministic.
     """
     side = (torch.arange(GRID, dtype=torch.float64) + 0.5) * 2 / GRID - 1
     square = torch.cartesian_prod(side, side)
@@ -153,10 +153,10 @@ def measure(
     metric: str,
     opponent: OpponentWeights | None = None,
 ) -> Tensor:
-    """A metric's mean over episodes, one number a seed, [S] float64.
+    """A metric's mean over episodes, one number per seed, [S] float64.
 
     Seed s starts its episodes from `torch.Generator().manual_seed(s)`; all its episodes run as copies. Raises
-    AssetMissing where the scenario's opponent is not given.
+    AssetMissing if the scenario's opponent is not given.
     """
     env = ParticleEnvironment(params, opponent=opponent)
     env.reset([torch.Generator().manual_seed(seed) for seed in seeds], episodes)

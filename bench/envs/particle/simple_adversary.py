@@ -1,9 +1,9 @@
-"""Simple adversary: good agents share a goal among L landmarks that adversaries, who see everybody, must guess.
+"""Simple adversary: good agents share a goal among L landmarks. Adversaries see everybody and must guess it.
 
 Axes: S seed, E environment copy, N agent (K adversaries, then the good agents), L landmark; A = 5.
 
 Sources: `scenarios/simple_adversary.py` of multiagent-particle-envs ("openai"), and mpe2 1.1.1's simple_adversary_v3.
-Both have one adversary and as many landmarks as good agents; other numbers follow the same code.
+Both have one adversary, and as many landmarks as good agents. Other numbers use the same rules.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class SimpleAdversary:
     def rewards(self, state: State, view: View) -> Tensor:
         """[S, E, N] from distances d to the goal.
 
-        Good agents, each: the sum of the adversaries' d less the smallest d of a good agent. Adversary: -d in mpe2,
-        -d^2 in openai.
+        Each good agent: the sum of the adversaries' d minus the smallest d of a good agent. Adversary: -d in mpe2, -d^2
+        in openai.
         """
         distance, k = goal_distance(state, view, self.landmarks), self.adversaries
         theirs = distance[..., :k]

@@ -1,9 +1,9 @@
-"""Simple push: an agent must reach its goal, an adversary must keep it away and is not told which landmark it is.
+"""Simple push: an agent must reach its goal. An adversary must keep it away but does not know which landmark it is.
 
 Axes: S seed, E environment copy, N = 2 agent (adversary, agent), L = 2 landmark; O = 19, A = 5.
 
 Sources: `scenarios/simple_push.py` of multiagent-particle-envs ("openai"), and mpe2 1.1.1's simple_push_v3. They differ
-in integration order and action signs alone (physics.py).
+only in integration order and action signs (physics.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bench.envs.particle.view import View, Viewer
 
 AGENTS, LANDMARKS = 2, 2
 TOUCH = 0.1  # two agents of radius .05, the default of both sources
-# Colours in both sources: landmark i is .1 everywhere and .8 more at i + 1; the agent .25 and .5 more at its goal's.
+# Colours in both sources: landmark i has .1, and .8 more at i + 1; the agent has .25, and .5 more at its goal's.
 LANDMARK_COLOURS = ((0.1, 0.9, 0.1), (0.1, 0.1, 0.9))
 AGENT_COLOURS = ((0.25, 0.75, 0.25), (0.25, 0.25, 0.75))  # by goal
 
@@ -47,7 +47,7 @@ class SimplePush:
         return start_with_goal(generators, copies, AGENTS, LANDMARKS)
 
     def force(self, actions: Tensor, view: View) -> Tensor:
-        """Of actions [S, E, N, 5], and of agents that push each other; landmarks do not. [S, E, N, 2]."""
+        """Force of actions [S, E, N, 5] and of agents that push each other; landmarks do not push. [S, E, N, 2]."""
         control = action_force(actions, self.dynamics)
         return control + contact_force(view.relative[..., LANDMARKS:, :], view.distance[..., LANDMARKS:], TOUCH)
 
@@ -68,6 +68,6 @@ class SimplePush:
         return torch.stack([torch.nn.functional.pad(adversary, (0, self._padding)), agent], dim=-2)
 
     def rewards(self, state: State, view: View) -> Tensor:
-        """[S, E, N] from distances to the goal. Agent: less its own. Adversary: the agent's less its own."""
+        """[S, E, N] from distances to the goal. Agent: minus its own. Adversary: the agent's minus its own."""
         adversary, agent = goal_distance(state, view, LANDMARKS).unbind(-1)
         return torch.stack([agent - adversary, -agent], dim=-1)

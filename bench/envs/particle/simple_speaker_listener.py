@@ -1,4 +1,4 @@
-"""Simple speaker listener: a listener must go to the one of three landmarks that only a speaker is told.
+"""Simple speaker listener: a listener must go to one of three landmarks, and only a speaker knows which.
 
 Axes: S seed, E environment copy, N = 2 agent (speaker, listener), L = 3 landmark, C = 3 symbol; O = 11, A = 5.
 
@@ -43,13 +43,13 @@ class SpeakerListener:
         self._colours = torch.tensor(COLOURS, dtype=torch.float64, device=device)
 
     def start(self, generators: Sequence[torch.Generator], copies: int) -> State:
-        """See `start_with_goal`. The speaker has a place, which nobody sees; nothing has been said."""
+        """See `start_with_goal`. The speaker has a place, which nobody sees. Nothing has been said yet."""
         start = start_with_goal(generators, copies, AGENTS, LANDMARKS)
         silence = torch.zeros((len(generators), copies, SYMBOLS), dtype=torch.float64)
         return State(start.positions, start.velocities, start.landmarks, start.goal, silence)
 
     def force(self, actions: Tensor, view: View) -> Tensor:
-        """[S, E, N, 2]: of the listener's action alone."""
+        """[S, E, N, 2]: only the listener's action has a force."""
         force = action_force(actions, self.dynamics)
         force[..., 0, :] = 0
         return force
@@ -70,8 +70,8 @@ class SpeakerListener:
     def rewards(self, state: State, view: View) -> Tensor:
         """[S, E, N], from the listener's squared distance to the goal, d^2.
 
-        mpe2: -d^2 for both. openai: the scenario is collaborative there, so that each receives the sum over both
-        agents, -2 d^2 (`shared_reward` of its MultiAgentEnv).
+        mpe2: -d^2 for both. openai: the scenario is collaborative there, so each receives the sum over both agents,
+        -2 d^2 (`shared_reward` of its MultiAgentEnv).
         """
         x, y = to_goal(state, view, LANDMARKS)[..., 1, :].unbind(-1)
         own = -(x * x + y * y)

@@ -1,4 +1,4 @@
-"""Simple spread: N agents are to cover N landmarks without bumping into each other.
+"""Simple spread: N agents must cover N landmarks without bumping into each other.
 
 Axes: S seed, E environment copy, N agent, L landmark (as many as agents), K other agent (N - 1), O = 6N.
 
@@ -35,8 +35,8 @@ class SimpleSpread:
         self.view = Viewer(self.agents, self.agents, device)
 
     def start(self, generators: Sequence[torch.Generator], copies: int) -> State:
-        """Agents, then landmarks, uniform in [-1, 1]^2, at rest; on the CPU. One after another for each copy, so that
-        a seed's k-th episode is the same however many copies run together.
+        """Agents, then landmarks, uniform in [-1, 1]^2 and at rest; on the CPU. Copies draw one after another, so a
+        seed's k-th episode is the same for any number of copies.
         """
         shape = (copies, 2 * self.agents, 2)
         uniform = torch.stack([torch.rand(shape, generator=g, dtype=torch.float64) for g in generators]) * 2 - 1
@@ -44,7 +44,7 @@ class SimpleSpread:
         return State(positions, torch.zeros_like(positions), landmarks)
 
     def force(self, actions: Tensor, view: View) -> Tensor:
-        """Of actions [S, E, N, 5], and of agents that push each other; landmarks do not. [S, E, N, 2]."""
+        """Force of actions [S, E, N, 5] and of agents that push each other; landmarks do not push. [S, E, N, 2]."""
         control = action_force(actions, self.dynamics)
         return control + contact_force(view.relative[..., self.agents :, :], view.distance[..., self.agents :], TOUCH)
 
@@ -54,7 +54,7 @@ class SimpleSpread:
     def observe(self, state: State, view: View) -> Tensor:
         """[own velocity 2, own position 2, landmarks 2L, other agents 2K, their messages 2K], [S, E, N, 6N].
 
-        Landmarks and agents are seen relative to oneself. Nobody speaks, so the messages are zero.
+        Positions of landmarks and agents are relative to one's own. Nobody speaks, so the messages are zero.
         """
         silence = torch.zeros_like(view.distance[..., self.agents :, None].expand(*view.distance.shape[:-1], -1, 2))
         return torch.cat([state.velocities, state.positions, view.relative.flatten(-2), silence.flatten(-2)], dim=-1)
@@ -63,8 +63,8 @@ class SimpleSpread:
         """[S, E, N], from G = -sum over landmarks of the distance to the nearest agent, and c_i = the number of other
         agents nearer than TOUCH to agent i.
 
-        mpe2: G / 2 - c_i / 2. openai: everyone receives the sum over agents, N G - sum_i c_i - N; the last term is
-        there because that code tests each agent for a collision with itself too.
+        mpe2: G / 2 - c_i / 2. openai: everyone receives the sum over agents, N G - sum_i c_i - N. The last term is
+        there because that code also tests each agent for a collision with itself.
         """
         uncovered = ordered_sum(view.distance[..., : self.agents].amin(dim=-2), dim=-1).unsqueeze(-1)
         collisions = view.distance[..., self.agents :] < TOUCH  # counts are whole, so exact in any order

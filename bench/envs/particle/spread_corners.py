@@ -1,4 +1,4 @@
-"""DVM's spread (Wadhwania et al. 2019, Sec. V-A.1): N agents, one in each corner, are to cover N targets.
+"""DVM's spread (Wadhwania et al. 2019, Sec. V-A.1): N agents, one in each corner, must cover N targets.
 
 Axes: S seed, E environment copy, N agent, L = N landmark (target), K = N - 1 other agent; A = 5 discrete or 2
 continuous.
@@ -19,10 +19,10 @@ from bench.envs.particle.physics import SENSITIVITY, State, action_force, contac
 from bench.envs.particle.view import View, Viewer
 
 TOUCH = 0.3  # two agents of radius .15
-CLOCK = 25.0  # the time that 2 agents see is in shares of so many steps
-# Signs of x and y of each corner, in the order of the source: landmark i lies in corner i.
+CLOCK = 25.0  # 2 agents see the time as a share of this many steps
+# Signs of x and y of each corner, in the source's order: landmark i lies in corner i.
 CORNERS = {2: ((-1, -1), (1, 1)), 3: ((1, 1), (-1, -1), (1, -1)), 4: ((1, 1), (-1, 1), (-1, -1), (1, -1))}
-INNER = {2: 0.5, 3: 0.33, 4: 0.33}  # a corner's coordinates reach from there to 1, in magnitude
+INNER = {2: 0.5, 3: 0.33, 4: 0.33}  # the magnitudes of a corner's coordinates reach from this to 1
 SECOND_PHASE = {2: (1, 0), 3: (1, 2, 0)}  # the corner that each agent starts in; 4 agents: at random
 
 
@@ -64,7 +64,7 @@ class SpreadCorners:
         return State(positions, torch.zeros_like(positions), landmarks, corners[..., 0].clone(), clock=clock)
 
     def force(self, actions: Tensor, view: View) -> Tensor:
-        """Of actions [S, E, N, A], and of agents that push each other; landmarks do not. [S, E, N, 2]."""
+        """Force of actions [S, E, N, A] and of agents that push each other; landmarks do not push. [S, E, N, 2]."""
         control = SENSITIVITY * actions if self._params.continuous else action_force(actions, self.dynamics)
         return control + contact_force(view.relative[..., self.agents :, :], view.distance[..., self.agents :], TOUCH)
 
@@ -74,8 +74,8 @@ class SpreadCorners:
     def observe(self, state: State, view: View) -> Tensor:
         """[own velocity 2, own position 2, landmarks 2L, other agents 2K, their messages 2K], [S, E, N, O].
 
-        Landmarks, and other agents, are relative to oneself and each sorted by heading, as a lidar sees them. Nobody
-        speaks. 2 agents see the time, too: as in the source, that before the last step.
+        Positions of landmarks and of other agents are relative to one's own, each sorted by heading, as a lidar sees
+        them. Nobody speaks. 2 agents also see the time: as in the source, the time before the last step.
         """
         landmarks, others = view.relative.split([self.agents, self.agents - 1], dim=-2)
         silence = torch.zeros_like(others)
@@ -94,7 +94,7 @@ class SpreadCorners:
     def rewards(self, state: State, view: View) -> Tensor:
         """[S, E, N]: minus the distance of each target's nearest agent, summed over targets; the same for all.
 
-        individual: less the number of agents nearer than TOUCH, oneself among them.
+        individual: minus the number of agents nearer than TOUCH, oneself included.
         """
         uncovered = ordered_sum(view.distance[..., : self.agents].amin(dim=-2), dim=-1).unsqueeze(-1)
         if self._params.reward == "joint":
@@ -102,14 +102,14 @@ class SpreadCorners:
         return -uncovered - (view.distance[..., self.agents :] < TOUCH).sum(dim=-1) - 1
 
     def outcome(self, state: State, view: View) -> dict[str, Tensor]:
-        """own_corner [S, E]: whether of all targets that of its start corner is nearest to the first agent."""
+        """own_corner [S, E]: whether the first agent's nearest target is that of its start corner."""
         return {"own_corner": (view.distance[..., 0, : self.agents].argmin(-1) == state.goal).double()}
 
 
 def by_heading(relative: Tensor) -> Tensor:
     """Points [..., K, 2] in the order of their angle atan2(y, x), from -pi to pi; equal ones keep their order.
 
-    By a number that rises with the angle and, other than atan2, rounds the same wherever it stands in memory.
+    The sort key rises with the angle. Unlike atan2, its rounding does not depend on its place in memory.
     """
     x, y = relative.unbind(-1)
     size = x.abs() + y.abs()

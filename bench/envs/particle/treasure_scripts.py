@@ -1,4 +1,4 @@
-"""Scripted policies for treasure collection: what doing nothing costs, and what a plain plan reaches.
+"""Scripted policies for treasure collection: the cost of doing nothing, and the score of a simple plan.
 
 Axes: S seed, E environment copy, C collector, B bank, N = C + B agent, L treasure. As in scripts.py a script maps an
 environment to actions and keeps no memory.
@@ -15,20 +15,20 @@ from bench.envs.particle.collect_treasure import ACCELERATION, AWAY
 from bench.envs.particle.environment import ParticleEnvironment
 from bench.envs.particle.physics import DAMPING, DT, capped, soft_actions
 
-PUSH = ACCELERATION * DT * DT / DAMPING  # how far one full push carries an agent at rest until it has stopped: .09
-COAST = DT * (1 - DAMPING) / DAMPING  # the rest of an agent's way, per unit of its velocity
+PUSH = ACCELERATION * DT * DT / DAMPING  # how far one full push carries an agent at rest until it stops: .09
+COAST = DT * (1 - DAMPING) / DAMPING  # the way that an agent still coasts, per unit of its velocity
 
 
 def treasure_still(env: ParticleEnvironment) -> Tensor:
-    """Nobody does anything: who sees nobody and nothing cannot do better without bumping into others."""
+    """Nobody does anything: agents that see nothing cannot do better without bumping into others."""
     return _to(env, env.world.positions - COAST * env.world.velocities)
 
 
 def treasure_good(env: ParticleEnvironment) -> Tensor:
     """Empty collectors walk to treasures, carriers to their bank, each bank to the middle of its carriers.
 
-    Who goes to which treasure has the least sum of distances; a treasure that was taken counts as far away. A bank
-    without a carrier walks to the middle of all collectors. Nobody dodges anybody: good and not optimal.
+    The assignment of treasures has the least sum of distances; a taken treasure counts as far away. A bank without a
+    carrier walks to the middle of all collectors. Agents do not avoid each other, so this is good but not optimal.
     """
     world = env.world
     assert world.held is not None
@@ -48,7 +48,7 @@ def treasure_good(env: ParticleEnvironment) -> Tensor:
 
 
 def _assigned(gaps: Tensor, empty: Tensor) -> Tensor:
-    """The treasure of each collector of one episode: [C, L], [C] -> [C]; of carriers any."""
+    """The treasure of each collector in one episode: [C, L], [C] -> [C]; for carriers any value."""
     chosen = torch.zeros(len(gaps), dtype=torch.int64)
     rows, columns = linear_sum_assignment(gaps[empty].numpy())
     chosen[empty.nonzero()[:, 0][torch.from_numpy(np.asarray(rows))]] = torch.from_numpy(np.asarray(columns))
@@ -56,6 +56,6 @@ def _assigned(gaps: Tensor, empty: Tensor) -> Tensor:
 
 
 def _to(env: ParticleEnvironment, targets: Tensor) -> Tensor:
-    """Actions that bring each agent to rest at its target [S, E, N, 2], at full force until it can coast there."""
+    """Actions that bring each agent to rest at its target [S, E, N, 2], with full force until it can coast there."""
     missing = (targets - env.world.positions - COAST * env.world.velocities) / PUSH
     return soft_actions(capped(missing), "openai")

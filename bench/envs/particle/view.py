@@ -1,4 +1,4 @@
-"""What agents see of the world: landmarks, then other agents, relative to oneself.
+"""What agents see of the world: landmarks, then other agents, relative to their own position.
 
 Axes: S seed, E environment copy, N agent, L landmark, K other agent (N - 1).
 """
@@ -18,7 +18,7 @@ from bench.envs.particle.physics import State
 class View:
     """What each agent sees: the L landmarks and then the K other agents, in index order.
 
-    relative [S, E, N, L + K, 2]: their positions less its own. distance [S, E, N, L + K].
+    relative [S, E, N, L + K, 2]: their positions minus its own. distance [S, E, N, L + K].
     """
 
     relative: Tensor
@@ -30,11 +30,11 @@ class View:
 
 
 class Viewer:
-    """A function from states to views, for worlds of so many agents and landmarks."""
+    """A function from states to views, for worlds with given numbers of agents and landmarks."""
 
     def __init__(self, agents: int, landmarks: int, device: torch.device | str):
         self._shape = agents, landmarks + agents - 1
-        # Entities are numbered agents first. Taking each agent's company by index leaves the agent itself out.
+        # Entities are numbered, agents first. Selecting the others by index leaves the agent itself out.
         company = [[*range(agents, agents + landmarks), *(j for j in range(agents) if j != i)] for i in range(agents)]
         self._company = torch.tensor(company, dtype=torch.int64, device=device).flatten()
 

@@ -1,8 +1,8 @@
-"""Ranking: S seeds x E copies of a query each; an episode is one step, in which every agent scores its document.
+"""Ranking: S seeds x E copies, each with one query. An episode is one step, in which every agent scores its document.
 
 Axes: S seed, E environment copy, N document (an agent each), F feature, A score.
 
-On the CPU a seed's episodes are the same to the last bit whatever seeds run beside it.
+On the CPU a seed's episodes are the same to the last bit beside any other seeds.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from bench.envs.ranking.ndcg import ndcg
 from bench.envs.ranking.params import MSLRParams, PlantedParams, RankingParams
 from bench.envs.ranking.planted import Judged, planted_set
 
-ONE_STEP = "an episode of ranking is one step, got another; give the scenario episode_limit = 1"
+ONE_STEP = "got a second step; allowed: one step in an episode of ranking; give the scenario episode_limit = 1"
 
 
 class RankingEnvironment:
-    """`bench.envs.Environment`. A query is drawn for each episode, and how ties will be broken."""
+    """`bench.envs.Environment`. Each episode draws a query, and the order in which ties are broken."""
 
     def __init__(self, params: RankingParams, judged: Judged, device: torch.device | str = "cpu"):
         self.params, self.device = params, torch.device(device)
@@ -57,7 +57,7 @@ class RankingEnvironment:
         return self._seen()
 
     def global_state(self) -> None:
-        """The features of all documents: it has none but all observations in a row."""
+        """None: the state is all observations concatenated, which are the features of all documents."""
         return
 
     def avail_actions(self) -> Tensor:
@@ -65,9 +65,9 @@ class RankingEnvironment:
         return torch.ones((*self._query.shape, self.agents, self.action_size), dtype=torch.bool, device=self.device)
 
     def step(self, actions: Tensor) -> Step:
-        """Scores [S, E, N, A], one-hot -> every agent's reward is the list's NDCG, which is the outcome "ndcg" too.
+        """Take scores [S, E, N, A], one-hot. Every agent's reward is the list's NDCG, which is also the outcome "ndcg".
 
-        Raises ValueError for another shape or actions that are not one-hot, Diverged where one is not finite, and
+        Raises ValueError for another shape or actions that are not one-hot, Diverged if one is not finite, and
         EnvironmentFailed for a second step.
         """
         expected = (*self._query.shape, self.agents, self.action_size)
@@ -86,7 +86,7 @@ class RankingEnvironment:
         return Step(self._seen(), rewards, ended, never, {"ndcg": found})
 
     def state(self, lane: int) -> Mapping[str, NDArray[Any]]:
-        """Each copy's query, how its ties are broken, and whether it is over."""
+        """Each copy's query, the order of its ties, and whether it is over."""
         own = {"query": self._query, "ties": self._ties, "over": self._over}
         return {name: tensor[lane].numpy() for name, tensor in own.items()}
 
@@ -99,22 +99,22 @@ class RankingEnvironment:
         return self._seen()
 
     def relevance(self) -> Tensor:
-        """Grades of the documents at hand, [S, E, N]: for scripts and tests, no agent sees them."""
+        """Grades of the current documents, [S, E, N], for scripts and tests; no agent sees them."""
         return self._relevance[self._query.to(self.device)]
 
     def close(self) -> None:
-        """Nothing was started."""
+        """Nothing to end."""
 
     def _places(self, scores: Tensor) -> Tensor:
-        """Scores without ties, [S, E, N]: what is equal is ordered by what was drawn."""
+        """Scores without ties, [S, E, N]: equal ones are ordered by the drawn numbers."""
         return scores.double() + self._ties.to(self.device)
 
     def _seen(self) -> Tensor:
-        """[S, E, N, F], float64 as of every environment."""
+        """Observations [S, E, N, F] in float64, as in every environment."""
         return self._features[self._query.to(self.device)].double()
 
     def _drawn(self, generator: torch.Generator, copies: int) -> tuple[Tensor, Tensor]:
-        """Queries [E] and numbers in [0, 1) that order what is equal [E, N]."""
+        """Queries [E], and numbers in [0, 1) that order ties [E, N]."""
         query = torch.randint(len(self._features), (copies,), generator=generator)
         return query, torch.rand((copies, self.agents), generator=generator, dtype=torch.float64)
 

@@ -1,10 +1,10 @@
-"""MSLR-WEB30K (Qin & Liu 2013) from a user's copy: which queries and documents are taken, and how. Numpy alone.
+"""MSLR-WEB30K (Qin & Liu 2013) from a user's copy: which queries and documents are used, and how. Only needs numpy.
 
 Axes: Q query, N document, F feature.
 
-Its licence forbids to pass it on, so the project brings nothing of it. `bench asset add FOLDER` makes a file of it:
-of the first fold's training file the first 10,000 queries with at least 10 documents, 10 documents of each at random,
-the queries in random order. The paper states the numbers and no rule; the rule is ours.
+Its licence forbids passing it on, so the project includes nothing of it. `bench asset add FOLDER` makes a file from the
+first fold's training file: the first 10,000 queries with at least 10 documents, 10 random documents of each, the
+queries in random order. The paper states these numbers but no rule; the rule is ours.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from bench.envs.ranking.planted import Judged
 
 QUERIES, DOCUMENTS = 10_000, 10  # PTDE, Sec. 4.3
 FILE = Path("Fold1", "train.txt")
-CHOICE_SEED = 0  # of which documents, and of the queries' order
+CHOICE_SEED = 0  # for the choice of documents and the order of queries
 HIGHEST_GRADE = 4
 
 
 def train_file(folder: Path) -> Path:
-    """Where a user's copy has the file that is read: below the folder, or in it where the folder is Fold1."""
+    """The path of the file to read in a user's copy: below the folder, or directly in it if the folder is Fold1."""
     return next((p for p in (folder / FILE, folder / FILE.name) if p.is_file()), folder / FILE)
 
 
 def made(lines: Iterable[bytes], queries: int = QUERIES, documents: int = DOCUMENTS) -> tuple[bytes, str]:
-    """The file that is kept, npz, and the SHA-256 of all lines that were read.
+    """The npz file to keep, and the SHA-256 of all lines that were read.
 
-    lines: of SVMlight's form, `grade qid:Q 1:v ... 136:v`. Raises ValueError, which names the line, where one has
-    another form, and where fewer queries are there.
+    lines: in SVMlight's form, `grade qid:Q 1:v ... 136:v`. Raises ValueError, which names the line, if one has another
+    form, and if there are too few queries.
     """
     stream, digest = np.random.default_rng(CHOICE_SEED), hashlib.sha256()
     features, relevance = [], []
@@ -59,15 +59,15 @@ def made(lines: Iterable[bytes], queries: int = QUERIES, documents: int = DOCUME
 
 
 def judged(file: BinaryIO, params: MSLRParams) -> Judged:
-    """What was kept, each feature standardised by the training queries' mean and deviation.
+    """The data of the kept file, each feature standardised by the training queries' mean and deviation.
 
-    Raises ValueError where it has other sizes than the scenario.
+    Raises ValueError if its sizes are not the scenario's.
     """
     with np.load(file) as kept:
         features, relevance = kept["features"], kept["relevance"].astype(np.int64)
     wanted = (params.queries, params.documents, MSLR_FEATURES)
     if features.shape != wanted:
-        raise ValueError(f"the file of MSLR-WEB30K holds {features.shape} features; allowed: {wanted}")
+        raise ValueError(f"the file of MSLR-WEB30K: got features of shape {features.shape}; allowed: {wanted}")
     return Judged(_standardised(features, params.training_queries), relevance)
 
 
@@ -78,7 +78,7 @@ def _standardised(features: NDArray[np.float32], training: int) -> NDArray[np.fl
 
 
 def _of_queries(lines: Iterable[bytes], digest: hashlib._Hash) -> Iterator[list[tuple[int, list[bytes]]]]:
-    """The lines of one query after another, split into words, each with its number."""
+    """The lines, query by query, split into words, each with its line number."""
 
     def words() -> Iterator[tuple[int, list[bytes]]]:
         for number, line in enumerate(lines, 1):
@@ -100,7 +100,7 @@ def _parsed(number: int, words: list[bytes]) -> tuple[int, list[float]]:
             return grade, [float(value) for _, value in entries]
         got = f"grade {grade} and {len(entries)} features"
     except ValueError:
-        got = "words that are no numbers"
+        got = "words that are not numbers"
     raise ValueError(
         f"line {number}: got {got}; allowed: a grade of 0 to {HIGHEST_GRADE}, features 1 to {MSLR_FEATURES}"
     )

@@ -1,4 +1,4 @@
-"""What a suite file may choose of the ranking tasks, and the sizes that follow. Torch-free.
+"""The ranking tasks' parameters in a suite file, and the sizes that follow. Torch-free.
 
 Axes: Q query, N document (an agent each), F feature.
 """
@@ -19,10 +19,10 @@ Queries = Annotated[int, Field(ge=10, le=100_000)]
 
 
 class RankingParams(Params, ABC):
-    """Every agent gives its document a score; the list is sorted by it, ties at random. An episode is one step.
+    """Every agent scores its document. The list is sorted by score, ties at random. An episode is one step.
 
-    scores: how many there are, 0 the lowest. ndcg_at: k, the places of the list that count. queries: of the whole set,
-    the first train_share of which are trained on; split: which of the two are drawn from, one for each episode.
+    scores: number of possible scores, 0 the lowest. ndcg_at: k, the places of the list that count. queries: number in
+    the whole set; the first train_share of them are for training. split: which part the episodes draw their query from.
     """
 
     documents: Documents
@@ -35,15 +35,15 @@ class RankingParams(Params, ABC):
     @model_validator(mode="after")
     def _has_both_parts(self) -> Self:
         if not 1 <= self.training_queries < self.queries:
-            raise ValueError(f"train_share {self.train_share} of {self.queries} queries; allowed: some of either part")
+            raise ValueError(f"train_share {self.train_share} of {self.queries} queries; allowed: some in each part")
         if self.ndcg_at > self.documents:
-            raise ValueError(f"ndcg_at {self.ndcg_at}; allowed: at most documents, {self.documents}")
+            raise ValueError(f"ndcg_at {self.ndcg_at}; allowed: at most the number of documents, {self.documents}")
         return self
 
     @property
     @abstractmethod
     def features(self) -> int:
-        """F, of a document for its query."""
+        """F, the number of a document's features for its query."""
 
     @property
     def training_queries(self) -> int:
@@ -59,7 +59,7 @@ class RankingParams(Params, ABC):
 
     @property
     def common_reward(self) -> bool:
-        """All are given the list's NDCG."""
+        """True: all agents get the list's NDCG."""
         return True
 
     @property
@@ -68,8 +68,8 @@ class RankingParams(Params, ABC):
 
 
 class MSLRParams(RankingParams):
-    """MSLR-WEB30K (Qin & Liu 2013). data_sha256: of the file that `bench asset add` makes of a user's copy; "unknown"
-    until that is done: it may not be passed on, so the project has never seen it.
+    """MSLR-WEB30K (Qin & Liu 2013). data_sha256: that of the file that `bench asset add` makes from a user's copy;
+    "unknown" until then. The data may not be passed on, so the project has never seen it.
     """
 
     name: Literal["mslr_web30k"]
@@ -85,7 +85,7 @@ class MSLRParams(RankingParams):
 
 
 class PlantedParams(RankingParams):
-    """A set of the project's own with a planted ranker (`bench.envs.ranking.planted`). set_seed: which one."""
+    """The project's own data set with a planted ranker (`bench.envs.ranking.planted`). set_seed: selects the set."""
 
     name: Literal["planted"]
     planted_features: Annotated[int, Field(ge=2, le=16)]

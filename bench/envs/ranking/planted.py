@@ -1,14 +1,13 @@
-"""A learning-to-rank set with a planted ranker: the project's own, a substitute where MSLR-WEB30K is not at hand.
+"""A learning-to-rank set with a planted ranker, made by the project as a substitute for MSLR-WEB30K.
 
 Axes: Q query, N document, F feature.
 
-A document has F hidden features l, standard normal. Its worth is l w for a unit vector w that all queries share. The
-documents of a query are graded by their place in the order of worth: 0 to 4, half of them 0, as few judged documents
-of web search are perfect. What an agent sees is o + b l: every query has an offset o (a normal vector, deviation
-2) and a scale b (log-normal, deviation .5) of its own, as retrieval scores have; all of it
-is divided by one number, so that the set's deviation is 1. So a document seen alone tells its worth only
-roughly, and all documents of the query together tell the order exactly, since o w and b are the same for all: what a
-method makes of global information shows. All constants are ours.
+A document has F hidden features l, standard normal. Its worth is l w, with a unit vector w that all queries share. The
+documents of a query are graded by their order of worth: 0 to 4, half of them 0, since few judged documents of web
+search are perfect. An agent sees o + b l. Every query has its own offset o (a normal vector, deviation 2) and scale b
+(log-normal, deviation .5), as retrieval scores have. Everything is divided by one number to give the set a deviation of
+1. So a document alone shows its worth only roughly. All documents of a query together show the order exactly, since o w
+and b are the same for all of them. This shows how well a method uses global information. All constants are ours.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from bench.envs.ranking.params import PlantedParams
 
-GRADES = 5  # 0 to 4, as MSLR's
+GRADES = 5  # 0 to 4, like MSLR's
 OFFSET_DEVIATION = 2.0
 SCALE_DEVIATION = 0.5  # of log b
 
@@ -38,7 +37,7 @@ def planted_ranker(params: PlantedParams) -> NDArray[np.float64]:
 
 
 def planted_set(params: PlantedParams) -> Judged:
-    """All queries, those that are trained on first; the same on every machine for the same parameters."""
+    """All queries, training queries first. The same parameters give the same set on every machine."""
     stream = np.random.default_rng([params.set_seed, 1])
     shape = (params.queries, params.documents, params.features)
     hidden = stream.standard_normal(shape)
@@ -51,7 +50,7 @@ def planted_set(params: PlantedParams) -> Judged:
 
 
 def grades(documents: int) -> NDArray[np.int64]:
-    """The grade of each place, the best first: half of the list 0, the other half's grades as even as they divide."""
+    """The grade of each place, the best first: half of the list has 0, the other grades divide the rest evenly."""
     judged = documents - documents // 2
     found = np.zeros(documents, np.int64)
     found[:judged] = GRADES - 1 - np.arange(judged) * (GRADES - 1) // judged

@@ -24,12 +24,12 @@ def at_random(environment: RankingEnvironment, obs: Tensor, noise: Tensor) -> Te
 
 
 def blind(environment: RankingEnvironment, obs: Tensor, noise: Tensor) -> Tensor:
-    """The same score for all documents: the list is in random order."""
+    """The same score for all documents: the list has a random order."""
     return _one_hot(torch.zeros(obs.shape[:-1], dtype=torch.int64), environment)
 
 
 def alone(environment: RankingEnvironment, obs: Tensor, noise: Tensor) -> Tensor:
-    """The planted ranker on each document alone: its score says in which tenth of all queries' documents it falls."""
+    """The planted ranker on each document alone. Its score is the document's tenth among all queries' documents."""
     worth = _worth(environment, obs)
     edges = _worth(environment, torch.from_numpy(planted_set(_planted(environment)).features).double()).flatten()
     shares = torch.arange(1, environment.action_size, dtype=torch.float64) / environment.action_size
@@ -37,7 +37,7 @@ def alone(environment: RankingEnvironment, obs: Tensor, noise: Tensor) -> Tensor
 
 
 def good(environment: RankingEnvironment, obs: Tensor, noise: Tensor) -> Tensor:
-    """The planted ranker on a query's documents together: the best gets the highest score, and so on down to 0."""
+    """The planted ranker on a query's documents together: the best gets the highest score, the next the next lower."""
     place = (-_worth(environment, obs)).argsort(dim=-1).argsort(dim=-1)
     return _one_hot((environment.action_size - 1 - place).clamp(min=0), environment)
 
@@ -46,7 +46,7 @@ SCRIPTS: Mapping[str, Script] = {"random": at_random, "no_information": blind, "
 
 
 def measure(environment: RankingEnvironment, script: Script, seeds: Sequence[int], episodes: int) -> Tensor:
-    """Mean NDCG [S] of a script, over so many episodes of each seed."""
+    """Mean NDCG [S] of a script, over `episodes` episodes of each seed."""
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     obs = environment.reset(generators, episodes)
     shape = (episodes, environment.agents, environment.action_size)

@@ -1,1 +1,1 @@
-"""SMAX (JaxMARL): battles of StarCraft's units in JAX, a substitute where the game itself is not to be had."""
+"""SMAX (JaxMARL): battles of StarCraft's units in JAX, a substitute for the game itself where it is not available."""

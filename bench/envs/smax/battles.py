@@ -1,9 +1,9 @@
-"""Many battles on one map of SMAX, stepped together by JAX. Imported by `child` alone.
+"""Many battles on one map of SMAX, stepped together by JAX. Only `child` imports this module.
 
 Axes: B battle, N ally (our agents), O observation entry, A action, X state entry.
 
-`step` of jaxmarl begins another episode by itself and so hides the last observation, state and outcome. `step_env`
-does not. SMAX's own limit of steps is put out of reach: how long an episode is, is the caller's business.
+jaxmarl's `step` begins a new episode by itself and so hides the last observation, state and outcome. `step_env` does
+not. SMAX's own limit of steps is set out of reach: the caller decides how long an episode is.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Seen(NamedTuple):
 
 
 class Result(NamedTuple):
-    """rewards [B] float32, the team's. over [B] bool: one side is dead. won [B] bool: theirs, and not ours."""
+    """rewards [B] float32, the team's. over [B] bool: a side is dead. won [B] bool: their side is dead, ours is not."""
 
     rewards: NDArray[np.float32]
     over: NDArray[np.bool_]
@@ -39,7 +39,7 @@ class Result(NamedTuple):
 
 
 class Battles:
-    """B battles, each of its own seed: which others are stepped with it changes nothing but, at most, last bits."""
+    """B battles, each from its own seed. Other battles stepped at the same time can change at most the last bits."""
 
     def __init__(self, name: str):
         allies, enemies = teams(name)
@@ -47,26 +47,26 @@ class Battles:
         scenario = Scenario(units, len(allies), len(enemies), False, False)
         self._game = HeuristicEnemySMAX(scenario=scenario, see_enemy_actions=False, max_steps=NO_LIMIT)
         self._actions = self._game.num_ally_actions
-        self._state: Any = None  # of jaxmarl, with a key and the last actions [B, N, A]
+        self._state: Any = None  # jaxmarl's, with a key and the last actions [B, N, A]
 
     def begin(self, seeds: NDArray[np.int64], which: NDArray[np.bool_]) -> Seen:
-        """A new battle of each seed [B] in which [B]; the others go on. All begin where B is another than before."""
+        """Begin a new battle from each seed [B] marked in which [B]; the others go on. If B has changed, all begin."""
         old = self._state
         fresh = old is None or len(old[1]) != len(seeds)
         self._state, seen = self._begin(seeds) if fresh else self._restart(old, seeds, which)
         return Seen(*map(np.asarray, seen))
 
     def step(self, actions: NDArray[np.int64]) -> tuple[Seen, Result]:
-        """Actions [B, N], by number. A battle that is over goes on in some way; nobody should look."""
+        """Take actions [B, N], by number. A battle that is over goes on in some way and must be ignored."""
         self._state, seen, result = self._step(self._state, actions)
         return Seen(*map(np.asarray, seen)), Result(*map(np.asarray, result))
 
     def saved(self) -> list[NDArray[Any]]:
-        """All that the battles need to go on, [B, ...] each."""
+        """Everything that the battles need to go on, [B, ...] each."""
         return [np.asarray(leaf) for leaf in jax.tree.leaves(self._state)]
 
     def restore(self, seeds: NDArray[np.int64], leaves: list[NDArray[Any]]) -> Seen:
-        """Go on with what `saved` gave. seeds: any, as many as there are battles."""
+        """Go on from the result of `saved`. seeds: any values, one per battle."""
         state, _ = self._begin(seeds)
         self._state = jax.tree.unflatten(jax.tree.structure(state), [jnp.asarray(leaf) for leaf in leaves])
         return Seen(*map(np.asarray, self._look(self._state)))

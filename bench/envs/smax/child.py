@@ -1,6 +1,6 @@
-"""The process in which JAX runs: `bench.envs.smax.child FD` keeps the battles of all maps that `environment` asks for.
+"""The process that runs JAX: `bench.envs.smax.child FD` keeps the battles of all maps that `environment` asks for.
 
-Numbers lie behind each other in a message's bytes: what comes, and what goes, is in `environment.Battlefield`.
+A message's bytes are arrays one after another; `environment.Battlefield` lists the arrays in each direction.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ def main() -> None:
                 channel.send(*answer(kept[question["id"]], question, content))
     except Closed:
         return
-    except BaseException as error:  # whatever it is, it ends the runs and is their reason
+    except BaseException as error:  # any exception ends the runs and becomes their reason
         channel.send({"failed": said_of(error)})
         os._exit(1)
 
 
 def answer(battles: Any, question: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes]:
-    """What the other side is told, and arrays in a row."""
+    """The answer for the other side, and concatenated arrays."""
     match question["do"]:
         case "step":
             shape = question["shape"]
@@ -71,7 +71,7 @@ def answer(battles: Any, question: dict[str, Any], content: bytes) -> tuple[dict
                 at += size * dtype.itemsize
             parts = [*battles.restore(np.zeros(question["battles"], np.int32), leaves)]
         case _:
-            raise ValueError(f"a question {question['do']!r}; allowed: step, begin, save, restore")
+            raise ValueError(f"do: got {question['do']!r}; allowed: step, begin, save, restore")
     told = {"arrays": [[part.dtype.str, part.shape] for part in parts]}
     return told, b"".join(np.ascontiguousarray(part).tobytes() for part in parts)
 

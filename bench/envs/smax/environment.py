@@ -1,10 +1,11 @@
-"""SMAX as the harness steps it: battles of many seeds side by side, in JAX, in a process of their own.
+"""SMAX as an `Environment`: battles of many seeds in parallel, in JAX, in a process of their own.
 
 Axes: S seed, E environment copy, N agent, O observation entry, A action, X state entry; B = S x E battles.
 
-One process serves every map of a job: what JAX compiles costs seconds and hundreds of megabytes, and is kept on disk
-for the next (`cache_folder`). Nothing else of ours needs JAX. Where it cannot be installed beside the rest (its
-packages want an older gymnasium than MuJoCo's tasks), `BENCH_SMAX_PYTHON` names the interpreter that has it.
+One process serves every map of a job, since JAX's compilation costs seconds and hundreds of megabytes. Compiled
+programs are kept on disk for the next process (`cache_folder`). Nothing else of ours needs JAX. It may be impossible to
+install beside the rest: its packages need an older gymnasium than MuJoCo's tasks. Then `BENCH_SMAX_PYTHON` names an
+interpreter that has it.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from bench.envs.smax.params import SmaxParams
 
 CHILD = "bench.envs.smax.child"
 CACHE = "BENCH_JAX_CACHE"  # names the folder of compiled programs; empty: none is kept
-LIMITS = EnvironmentLimits(start_s=300.0, call_s=600.0, memory_bytes=16 * 2**30)  # a first call compiles
-# One thread, as everything that trains has: several workers share a machine.
+LIMITS = EnvironmentLimits(start_s=300.0, call_s=600.0, memory_bytes=16 * 2**30)  # the first call compiles
+# One thread, like everything that trains: several workers share a machine.
 ONE_THREAD = {
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
     "NPROC": "1",
@@ -40,18 +41,18 @@ HIGHEST_SEED = 2**31 - 1
 
 
 def smax_environment(params: SmaxParams, device: str, assets: Assets) -> SmaxEnvironment:
-    """Raises BackendMissing through `registry.make` where jaxmarl is not installed."""
+    """`registry.make` raises BackendMissing if jaxmarl is not installed."""
     return SmaxEnvironment(params, Battlefield(params.name), device)
 
 
 def cache_folder() -> str:
-    """Where JAX keeps compiled programs: `BENCH_JAX_CACHE`, else a folder of the user's cache; nothing: nowhere."""
+    """Where JAX keeps compiled programs: `BENCH_JAX_CACHE`, else a folder in the user's cache; "": nowhere."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return os.environ.get(CACHE, str(Path(home) / "marl-distill-bench" / "jax"))
 
 
 class Server:
-    """The process that all environments of this one share; it ends with the last of them."""
+    """The process that all environments of this process share. It ends with the last of them."""
 
     _shared: Server | None = None
 
@@ -61,7 +62,7 @@ class Server:
 
     @classmethod
     def joined(cls) -> Server:
-        """The one that runs, or a new one."""
+        """The running one, or a new one."""
         server = cls._shared = cls._shared or Server()
         server._users += 1
         return server
@@ -73,7 +74,7 @@ class Server:
         try:
             return self._elsewhere.ask(message, content)
         except EnvironmentFailed:
-            self._end()  # it answers no more, nor does what was asked of it count
+            self._end()  # it answers no more, and the pending question is void
             raise
 
     def leave(self) -> None:
@@ -92,7 +93,7 @@ class Server:
 
 
 class Battlefield:
-    """The battles of one environment, which `child` keeps: `battles.Battles` from here."""
+    """The battles of one environment in the other process: a proxy of `battles.Battles`."""
 
     def __init__(self, name: str):
         self._server = Server.joined()
@@ -133,7 +134,7 @@ class Battlefield:
 
 
 class SmaxEnvironment:
-    """`bench.envs.Environment`. field: a `Battlefield`, or what stands in for it."""
+    """`bench.envs.Environment`. field: a `Battlefield`, or a replacement."""
 
     def __init__(self, params: SmaxParams, field: Any, device: str):
         self.params, self._field, self._device = params, field, device
@@ -142,7 +143,7 @@ class SmaxEnvironment:
         self.obs_sizes, self.action_sizes = params.obs_sizes, params.action_sizes
 
     def reset(self, generators: Sequence[torch.Generator], copies: int) -> Tensor:
-        """Start E = copies episodes of each seed; obs [S, E, N, O] float32. Raises ValueError without any."""
+        """Start E = copies episodes of each seed; obs [S, E, N, O] float32. ValueError without seeds or copies."""
         if not generators or copies < 1:
             raise ValueError(f"reset: got {len(generators)} generators and {copies} copies; allowed: 1 or more of each")
         self._generators, self._shape = list(generators), (len(generators), copies)
@@ -150,7 +151,7 @@ class SmaxEnvironment:
         return self.restart(torch.ones(self._shape, dtype=torch.bool))
 
     def restart(self, over: Tensor) -> Tensor:
-        """Start a new episode of each copy in over [S, E]; each draws its seed, in the order of the copies."""
+        """Start a new episode of each copy marked in over [S, E]; each draws its seed, in the order of the copies."""
         seeds = np.zeros(self._shape, np.int64)
         for lane, copy in over.nonzero().tolist():
             seeds[lane, copy] = int(torch.randint(HIGHEST_SEED, (), generator=self._generators[lane]))
@@ -166,10 +167,10 @@ class SmaxEnvironment:
         return self._state
 
     def step(self, actions: Tensor) -> Step:
-        """Actions [S, E, N, A], one-hot. Raises ValueError where one is not available; Diverged for what is not finite.
+        """Take actions [S, E, N, A], one-hot. Raises ValueError for unavailable actions, Diverged for ones not finite.
 
-        A battle that is over goes on in some way until it is started again. Whoever plays does not look at it any more,
-        so an action that is not available there stands for the first that is.
+        A battle that is over goes on in some way until it is started again, and its results are ignored. So an
+        unavailable action there is replaced by the first available one.
         """
         expected = (*self._shape, self.agents, self.action_size)
         if tuple(actions.shape) != expected:
@@ -185,7 +186,7 @@ class SmaxEnvironment:
         return Step(seen, given_rewards, ended, torch.zeros_like(ended), {"win_rate": self._tensor(won).double()})
 
     def state(self, lane: int) -> Mapping[str, NDArray[Any]]:
-        """The battles of a lane as JAX has them: they go on to the last bit, in a company of the same size."""
+        """JAX's state of a lane's battles. They go on exactly, to the last bit, beside the same number of others."""
         rows = slice(lane * self._shape[1], (lane + 1) * self._shape[1])
         return {f"leaf_{i}": leaf[rows].copy() for i, leaf in enumerate(self._field.saved())}
 
@@ -200,17 +201,17 @@ class SmaxEnvironment:
         self._field.close()
 
     def _see(self, obs: NDArray[Any], state: NDArray[Any], avail: NDArray[Any]) -> Tensor:
-        """Take up what is seen now, of [B, ...] each."""
+        """Store the current observations, states and masks, [B, ...] each."""
         check_finite(obs.reshape(*self._shape, self.agents, -1), OBSERVATION)
         self._state, self._avail = self._tensor(state), self._tensor(avail)
         return self._tensor(obs)
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
-        """[B, ...] -> [S, E, ...], on the device; a copy, since what came is read-only."""
+        """[B, ...] -> [S, E, ...], on the device; a copy, since received arrays are read-only."""
         return torch.from_numpy(array.copy()).unflatten(0, self._shape).to(self._device)
 
     def _chosen(self, given: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Each agent's action, by number, [S, E, N] of [S, E, N, A]."""
+        """Each agent's action, by number: [S, E, N, A] -> [S, E, N]."""
         check_finite(given, ACTION)
         numbers, sums, avail = given.argmax(-1), given.sum(-1), self._avail.cpu().numpy()
         allowed = np.take_along_axis(avail, numbers[..., None], -1)[..., 0]

@@ -1,8 +1,8 @@
-"""What a suite file may choose of SMAX, and the sizes that follow. Torch-free, and free of JAX.
+"""SMAX's parameters in a suite file, and the sizes that follow. Imports neither torch nor JAX.
 
 Axes: N ally (our agents), E enemy here, O observation entry, A action, X state entry.
 
-Sizes are those of jaxmarl 0.2.0. The contract test (tests/envs/test_smax.py) holds them against the package.
+Sizes are those of jaxmarl 0.2.0. The contract test (tests/envs/test_smax.py) compares them with the package.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Literal, get_args
 
 from bench.envs.params import Params
 
-MOVES = 5  # four directions and stop, which comes last of them
+MOVES = 5  # four directions, then stop
 KINDS = 6  # marine, marauder, stalker, zealot, zergling, hydralisk
 OWN_FEATURES = 4 + KINDS  # health, x, y, cooldown, kind
 UNIT_FEATURES = 7 + KINDS  # health, x, y, last movement (2), last target, cooldown, kind
-STATE_FEATURES = OWN_FEATURES + 2  # and team and kind, of each unit
+STATE_FEATURES = OWN_FEATURES + 2  # of each unit: also team and kind
 
-# The maps of the suites' papers of whose units SMAX has all kinds. It has no medivac: no MMM and none of its kin.
+# The maps of our suites' papers for which SMAX has all kinds of units. It has no medivac, so no MMM or its variants.
 Map = Literal[
     "3m",
     "8m",
@@ -47,11 +47,11 @@ Map = Literal[
 ]
 MAPS: tuple[str, ...] = get_args(Map)
 CORRIDOR = "6z_vs_24g"  # zealots against zerglings, on open ground: SMAX has no terrain
-_KIND = {"m": 0, "s": 2, "z": 3, "g": 4, "h": 5}  # as SMAX numbers them
+_KIND = {"m": 0, "s": 2, "z": 3, "g": 4, "h": 5}  # SMAX's numbers
 
 
 def teams(name: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The kinds of a map's allies and enemies, read off its name: 3s_vs_5z -> (2, 2, 2), (3, 3, 3, 3, 3)."""
+    """The kinds of a map's allies and enemies, from its name: 3s_vs_5z -> (2, 2, 2), (3, 3, 3, 3, 3)."""
     ours, _, theirs = (CORRIDOR if name == "corridor" else name).partition("_vs_")
     return _team(ours), _team(theirs or ours)
 
@@ -62,10 +62,10 @@ def _team(units: str) -> tuple[int, ...]:
 
 
 class SmaxParams(Params):
-    """A map, against SMAX's heuristic: its units run for ours and shoot at the closest.
+    """A map, against SMAX's heuristic: its units run towards ours and shoot at the closest.
 
-    An agent sees its own side's last moves and not the enemies' (`see_enemy_actions=False`): SMAC shows neither of
-    the enemies. The state is SMAX's, and after it every ally's last action, one-hot, as SMAC's has them.
+    An agent sees its own side's last moves but not the enemies' (`see_enemy_actions=False`), since SMAC does not show
+    the enemies' moves or targets. The state is SMAX's, then every ally's last action, one-hot, as in SMAC's state.
     """
 
     name: Map
@@ -99,7 +99,7 @@ class SmaxParams(Params):
 
     @property
     def lanes_exact(self) -> bool:
-        return False  # XLA compiles another program for another number of copies
+        return False  # XLA compiles a different program for each number of copies
 
     @property
     def outcomes(self) -> tuple[str, ...]:

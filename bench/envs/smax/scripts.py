@@ -1,4 +1,4 @@
-"""What nobody who learns reaches on SMAX's maps: random moves, standing still, and running for the closest enemy.
+"""Scripts without learning on SMAX's maps: random moves, standing still, and running for the closest enemy.
 
 Axes: E environment copy, N agent, O observation entry, A action.
 """
@@ -20,7 +20,7 @@ Script = Callable[[torch.Generator, Tensor, Tensor], Tensor]  # obs [E, N, O], a
 
 
 def random_moves(generator: torch.Generator, obs: Tensor, avail: Tensor) -> Tensor:
-    """Uniform over what an agent can do."""
+    """Uniform over an agent's available actions."""
     return torch.rand(avail.shape, generator=generator).masked_fill(~avail, -1).argmax(-1)
 
 
@@ -29,7 +29,7 @@ def still(generator: torch.Generator, obs: Tensor, avail: Tensor) -> Tensor:
 
 
 def closest(generator: torch.Generator, obs: Tensor, avail: Tensor) -> Tensor:
-    """Shoot at the closest enemy in range; else go to the closest one in sight; else east, where they start."""
+    """Shoot at the closest enemy in range; else go to the closest one in sight; else go east, where enemies start."""
     enemies = avail.shape[-1] - MOVES
     units = obs[..., :-OWN_FEATURES].unflatten(-1, (-1, UNIT_FEATURES))[..., -enemies:, :]
     away = units[..., 1:3].norm(dim=-1).masked_fill(units[..., 0] <= 0, torch.inf)  # health 0: not in sight
@@ -54,9 +54,10 @@ SCRIPTS: Mapping[str, Script] = {"random": random_moves, "no_information": still
 def measure(
     params: SmaxParams, script: Script, seeds: Sequence[int], episodes: int, episode_limit: int, metric: str
 ) -> Tensor:
-    """A metric's mean over episodes, which are played side by side, one number a seed, [S] float64.
+    """A metric's mean over episodes, which are played in parallel: one number per seed, [S] float64.
 
-    Seed s starts its episodes from `torch.Generator().manual_seed(s)` and acts by 2 s + 1. Raises BackendMissing.
+    Seed s starts its episodes from `torch.Generator().manual_seed(s)`; its actions use seed 2 s + 1. Raises
+    BackendMissing.
     """
     environment = make("smax", params)
     try:

@@ -1,1 +1,1 @@
-"""StarCraft II's micromanagement battles, as the packages smac and smacv2 play them with the game itself."""
+"""StarCraft II's micromanagement battles, played with the game itself by the packages smac and smacv2."""

@@ -1,4 +1,4 @@
-"""Games of StarCraft II side by side, each in a process of its own; one that breaks off or hangs is started again."""
+"""Games of StarCraft II in parallel, each in a process of its own. One that breaks off or hangs is started again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LIMITS = EnvironmentLimits(start_s=300.0, call_s=120.0, memory_bytes=16 * 2**30)
 
 
 def starcraft_environment(params: StarcraftParams, device: str, assets: Assets) -> Several:
-    """Raises BackendMissing where the game, or this map's file, is not there."""
+    """Raises BackendMissing if the game or this map's file is missing."""
     if problem := missing_map(params.name):
         raise BackendMissing(problem)
     python = python_of("starcraft")

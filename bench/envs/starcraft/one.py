@@ -1,9 +1,9 @@
-"""One game of StarCraft II, through smac or smacv2, as the harness steps it. Torch-free: it runs in a process apart.
+"""One game of StarCraft II, through smac or smacv2, as a `One`. Torch-free: it runs in a separate process.
 
 Axes: N agent, O observation entry, A action entry, X state entry.
 
-The package's own environment is used at its defaults; what differs is said here. A package can be imported once in a
-process, and not beside the other: both register maps of the same names.
+The package's own environment is used with its defaults, except as stated here. A process can import only one of both
+packages, and only once: they register maps of the same names.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ class StarcraftOne:
     def __init__(self, params: StarcraftParams, make: Any):
         self._params, self._make = params, make
         self._game, self._begun, self._over = make(), False, True
-        self._ended = 0  # episodes
+        self._ended = 0  # number of episodes
         self._check_sizes()
 
     def reset(self, seed: int) -> list[Floats]:
-        """Another episode. The game takes no seed for one: it is the same only in what the map's file fixes."""
+        """Start another episode. The game takes no seed: only what the map's file fixes stays the same."""
         if self._begun and not self._over and not self._ended:
-            self._game.close()  # cut short before any has ended, smac would start a second game beside the first
+            self._game.close()  # if the first episode is cut short, smac would start a second game beside the first
             self._game = self._make()
         self._begun, self._over = True, False
         self._game.reset()
         return self._seen()
 
     def step(self, actions: Sequence[Floats | int]) -> Given:
-        """The team's reward to every agent. An episode that smac's limit of steps ends is truncated."""
+        """Every agent gets the team's reward. An episode that ends at smac's limit of steps is truncated."""
         reward, over, told = self._game.step([int(np.asarray(own).item()) for own in actions])
         if over and "battle_won" not in told:
-            raise EnvironmentFailed(BROKEN_OFF)  # smac tells nothing of the battle then
+            raise EnvironmentFailed(BROKEN_OFF)  # smac then reports nothing about the battle
         self._over, self._ended = bool(over), self._ended + bool(over)
         limit = bool(told.get("episode_limit", False))
         outcome = {"win_rate": float(told["battle_won"]), "broken_off": 0.0}
@@ -62,7 +62,7 @@ class StarcraftOne:
         return [np.asarray(own, np.float64) for own in self._game.get_obs()]
 
     def _check_sizes(self) -> None:
-        """Raise EnvironmentFailed where the package's map is not the suite's."""
+        """Raise EnvironmentFailed if the package's map is not the suite's."""
         told, own = self._game.get_env_info(), self._params
         found = {
             "agents": (told["n_agents"], len(own.obs_sizes)),
@@ -77,7 +77,7 @@ class StarcraftOne:
 
 
 def one(table: dict[str, Any]) -> StarcraftOne:
-    """What `Apart` makes. continuing_episode makes smac tell its limit of steps from a battle's end; no more."""
+    """The game that `Apart` makes. continuing_episode only makes smac tell its limit of steps from a battle's end."""
     params = StarcraftParams.model_validate(table)
     register(params)
     package = importlib.import_module(f"{params.package}.env")
@@ -86,7 +86,7 @@ def one(table: dict[str, Any]) -> StarcraftOne:
 
 
 def register(params: StarcraftParams) -> None:
-    """Give the package a map that it does not have: an entry of its registry, and the class by which pysc2 finds it."""
+    """Give the package a map that it lacks: an entry in its registry, and the class by which pysc2 finds it."""
     maps = importlib.import_module(f"{params.package}.env.starcraft2.maps.smac_maps")
     if params.name in maps.map_param_registry:
         return

@@ -1,4 +1,4 @@
-"""What a suite file may choose of StarCraft's maps, and the sizes that follow. Torch-free, and free of pysc2.
+"""The parameters of StarCraft's maps in a suite file, and the sizes that follow. Imports neither torch nor pysc2.
 
 Axes: N ally (our agents), E enemy here, O observation entry, A action, X state entry.
 """
@@ -15,9 +15,9 @@ MOVES = 6  # no-op, stop, four directions
 
 
 class Map(NamedTuple):
-    """As smac's registry has them. ours, theirs: races. kinds: bits for a unit's type. registered: whether it is there.
+    """A map's entry in smac's registry. ours, theirs: races. kinds: bits for a unit's type.
 
-    enemies: None where nothing says how many.
+    registered: whether it is in the registry. enemies: None if their number is not stated anywhere.
     """
 
     agents: int
@@ -30,8 +30,9 @@ class Map(NamedTuple):
     registered: bool = True
 
 
-# Registered maps: oxwhirl/smac d6aab33, smac_maps.py. The others are in no registry: the limits of 3s_vs_8z and
-# 3s5z_vs_3s7z are chenyiqun/ptde-open 38903d8's, of the rest those the suites assume; units and races are the names'.
+# Registered maps: oxwhirl/smac d6aab33, smac_maps.py. The others are in no registry. The limits of 3s_vs_8z and
+# 3s5z_vs_3s7z are from chenyiqun/ptde-open 38903d8; the other limits are the suites' assumptions. Units and races
+# follow from the names.
 MAPS = {
     "3m": Map(3, 3, 60, "T", "T", 0, "marines"),
     "8m": Map(8, 8, 120, "T", "T", 0, "marines"),
@@ -67,8 +68,8 @@ MAPS = {
 class StarcraftParams(Params):
     """A map against the game's own opponent.
 
-    package: "smac" is the papers'; "smacv2" plays the same maps by other rules of sight and is no reference.
-    difficulty: of the game's opponent, as the package names it. enemies: only where nothing states how many a map has.
+    package: "smac" is the papers'. "smacv2" plays the same maps with other rules of sight and is not a reference.
+    difficulty: the opponent's, by the package's names. enemies: their number, only for a map that does not state it.
     """
 
     name: str
@@ -83,9 +84,9 @@ class StarcraftParams(Params):
         if (MAPS[self.name].enemies is None) != (self.enemies is not None):
             known = MAPS[self.name].enemies
             raise ValueError(
-                "enemies: to be given, for nothing states how many this map has"
+                "enemies: required, since the number of this map's enemies is not stated"
                 if known is None
-                else f"enemies: left out, for this map has {known}"
+                else f"enemies: not allowed, since this map has {known}"
             )
         return self
 
@@ -128,7 +129,7 @@ class StarcraftParams(Params):
 
     @property
     def episodes_at_once(self) -> int | None:
-        return 4  # each is a game of some gigabyte
+        return 4  # each is a game of about a gigabyte
 
     @property
     def repeats(self) -> bool:
