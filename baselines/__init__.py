@@ -1,1 +1,1 @@
-"""The algorithms. `specs` names them and their hyperparameters; `learner` is the protocol they satisfy."""
+"""The algorithms. `specs` has their names and hyperparameters; `learner` is the protocol that they implement."""

@@ -1,4 +1,4 @@
-"""Collaborative inter-agent knowledge distillation on SAC (Hong et al. 2019): the members' best teaches all others.
+"""Collaborative inter-agent knowledge distillation on SAC (Hong et al. 2019): the best member teaches all others.
 
 Axes: S seed, M member, X student (M - 1), K block of consecutive transitions, B transition of a block, O observation
 entry, A action entry.
@@ -16,11 +16,11 @@ entry, A action entry.
 | Sec. 5.5: students that forget all before they are taught | reset = "policy_and_critics" |
 | App. A: the policy alone, the critics alone | distilled = "policy", "critics" |
 
-What the paper leaves open is as in the code (pfnet-research/piekd@ddd9cc5): five epochs over the whole buffer in blocks
-of 256 consecutive transitions, whose order alone is drawn; a fresh Adam at 1e-3 for each network; then one soft update
-of the students' target critics. Departs from the code: a student's policy and critics go through the blocks in one
-order (the code draws one for each network), and by default a student's SAC goes on with the Adam that it had. There,
-setting up the distillation's Adam replaces it for good: replaces_optimizer = true.
+Where the paper is silent, this follows the code (pfnet-research/piekd@ddd9cc5): five epochs over the whole buffer in
+blocks of 256 consecutive transitions, where only the order of blocks is random; a fresh Adam at 1e-3 for each network;
+then one soft update of the students' target critics. Departs from the code: a student's policy and critics use the same
+order of blocks (the code draws one for each network), and by default a student's SAC keeps its own Adam. In the code
+the distillation's Adam replaces it for good: replaces_optimizer = true.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def policy_loss(teacher: tuple[Tensor, Tensor], student: tuple[Tensor, Tensor]) 
 
 
 def policy_gradient(teacher: tuple[Tensor, Tensor], student: tuple[Tensor, Tensor], heads: Tensor) -> Tensor:
-    """Of `policy_loss` by the student's outputs [S, X, 2 A, B], of which `student` is what their bounds leave."""
+    """Gradient of `policy_loss` by the student's outputs `heads` [S, X, 2 A, B]. student: these after their bounds."""
     (mean, log_std), (own_mean, own_log_std) = teacher, student
     apart = (own_mean - mean) / own_log_std.exp()
     of_mean = apart / own_log_std.exp()
@@ -66,7 +66,7 @@ def critic_loss(teacher: Tensor, student: Tensor) -> Tensor:
 
 
 def critic_gradient(teacher: Tensor, student: Tensor) -> Tensor:
-    """Of `critic_loss` by the student's values, [S, X, 2, B] each."""
+    """Gradient of `critic_loss` by the student's values, [S, X, 2, B] each."""
     return 2 * (student - teacher) / student.shape[-1]
 
 
@@ -77,7 +77,7 @@ def others(member: Tensor, members: int) -> Tensor:
 
 
 def critics_of(members: Tensor) -> Tensor:
-    """Places of both critics of some members: [S, X] -> [S, 2 X]."""
+    """Indices of both critics of some members: [S, X] -> [S, 2 X]."""
     return (2 * members.unsqueeze(-1) + torch.arange(2)).flatten(1)
 
 
@@ -102,7 +102,7 @@ class CIKD(EnsembleSAC):
             self._critic_adam = FusedAdam(self._critics, 2, self._h.lr, apart=True)
 
     def share(self) -> Shared:
-        """Algorithm 1, lines 21-22: students are copied out, taught, and put back; their teacher is not touched."""
+        """Algorithm 1, lines 21-22: students are copied out, taught and written back. The teacher does not change."""
         h, elected = self._h, self.elected()
         teacher = self._teacher(elected)
         students = others(teacher, self.members)
@@ -139,7 +139,7 @@ class CIKD(EnsembleSAC):
     def _distil(
         self, teacher: Tensor, passes: Mapping[str, Perceptrons], adams: Mapping[str, FusedAdam]
     ) -> dict[str, Tensor]:
-        """Epochs over the buffer for the students that `passes` hold; their losses."""
+        """Epochs over the buffer for the students in `passes`; their losses."""
         count, blocks = self.members - 1, minibatches(self.replay.stored, self._h.distill_batch_size)
         mean, log_std, q = self._outputs(teacher, blocks)
         seeds, losses = lanes(others(teacher, self.members)).to(self._device), dict[str, list[Tensor]]()
@@ -161,7 +161,7 @@ class CIKD(EnsembleSAC):
 
     @torch.no_grad()
     def _outputs(self, teacher: Tensor, blocks: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Of the teacher on the whole buffer: means and log standard deviations [S, K, A, B], Q [S, K, 2, B]."""
+        """The teacher's outputs on the whole buffer: means and log standard deviations [S, K, A, B], Q [S, K, 2, B]."""
         one = teacher.unsqueeze(-1)
         policy, critics = taken(self._actor, one), taken(self._critics, critics_of(one))
         found: tuple[list[Tensor], ...] = ([], [], [])
@@ -174,23 +174,23 @@ class CIKD(EnsembleSAC):
         return mean, log_std, q
 
     def _block(self, block: Tensor) -> tuple[Tensor, Tensor]:
-        """Stretches of the buffer, from the oldest on: [S, X] -> observations [S, X, B, O], actions [S, X, B, A]."""
+        """Blocks of the buffer, counted from the oldest: [S, X] -> observations [S, X, B, O], actions [S, X, B, A]."""
         size = self._h.distill_batch_size
         index = size * block.unsqueeze(-1) + torch.arange(size, device=self._device)
         obs, actions = self.replay.seen_and_done(index.flatten(1))
         return obs.unflatten(1, index.shape[1:]), actions.unflatten(1, index.shape[1:])
 
     def _fresh(self, network: Parameters) -> Parameters:
-        """Networks as they are at the start, drawn anew."""
+        """Newly drawn initial networks."""
         weights = [network[f"weight_{n}"] for n in range(len(network) // 2)]
         sizes = [weights[0].shape[-1], *(weight.shape[-2] for weight in weights)]
         return initial(sizes, weights[0].shape[1], self._streams, self._device, self._dtype)
 
 
 class Hardcopy(EnsembleSAC):
-    """SAC-CIKD (hardcopy), Sec. 5.3: students become copies of the teacher, as in the code with its Adam's moments.
+    """SAC-CIKD (hardcopy), Sec. 5.3: students become copies of the teacher and, as in the code, of its Adam's moments.
 
-    Target critics and temperature stay their own.
+    They keep their own target critics and temperature.
     """
 
     teaches = True
@@ -207,7 +207,7 @@ class Hardcopy(EnsembleSAC):
 
 
 def copy_moments(adam: FusedAdam, places: Tensor, sources: Tensor) -> None:
-    """Give networks at some places [S, X] the moments of others."""
+    """Copy moments from the networks at `sources` [S, X] to those at `places` [S, X]."""
     state = adam.state()
     moments = moments_of(state)
     put(moments, places, taken(moments, sources))
@@ -215,7 +215,7 @@ def copy_moments(adam: FusedAdam, places: Tensor, sources: Tensor) -> None:
 
 
 def goes_on_with(adam: FusedAdam, places: Tensor, other: FusedAdam, lr: float) -> None:
-    """Some networks [S, X] of an Adam whose lanes stand apart take up another's moments, count and step size."""
+    """Give some networks [S, X] of an Adam with separate lanes another Adam's moments, step count and step size."""
     state, new = adam.state(), other.state()
     put(moments_of(state), places, new)
     state["step"][lanes(places), places] = new["step"].double().unsqueeze(-1)
@@ -224,10 +224,10 @@ def goes_on_with(adam: FusedAdam, places: Tensor, other: FusedAdam, lr: float) -
 
 
 def moments_of(state: Mapping[str, Tensor]) -> Parameters:
-    """An Adam's moments, without what it counts."""
+    """An Adam's moments, without its counts."""
     return {name: p for name, p in state.items() if name.partition(".")[0] in MOMENTS}
 
 
 def by_seed(losses: Tensor) -> Tensor:
-    """Means of each seed's own, [S, ...] -> [S]; one seed after the other, whatever company it has."""
+    """Each seed's mean, [S, ...] -> [S]; one seed after the other, so it does not depend on other seeds."""
     return torch.stack([own.contiguous().flatten().mean() for own in losses])

@@ -1,7 +1,7 @@
 """CSRL (Chen et al. 2022) as PTDE's authors run it (chenyiqun/ptde-open 38903d8): GIP without its distribution.
 
 Only the paper's abstract is public: a commander instructs each soldier every T steps. In PTDE's code the instruction is
-GIP's generated layer itself, z = ELU(s W(o) + b(o)), at every step; no noise, no head. Axes: see ptde.py.
+the output of GIP's generated layer, z = ELU(s W(o) + b(o)), at every step, without noise or a head. Axes: see ptde.py.
 
 | as released | here |
 |---|---|
@@ -50,7 +50,7 @@ def csrl(
     *,
     dtype: torch.dtype = torch.float32,
 ) -> ValueDecomposition:
-    """The `Learner`. Raises ValueError for more tasks than one."""
+    """The `Learner`. Raises ValueError for more than one task."""
     h, (task,) = hyperparameters, tasks
     inputs = input_size(task, h.obs_agent_id, h.obs_last_action)
     return informed(tasks, h, streams, device, Commander(inputs, state_size(task), h.z_width), dtype=dtype)

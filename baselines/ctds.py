@@ -1,4 +1,4 @@
-"""CTDS (Zhao et al. 2022) on QMIX: a student of local inputs that learns along with its teacher, in one run.
+"""CTDS (Zhao et al. 2022) on QMIX: a student with local inputs learns together with its teacher in one run.
 
 Axes: S seed, E environment copy, B batch of episodes, T time step, N agent, O observation entry, X state entry, A
 action.
@@ -10,9 +10,9 @@ action.
 | its loss: squared error on all Q-values, summed (889c38a) | `student_loss` |
 | the student executes, the teacher explores | `CTDS.exploring`, `CTDS.greedy` |
 
-What the teacher sees is the agent's observation and the state. Both learn in every update, the student by an Adam of
-its own from the teacher's values as they are then. `role` says which of the two is evaluated, and nothing else: two
-runs of one seed with either role are the same run, looked at twice.
+The teacher sees the agent's observation and the state. Both learn in every update. The student has its own Adam and
+learns from the teacher's current values. `role` only says which of the two is evaluated: for one seed, the runs of both
+roles train in exactly the same way.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ from baselines.training_state import restored, saved
 
 
 def widened(obs: Tensor, state: Tensor | None) -> Tensor:
-    """What the teacher's agents see: [..., N, O] and [..., X] -> [..., N, O + X]. No state: all observations."""
+    """What the teacher's agents see: [..., N, O] and [..., X] -> [..., N, O + X]. Without a state: all observations."""
     known = obs.flatten(-2) if state is None else state.to(obs.dtype)
     return torch.cat([obs, known.unsqueeze(-2).expand(*obs.shape[:-1], known.shape[-1])], -1)
 
 
 def student_loss(teacher_q: Tensor, student_q: Tensor, mask: Tensor) -> Tensor:
-    """Squared error, summed over agents and actions, a mean over steps played: [S, B, T, N, A] x2 -> [S]."""
+    """Squared error, summed over agents and actions, averaged over steps played: [S, B, T, N, A] x2 -> [S]."""
     return reduced((teacher_q.detach() - student_q).square().sum((-2, -1)), mask, "mean")
 
 
 class Student:
-    """`qmix.ExtraLoss` that leaves the teacher's loss as it is and makes a step of the student. Reports "distill"."""
+    """`qmix.ExtraLoss` that does not change the teacher's loss but makes a step of the student. Reports "distill"."""
 
     def __init__(
         self,
@@ -80,13 +80,13 @@ class Student:
         return loss_td, {"distill": loss.detach()}
 
     def play(self) -> Play:
-        """The student alone, greedily."""
+        """The student alone, greedy."""
         h = self._h
         return Play(detached(self.adam.leaves), h.use_rnn, h.obs_agent_id, h.obs_last_action)
 
 
 class CTDS:
-    """A `Learner` of teacher and student. Raises ValueError for more tasks than one."""
+    """A `Learner` of teacher and student. Raises ValueError for more than one task."""
 
     steps: int | None = None
 
@@ -113,11 +113,11 @@ class CTDS:
         self.replays: Sequence[Replay] = self._teacher.replays
 
     def exploring(self, task: int, episodes_done: int) -> Acting:
-        """The teacher's."""
+        """The teacher's policy."""
         return _seeing_all(self._teacher.exploring(task, episodes_done))
 
     def greedy(self, task: int) -> Acting:
-        """That of the one whose role it is."""
+        """The policy of the one that `role` names."""
         if self.hyperparameters.role == "student":
             return self._student.play()
         return _seeing_all(self._teacher.greedy(task))
@@ -128,7 +128,7 @@ class CTDS:
         return self._teacher.learn(task, seen, episodes_done)
 
     def policy(self) -> dict[str, Tensor]:
-        """Of the one whose role it is."""
+        """The weights of the one that `role` names."""
         if self.hyperparameters.role == "teacher":
             return self._teacher.policy()
         return {name: p.detach().clone() for name, p in self._student.adam.leaves.items()}
@@ -145,5 +145,5 @@ class CTDS:
 
 
 def _seeing_all(act: Acting) -> Acting:
-    """A policy of the teacher's agents, asked as any other."""
+    """The teacher's policy as an ordinary `Acting`."""
     return lambda seen: act(Seen(widened(seen.obs, seen.state), seen.avail_actions, seen.first, seen.state))

@@ -11,16 +11,16 @@ unit; L step of a trace; K task.
 | "separate observation mapping functions" (Sec. V-C, of the other baselines) | E_k of `initial_multi_task_lstm` |
 | "k buffers" (the same) | `DecHDRQN.learn` |
 
-It is "a non-CTDE method" (Sec. V-C): nothing is centralised. Hysteresis, discount and target networks, which serve TD
-learning, have no part. Table III's "use rnn False" cannot hold for it; its other rows and the batch size of Sec. V-D
-are taken over. What is left open, ours: the teachers are those of Mai et al.'s own method (single-task QMIX); traces
-are of the student's own episodes (Mai et al.'s Algorithm 1; in Omidshafiei et al. the specialists collect them) and
-start from a hidden state of zeros. One network with agent ids, as all of Mai et al.'s methods have, where Omidshafiei
-et al. have one for each agent. Layers of its own for each task, since observations and actions differ in length;
-Omidshafiei et al. do without the task's identity.
-The loss is a mean where the suite says so, where eq. 3 sums; its temperature is Mai et al.'s; gradients are clipped by
-norm, as for every other method there. Omidshafiei et al.'s own distillation loss was not at hand: nothing here is held
-against it.
+It is "a non-CTDE method" (Sec. V-C): nothing is centralised. Hysteresis, discount and target networks belong to TD
+learning and are not used. Table III's "use rnn False" cannot hold for it; its other rows and the batch size of Sec. V-D
+do. Where the paper is silent, these choices are ours. The teachers are those of Mai et al.'s own method (single-task
+QMIX). Traces are from the student's own episodes (Mai et al.'s Algorithm 1; in Omidshafiei et al. the specialists
+collect them) and start from a hidden state of zeros. There is one network with agent ids, as in all of Mai et al.'s
+methods; Omidshafiei et al. have one for each agent. Each task has layers of its own, since observations and actions
+differ in length; Omidshafiei et al. do not use the task's identity.
+The loss is a mean if the suite says so; eq. 3 sums. Its temperature is Mai et al.'s. Gradients are clipped by norm, as
+for every other method there. Omidshafiei et al.'s own distillation loss was not available, so nothing here is compared
+with it.
 A batch holds at most one trace of an episode; lyu-xg/dec-hdrqn (82f55c7) draws from all traces, with replacement.
 """
 
@@ -80,12 +80,12 @@ def multi_task_lstm_q(
 
 
 def trace_steps(lengths: Tensor, uniform: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    """Which steps of each episode a trace holds, int64 [S, B, L], and which of these are in the trace, bool [S, B, L].
+    """The steps of each episode in its trace, int64 [S, B, L], and which of these are valid, bool [S, B, L].
 
-    lengths [S, B] int64: steps played, 1 at least. uniform [S, B] from [0, 1). steps: L. Every window of L steps that
-    meets the episode is as likely as any other, so that its first and last steps are seen as often as those between:
-    lyu-xg/dec-hdrqn (82f55c7, memory.py). What of a window lies outside the episode is left out, where they
-    feed zeros to the LSTM; so a trace starts with a step that was played, and fills its end with steps to ignore.
+    lengths [S, B] int64: steps played, at least 1. uniform [S, B] from [0, 1). steps: L. Every window of L steps that
+    overlaps the episode is equally likely, so the first and last steps are seen as often as the others:
+    lyu-xg/dec-hdrqn (82f55c7, memory.py). The part of a window outside the episode is left out here, while that code
+    feeds zeros to the LSTM. So a trace starts with a played step, and its end is filled with invalid steps.
     """
     first = (uniform * (lengths + steps - 1)).long().minimum(lengths + steps - 2) - (steps - 1)
     stop = (first + steps).minimum(lengths)
@@ -101,7 +101,7 @@ def traces(x: Tensor, index: Tensor) -> Tensor:
 
 
 class TracePlay:
-    """The policy of one task while its episodes are played (`Acting`); each agent's LSTM remembers its episode.
+    """The policy of one task during its episodes (`Acting`). Each agent's LSTM remembers its episode.
 
     noise [T, S, E, N, 1 + A]: see `epsilon_greedy`; None for the greedy policy.
     """
@@ -125,7 +125,7 @@ class TracePlay:
         return torch.zeros_like(q).scatter_(-1, chosen.unsqueeze(-1), 1)
 
     def _kept(self, seen: Seen) -> Carried | None:
-        """What the LSTM carries on, [S, H, M] both; zeros where an episode begins, nothing where all do."""
+        """The LSTM's carried state, [S, H, M] both; zeros where an episode begins, None if all episodes begin."""
         if self._carried is None or bool(seen.first.all()):
             return None
         if not bool(seen.first.any()):
@@ -139,7 +139,7 @@ class TracePlay:
 class DecHDRQN:
     """A `Learner`: one update of the whole network after each task's round, once a batch of its episodes is stored.
 
-    dtype: of parameters, replay and noise. Raises ValueError where a task has no teacher or one that does not fit it.
+    dtype: of parameters, replay and noise. Raises ValueError if a task has no teacher, or one that does not fit it.
     """
 
     def __init__(
@@ -188,9 +188,9 @@ class DecHDRQN:
         return self._update(task, replay.sample(h.batch_size), self._uniform("update", h.batch_size))
 
     def _update(self, task: int, batch: EpisodeBatch, noise: Tensor) -> dict[str, Tensor]:
-        """Losses [S]: "kl", eq. 3 on the steps of the traces, reduced as `loss_reduction` says.
+        """Losses [S]: "kl", eq. 3 on the steps of the traces, reduced by `loss_reduction`.
 
-        noise [S, B]: uniform, where the traces begin.
+        noise [S, B]: uniform; decides where the traces begin.
         """
         h = self.hyperparameters
         index, mask = trace_steps(batch.mask.sum(-1), noise, h.trace_steps)

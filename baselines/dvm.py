@@ -14,15 +14,16 @@ D = N*O + N*A, a joint input's entries.
 | Sec. V-B: No DVM, Distillation, Value Matching; Sec. V-B.2: without learning | `DVM`, by copied and keep_learning |
 | Sec. II-B: on MADDPG; Sec. III-C, Algorithm 1: on MA-SAC | `parts_of`, `dvm_masac` |
 
-As its authors' code (SamirW/maddpg-pytorch e791f82, bf45000, ea0951c; pytorch-soft-actor-critic 7810569): the distilled
-networks are fresh, with an Adam of their own; targets become copies, too; the agents' Adam goes on; the replay is
-emptied, and MADDPG's exploration starts again. Of two Qs the smaller values are matched.
-Departs from Algorithm 1: the permutations of an iteration make one step for each agent, down the sum of eq. 6, where it
-lists a step for each; of MA-SAC it lists Q alone, eq. 6 V. Departs from the code: there every critic sees one random
-order a batch (`permutations`); MA-SAC's sums eq. 3 over the batch, and clips the gradients of two Qs as one network's.
-Observations of a batch are the team's at the same steps, and agent i is asked about its own.
-Push box (Sec. V-A.2): where the first phase has several tasks, each has a team of its own, and the second phase's team
-is made of the first agent of each: its networks, targets and Adam, distilled from its own task's replay.
+Like its authors' code (SamirW/maddpg-pytorch e791f82, bf45000, ea0951c; pytorch-soft-actor-critic 7810569): the
+distilled networks are fresh, with an Adam of their own; targets become copies, too; the agents' Adam goes on; the
+replay is emptied, and MADDPG's exploration starts again. Of two Qs, the smaller values are matched.
+Departs from Algorithm 1: the permutations of an iteration make one step for each agent, down the sum of eq. 6; the
+algorithm lists one step for each permutation. For MA-SAC the algorithm lists only Q, eq. 6 also V. Departs from the
+code: there every critic sees one random order per batch (`permutations`); its MA-SAC sums eq. 3 over the batch, and
+clips the gradients of two Qs as those of one network.
+Observations of a batch are the team's at the same steps; agent i reads its own.
+Push box (Sec. V-A.2): if the first phase has several tasks, each has its own team. The second phase's team consists of
+the first agent of each: its networks, targets and Adam, distilled from its own task's replay.
 """
 
 from __future__ import annotations
@@ -48,11 +49,11 @@ from baselines.masac import MASAC
 from baselines.streams import Streams
 from baselines.training_state import restore_counts, restored, saved, saved_counts
 
-MATCHING = {"critic": "matching", "value": "matching_value"}  # what the losses of critics are reported as
+MATCHING = {"critic": "matching", "value": "matching_value"}  # names of the critics' losses
 
 
 def distillation_loss(agent: Tensor, distilled: Tensor, temperature: float) -> Tensor:
-    """Eq. 3: KL(pi_i || pi_0) of logits [S, 1, A, B] over a temperature, a mean over the batch: [S, 1]."""
+    """Eq. 3: KL(pi_i || pi_0) of logits [S, 1, A, B] divided by a temperature, averaged over the batch: [S, 1]."""
     log_agent = (agent.detach() / temperature).log_softmax(-2)
     log_distilled = (distilled / temperature).log_softmax(-2)
     return (log_agent.exp() * (log_agent - log_distilled)).sum(-2).mean(-1)
@@ -83,12 +84,12 @@ def orders(kind: str, agents: int, streams: Sequence[Streams], device: torch.dev
 
 
 Team = EpsilonGreedyMADDPG | MASAC
-Source = tuple[Team, Sequence[int]]  # a team, and which of its agents
+Source = tuple[Team, Sequence[int]]  # a team, and some of its agents
 
 
 @dataclass(frozen=True)
 class Critic:
-    """own: the agents' networks [S, N K, ...], of which the smallest value counts; target: theirs. acts: it is Q."""
+    """own: the agents' networks [S, N K, ...]; the smallest of K values counts. target: theirs. acts: it is a Q."""
 
     own: Parameters
     target: Parameters | None
@@ -97,16 +98,16 @@ class Critic:
     acts: bool = True
 
     def values(self, critic: Parameters, joint: Tensor, obs_entries: int) -> Tensor:
-        """[S, N, B] of joint inputs [S, B, D], by networks [S, N K, ...]."""
+        """Values [S, N, B] of joint inputs [S, B, D], by networks [S, N K, ...]."""
         found = joint_values(critic, joint if self.acts else joint[..., :obs_entries])
         return found if self.networks == 1 else found.unflatten(1, (-1, self.networks)).amin(2)
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What of a team is distilled and matched.
+    """The parts of a team that are distilled and matched.
 
-    policies: the agents', and their targets where they have some. heads: what policies make of obs [S, N, O, B].
+    policies: the agents', and their targets if they have any. heads: the policies' outputs for obs [S, N, O, B].
     distance: eq. 3, of an agent's heads and the distilled policy's: [S, 1].
     """
 
@@ -118,7 +119,7 @@ class Parts:
 
 
 def parts_of(team: Team) -> Parts:
-    """Gaussians have a divergence of their own; categorical policies one at a temperature."""
+    """The parts of a team. Gaussian policies have their own divergence; that of categorical ones has a temperature."""
     if isinstance(team, MASAC):
         q = Critic(team.q, None, team.q_sizes, team.hyperparameters.q_networks)
         v = Critic(team.v, team.target_v, team.v_sizes, acts=False)
@@ -135,10 +136,10 @@ def parts_of(team: Team) -> Parts:
 
 
 class Distillation:
-    """The distilled policy and the matched critics of S teams, [S, 1, ...] each, and how far they are.
+    """The distilled policy and the matched critics of S teams, [S, 1, ...] each, and their progress.
 
-    sources: teams, each with those of its agents that are distilled, from that team's replay. losses: of the last
-    iteration, means over agents, [S]: "distillation", "matching" of Q, "matching_value" of V.
+    sources: teams, each with the agents to distil, from that team's replay. losses: of the last iteration, means over
+    agents, [S]: "distillation", "matching" for Q, "matching_value" for V.
     """
 
     def __init__(self, sources: Sequence[Source], hyperparameters: specs.DVM, device: torch.device | str):
@@ -184,7 +185,7 @@ class Distillation:
         lanes: slice,
         found: Mapping[str, list[Tensor]],
     ) -> None:
-        """Steps for some agents of a team, on one batch; found: gets their losses, [S of the group] each."""
+        """Steps for some agents of a team, on one batch. found: gets their losses, [S of the group] each."""
         h, done = self._h, self.counts["iterations"]
         agents, actions = team.task.agents, team.task.action_size
         joint = team.replay.sample(h.distillation_batch_size, lanes).joint
@@ -214,7 +215,7 @@ class Distillation:
         return saved(self._networks(), self._adams) | saved_counts(self.counts, len(self._team.streams))
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what `state` gave."""
+        """Restore what `state` gave."""
         restored(state, self._networks(), self._adams)
         restore_counts(state, self.counts)
 
@@ -225,9 +226,9 @@ class Distillation:
 class DVM:
     """A `Learner`, and `Phased`: MADDPG or MA-SAC in both phases, with the distillation between them.
 
-    tasks: the first phase's, then the second's. base: what makes a team, given tasks, hyperparameters, streams, device
-    and options. Reports at the turn "distillation" (eq. 3), "matching" (eq. 6, a mean over permutations) and, where
-    there is a V, "matching_value", of the last iteration.
+    tasks: the first phase's, then the second's. base: makes a team from tasks, hyperparameters, streams, device and
+    options. At the turn it reports the last iteration's "distillation" (eq. 3), "matching" (eq. 6, a mean over
+    permutations) and, if there is a V, "matching_value".
     """
 
     steps = None
@@ -245,15 +246,16 @@ class DVM:
         self._h = hyperparameters
         count = len(tasks) - 1
         if count > 1 and tasks[-1].agents != count:
-            raise ValueError(f"tasks: got {count} before the last, of {tasks[-1].agents} agents; allowed: one an agent")
+            got = f"{count} before the last, of {tasks[-1].agents} agents"
+            raise ValueError(f"tasks: got {got}; allowed: one per agent")
 
         def made(own: Sequence[Task]) -> Team:
             return base(own, hyperparameters, streams, device, **options)
 
-        self._teams = [made([task, tasks[-1]]) for task in tasks[:-1]]  # of the first phase
-        self.team = self._teams[0] if count == 1 else made(tasks[-1:])  # of the second
+        self._teams = [made([task, tasks[-1]]) for task in tasks[:-1]]  # the first phase's
+        self.team = self._teams[0] if count == 1 else made(tasks[-1:])  # the second phase's
         self.copies, self.replays = self.team.copies, tuple(team.replay for team in self._teams)
-        self.team.replay = self.replays[0]  # it goes on there, emptied
+        self.team.replay = self.replays[0]  # it goes on with this one, emptied
         everybody: list[Source] = [(self.team, range(tasks[-1].agents))]
         first: list[Source] = [(team, (0,)) for team in self._teams]
         self.distilled = Distillation(everybody if count == 1 else first, hyperparameters, device)
@@ -270,7 +272,7 @@ class DVM:
         return self._playing(task).values(0, obs)
 
     def learn(self, task: int, rollout: Rollout, episodes_done: int) -> dict[str, Tensor]:
-        """As the team's own; nothing after the turn where it stays as it is."""
+        """Like the team's own; does nothing after the turn if the team stops learning."""
         if self._frozen:
             return {}
         if self._turned:
@@ -279,7 +281,7 @@ class DVM:
         return self._playing(task).learn(0, rollout, episodes_done)
 
     def ready(self) -> bool:
-        """Whether policy and critic are distilled and matched; else an iteration more."""
+        """Whether policy and critics are distilled and matched. If not, makes one more iteration."""
         if not self.distilled.over:
             self.distilled.iterate()
         return self.distilled.over
@@ -303,14 +305,14 @@ class DVM:
         return self.team.policy()
 
     def state(self) -> dict[str, Tensor]:
-        """The team's, the distilled networks' and where the turn was; copies."""
+        """The state of team and distilled networks, and the place of the turn; copies."""
         own = named("distilled", self.distilled.state()) | saved_counts(self._counts, len(self.team.streams))
         for k, team in enumerate(self._teams if len(self._teams) > 1 else ()):
             own |= named(f"first_{k}", team.state())
         return self.team.state() | own
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what `state` gave. The replay is told what was cleared before its log is restored."""
+        """Restore what `state` gave. The replay learns what was cleared before its log is restored."""
         self.team.load_state(state)
         self.distilled.load_state(part(state, "distilled"))
         restore_counts(state, self._counts)
@@ -328,11 +330,11 @@ class DVM:
         return self._turned and not self._h.keep_learning
 
     def _playing(self, task: int) -> Team:
-        """Who plays a task now."""
+        """The team that plays a task now."""
         return self.team if self._turned or task >= len(self._teams) else self._teams[task]
 
     def _restart(self) -> None:
-        """Empty replays, and exploration from its start."""
+        """Empty the replays and restart exploration."""
         for replay in self.replays:
             replay.clear(self._counts["turned_at"])
         if isinstance(self.team, EpsilonGreedyMADDPG):
@@ -352,7 +354,7 @@ def dvm_masac(
 
 
 def first_agents(states: Sequence[Mapping[str, Tensor]], agents: int) -> dict[str, Tensor]:
-    """The state of a team whose agent k is the first agent of team k; Adam has taken equally many steps in all."""
+    """The state of a team whose agent k is the first agent of team k. All teams' Adam must have made equal steps."""
     return {
         name: p if name.endswith(".step") else torch.cat([own[name][:, : p.shape[1] // agents] for own in states], 1)
         for name, p in states[0].items()
@@ -360,7 +362,7 @@ def first_agents(states: Sequence[Mapping[str, Tensor]], agents: int) -> dict[st
 
 
 def of_lanes(networks: Parameters, lanes: slice) -> Parameters:
-    """Those of some seeds, cut from the graph."""
+    """The networks of some seeds, detached from the graph."""
     return {name: p[lanes].detach() for name, p in networks.items()}
 
 

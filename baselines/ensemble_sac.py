@@ -1,4 +1,4 @@
-"""Ensemble-SAC (Hong et al. 2019, Sec. 4.2-4.3): SAC agents that share what they experience. And additional updates.
+"""Ensemble-SAC (Hong et al. 2019, Sec. 4.2-4.3): SAC agents that share their experience. Also additional updates.
 
 Axes: S seed, M member, R recent episode, T step, B batch. Every parameter leads with [S, M].
 
@@ -11,9 +11,10 @@ Axes: S seed, M member, R recent episode, T step, B batch. Every parameter leads
 | line 21: the member with the highest mean of them | `EnsembleSAC.elected` |
 | Sec. 5.3: "extra", additional updates where SAC-CIKD distils | `SACExtra.learn` |
 
-The rule of when is the code's (pfnet-research/piekd@ddd9cc5): `moments` in specs/ensemble_sac.py. The rule of who: a
-member without a finished episode is not elected while another has one (the code's argmax would take it), and of equals
-the first is. Departs from the code: the return of an episode that ends with the very step of a comparison counts.
+When members are compared follows the code (pfnet-research/piekd@ddd9cc5): `moments` in specs/ensemble_sac.py. Who is
+elected: a member without a finished episode is not elected while another has one (the code's argmax would take it); of
+equals the first is elected. Departs from the code: the return of an episode that ends exactly at the step of a
+comparison counts.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from baselines.streams import Streams
 
 
 def mean_recent(recent: Tensor, finished: Tensor) -> Tensor:
-    """Means of recent returns [S, M, R], 0 for what was not played yet; -inf for a member without any: [S, M].
+    """Means [S, M] of recent returns [S, M, R], which are 0 if not played yet; -inf for a member without any.
 
     finished [S, M]: episodes that a member has finished.
     """
@@ -61,14 +62,14 @@ class EnsembleSAC(SAC):
         self.members, self._compared = hyperparameters.ensemble_size, hyperparameters.moments
         super().__init__(tasks, hyperparameters, streams, device, members=self.members, dtype=dtype)
         seeds = len(streams)
-        self._acting = torch.zeros(seeds, dtype=torch.int64)  # who plays the open episode
+        self._acting = torch.zeros(seeds, dtype=torch.int64)  # the member that plays the open episode
         self._return = torch.zeros(seeds, dtype=torch.float64)  # of the open episode so far
         self._recent = torch.zeros(seeds, self.members, hyperparameters.return_window, dtype=torch.float64)
-        self._finished = torch.zeros(seeds, self.members, dtype=torch.int64)  # episodes
-        self._played: list[Tensor] = []  # who played each step of the round
+        self._finished = torch.zeros(seeds, self.members, dtype=torch.int64)  # number of episodes
+        self._played: list[Tensor] = []  # the member that played each step of the round
 
     def exploring(self, task: int, steps_done: int) -> Acting:
-        """As SAC, by the policy of a member that is drawn at an episode's first step."""
+        """As SAC, with the policy of a member drawn at an episode's first step."""
         explore = super().exploring(task, steps_done)
 
         def act(seen: Seen) -> Tensor:
@@ -140,33 +141,33 @@ class EnsembleSAC(SAC):
 
 
 def taken(networks: Parameters, places: Tensor) -> Parameters:
-    """Copies [S, X, ...] of some of each seed's networks, by their places [S, X]."""
+    """Copies [S, X, ...] of some of each seed's networks, by their indices [S, X]."""
     return {name: p.detach()[lanes(places), places.to(p.device)] for name, p in networks.items()}
 
 
 @torch.no_grad()
 def put(networks: Parameters, places: Tensor, others: Mapping[str, Tensor]) -> None:
-    """`taken`'s inverse, in place."""
+    """The inverse of `taken`, in place."""
     for name, p in networks.items():
         p[lanes(places), places.to(p.device)] = others[name]
 
 
 def lanes(places: Tensor) -> Tensor:
-    """Which seed each of [S, X] is of."""
+    """The seed's index at each of [S, X]."""
     return torch.arange(len(places)).unsqueeze(-1).expand_as(places)
 
 
 def drawn_orders(streams: Sequence[Streams], purpose: str, count: int, entries: int, device: torch.device) -> Tensor:
-    """So many random orders of so many entries for each seed, from its stream of that purpose: [S, count, entries]."""
+    """`count` random orders of `entries` entries for each seed, from its stream of a purpose: [S, count, entries]."""
     drawn = [torch.randperm(entries, generator=s[purpose], device=device) for s in streams for _ in range(count)]
     return torch.stack(drawn).unflatten(0, (len(streams), count))
 
 
 class SACExtra(SAC):
-    """SAC that makes additional updates at some moments, as many as SAC-CIKD makes to distil (Sec. 5.3).
+    """SAC with additional updates at some moments, as many as SAC-CIKD makes to distil (Sec. 5.3).
 
-    As the paper says, an additional update is a whole one; "policy_and_temperature" leaves the critics alone, as the
-    code does. Departs from the code: a batch that is not whole is left out, as it is from what SAC-CIKD distils.
+    In the paper an additional update is a full one; "policy_and_temperature" leaves out the critics, as the code does.
+    Departs from the code: an incomplete batch is left out, as in SAC-CIKD's distillation.
     """
 
     def __init__(
@@ -193,7 +194,7 @@ class SACExtra(SAC):
         return losses
 
     def _shuffled(self) -> Iterator[StepBatch]:
-        """Batches of all that is stored, for each member in an order of its own, epoch by epoch."""
+        """Batches of all stored transitions, for each member in its own order, epoch by epoch."""
         size, stored = self._extra.extra_batch_size, self.replay.stored
         for _ in range(self._extra.extra_epochs):
             orders = drawn_orders(self._streams, "replay", self._members, stored, self._device)
@@ -202,4 +203,4 @@ class SACExtra(SAC):
 
 
 class EnsembleSACExtra(SACExtra, EnsembleSAC):
-    """Ensemble-SAC whose members all make such updates."""
+    """Ensemble-SAC whose members all make additional updates."""

@@ -20,17 +20,17 @@ temperature 1: Sec. 3.3 does not soften.
 suites/knowru.toml has every value with its source, and reads T_alpha (eq. 11 and 12) off curves. Eq. 4 and 5 are
 MAAC's.
 
-Departs from the paper: Algorithm 1 minimises +Q, we minimise -Q (its own eq. 1 ascends). Its Q is of the actions that
-were stored, through which no gradient reaches an actor; ours is of the actor's own, as in MADDPG. Its critic has an
-absolute error and no bootstrap (its eq. 2 has one); ours is MADDPG's. It updates after each episode, on several
-minibatches in order (`for j = 1 to N by step k`); ours, as Sec. 4.3, every four, on one. L_Q is MADDPG's whole actor
-loss, the small penalty on logits included. Observations grow with the team, and the paper does
-not say how a teacher of fewer agents reads them: ours share one padded layout (`layout_agents`), or the teacher reads
-the nearest objects (`teacher_view`).
+Departs from the paper: Algorithm 1 minimises +Q, we minimise -Q (its own eq. 1 ascends). Its Q is of stored actions,
+through which no gradient reaches an actor; ours is of the actor's own actions, as in MADDPG. Its critic has an absolute
+error and no bootstrap (its eq. 2 has one); ours is MADDPG's. It updates after each episode on several minibatches in
+order (`for j = 1 to N by step k`); ours updates every four episodes on one minibatch, as in Sec. 4.3. L_Q is MADDPG's
+whole actor loss, including the small penalty on logits. Observations grow with the team, and the paper does not say how
+a teacher of fewer agents reads them. Ours share one padded layout (`layout_agents`), or the teacher reads the nearest
+objects (`teacher_view`).
 The paper's code (KnowRU-MARL/KnowRU b0c9817) holds alpha at 0.5 and does not scale L_reuse (`alpha_end` 0.5,
-`reuse_scale` "none"); the penalty on logits is in its L_Q, too. What else it sets is MADDPG's, see maddpg.py.
-Sec. 3.3 pairs homogeneous policies: student i of a kind has the teacher's i mod N of that kind. KnowRU on MAAC is not
-here.
+`reuse_scale` "none"). The penalty on logits is in its L_Q, too. Its other settings concern MADDPG, see maddpg.py.
+Sec. 3.3 pairs homogeneous policies: student i of a kind has the teacher's policy i mod N of that kind. KnowRU on MAAC
+is in knowru_maac.py.
 """
 
 from __future__ import annotations
@@ -77,10 +77,10 @@ LOSSES: dict[Literal["mse", "ce", "kl"], Callable[[Tensor, Tensor], Tensor]] = {
 def annealed_alpha(start: float, end: float, annealing_episodes: float, episodes_done: float) -> float:
     """Sec. 3.3: alpha falls linearly from start to end over `annealing_episodes` episodes and stays there.
 
-    The paper does not state its step beta: the span is ours. episodes_done counts the round just played, so alpha is a
-    round ahead of Algorithm 1, which lowers it after the update.
+    The paper does not state its step beta; the span is ours. episodes_done includes the round just played, so alpha is
+    one round ahead of Algorithm 1, which lowers it after the update.
 
-    A start at or below the end stays as it is, as Algorithm 1's `if alpha > 0.02` has it.
+    A start at or below the end stays constant, as in Algorithm 1's `if alpha > 0.02`.
     """
     fallen = min(episodes_done / annealing_episodes, 1.0)
     return start + min(end - start, 0.0) * fallen
@@ -96,12 +96,12 @@ def magnitude_scale(loss_q: Tensor, loss_reuse: Tensor) -> Tensor:
 
 
 def combined_loss(loss_reuse: Tensor, loss_q: Tensor, alpha: float | Tensor) -> Tensor:
-    """Eq. 10, [S, N]; alpha a number or 0-d."""
+    """Eq. 10, [S, N]. alpha: a number or a 0-d tensor."""
     return alpha * loss_reuse + (1 - alpha) * loss_q
 
 
 class Reuse:
-    """Eq. 10: what KnowRU's actors minimise. Reports "reuse" (L_reuse, unscaled) and "alpha", of the students alone.
+    """Eq. 10: the loss of KnowRU's actors. Reports "reuse" (L_reuse, unscaled) and "alpha", only of the students.
 
     Student i learns from policy i mod N_teacher of its kind (Sec. 3.3 allows repeated pairings; order ours).
     """
@@ -109,7 +109,7 @@ class Reuse:
     def __init__(self, task: Task, hyperparameters: specs.KnowRU, like: Tensor, students: str | None = None):
         """like: the device and dtype of the students. students: the kind of agents that reuse; None: all agents do.
 
-        Raises ValueError without a teacher that can read with them, and without students.
+        Raises ValueError without a teacher that can read the same observations, and without students.
         """
         self._h, self._episodes = hyperparameters, task.episodes
         teacher = teacher_of(task, 0, "KnowRU")
@@ -140,7 +140,7 @@ class Reuse:
 
 
 def of_kind(task: Task, kind: str) -> Tensor:
-    """Which of a task's agents are of a kind, an index [K]. Raises ValueError where none is."""
+    """The task's agents of a kind, as an index [K]. Raises ValueError if there are none."""
     found = [i for i, own in enumerate(task.kinds) if own == kind]
     if not found:
         raise ValueError(f"students: got {kind!r}; allowed: a kind of this task's agents, {sorted({*task.kinds})}")
@@ -170,9 +170,9 @@ def knowru_adversaries(
     lanes_per_call: int | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> MADDPG:
-    """The `Learner` of Sec. 4.3: KnowRU for adversaries, beside good agents with MADDPG's own loss (assumed).
+    """The `Learner` of Sec. 4.3: KnowRU for adversaries; good agents have MADDPG's own loss (assumed).
 
-    Its authors' code has none. "actor" is the mean over all agents. Raises ValueError without a teacher or adversary.
+    The authors' code lacks it. "actor" is the mean over all agents. Raises ValueError without a teacher or adversary.
     """
     like = torch.empty(0, device=device, dtype=dtype)
     reuse = Reuse(only(tasks), hyperparameters, like, students=ADVERSARY)

@@ -11,14 +11,14 @@ Axes: S seed, N agent, B batch, O observation entry, A action entry. Logits are 
 | end of Sec. 3.3: the losses' orders of magnitude | `knowru.magnitude_scale` |
 | Sec. 3.3: the observation at hand, read by teacher and student | `MAACReuse` |
 
-The observation at hand is read where `reuse_at` is "policy". Collector i learns from collector i mod 4 of task VII,
-banks from its only bank: `pairing.partners`. A teacher
-normalises what it reads by the student's batch, as the released code does, whose teachers stay in training mode.
+With `reuse_at` = "policy" teacher and student read the current observation. Collector i learns from collector i mod 4
+of task VII, banks from its only bank: `pairing.partners`. A teacher normalises its inputs by the student's batch. So
+does the released code, where teachers stay in training mode.
 
 The released code (KnowRU-MARL/KnowRU b0c9817, MAAC-distillation/algorithms/attention_sac.py:161-195) is `reuse_at` =
 "target_policy_next" with `reuse_scale` = 0.01: it compares the *target* policy's logits on the *next* observations with
-the teacher's. No optimiser holds a target policy, so no gradient of L_reuse reaches the policy that is trained; alpha
-goes on to multiply MAAC's loss by 1 - alpha. tests/baselines/test_knowru_maac.py shows both.
+the teacher's. No optimiser has a target policy, so no gradient of L_reuse reaches the trained policy. Still, alpha
+multiplies MAAC's loss by 1 - alpha. tests/baselines/test_knowru_maac.py shows both.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from baselines.maddpg import only
 from baselines.streams import Streams
 from baselines.teachers import alike, teacher_of, teacher_pairs
 
-RUNNING = ("mean", "variance")  # of MAAC's policies, which a teacher does not read with here
+RUNNING = ("mean", "variance")  # MAAC's running moments, which a teacher does not use here
 
 
 class MAACReuse:
-    """Eq. 10: what KnowRU's policies minimise on MAAC. Reports "reuse" (L_reuse, unscaled) and "alpha"."""
+    """Eq. 10: the loss of KnowRU's policies on MAAC. Reports "reuse" (L_reuse, unscaled) and "alpha"."""
 
     def __init__(self, task: Task, hyperparameters: specs.KnowRUMAAC, like: Tensor):
-        """like: the device and dtype of the students. Raises ValueError without a teacher that can read with them."""
+        """like: students' device and dtype. Raises ValueError without a teacher that reads the same observations."""
         self._h, self._episodes = hyperparameters, task.episodes
         teacher = teacher_of(task, 0, "KnowRU")
         if "mean" not in teacher.weights:
@@ -61,7 +61,7 @@ class MAACReuse:
     def __call__(
         self, loss: Tensor, batch: PolicyBatch, coefficients: Mapping[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """`maac.PolicyObjective`, with `loss` in the place of L_Q."""
+        """`maac.PolicyObjective`, with `loss` in place of L_Q."""
         h = self._h
         at_hand = h.reuse_at == "policy"
         read, student = (batch.obs, batch.logits) if at_hand else (batch.next_obs, batch.target_logits)

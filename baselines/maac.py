@@ -10,19 +10,18 @@ samples as columns (see kernels/nn.py).
 | the policies' gradient, and the counterfactual baseline in it | `policy_loss`, `expected` | `update_policies` |
 | parameters that agents share | `attention.initial_critic` | utils/critics.py, `scale_shared_grads` |
 
-With the code: the entropy in a target is that of the action that was sampled, and not discounted. A policy's loss has a
-penalty on logits, the critic's one on attention logits, summed over heads. Gradients of what all agents share are
-divided by N before they are clipped. Inputs of all networks are batch normalised, without scale and shift: in an update
-by the batch, targets too; in play by running means, which the policies' own batches move. Rewards are standardised for
-each agent over all that the replay holds. Nothing is terminal. An update is due where the steps of all environments
-together have passed a multiple of an episode's length: so updates come inside episodes, `updates_per_episode` at once.
+As in the code: the entropy in a target is that of the sampled action and is not discounted. A policy's loss has a
+penalty on logits; the critic's has one on attention logits, summed over heads. Gradients of parameters that all agents
+share are divided by N before clipping. Inputs of all networks are batch normalised, without scale and shift: in an
+update by the batch, also for targets; in play by running means, which the policies' own batches move. Each agent's
+rewards are standardised over the whole replay. Nothing is terminal. An update is due when the steps of all environments
+together pass a multiple of an episode's length, so updates come inside episodes, `updates_per_episode` at once.
 
-Departs from the code: an action is the best after Gumbel noise, not torch's multinomial draw of the same
+Departs from the code: an action is the best after Gumbel noise, not torch's multinomial draw from the same
 probabilities. Observations are padded to the longest, so a bank's first layers are drawn as wide as a collector's.
 The replay forgets the oldest transition first; the code moves a whole block.
-KnowRU's code (b0c9817) has all this but both clippings ("none").
-The paper was not at hand: its parts stand here by name, as its code has them. Gao et al. 2021 print its critic as eq. 4
-and 5.
+KnowRU's code (b0c9817) has all this except both clippings ("none").
+The paper was not available: its parts are named here as in its code. Gao et al. 2021 print its critic as eq. 4 and 5.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ from baselines.streams import Streams
 from baselines.training_state import Optimiser, restored, saved
 
 MOMENTUM = 0.1  # torch.nn.BatchNorm1d's: how far a batch moves the running means
-LEAST_DEVIATION = 1e-8  # of rewards that are all alike; the code divides by zero
+LEAST_DEVIATION = 1e-8  # for rewards that are all the same, where the code divides by zero
 
 
 def soft_targets(q_next: Tensor, log_pi: Tensor, rewards: Tensor, gamma: float, reward_scale: float) -> Tensor:
@@ -59,10 +58,10 @@ def soft_targets(q_next: Tensor, log_pi: Tensor, rewards: Tensor, gamma: float, 
 
 
 def critic_loss(q: Tensor, targets: Tensor, attention: Tensor, penalty: float) -> Tensor:
-    """The joint loss: squared errors, means over the batch and summed over agents, [S, N, B] x2 -> [S].
+    """The joint loss: squared errors, averaged over the batch and summed over agents, [S, N, B] x2 -> [S].
 
-    attention [S, K, B, N, N]: logits, of which the code adds the mean square over others and batch, summed over heads
-    and agents.
+    attention [S, K, B, N, N]: logits. Like the code, it adds their mean square over other agents and batch, summed over
+    heads and agents.
     """
     agents, batch = q.shape[1:]
     error = (q - targets).square().mean(-1).sum(-1)
@@ -70,9 +69,9 @@ def critic_loss(q: Tensor, targets: Tensor, attention: Tensor, penalty: float) -
 
 
 def policy_loss(log_pi: Tensor, advantage: Tensor, logits: Tensor, reward_scale: float, penalty: float) -> Tensor:
-    """Mean of log pi (log pi / reward_scale - advantage), the bracket a constant, and the penalty: [S, N].
+    """Mean of log pi (log pi / reward_scale - advantage), with a constant bracket, plus the penalty: [S, N].
 
-    Its gradient is that of the policies. log_pi, advantage [S, N, B], logits [S, N, A, B].
+    Its gradient is the policies' gradient. log_pi, advantage [S, N, B], logits [S, N, A, B].
     """
     weight = (log_pi / reward_scale - advantage).detach()
     return (log_pi * weight).mean(-1) + penalty * logits.square().mean((-2, -1))
@@ -81,7 +80,7 @@ def policy_loss(log_pi: Tensor, advantage: Tensor, logits: Tensor, reward_scale:
 def expected(values: Tensor, log_probabilities: Tensor) -> Tensor:
     """The counterfactual baseline: the mean of values over the policy's actions, [S, N, A, B] x2 -> [S, N, B].
 
-    Summed action by action, so that no order depends on a seed's place.
+    Summed action by action, so the order does not depend on a seed's place.
     """
     first, *others = (values * log_probabilities.exp()).unbind(2)
     for own in others:
@@ -101,9 +100,9 @@ def chosen(index: Tensor, actions: int) -> Tensor:
 
 @dataclass(frozen=True)
 class PolicyBatch:
-    """What the policies read and made of it. obs, next_obs [S, N, O, B], normalised; logits [S, N, A, B].
+    """The policies' inputs and outputs. obs, next_obs [S, N, O, B], normalised; logits [S, N, A, B].
 
-    target_logits: of the target policies on next_obs, before the targets moved; without gradient.
+    target_logits: the target policies' on next_obs, before the targets moved; without gradient.
     """
 
     obs: Tensor
@@ -113,18 +112,18 @@ class PolicyBatch:
 
 
 class PolicyObjective(Protocol):
-    """What a method makes of the policies' loss."""
+    """A method's change of the policies' loss."""
 
     def coefficients(self, episodes_done: float) -> dict[str, float]:
-        """What it weighs with after so many episodes, by name."""
+        """Its weights after this many episodes, by name."""
         ...
 
     def __call__(
         self, loss: Tensor, batch: PolicyBatch, coefficients: Mapping[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """What the policies minimise, and further terms to report, all [S, N].
+        """The loss that the policies minimise, and further terms to report, all [S, N].
 
-        loss [S, N]: MAAC's own. coefficients: 0-d.
+        loss [S, N]: MAAC's own. coefficients: 0-d tensors.
         """
         ...
 
@@ -132,9 +131,9 @@ class PolicyObjective(Protocol):
 class MAAC:
     """A `Learner`. Rounds are one step of `rollout_threads` environments.
 
-    objective: what the policies minimise, where it is more than their own loss. dtype: of parameters, replay and noise.
-    Reports [S], means over agents: "critic" (summed over them), "actor" (all that is minimised), "q" and "entropy" of
-    sampled actions, "attention" (the mean square of its logits).
+    objective: the policies' loss, if it is more than their own. dtype: of parameters, replay and noise.
+    Reports [S], means over agents: "critic" (summed over them), "actor" (the whole loss), "q" and "entropy" of sampled
+    actions, "attention" (the mean square of its logits).
     """
 
     steps = 1
@@ -151,7 +150,7 @@ class MAAC:
     ):
         task, h = only(tasks), hyperparameters
         if task.agents < 2:
-            raise ValueError("MAAC: got 1 agent; allowed: 2 or more, who attend to each other")
+            raise ValueError("MAAC: got 1 agent; allowed: 2 or more, which attend to each other")
         self.task, self.hyperparameters, self.copies = task, h, h.rollout_threads
         self._streams, self._device, self._dtype, self._objective = streams, torch.device(device), dtype, objective
         obs, actions = (task.agents, task.obs_size), (task.agents, task.action_size)
@@ -192,14 +191,14 @@ class MAAC:
 
     @torch.no_grad()
     def act(self, obs: Tensor, noise: Tensor) -> Tensor:
-        """The best actions [S, E, N, A] after noise [S, N, A, E], by running means, for obs [S, E, N, O]."""
+        """The best actions [S, E, N, A] after noise [S, N, A, E], with running means, for obs [S, E, N, O]."""
         mean, variance = (x.unsqueeze(1) for x in self._running.values())
         own = (obs.to(self._dtype) - mean) / (variance + NORM_EPSILON).sqrt()
         index = sampled(self._actors.logits(self._actor, own.permute(0, 2, 3, 1)), noise)
         return one_hot(index.squeeze(2), self.task.action_size).to(self._dtype).transpose(1, 2)
 
     def learn(self, task: int, played: Played, steps_done: int) -> dict[str, Tensor]:
-        """Store a step of every environment; where an episode's length of steps is full, update so often."""
+        """Store a step of every environment. Update when another episode's length of steps is complete."""
         h, limit = self.hyperparameters, self.task.episode_limit
         self.replay.append(
             Steps(
@@ -219,7 +218,7 @@ class MAAC:
         return {name: torch.stack([losses[name] for losses in found], -1).mean(-1) for name in found[0]}
 
     def policy(self) -> dict[str, Tensor]:
-        """The policies' weights, and the running "mean" and "variance" of what each reads, [S, N, ...] each."""
+        """The policies' weights, and the running "mean" and "variance" of their inputs, [S, N, ...] each."""
         slots, width = self.task.layout.slots, self._actors.sizes[0]
         rows = slots if not isinstance(slots[0], int) else (slots,) * self.task.agents
         index = torch.tensor(rows, device=self._device).expand(len(self._streams), -1, -1)
@@ -236,13 +235,13 @@ class MAAC:
         return saved(self._networks(), self._adams())
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what `state` gave."""
+        """Restore what `state` gave."""
         restored(state, self._networks(), self._adams())
 
     # ------------------------------------------------------------------------------------------- one update
 
     def _reward_scale(self) -> tuple[Tensor, Tensor]:
-        """Mean and deviation of each agent's rewards over what the replay holds, [S, 1, N] each; else 0 and 1."""
+        """Mean and deviation of each agent's rewards in the replay, [S, 1, N] each; without standardisation 0 and 1."""
         kept = [self.replay.kept("rewards", lane).double() for lane in range(len(self._streams))]
         if not self.hyperparameters.reward_standardisation:
             zero = torch.zeros(len(kept), 1, self.task.agents, dtype=self._dtype, device=self._device)
@@ -255,14 +254,14 @@ class MAAC:
         return mean, deviation.clamp(min=LEAST_DEVIATION)
 
     def _drawn(self, mean: Tensor, deviation: Tensor) -> tuple[StepBatch, Tensor]:
-        """A batch with standardised rewards, and Gumbel noise [S, 2, N, A, B]: of next actions, then of actions."""
+        """A batch with standardised rewards, and Gumbel noise [S, 2, N, A, B]: for next actions, then for actions."""
         batch = self.replay.sample(self.hyperparameters.batch_size)
         batch = replace(batch, rewards=(batch.rewards - mean) / deviation)
         task = self.task
         return batch, self._noise("update", (2, task.agents, task.action_size, self.hyperparameters.batch_size))
 
     def _update(self, batch: StepBatch, noise: Tensor, coefficients: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Critic, policies by the new critic, then the targets; losses [S]."""
+        """Steps of the critic, of the policies with the new critic, then of the targets; losses [S]."""
         h = self.hyperparameters
         raw, after, taken = (x.permute(0, 2, 3, 1).contiguous() for x in (batch.obs, batch.next_obs, batch.actions))
         mean, variance = moments(raw)
@@ -294,7 +293,7 @@ class MAAC:
     def _policy_step(
         self, obs: Tensor, noise: Tensor, next_obs: Tensor, target_logits: Tensor, coefficients: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:
-        """One step of all policies; losses [S]. noise [S, N, A, B]; for the others see `PolicyBatch`."""
+        """One step of all policies; losses [S]. noise [S, N, A, B]; other arguments as in `PolicyBatch`."""
         h = self.hyperparameters
         logits = self._actors.logits(self._actor_adam.leaves[0], obs)
         log_all = logits.log_softmax(2)

@@ -12,20 +12,20 @@ K batch of an update, one or N.
 | Algorithm 1: exploration | `MADDPG.exploring`: the policy's own samples, no noise N_t |
 | KnowRU, Sec. 4.2: MADDPG with initialization | `maddpg_initialized` |
 
-Departs from the paper, with openai/maddpg: actions are soft Gumbel-softmax samples (`soft_sample`), and updates come
-once a round of episodes, not at every step. With it, too: gradients are clipped tensor by tensor, and a small penalty
-holds logits down (`actor_loss`). Inferred policies and ensembles (Sec. 4.2 and 4.3) are not here.
-Departs from openai/maddpg: all agents are updated at once, where it (as the paper) goes agent by agent, with targets
-that the agents before have already moved; and on one batch, where it draws one for each, unless `batches` is "own".
-Mean squared error, and the value of Adam's epsilon, as there. A time limit is no terminal state: the next observation
-at T is the real last one, and its value counts; after a terminal state none does.
+Departs from the paper, like openai/maddpg: actions are soft Gumbel-softmax samples (`soft_sample`), and updates come
+once per round of episodes, not at every step. Also like it, gradients are clipped tensor by tensor, and a small penalty
+keeps logits small (`actor_loss`). Inferred policies and ensembles (Sec. 4.2 and 4.3) are not here.
+Departs from openai/maddpg: all agents are updated at once; openai/maddpg (like the paper) goes agent by agent, with
+targets that earlier agents have already moved. And all agents use one batch, unless `batches` is "own";
+openai/maddpg draws one for each. The mean squared error and Adam's epsilon are as there. A time limit is not a terminal
+state: the next observation at T is the real last one, and its value counts. After a terminal state no value counts.
 
-KnowRU's code (b0c9817) goes agent by agent, too, but moves all targets after the last agent. Until then an agent's step
-reads its own networks, its own batch and targets that stand still, so no order can be told from all at once: with
-`batches` = "own" this is that update. Of the same code are a leaky ReLU and its initial weights (`nn.initial`), a norm
-of all of a network's gradients to clip by, and observations without communication entries: `MADDPG.learn` stores none,
-so the critics do not read them either. That code's environments pad observations, so the critics of its smaller teams
-read zeros, too; ours do not, and draw their first layer's weights in bounds that are wider for it (task I: by 10%).
+KnowRU's code (b0c9817) also goes agent by agent, but moves all targets after the last agent. Until then an agent's step
+reads its own networks, its own batch and unchanged targets, so the order makes no difference to an update of all at
+once: with `batches` = "own" this is that update. The same code has a leaky ReLU and its initial weights (`nn.initial`),
+clips by the norm of all of a network's gradients, and has observations without communication entries: `MADDPG.learn`
+does not store these, so the critics do not read them either. That code's environments pad observations, so the critics
+of its smaller teams also read zeros. Ours do not, so their first layer's weights have wider bounds (task I: by 10%).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ from baselines.training_state import restored, saved
 
 
 def gumbel(uniform: Tensor) -> Tensor:
-    """Gumbel(0, 1) noise of uniform draws from [0, 1): -log(-log u), u = 0 read as the smallest normal number."""
+    """Gumbel(0, 1) noise from uniform draws in [0, 1): -log(-log u); u = 0 counts as the smallest normal number."""
     return -torch.log(-torch.log(uniform.clamp(min=torch.finfo(uniform.dtype).tiny)))
 
 
@@ -83,7 +83,7 @@ def td_targets(
 ) -> Tensor:
     """Eq. 6's y = r_i + gamma Q'_i(x', a'), [S, N, B], with a' sampled from the target actors under noise [S, N, A, B].
 
-    Where each agent has a batch of its own, all target actors act in all of them, under noise [S, N, A, N*B].
+    If each agent has its own batch, all target actors act in all of them, under noise [S, N, A, N*B].
     Writes a' into the batch's next_joint.
     """
     next_obs, next_actions = per_agent(batch.next_joint.flatten(1, -2), *noise.shape[1:3])
@@ -98,45 +98,45 @@ def critic_loss(q: Tensor, targets: Tensor) -> Tensor:
 
 
 def actor_loss(q_own: Tensor, logits: Tensor, logit_penalty: float) -> Tensor:
-    """Descends where eq. 5 ascends Q; openai/maddpg adds the mean squared logit. [S, N, B], [S, N, A, B] -> [S, N]."""
+    """-Q, since eq. 5 ascends Q, plus openai/maddpg's mean squared logit. [S, N, B], [S, N, A, B] -> [S, N]."""
     return logit_penalty * logits.square().mean((-2, -1)) - q_own.mean(-1)
 
 
-# Batches of 1,024 on a CPU: two seeds together took 3-10% less time each than one alone, more than two gained nothing
-# certain (4 and 8 agents, 1 MiB of second-level cache). At a batch of 32 five together took less than half the time.
+# Batches of 1,024 on a CPU: two seeds together took 3-10% less time each than one alone; more than two had no clear
+# gain (4 and 8 agents, 1 MiB of second-level cache). At a batch of 32, five together took less than half the time.
 LARGE_BATCH, LARGE_BATCH_LANES = 512, 2
 
 
 def evenly(seeds: int, lanes: int) -> list[slice]:
-    """Groups of at least `lanes` seeds where there are so many, their sizes as equal as can be: 5 seeds by 2 are 3 + 2.
+    """Groups of at least `lanes` seeds, if there are that many, of sizes as equal as possible: 5 seeds by 2 are 3 + 2.
 
-    A seed left over would cost more alone than as a third.
+    A leftover seed alone would cost more than as a third in a group.
     """
     groups = max(1, seeds // lanes)
     return [slice(*ends) for ends in pairwise(seeds * i // groups for i in range(groups + 1))]
 
 
 def only(tasks: Sequence[Task]) -> Task:
-    """The one task of a method that learns no more than one. Raises ValueError for several."""
+    """The only task of a method that learns a single task. Raises ValueError for several."""
     if len(tasks) != 1:
         raise ValueError(f"tasks: got {len(tasks)}; allowed: one, for a method that learns a single task")
     return tasks[0]
 
 
 class ActorObjective(Protocol):
-    """What a method makes of the actors' loss."""
+    """A method's change of the actors' loss."""
 
     def coefficients(self, episodes_done: int) -> dict[str, float]:
-        """What it weighs with after so many episodes, by name."""
+        """Its weights after this many episodes, by name."""
         ...
 
     def __call__(
         self, loss: Tensor, obs: Tensor, logits: Tensor, lanes: slice, coefficients: Mapping[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """What the actors minimise, [S, N], and further terms to report, [S, of the agents that have them].
+        """The actors' loss [S, N], and further terms to report, [S, number of agents that have them].
 
-        loss [S, N]: MADDPG's own. obs [S, B, N, O] and logits [S, N, A, B] of the batch. lanes: which seeds they are.
-        coefficients: 0-d.
+        loss [S, N]: MADDPG's own. obs [S, B, N, O] and logits [S, N, A, B] of the batch. lanes: the seeds.
+        coefficients: 0-d tensors.
         """
         ...
 
@@ -144,11 +144,10 @@ class ActorObjective(Protocol):
 class MADDPG:
     """A `Learner`. One update after each round of `update_episodes` episodes, once batch and warm-up are stored.
 
-    lanes_per_call: how many seeds, at least, go through an update together; by default all on a GPU and for small
-    batches, `LARGE_BATCH_LANES` for large batches on a CPU. A seed's numbers do not depend on it (on a CPU, to the last
-    bit).
-    objective: what the actors minimise, where it is more than their own loss. start: fresh actors' parameters -> those
-    that training starts from. dtype: of parameters, replay and noise.
+    lanes_per_call: the least number of seeds in an update; by default all seeds on a GPU and for small batches,
+    `LARGE_BATCH_LANES` for large batches on a CPU. A seed's numbers do not depend on it (on a CPU, to the last bit).
+    objective: the actors' loss, if it is more than their own. start: fresh actors' parameters -> those that training
+    starts from. dtype: of parameters, replay and noise.
     """
 
     def __init__(
@@ -171,7 +170,7 @@ class MADDPG:
         self.replay = EpisodeReplay(task, hyperparameters.replay_size, streams, device, dtype)
         self.replays = (self.replay,)
         self._objective = objective
-        self._playing: Playing | None = None  # the actors as a rollout needs them, until they change
+        self._playing: Playing | None = None  # the actors in a rollout's form, until they change
 
         hidden = [hyperparameters.hidden_width] * hyperparameters.hidden_layers
         joint_size = task.agents * (task.obs_size + task.action_size)
@@ -199,7 +198,7 @@ class MADDPG:
         )
 
     def exploring(self, task: int, episodes_done: int) -> Acting:
-        """Soft samples under noise that is drawn for the whole round."""
+        """Soft samples, with noise drawn for the whole round."""
         noise = iter(self.exploration_noise())
         return lambda seen: self.explore(seen.obs, next(noise))
 
@@ -215,7 +214,7 @@ class MADDPG:
 
     @torch.no_grad()
     def explore(self, obs: Tensor, noise: Tensor) -> Tensor:
-        """Soft samples [S, E, N, A] of the policy: what openai/maddpg's environment receives."""
+        """Soft samples [S, E, N, A] of the policy, which openai/maddpg's environment receives."""
         sample = soft_sample(self._logits(obs), noise.permute(0, 2, 3, 1), self.hyperparameters.temperature)
         return sample.permute(0, 3, 1, 2)
 
@@ -226,7 +225,7 @@ class MADDPG:
         return torch.zeros_like(logits).scatter_(2, logits.argmax(2, keepdim=True), 1).permute(0, 3, 1, 2)
 
     def learn(self, task: int, rollout: Rollout, episodes_done: int) -> dict[str, Tensor]:
-        """Losses [S], means over agents: "critic", "actor" (all that is minimised), "q" (in the actor's pass)."""
+        """Losses [S], means over agents: "critic", "actor" (the whole loss), "q" (in the actor's pass)."""
         self.replay.append(replace(rollout, obs=rollout.obs[..., : self.task.obs_size]))
         needed = max(self.hyperparameters.warmup_transitions, self.hyperparameters.batch_size)
         if self.replay.transitions < needed:
@@ -238,7 +237,7 @@ class MADDPG:
         return {name: torch.cat([losses[name] for losses in groups]) for name in groups[0]}
 
     def policy(self) -> dict[str, Tensor]:
-        """The actors' weights, as `Teacher.weights` expects them."""
+        """The actors' weights, in the form of `Teacher.weights`."""
         return {name: p.clone() for name, p in self._actor.items()}
 
     def state(self) -> dict[str, Tensor]:
@@ -246,14 +245,14 @@ class MADDPG:
         return saved(self._networks(), self._adams())
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what `state` gave, by this or another grouping of the same seeds."""
+        """Restore what `state` gave, under this or another grouping of the same seeds."""
         self._playing = None
         restored(state, self._networks(), self._adams())
 
     def _drawn(self, lanes: slice) -> tuple[Batch, Tensor]:
-        """What an update of these seeds takes: a batch, or one for each agent, and Gumbel noise [S, K + 1, N, A, B].
+        """The inputs of an update of these seeds: a batch, or one for each agent, and Gumbel noise [S, K + 1, N, A, B].
 
-        The noise of the target actors in each of the K batches, then that of the actors.
+        First comes the noise for the target actors in each of the K batches, then that for the actors.
         """
         h, agents = self.hyperparameters, self.task.agents
         batches = agents if h.batches == "own" else 1
@@ -332,18 +331,18 @@ def maddpg_initialized(
 ) -> MADDPG:
     """The `Learner` of KnowRU's control group "MADDPG with initialization" (Gao et al. 2021, Sec. 4.2).
 
-    Actor i and its target start as copies of the teacher's actor i mod N_teacher, of its kind where a team has several
-    (assumed: the paper names neither the networks nor the pairing); critics start fresh, the same as MADDPG's of that
-    seed, and so does Adam.
-    Raises ValueError without a teacher, or where its actors have other shapes.
+    Actor i and its target start as copies of the teacher's actor i mod N_teacher, among those of its kind if a team has
+    several (assumed: the paper names neither the networks nor the pairing). Critics and Adam start fresh; the critics
+    are the same as MADDPG's of that seed.
+    Raises ValueError without a teacher, or if its actors have other shapes.
     """
     task = only(tasks)
     teacher = teacher_of(task, 0, "MADDPG with initialization")
     if (taught := teacher.hyperparameters.get("activation", "relu")) != hyperparameters.activation:
-        raise ValueError(f"activation: got {hyperparameters.activation}; allowed: {taught}, as the teacher's")
+        raise ValueError(f"activation: got {hyperparameters.activation}; allowed: {taught}, the teacher's")
 
     def copied(fresh: Parameters) -> Parameters:
-        """fresh: what MADDPG draws, so that the critics agree."""
+        """fresh: MADDPG's own draw, which keeps the critics' draw the same."""
         if teacher.layout.width != task.layout.width:
             raise ValueError(
                 f"initialization copies weights: the teacher's input has {teacher.layout.width} entries, the student's "

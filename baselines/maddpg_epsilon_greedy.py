@@ -11,10 +11,10 @@ Axes: S seed, E environment copy, T time step, N agent, B batch, O observation e
 | Algorithm 1: exploration | `EpsilonGreedyMADDPG.exploring` |
 
 The settings are those of DVM's authors (SamirW/maddpg-pytorch e791f82, bf45000). Every agent has a batch of its own. In
-its actor loss the others act as their own policies think best, not as the replay says. Rewards are standardised by all
-that is stored. At an epsilon of `sampled_below` or less the policy is sampled (Gumbel).
-Departs from that code: all agents are updated at once, where it goes agent by agent, so that in its actor loss the
-agents before have already moved; and a batch is drawn with replacement. Critics read all agents in one fixed order.
+its actor loss the other agents take their own policies' best actions, not those in the replay. Rewards are standardised
+over everything that is stored. At an epsilon of `sampled_below` or less the policy is sampled (Gumbel).
+Departs from that code: all agents are updated at once; the code goes agent by agent, so in an agent's actor loss
+earlier agents have already moved. And a batch is drawn with replacement. Critics read all agents in one fixed order.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def best(logits: Tensor) -> Tensor:
 
 
 def hard_sample(logits: Tensor, noise: Tensor) -> Tensor:
-    """One-hot Gumbel-softmax sample with the gradient of the soft one, [S, N, A, B] for logits and Gumbel noise."""
+    """One-hot Gumbel-softmax sample with the soft sample's gradient, [S, N, A, B] for logits and Gumbel noise."""
     soft = (logits + noise).softmax(2)
     return best(soft.detach()) + (soft - soft.detach())
 
@@ -55,8 +55,8 @@ def targets(rewards: Tensor, q_next: Tensor, terminated: Tensor, gamma: float) -
 class EpsilonGreedyMADDPG:
     """A `Learner`. One update after each round of `update_episodes` episodes, once batch and warm-up are stored.
 
-    tasks: one; several of the same sizes, where they are learned one after the other. lanes_per_call: how many seeds,
-    at least, go through an update together. dtype: of parameters, replay and noise.
+    tasks: one, or several of the same sizes that are learned one after the other. lanes_per_call: the least number of
+    seeds in an update. dtype: of parameters, replay and noise.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class EpsilonGreedyMADDPG:
         self.replay = EpisodeReplay(task, h.replay_size, streams, device, dtype)
         self.replays = (self.replay,)
         self.epsilon_start, self.explored_from = h.epsilon_start, 0
-        self._playing: Playing | None = None  # the actors as a rollout needs them, until they change
+        self._playing: Playing | None = None  # the actors in a rollout's form, until they change
 
         hidden = [h.hidden_width] * h.hidden_layers
         self.critic_sizes = [task.agents * (task.obs_size + task.action_size), *hidden, 1]
@@ -93,7 +93,7 @@ class EpsilonGreedyMADDPG:
         )
 
     def epsilon(self, episodes_done: int) -> float:
-        """Of an episode, by how many were played before it."""
+        """The epsilon of an episode, from the number of episodes before it."""
         h = self.hyperparameters
         return linear(self.epsilon_start, h.epsilon_end, h.epsilon_episodes, episodes_done - self.explored_from)
 
@@ -121,13 +121,13 @@ class EpsilonGreedyMADDPG:
 
     @torch.no_grad()
     def values(self, task: int, obs: Tensor) -> Tensor:
-        """`Valued`: what each agent's critic says of observations [S, E, N, O] and the likeliest actions: [S, E, N]."""
+        """`Valued`: each agent's critic for observations [S, E, N, O] and the likeliest actions: [S, E, N]."""
         actions = best(self._logits(obs)).permute(0, 3, 1, 2)
         joint = torch.cat([obs.to(self._dtype).flatten(2), actions.flatten(2)], -1)
         return joint_values(self.critic, joint).mT
 
     def learn(self, task: int, rollout: Rollout, episodes_done: int) -> dict[str, Tensor]:
-        """Losses [S], means over agents: "critic", "actor" (all that is minimised), "q" (in the actor's pass)."""
+        """Losses [S], means over agents: "critic", "actor" (the whole loss), "q" (in the actor's pass)."""
         if self.hyperparameters.time_limit_terminal:
             rollout = rollout.ending_at_the_limit()
         self.replay.append(rollout)
@@ -138,7 +138,7 @@ class EpsilonGreedyMADDPG:
         return {name: torch.cat([losses[name] for losses in groups]) for name in groups[0]}
 
     def changed(self) -> None:
-        """The actors are not what they were."""
+        """Note that the actors have changed."""
         self._playing = None
 
     def policy(self) -> dict[str, Tensor]:
@@ -150,7 +150,7 @@ class EpsilonGreedyMADDPG:
         return saved(self._networks(), self._adams())
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what `state` gave, by this or another grouping of the same seeds."""
+        """Restore what `state` gave, under this or another grouping of the same seeds."""
         self.changed()
         restored(state, self._networks(), self._adams())
 
@@ -188,7 +188,7 @@ class EpsilonGreedyMADDPG:
         return {name: loss.detach().mean(-1) for name, loss in losses.items()}
 
     def _act_in(self, joint: Tensor, actor: Parameters) -> None:
-        """Write what each agent thinks best into the joint inputs [S, N, B, D] of all batches."""
+        """Write each agent's best action into the joint inputs [S, N, B, D] of all batches."""
         obs, actions = per_agent(joint.flatten(1, 2), self.task.agents, self.task.action_size)
         actions.copy_(best(self.actors.logits(actor, obs)))
 

@@ -3,14 +3,14 @@
 Axes: S seed, E environment copy, B batch of episodes, T time step, N agent, O observation entry, A action, X state
 entry; K task. The batch of an update is a round: B = E.
 
-Two codes, switched between by hyperparameters: EPyMARL (uoe-agents/epymarl 23379c2, `ppo_learner`): n-step returns of a
-slow target critic, and each pass compares them with the online critic; on-policy (marlbenchmark/on-policy 6326fec,
-`r_mappo`): tau = 1, GAE, standardised advantages that stay as they are, normalised and clipped values.
-Departs from EPyMARL: reward moments leave out steps that were not played; greedy evaluations take the likeliest
-action, where its `soft_policies` samples in them too (4bcbb1c); log-probabilities come from the logits, without 1e-10
-added. Departs from on-policy: torch.nn's default initialisation and no layer norm (EPyMARL's networks), Adam's epsilon
-1e-8 for its 1e-5, rounds of whole episodes and no chunks of them, the squared loss without a half (as EPyMARL), and
-Huber's loss on both sides, where its `huber_loss` (88cbade) is 0 below -delta.
+Hyperparameters select one of two codes. EPyMARL (uoe-agents/epymarl 23379c2, `ppo_learner`): n-step returns of a slow
+target critic; each pass compares them with the online critic. on-policy (marlbenchmark/on-policy 6326fec, `r_mappo`):
+tau = 1, GAE, standardised advantages that are the same in all passes, normalised and clipped values.
+Departs from EPyMARL: reward moments leave out steps that were not played; greedy evaluations take the likeliest action,
+while its `soft_policies` samples in them, too (4bcbb1c); log-probabilities come from the logits, without adding 1e-10.
+Departs from on-policy: torch.nn's default initialisation and no layer norm (EPyMARL's networks), Adam's epsilon 1e-8
+instead of 1e-5, rounds of whole episodes without chunks, the squared loss without a half (as in EPyMARL), and Huber's
+loss on both sides, while its `huber_loss` (88cbade) is 0 below -delta.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ ADVANTAGE_EPSILON = 1e-5  # on-policy 6326fec, `train`
 
 
 def log_policy(logits: Tensor, avail_actions: Tensor) -> Tensor:
-    """log pi over available actions: [S, B, T, N, A] x2 -> [S, A, B, T, N], which reduces over A fastest."""
+    """log pi over available actions: [S, B, T, N, A] x2 -> [S, A, B, T, N], the fastest order to reduce over A."""
     return available_q(logits, avail_actions).movedim(-1, 1).log_softmax(1)
 
 
@@ -50,18 +50,18 @@ def taken_log_policy(log_pi: Tensor, actions: Tensor) -> Tensor:
 
 
 def policy_loss(taken: Tensor, old_taken: Tensor, advantages: Tensor, clip: float, mask: Tensor) -> Tensor:
-    """-L^CLIP (Schulman et al. 2017, eq. 7), a mean over steps played and agents: [S, B, T, N] x3 -> [S].
+    """-L^CLIP (Schulman et al. 2017, eq. 7), averaged over steps played and agents: [S, B, T, N] x3 -> [S].
 
-    taken, old_taken: log pi of the actions that were taken, under the policy that learns and the one that played.
+    taken, old_taken: log pi of the taken actions, under the learning policy and under the one that played.
     """
     played_here = mask.unsqueeze(-1)
-    ratio = (taken - old_taken).masked_fill(~played_here, 0).exp()  # after an end it might overflow
+    ratio = (taken - old_taken).masked_fill(~played_here, 0).exp()  # after an episode's end it might overflow
     gain = torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
     return -reduced(gain, mask, "mean")
 
 
 def entropy(log_pi: Tensor, mask: Tensor) -> Tensor:
-    """Of the policies log_pi [S, A, B, T, N], a mean over steps played and agents: [S]."""
+    """The entropy of policies log_pi [S, A, B, T, N], averaged over steps played and agents: [S]."""
     return -reduced((log_pi.exp() * log_pi).sum(1), mask, "mean")
 
 
@@ -70,7 +70,7 @@ def value_loss(
 ) -> Tensor:
     """Mean of the error's square, or of Huber's function of it, over steps played and agents: [S, B, T, N] x3 -> [S].
 
-    clip: values more than so far from old_values do not lower the loss (Yu et al. 2022, appendix A); None: they do.
+    clip: values further than this from old_values do not lower the loss (Yu et al. 2022, appendix A); None: no limit.
     """
     losses = _error_loss(values, targets, huber_delta)
     if clip is not None:
@@ -116,9 +116,9 @@ def gumbel(shape: Sequence[int], generator: torch.Generator, device: torch.devic
 class MAPPO:
     """A `Learner`: `update_passes` Adam steps of actor and critic on each round, which is then forgotten.
 
-    actor, critic: the networks; a critic reads the state and the agent's number, and gives one value. information: of
-    an actor that reads z; its parameters are the actor's, named information.*. dtype: of parameters, returns and noise.
-    Else see `Learner`. Reports "policy", "value" and "entropy", means over the passes.
+    actor, critic: the networks; a critic reads the state and the agent's number, and gives one value. information: for
+    an actor that reads z; its parameters belong to the actor, as information.*. dtype: of parameters, returns and
+    noise. Otherwise see `Learner`. Reports "policy", "value" and "entropy", means over the passes.
     """
 
     replays: Sequence[Replay] = ()
@@ -177,7 +177,7 @@ class MAPPO:
         return losses
 
     def policy(self) -> dict[str, Tensor]:
-        """The actor, as `Teacher.weights` expects it: its logits stand where a Q-network has its values."""
+        """The actor, in the form of `Teacher.weights`: its logits take the place of a Q-network's values."""
         return {name: p.clone() for name, p in self._actor.items()}
 
     def state(self) -> dict[str, Tensor]:
@@ -186,7 +186,7 @@ class MAPPO:
         return state | saved_moments("rewards", self._rewards) | saved_moments("values", self._values)
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what `state` gave, of these seeds in this or another company. Raises ValueError: see TeamAdam."""
+        """Restore what `state` gave for these seeds, beside any others. Raises ValueError: see TeamAdam."""
         restored(state, self._networks(), self._adams())
         self._rewards = restored_moments(state, "rewards", self._rewards)
         self._values = restored_moments(state, "values", self._values)
@@ -200,7 +200,7 @@ class MAPPO:
     # ------------------------------------------------------------------------------------------- one update
 
     def _batch(self, task: int, rollout: Rollout) -> EpisodeBatch:
-        """A round as a batch; copies, since a round that was played in inference mode cannot be learnt from."""
+        """A round as a batch; copies, since tensors made in inference mode cannot be used for learning."""
         obs = rollout.obs.to(self._dtype, copy=True)
         terminated = rollout.terminated.clone()
         batch = EpisodeBatch(
@@ -240,9 +240,9 @@ class MAPPO:
     def _value_loss(
         self, task: int, batch: EpisodeBatch, states: Tensor, target_values: Tensor, returns: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The critic's values and what they are to be, [S, B, T, N], and its loss [S].
+        """The critic's values and their targets, [S, B, T, N], and its loss [S].
 
-        With normalised values the moments first take in the returns, as on-policy's, in each pass anew.
+        With normalised values, the moments first take in the returns, again in each pass, as in on-policy.
         """
         h = self.hyperparameters
         if h.value_normalisation:
@@ -255,7 +255,7 @@ class MAPPO:
 
     @torch.no_grad()
     def _returns(self, task: int, batch: EpisodeBatch, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The target critic's values [S, B, T+1, N] in its own units; returns and advantages of them [S, B, T, N]."""
+        """The target critic's values [S, B, T+1, N] in its own units; their returns and advantages [S, B, T, N]."""
         h = self.hyperparameters
         target_values = self._state_values(self._target, task, states)
         values = self._values[task].denormalised(target_values) if h.value_normalisation else target_values
@@ -274,7 +274,7 @@ class MAPPO:
         return target_values, returns, self._scaled(advantages, batch.mask)
 
     def _team_rewards(self, task: int, batch: EpisodeBatch) -> Tensor:
-        """The round's team rewards, standardised by the task's running moments, this round included; [S, B, T]."""
+        """The round's team rewards [S, B, T], standardised by the task's running moments, which include this round."""
         if not self.hyperparameters.standardise_rewards:
             return batch.rewards
         self._rewards[task] = self._rewards[task].updated(batch.rewards, batch.mask)
@@ -286,12 +286,12 @@ class MAPPO:
     # --------------------------------------------------------------------------------------------- networks
 
     def _states(self, task: int, batch: EpisodeBatch) -> Tensor:
-        """What the critic reads: the state and the agent's number, [S, B, T+1, N, X + N]."""
+        """The critic's inputs: the state and the agent's number, [S, B, T+1, N, X + N]."""
         state = batch.state.unsqueeze(-2)
         return agent_inputs(state.expand(*state.shape[:3], self.tasks[task].agents, -1))
 
     def _logits(self, network: Mapping[str, Tensor], task: int, inputs: Tensor, state: Tensor) -> Tensor:
-        """[S, B, T, N, A] of inputs [S, B, T, N, I] and state [S, B, T+1, X], with the z that was played with."""
+        """Logits [S, B, T, N, A] of inputs [S, B, T, N, I] and state [S, B, T+1, X], with the z from play."""
         z, steps = None, inputs.shape[2]
         if self._information is not None and self._z_noise is not None:
             own = part(network, "information")
@@ -299,13 +299,13 @@ class MAPPO:
         return team_q(self._actor_network.of_task(network, task), inputs, self.hyperparameters.use_rnn, z)
 
     def _informing(self, noise: Noise) -> Inform | None:
-        """What makes z while episodes are played."""
+        """The function that makes z during episodes."""
         if self._information is None:
             return None
         return informing(self._information, part(self._actor, "information"), noise)
 
     def _like(self) -> Tensor:
-        """Of the device and dtype of what it computes with."""
+        """A tensor with the device and dtype of its computations."""
         return next(iter(self._actor.values()))
 
     def _state_values(self, network: Mapping[str, Tensor], task: int, states: Tensor) -> Tensor:
@@ -334,7 +334,7 @@ def mappo(
 
 
 def _error_loss(values: Tensor, targets: Tensor, huber_delta: float | None) -> Tensor:
-    """Of each entry."""
+    """The error's square, or Huber's function of it, for each entry."""
     if huber_delta is None:
         return (targets - values).square()
     return huber_loss(values, targets, reduction="none", delta=huber_delta)

@@ -2,11 +2,11 @@
 
 Axes: S seed; K task.
 
-The paper says that it has observation mappings and buffers of each task, and no more. The actor is their eq. 1 and 2
-(`mkt_marl.MultiTaskNetwork`), EA_k(F(E_k(obs))), with a softmax; the critic, ours, is V(SE_k(state)): an embedding of
+The paper only says that it has observation mappings and buffers for each task. The actor is their eq. 1 and 2
+(`mkt_marl.MultiTaskNetwork`), EA_k(F(E_k(obs))), with a softmax. The critic is ours, V(SE_k(state)): an embedding of
 each task's state and agent numbers, then layers and one head that all tasks share. ReLU between all layers.
-What task k's update moves: E_k, F, EA_k, SE_k and V. The other tasks' layers rest; of the target critic all layers go a
-step towards the online ones after each task's round, as EPyMARL's do at each update.
+Task k's update changes E_k, F, EA_k, SE_k and V, but not the other tasks' layers. All layers of the target critic move
+one step towards the online ones after each task's round, as EPyMARL's do at each update.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from baselines.streams import Streams
 
 @dataclass(frozen=True)
 class EmbeddedCritic:
-    """V(SE_k(s)). inputs: entries of each task's state with the agent's number. The embeddings are drawn first."""
+    """V(SE_k(s)). inputs: entries of each task's state plus the agent's number. The embeddings are drawn first."""
 
     inputs: tuple[int, ...]
     embedding_width: int

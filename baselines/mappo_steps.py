@@ -1,17 +1,17 @@
-"""MAPPO (Yu et al. 2022) in rollouts of so many steps, which go on over the ends of episodes, as on-policy plays SMAC.
+"""MAPPO (Yu et al. 2022) in rollouts of a fixed number of steps that go on over episode ends, as on-policy plays SMAC.
 
 Axes: S seed, E environment copy, B batch of chunks, T time step, N agent, O observation entry, A action, X state entry,
 K stacked frame, H hidden unit.
 
-The losses are `mappo`'s. What differs from whole episodes: environments stay open, a rollout has the same number of
-steps whatever episodes end in it, and the value of what is seen after its last step stands for what comes. A recurrent
-network learns from chunks of a rollout, which begin with what it remembered there when the rollout was played
-(on-policy 6326fec, `recurrent_generator`). Networks read the last K observations, and the last K states; before an
-episode's start they read zeros.
-A rollout is learnt from at once: one minibatch. An actor may read z (`networks.team.Information`), which is made of
-the state of the step alone; an update sees the z that was played with.
-Departs from on-policy beside what `mappo` says: the dead count in means like others; what a recurrent network
-remembers at a rollout's start is what the rollout before left, worked out before its update as it was played.
+The losses are `mappo`'s. Unlike with whole episodes, environments stay open, every rollout has the same number of
+steps, and the value after its last step replaces the later rewards. A recurrent network learns from chunks of a
+rollout. Each chunk begins with the hidden state from when the rollout was played (on-policy 6326fec,
+`recurrent_generator`). Networks read the last K observations, and the last K states; before an episode's start they
+read zeros.
+An update uses a whole rollout as one minibatch. An actor may read z (`networks.team.Information`), which is made from
+the state of the step alone; an update sees the z from play.
+Departs from on-policy, besides what `mappo` says: the dead count in means like others; a recurrent network's state at a
+rollout's start is the one that the previous rollout left, computed before its update, as it was played.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ from baselines.training_state import restored, restored_moments, saved, saved_mo
 def stacked(x: Tensor, first: Tensor, before: Tensor) -> Tensor:
     """The last K frames at each step, the newest last: x [S, E, T, ..., F] -> [S, E, T, ..., K F].
 
-    first [S, E, T] bool: an episode begins with the step; before it zeros are read. before [S, E, K - 1, ..., F]: the
-    frames before the first step, zeros where there are none of its episode.
+    first [S, E, T] bool: an episode begins with the step; frames before it are zeros. before [S, E, K - 1, ..., F]: the
+    frames before the first step, zeros if its episode has none.
     """
     steps, back = x.shape[2], before.shape[2]
     row, found = torch.cat([before, x], 2), [x]
@@ -59,8 +59,8 @@ def stacked(x: Tensor, first: Tensor, before: Tensor) -> Tensor:
 def value_loss(values: Tensor, old_values: Tensor, targets: Tensor, mask: Tensor, h: specs.StepsMAPPO) -> Tensor:
     """As `mappo.value_loss`: [S, B, T, N] x3 -> [S].
 
-    Huber's function is written out: torch's own rounds by an entry's place, so that a seed's numbers would depend on
-    how many train beside it.
+    Huber's function is written out: the rounding of torch's own depends on an entry's place, so a seed's numbers would
+    depend on the other seeds.
     """
 
     def error(x: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ def value_loss(values: Tensor, old_values: Tensor, targets: Tensor, mask: Tensor
 
 @dataclass(frozen=True)
 class Carried:
-    """What goes on from one rollout to the next: frames [S, E, K - 1, ...] and what networks remember [S, E, N, H]."""
+    """The state between rollouts: frames [S, E, K - 1, ...] and the networks' hidden states [S, E, N, H]."""
 
     obs: Tensor
     states: Tensor
@@ -100,7 +100,7 @@ class OpenPlay:
         noise: Tensor | None = None,
         inform: Inform | None = None,
     ):
-        """inform: what makes z, in each step once, of an actor that reads it."""
+        """inform: makes z once per step, for an actor that reads it."""
         self._actor, self._h, self._noise, self._calls, self._inform = actor, hyperparameters, noise, 0, inform
         self._frames, self._hidden = frames, hidden
         self._dtype = next(iter(actor.values())).dtype
@@ -131,7 +131,7 @@ class OpenPlay:
 class StepsMAPPO:
     """A `Learner` of one task: `update_passes` Adam steps of actor and critic on each rollout, which is then forgotten.
 
-    information: of an actor that reads z; its parameters are the actor's, named information.*. dtype: of parameters,
+    information: for an actor that reads z; its parameters belong to the actor, as information.*. dtype: of parameters,
     returns and noise. Reports "policy", "value" and "entropy", means over the passes.
     """
 
@@ -174,7 +174,7 @@ class StepsMAPPO:
         )
 
     def exploring(self, task: int, episodes_done: int) -> Acting:
-        """Samples the policy, and goes on where the last rollout ended."""
+        """Samples of the policy. It goes on where the last rollout ended."""
         h, own = self.hyperparameters, self.task
         shape = (h.rollout_steps, self.copies, own.agents, own.action_size)
         drawn = [gumbel(shape, s["exploration"], self._device, self._dtype) for s in self._streams]
@@ -198,13 +198,13 @@ class StepsMAPPO:
         return {name: p.clone() for name, p in self._actor.items()}
 
     def state(self) -> dict[str, Tensor]:
-        """Networks, both Adams, moments, and what goes on from rollout to rollout, by dotted name; copies."""
+        """Networks, both Adams, moments, and the state between rollouts, by dotted name; copies."""
         state = saved(self._networks(), self._adams())
         state |= saved_moments("rewards", self._rewards) | saved_moments("values", self._values)
         return state | {f"carried.{name}": x.clone() for name, x in vars(self._carried).items()}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what `state` gave, of these seeds in this or another company. Raises ValueError: see TeamAdam."""
+        """Restore what `state` gave for these seeds, beside any others. Raises ValueError: see TeamAdam."""
         restored(state, self._networks(), self._adams())
         self._rewards = restored_moments(state, "rewards", self._rewards)
         self._values = restored_moments(state, "values", self._values)
@@ -291,7 +291,7 @@ class StepsMAPPO:
         return returns, advantages
 
     def _following(self, read: Tensor, after: Tensor, hidden: Tensor | None) -> Tensor:
-        """The critic's value of what is seen after each step, before another episode begins, [S, E, T, N]."""
+        """The critic's value after each step, before another episode begins, [S, E, T, N]."""
         h, entries = self.hyperparameters, after.shape[-1]
         frames = read[..., : h.stacked_frames * entries]
         own = torch.cat([frames[..., entries:], after.unsqueeze(-2).expand(*frames.shape[:-1], entries)], -1)
@@ -323,32 +323,32 @@ class StepsMAPPO:
         use_rnn: bool,
         z: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """[S, B, T, N, A] of inputs [S, B, T, N, I], and what is remembered after each step."""
+        """Logits [S, B, T, N, A] of inputs [S, B, T, N, I], and the hidden state after each step."""
         return recurrent_states(network, inputs, hidden, first, z) if use_rnn else (mlp_q(network, inputs, z), None)
 
     def _z(
         self, actor: Mapping[str, Tensor], inputs: Tensor, states: Tensor | None, noise: Tensor | None
     ) -> Tensor | None:
-        """z [S, B, T, N, Z] of states [S, B, T, X], noise: what was played with; nothing without information."""
+        """z [S, B, T, N, Z] from states [S, B, T, X] and the noise of play; None without information."""
         if self._information is None or states is None or noise is None:
             return None
         return self._information.z(part(actor, "information"), inputs, states, noise)
 
     def _informing(self, noise: Noise) -> Inform | None:
-        """What makes z while a rollout is played."""
+        """The function that makes z during a rollout."""
         if self._information is None:
             return None
         return informing(self._information, part(self._actor, "information"), noise)
 
     def _like(self) -> Tensor:
-        """Of the device and dtype of what it computes with."""
+        """A tensor with the device and dtype of its computations."""
         return next(iter(self._actor.values()))
 
     def _remembered(self, actor: Tensor | None, critic: Tensor | None) -> list[tuple[Tensor | None, Tensor]]:
         return [(actor, self._carried.actor), (critic, self._carried.critic)]
 
     def _starts(self, hidden: Tensor | None, before: Tensor) -> Tensor:
-        """What a network remembers where each chunk begins, [S, B, N, H], of hidden [S, E, T, N, H]."""
+        """A network's hidden state at the start of each chunk, [S, B, N, H], from hidden [S, E, T, N, H]."""
         size = self.hyperparameters.chunk_steps or self.hyperparameters.rollout_steps
         if hidden is None:
             return before
@@ -360,7 +360,7 @@ class StepsMAPPO:
         return x.unflatten(2, (-1, size)).flatten(1, 2)
 
     def _carry(self, obs: Tensor, states: Tensor, first: Tensor, actor: Tensor | None, critic: Tensor | None) -> None:
-        """Keep what the next rollout begins with."""
+        """Keep the state that the next rollout begins with."""
         before = self._carried
         self._carried = Carried(
             obs=_last_frames(obs, first, before.obs),
@@ -371,7 +371,7 @@ class StepsMAPPO:
 
 
 def _last_frames(x: Tensor, first: Tensor, before: Tensor) -> Tensor:
-    """The last K - 1 frames [S, E, K - 1, ..., F], zeros where they are of an episode before the newest."""
+    """The last K - 1 frames [S, E, K - 1, ..., F], zeros if they belong to an earlier episode."""
     back = before.shape[2]
     if not back:
         return before
@@ -380,7 +380,7 @@ def _last_frames(x: Tensor, first: Tensor, before: Tensor) -> Tensor:
 
 
 def actor_inputs(task: Task, h: specs.StepsMAPPO) -> int:
-    """Entries of what an actor reads: the last observations, and the agent's number."""
+    """Entries that an actor reads: the last observations, and the agent's number."""
     return h.stacked_frames * task.obs_size + task.agents * h.obs_agent_id
 
 

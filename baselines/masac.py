@@ -12,14 +12,14 @@ D = N*O + N*A, a joint input's entries: the observations of all agents, then the
 | Sec. III-C.2: a Gaussian policy; tanh squashes it, as SAC's does | `gaussian.squashed` |
 | Algorithm 1, lines 9 to 15: an update | `MASAC.learn`, `optim.soft_update` |
 
-A loss's gradient by what its networks give stands beside it, and `Perceptrons` takes it further (tests compare both
-with autograd). alpha weighs log pi in eq. 10, where the paper prints none. All of an update reads policy, Q and V as
-they were before it, and each agent's action is drawn once for V and the policy, as in its authors' code
-(SamirW/pytorch-soft-actor-critic 7810569, 6f2f7ee). Of that code are, too: a batch of its own for each agent, rewards
-standardised by all that is stored, a small penalty on means and log standard deviations.
-Departs from that code: one Q, where it takes the smaller of two (`q_networks`); the target's V is that of the next
-observations, where it has those of the current ones (`target_observations`); a batch is drawn with replacement.
-Critics read all agents in one fixed order.
+Each loss has its gradient by the networks' outputs beside it; `Perceptrons` continues the gradient (tests compare both
+with autograd). alpha weighs log pi in eq. 10, where the paper prints no weight. The whole update reads policy, Q and V
+from before it, and each agent's action is drawn once for V and the policy, as in its authors' code
+(SamirW/pytorch-soft-actor-critic 7810569, 6f2f7ee). Also from that code: a batch of its own for each agent, rewards
+standardised over everything that is stored, a small penalty on means and log standard deviations.
+Departs from that code: one Q instead of the smaller of two (`q_networks`); the target's V is that of the next
+observations instead of the current ones (`target_observations`); a batch is drawn with replacement. Critics read all
+agents in one fixed order.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def q_targets(v_next: Tensor, rewards: Tensor, terminated: Tensor, gamma: float)
 
 
 def value_targets(q: Tensor, log_prob: Tensor, alpha: float) -> Tensor:
-    """Eq. 10: Q of an action drawn anew, less alpha log pi: [S, N, K, B], [S, N, B] -> [S, N, B]."""
+    """Eq. 10: Q of a newly drawn action minus alpha log pi: [S, N, K, B], [S, N, B] -> [S, N, B]."""
     return q.amin(2) - alpha * log_prob
 
 
@@ -60,13 +60,13 @@ def squared_error(v: Tensor, targets: Tensor) -> Tensor:
 
 
 def policy_loss(q: Tensor, log_prob: Tensor, mean: Tensor, log_std: Tensor, alpha: float, penalty: float) -> Tensor:
-    """Mean of alpha log pi(a | o) - Q(o, a), and a penalty: [S, N, K, B], [S, N, B], [S, N, A, B] x2 -> [S, N]."""
+    """Mean of alpha log pi(a | o) - Q(o, a), plus a penalty: [S, N, K, B], [S, N, B], [S, N, A, B] x2 -> [S, N]."""
     own = mean.square().flatten(2).mean(-1) + log_std.square().flatten(2).mean(-1)
     return (alpha * log_prob - q.amin(2)).mean(-1) + penalty * own
 
 
 def policy_gradient_by_q(q: Tensor) -> Tensor:
-    """Of `policy_loss` by q [S, N, K, B]: the smaller value counts, of two that are equal the first."""
+    """Gradient of `policy_loss` by q [S, N, K, B]: the smaller value counts; of two equal ones, the first."""
     if q.shape[2] == 1:
         return torch.full_like(q, -1 / q.shape[-1])
     first = q[:, :, :1] <= q[:, :, 1:]
@@ -74,23 +74,22 @@ def policy_gradient_by_q(q: Tensor) -> Tensor:
 
 
 def penalty_gradient(heads: Tensor, mean: Tensor, log_std: Tensor, penalty: float) -> Tensor:
-    """Of the penalty in `policy_loss` by the policies' outputs [S, N, 2 A, B]; what was cut off gets none."""
+    """Gradient of `policy_loss`'s penalty by the policies' outputs [S, N, 2 A, B]; values cut off get none."""
     each = 2 * penalty / (mean.shape[-2] * mean.shape[-1])
     return each * torch.cat([mean, log_std * (heads.chunk(2, -2)[1] == log_std)], -2)
 
 
 def own_of(joint: Tensor, agents: int) -> Tensor:
-    """A view of what agent i sees, or does, in batch i: [S, N, N X, B], all agents' X entries each -> [S, N, X, B]."""
+    """A view of agent i's observation or action in batch i: [S, N, N X, B], X entries per agent -> [S, N, X, B]."""
     return joint.unflatten(2, (agents, -1)).diagonal(dim1=1, dim2=2).movedim(-1, 1)
 
 
 class MASAC:
     """A `Learner`. One update after each round of `update_episodes` episodes, once batch and warm-up are stored.
 
-    tasks: one; several of the same sizes, where they are learned one after the other. dtype: of parameters, replay and
-    noise. Reports [S], means over agents: "critic" (eq. 11, two Qs
-    together), "value" (eq. 10), "actor" (all that is minimised), "q" at
-    the actions drawn anew, "entropy" of the policy on the batch.
+    tasks: one, or several of the same sizes that are learned one after the other. dtype: of parameters, replay and
+    noise. Reports [S], means over agents: "critic" (eq. 11, two Qs together), "value" (eq. 10), "actor" (the whole
+    loss), "q" at the newly drawn actions, "entropy" of the policy on the batch.
     """
 
     steps = None
@@ -131,7 +130,7 @@ class MASAC:
         own, options = self.task, {"dtype": self._dtype, "device": self._device}
         shape = (own.episode_limit, self.copies, own.agents, own.action_size)
         rows_ = iter(torch.stack([torch.randn(shape, generator=s["exploration"], **options) for s in self.streams], 1))
-        first = self.hyperparameters.random_episodes - episodes_done  # copies that are among the first episodes
+        first = self.hyperparameters.random_episodes - episodes_done  # how many copies belong to the first episodes
         if first <= 0:
             return lambda seen: self._act(seen.obs, next(rows_))
         uniform = [2 * torch.rand(shape, generator=s["exploration"], **options) - 1 for s in self.streams]
@@ -144,7 +143,7 @@ class MASAC:
 
     @torch.no_grad()
     def values(self, task: int, obs: Tensor) -> Tensor:
-        """`Valued`: each agent's Q of observations [S, E, N, O] and the means of all policies: [S, E, N]."""
+        """`Valued`: each agent's Q for observations [S, E, N, O] and the means of all policies: [S, E, N]."""
         joint = torch.cat([obs.to(self._dtype).flatten(2), self._act(obs, None).flatten(2)], -1)
         k, networks = self.hyperparameters.q_networks, self.q["weight_0"].shape[1]
         repeated = columns(joint).unsqueeze(1).expand(-1, networks, -1, -1).flatten(0, 1)
@@ -152,7 +151,7 @@ class MASAC:
         return found.view(len(obs), -1, k, obs.shape[1]).amin(2).mT
 
     def learn(self, task: int, rollout: Rollout, episodes_done: int) -> dict[str, Tensor]:
-        """Store a round; an update, once there is enough to learn from."""
+        """Store a round. Make an update once enough is stored."""
         h = self.hyperparameters
         if h.time_limit_terminal:
             rollout = rollout.ending_at_the_limit()
@@ -162,7 +161,7 @@ class MASAC:
         return self._captured(*self._drawn(), {})
 
     def changed(self) -> None:
-        """Nothing is kept of the policies but their parameters."""
+        """Nothing to do: only the policies' parameters are kept."""
 
     def policy(self) -> dict[str, Tensor]:
         """The policies' weights."""
@@ -173,7 +172,7 @@ class MASAC:
         return saved(self._networks(), self._adams())
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what `state` gave. Raises ValueError: see the optimisers."""
+        """Restore what `state` gave. Raises ValueError: see the optimisers."""
         restored(state, self._networks(), self._adams())
 
     def cut(self, heads: Tensor) -> tuple[Tensor, Tensor]:
@@ -183,7 +182,7 @@ class MASAC:
     # ------------------------------------------------------------------------------------------- one update
 
     def _drawn(self) -> tuple[Batch, Tensor]:
-        """What an update takes: a batch for each agent, rewards standardised; noise [S, N, A, B]."""
+        """The inputs of an update: a batch for each agent, with standardised rewards; noise [S, N, A, B]."""
         h, own = self.hyperparameters, {"dtype": self._dtype, "device": self._device}
         batch = self.replay.sample(self.task.agents * h.batch_size, slice(None)).by_agent()
         shape = (self.task.agents, self.task.action_size, h.batch_size)
@@ -195,10 +194,10 @@ class MASAC:
 
     @torch.no_grad()
     def _update(self, batch: Batch, noise: Tensor, coefficients: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Steps of Q, V and policy, all by networks as they were; then the target. coefficients: none that change."""
+        """Steps of Q, V and policy, all with networks from before them; then the target. coefficients: not used."""
         h, n = self.hyperparameters, self.task.agents
         seen = n * self.task.obs_size
-        joint = batch.joint.mT.contiguous()  # [S, N, D, B]: columns, so that no last bit depends on how rows lie
+        joint = batch.joint.mT.contiguous()  # [S, N, D, B]: columns, so no last bit depends on how rows lie
         heads = self._actor_passes.outputs(own_of(joint[:, :, :seen], n).contiguous())
         mean, log_std = self.cut(heads)
         chosen, log_prob = squashed(mean, log_std, noise)

@@ -1,4 +1,4 @@
-"""MKT-MARL (Mai et al. 2023): its networks, its losses, its lambda. What it shares with QMIX is qmix.py's.
+"""MKT-MARL (Mai et al. 2023): its networks, its losses, its lambda. The parts that it shares with QMIX are in qmix.py.
 
 Axes: S seed, B batch of episodes, T time step, N agent, A action, I input entry of the agents' network, X state entry;
 K task, k one of them. Losses are [S], one for each seed, of one task's minibatch.
@@ -21,22 +21,22 @@ K task, k one of them. Losses are [S], one for each seed, of one task's minibatc
 | lines 1, 2, 18: networks, D_k; the result | `qmix.ValueDecomposition.__init__`, `qmix.ValueDecomposition.policy` | |
 | all of it together | `mkt_marl`, `team_network`, `team_mixer` | |
 
-suites/mkt_marl.toml has every value with its source. Lines 3 and 4 are the harness's: in each epoch it plays an episode
-of each task in turn and hands it to `learn`. What departs from the paper, or is read where it is silent:
-- Eq. 1 prints E_k of all observations at once, and one c. Read for each agent alone: Q_i = EA_k(F(E_k(o_i, i))), by
-  parameters that all agents share (Sec. IV-B).
-- An epoch is one episode and one update of each task: 50,000 episodes of 25 steps are Sec. V-D's 1.25M steps a task.
-- B is 32 whole episodes, as EPyMARL samples, where line 6 samples 32 transitions: eq. 3 and 5 then see up to 800 steps
-  (32 x 25). No update comes before 32 episodes are stored.
-- Eq. 3 and 5 sum over the batch, eq. 3 over agents too. "mean", the suite's value, is over steps in both, and in eq. 3
-  over agents too: L_KL weighs 1/n of what it does in the paper's eq. 6. `distill_reduction` "mean over steps" sums over
-  agents, which keeps the paper's ratio; "mean over episodes" sums over an episode's steps too; "sum" is as printed.
-  Gradients are clipped at norm 10 (EPyMARL's; the paper does not say), so that a sum of 800 steps would be another
-  method.
-- Eq. 5 as EPyMARL runs it: double Q (Table III), rewards standardised by running moments of each task (Sec. IV-C: in
-  each minibatch), gamma .99, and a time limit that ends an episode as a terminal state does.
-- s of a task that has no state of its own is all agents' observations in a row (`agents.state_size`), as in EPyMARL.
-- After line 12 layers of other tasks rest: no gradient, no moment and no step of Adam.
+suites/mkt_marl.toml has every value with its source. The harness does lines 3 and 4: in each epoch it plays an episode
+of each task in turn and hands it to `learn`. Departures from the paper, and readings where it is silent:
+- Eq. 1 prints E_k of all observations at once, and one c. We read it for each agent alone: Q_i = EA_k(F(E_k(o_i, i))),
+  with parameters that all agents share (Sec. IV-B).
+- An epoch is one episode and one update of each task: 50,000 episodes of 25 steps are Sec. V-D's 1.25M steps per task.
+- B is 32 whole episodes, as EPyMARL samples; line 6 samples 32 transitions. Eq. 3 and 5 then see up to 800 steps
+  (32 x 25). There is no update before 32 episodes are stored.
+- Eq. 3 and 5 sum over the batch, eq. 3 also over agents. "mean", the suite's value, averages over steps in both, and in
+  eq. 3 also over agents: L_KL has 1/n of its weight in the paper's eq. 6. `distill_reduction` "mean over steps" sums
+  over agents, which keeps the paper's ratio; "mean over episodes" also sums over an episode's steps; "sum" is as
+  printed. Gradients are clipped at norm 10 (EPyMARL's value; the paper does not say). With this clipping a sum of 800
+  steps would be another method.
+- Eq. 5 is as in EPyMARL: double Q (Table III), rewards standardised by running moments of each task (Sec. IV-C: in each
+  minibatch), gamma .99, and a time limit that ends an episode like a terminal state.
+- If a task has no state of its own, s is all agents' observations concatenated (`agents.state_size`), as in EPyMARL.
+- In line 12 the layers of other tasks do not change: they get no gradient, no moment and no step of Adam.
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ from baselines.teachers import TeamTeacher
 
 @dataclass(frozen=True)
 class MultiTaskNetwork:
-    """Eq. 1 and 2: E_k, one Linear of each task; F, layers that all tasks share; EA_k, one Linear of each task.
+    """Eq. 1 and 2: E_k, one Linear for each task; F, layers that all tasks share; EA_k, one Linear for each task.
 
-    inputs, actions: I and A of each task. hidden_layers: of F alone; that E_k and EA_k are not counted in "the same
-    number of MLP layers as the single-task network" (Sec. IV-B) is the reading of the suite file. A `TeamNetwork`.
+    inputs, actions: I and A of each task. hidden_layers: of F alone. The suite file reads "the same number of MLP
+    layers as the single-task network" (Sec. IV-B) as not counting E_k and EA_k. A `TeamNetwork`.
     """
 
     inputs: tuple[int, ...]
@@ -86,8 +86,8 @@ class MultiTaskNetwork:
     def of_task(self, parameters: Mapping[str, Tensor], task: int) -> Parameters:
         """Q_i = EA_k(F(E_k(inputs of agent i))), as the layers of one MLP, which `agents.mlp_q` runs.
 
-        ReLU after E_k and after every layer of F: the paper names no activation, EPyMARL's agent has ReLU after every
-        layer but the last. The parameters of other tasks are not read and get no gradient.
+        ReLU after E_k and after every layer of F: the paper names no activation, and EPyMARL's agent has ReLU after
+        every layer but the last. The parameters of other tasks are not read and get no gradient.
         """
         return joined(parameters, (f"E_{task}", "F", f"EA_{task}"))
 
@@ -99,7 +99,7 @@ def initial_mappings(
     device: torch.device | str,
     dtype: torch.dtype,
 ) -> Parameters:
-    """One Linear of each task, the paper's "separate" layers: letters_0.*, letters_1.*, ...; sizes: in and out."""
+    """One Linear for each task, the paper's "separate" layers: letters_0.*, letters_1.*, ... sizes: in and out."""
     parameters: Parameters = {}
     for k, size in enumerate(sizes):
         parameters |= named(f"{letters}_{k}", initial_linear(size, streams, device, dtype))
@@ -109,16 +109,16 @@ def initial_mappings(
 def embedded_state(embeddings: Mapping[str, Tensor], state: Tensor, task: int) -> Tensor:
     """Eq. 4's SE_k(s), the state that the mixer reads: [S, B, T, X_k] -> [S, B, T, width].
 
-    One Linear without activation: the paper says only that it maps to one length; the hypernetworks bring their ReLU.
+    One Linear without activation: the paper only says that it maps to one length, and the hypernetworks have a ReLU.
     """
     return mlp_of_rows(part(embeddings, f"SE_{task}"), state)
 
 
 @dataclass(frozen=True)
 class EmbeddedState:
-    """Eq. 4: a mixer f that reads SE_k(s), so that the states of all tasks have one length. A `Mixer` itself.
+    """Eq. 4: a mixer f that reads SE_k(s), which has the same length for all tasks. It is a `Mixer` itself.
 
-    state_sizes: X of each task. width: of what f reads. f is drawn first, then SE_0, SE_1, ...
+    state_sizes: X of each task. width: of f's input. f is drawn first, then SE_0, SE_1, ...
     """
 
     mixer: Mixer
@@ -148,15 +148,15 @@ def distillation_loss(
     temperature: float,
     reduction: Reduction | Literal["mean over steps", "mean over episodes"] = "mean",
 ) -> Tensor:
-    """Eq. 3: KL(softmax(Q^T / t) || softmax(Q^S)), [S]; t divides the teacher's values alone, as printed.
+    """Eq. 3: KL(softmax(Q^T / t) || softmax(Q^S)), [S]; t divides only the teacher's values, as printed.
 
     teacher_q, student_q, avail_actions (bool): [S, B, T, N, A]; mask [S, B, T] bool, the steps that were played. The
-    softmax leaves out unavailable and padded actions, of which the paper does not speak; an agent with one action left
-    counts with 0. No gradient reaches the teacher.
+    softmax leaves out unavailable and padded actions, which the paper does not mention. An agent with only one action
+    left counts with 0. No gradient reaches the teacher.
 
-    reduction: what the sum over the steps played and over agents, "sum", is divided by. "mean": an agent's transitions,
-    steps times N. "mean over steps": the team's transitions, steps. "mean over episodes": the batch's episodes of which
-    a step was played. For two agents and full batches of 32 episodes of 25 steps the losses are as 1 : 2 : 50 : 1600.
+    reduction: the divisor of the sum over steps played and agents. "mean": agents' transitions, steps times N. "mean
+    over steps": the team's transitions, steps. "mean over episodes": the batch's episodes with a played step. "sum": 1.
+    For two agents and full batches of 32 episodes of 25 steps, these losses are as 1 : 2 : 50 : 1600.
     """
     teacher, student, avail = (x.movedim(-1, 1) for x in (teacher_q.detach(), student_q, avail_actions))
     log_teacher = available_q(teacher / temperature, avail).log_softmax(1)
@@ -177,22 +177,22 @@ def combined_loss(loss_kl: Tensor, loss_td: Tensor, annealing: float | Tensor) -
 def annealing_coefficient(start: float, end: float, epochs: int, hold_epochs: int, epochs_done: int) -> float:
     """Eq. 6's lambda in the epoch after `epochs_done` others: linear, then `end` for the last `hold_epochs` (Sec. V-D).
 
-    The paper: .1 to .95 over the first 30,000 of 50,000 epochs. Its ablations (Table IV) are ends of this line: lambda
-    0, .5 and 1 start where they end; "annealing reverse" runs from .95 to .1, since -1 * lambda as printed would climb
-    the TD loss. Raises ValueError where the hold leaves no epoch to anneal in.
+    The paper: .1 to .95 over the first 30,000 of 50,000 epochs. Its ablations (Table IV) are other ends of this line:
+    lambda 0, .5 and 1 start where they end; "annealing reverse" runs from .95 to .1, since -1 * lambda as printed would
+    increase the TD loss. Raises ValueError if the hold leaves no epoch for annealing.
     """
     if hold_epochs >= epochs and start != end:
         raise ValueError(
-            f"hold_epochs {hold_epochs} leaves nothing of {epochs} epochs to go from {start} to {end}; "
+            f"hold_epochs: got {hold_epochs} of {epochs} epochs, with nothing left to go from {start} to {end}; "
             f"allowed: fewer than {epochs}"
         )
     return schedules.linear(start, end, epochs - hold_epochs, epochs_done)
 
 
 class Distillation:
-    """What MKT-MARL makes of the TD loss, eq. 6, with a teacher a task. Reports "kl", eq. 3, and "lambda".
+    """MKT-MARL's loss, eq. 6, with one teacher per task. Reports "kl", eq. 3, and "lambda".
 
-    Raises ValueError where a task has no teacher or one that does not fit it.
+    Raises ValueError if a task has no teacher, or one that does not fit it.
     """
 
     def __init__(
@@ -232,7 +232,7 @@ def mkt_marl(
     *,
     dtype: torch.dtype = torch.float32,
 ) -> ValueDecomposition:
-    """The `Learner`: QMIX or VDN on several tasks that also learns from one teacher a task.
+    """The `Learner`: QMIX or VDN on several tasks that also learns from one teacher per task.
 
     At lambda = 1 it is `qmix_multi` to the last bit. MKT-MARL-VDN (Sec. VI-D) is the mixer "vdn".
     """
@@ -244,7 +244,7 @@ def mkt_marl(
 
 
 def team_network(tasks: Sequence[Task], h: specs.MultiTask) -> MultiTaskNetwork:
-    """Eq. 1 and 2 on these tasks. An agent's inputs are its observation and its number, one-hot (Sec. IV-B)."""
+    """Eq. 1 and 2 on these tasks. An agent's inputs are its observation and its one-hot number (Sec. IV-B)."""
     return MultiTaskNetwork(
         inputs=tuple(input_size(task, h.obs_agent_id, h.obs_last_action) for task in tasks),
         actions=tuple(task.action_size for task in tasks),
@@ -257,7 +257,7 @@ def team_network(tasks: Sequence[Task], h: specs.MultiTask) -> MultiTaskNetwork:
 def team_mixer(tasks: Sequence[Task], h: specs.MultiTask) -> Mixer:
     """QMIX on SE_k(s), eq. 4, or VDN, which sums over any number of agents and reads no state.
 
-    Raises ValueError where QMIX gets tasks with different numbers of agents: it has one weight an agent.
+    Raises ValueError if QMIX gets tasks with different numbers of agents: it has one weight per agent.
     """
     agents = [task.agents for task in tasks]
     if h.mixer == "qmix" and len(set(agents)) > 1:

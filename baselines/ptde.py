@@ -1,4 +1,4 @@
-"""PTDE (Chen et al. 2024): global information made personal, then distilled. What it adds to QMIX, VDN or MAPPO.
+"""PTDE (Chen et al. 2024): personalised global information, then distillation. Its additions to QMIX, VDN or MAPPO.
 
 Axes: S seed, B batch of episodes, T time step, N agent, I input entry (observation, last action, agent id), X state
 entry, H hidden unit, Z entry of z, A action; M sample, a column (see kernels/layers.py).
@@ -13,10 +13,10 @@ entry, H hidden unit, Z entry of z, A action; M sample, a column (see kernels/la
 | Sec. 3.4, eq. 7 and 8, Algorithm 1: stage 1 | `stage_1`, `qmix.td_loss` | no term on z |
 | Sec. 3.3, eq. 5, Fig. 4: the student | `Student` | two hidden layers of 64; executes with variance .01 |
 
-Stage 2 is `ptde_distill.py`'s. The released code decides where the paper is silent, or says "an MLP":
+Stage 2 is in `ptde_distill.py`. Where the paper is silent, or says "an MLP", the released code decides:
 - z is sampled in every step, in training, for targets and in evaluations.
-- Eq. 2's generated weights are linear in what the hyper-network's last layer reads, so the product with the state is
-  worked out as one bilinear form: a step's state makes an H x H matrix for all agents, where the weights themselves
+- Eq. 2's generated weights are linear in the inputs of the hyper-network's last layer. So the product with the state is
+  computed as one bilinear form: a step's state makes one H x H matrix for all agents, while the weights themselves
   would be X x H numbers for each agent. It is the same function, with the same gradients and the same initialisation.
 """
 
@@ -40,14 +40,14 @@ from baselines.networks.team import Information, InformedNetwork
 from baselines.qmix import ValueDecomposition, named_mixer
 from baselines.streams import Streams
 
-AT_ONCE = 4096  # steps whose matrices stand in memory at once: 64 MB for H = 64 and float32; more are made again
+AT_ONCE = 4096  # steps with matrices in memory at once: 64 MB for H = 64 and float32; beyond it they are recomputed
 
 
 @dataclass(frozen=True)
 class Gaussian:
     """The Distribution Generator: mean and variance of z, each by Linear - LeakyReLU - Linear; z is a sample.
 
-    variance_floor: the variance is exp of the head's output, and this at least.
+    variance_floor: the variance is exp of the head's output, but at least this.
     """
 
     inputs: int
@@ -72,13 +72,13 @@ def leaky_mlp(parameters: Mapping[str, Tensor], x: Tensor) -> Tensor:
 
 
 def sampled(mean: Tensor, variance: Tensor, noise: Tensor) -> Tensor:
-    """mean + sqrt(variance) noise: a sample that gradients flow through."""
+    """mean + sqrt(variance) noise: a sample that passes gradients."""
     return mean + variance.sqrt() * noise
 
 
 @dataclass(frozen=True)
 class GIU:
-    """Sec. 3.1: every agent's z has one distribution, made of the state alone; `Information`. COPA as released, too."""
+    """Sec. 3.1: all z have one distribution, made from the state alone; `Information`. COPA as released, too."""
 
     state_size: int
     gaussian: Gaussian
@@ -136,8 +136,8 @@ def initial_personal(
     inputs: int, states: int, width: int, streams: Sequence[Streams], device: torch.device | str, dtype: torch.dtype
 ) -> Parameters:
     """The Agent-Hyper Network. generator.*: Linear(I, H), before ReLU. matrix, vector: weights and biases of its last
-    Linear(H, X H), by what of the state they multiply: matrix [S, H H, X], vector [S, H, X]. bias.*: Linear(I, H).
-    A row of matrix is a unit of the generator and one of the output, in this order.
+    Linear(H, X H), ordered by the state entry that they multiply: matrix [S, H H, X], vector [S, H, X]. bias.*:
+    Linear(I, H). A row of matrix stands for a unit of the generator and one of the output, in this order.
     """
     where = streams, device, dtype
     last = initial_linear([width, states * width], *where)
@@ -150,7 +150,7 @@ def initial_personal(
 def personal(parameters: Mapping[str, Tensor], inputs: Tensor, state: Tensor) -> Tensor:
     """Eq. 2: ELU(s W(o_i) + b(o_i)), [S, B, T, N, H] of inputs [S, B, T, N, I] and state [S, B, T, X].
 
-    Long batches go in parts of time steps, whose matrices the backward pass makes again.
+    Long batches are split into parts of time steps. The backward pass recomputes their matrices.
     """
     steps = max(1, AT_ONCE // state.shape[1])
     if state.shape[2] <= steps:
@@ -173,9 +173,10 @@ def _personal(parameters: Mapping[str, Tensor], inputs: Tensor, state: Tensor) -
 
 @dataclass(frozen=True)
 class Student:
-    """Eq. 5: what of z can be told from an agent's own inputs; `Information` that reads no state.
+    """Eq. 5: the part of z that follows from an agent's own inputs; `Information` that does not read the state.
 
-    Two hidden layers, ReLU and LeakyReLU. As released it executes with a sample of variance `variance`; 0: its mean.
+    Two hidden layers, ReLU and LeakyReLU. In execution it gives a sample of variance `variance`, as released; 0: its
+    mean.
     """
 
     inputs: int
@@ -201,7 +202,7 @@ class Student:
 
 
 def module_of(task: Task, h: specs.Personal | specs.PersonalActors, inputs: int) -> GIU | GIP:
-    """GIU or GIP, as the hyperparameters say, for a task whose agents' networks read so many inputs."""
+    """GIU or GIP, as the hyperparameters say, for a task whose agents' networks read `inputs` entries."""
     states = state_size(task)
     gaussian = Gaussian(h.encoder_width, h.z_width, h.variance_floor)
     return GIU(states, gaussian) if h.information == "giu" else GIP(inputs, states, h.encoder_width, gaussian)
@@ -215,7 +216,7 @@ def stage_1(
     *,
     dtype: torch.dtype = torch.float32,
 ) -> ValueDecomposition:
-    """The `Learner`: QMIX or VDN whose agents read z (Algorithm 1). Raises ValueError for more tasks than one."""
+    """The `Learner`: QMIX or VDN whose agents read z (Algorithm 1). Raises ValueError for more than one task."""
     if len(tasks) != 1:
         raise ValueError(f"PTDE learns one task, got {len(tasks)}; allowed: 1")
     h, (task,) = hyperparameters, tasks
@@ -232,7 +233,7 @@ def informed(
     *,
     dtype: torch.dtype = torch.float32,
 ) -> ValueDecomposition:
-    """QMIX or VDN on one task, whose agents read what `information` makes of the state."""
+    """QMIX or VDN on one task, whose agents read the z that `information` makes from the state."""
     (task,) = tasks
     inputs = input_size(task, h.obs_agent_id, h.obs_last_action)
     network = InformedNetwork(inputs, h.hidden_width, task.action_size, h.z_width, h.z_head)

@@ -1,4 +1,4 @@
-"""PTDE's stage 2 (Chen et al. 2024, Sec. 3.3): a student of local inputs learns the frozen team's z, then replaces it.
+"""PTDE's stage 2 (Chen et al. 2024, Sec. 3.3): a student with local inputs learns the frozen team's z and replaces it.
 
 Axes: S seed, B episode, T time step, N agent, I input entry, X state entry, Z entry of z; R pair of agent and step.
 
@@ -10,9 +10,9 @@ Axes: S seed, B episode, T time step, N agent, I input entry, X state entry, Z e
 | eq. 6: mean squared error | `distillation_loss` | summed over z's entries |
 | Sec. 3.4, Fig. 5(b): execution | `Stage2.greedy` | a sample around the student's output |
 
-Before the first update the team plays its episodes; a budget counts updates alone. A fifth of the pairs is held out
-for the loss that Fig. 7 plots beside; pairs are divided without regard to episodes, as released. The gradient's norm is
-not clipped: the released code asks for it, of a generator that is already exhausted.
+Before the first update the team plays its episodes; a budget counts only updates. A fifth of the pairs is held out for
+the second loss in Fig. 7. Pairs are split without regard to episodes, as released. The gradient's norm is not clipped:
+the released code clips it over a generator that is already exhausted.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ Stage1 = specs.Personal | specs.PersonalActors  # the hyperparameters of a team
 
 
 def distillation_loss(taught: Tensor, learnt: Tensor) -> Tensor:
-    """Eq. 6: squared error, summed over z's entries, a mean over the batch: [S, Z, R] x2 -> [S]."""
+    """Eq. 6: squared error, summed over z's entries, averaged over the batch: [S, Z, R] x2 -> [S]."""
     return (taught.detach() - learnt).square().sum(1).mean(-1)
 
 
 @dataclass(frozen=True)
 class FrozenTeam:
-    """The stage-1 team: the agents' layers and the GIP module's, and how they are put together."""
+    """The stage-1 team: the agents' layers and the GIP module's, and how they are combined."""
 
     task: Task
     agent: Parameters
@@ -62,7 +62,7 @@ class FrozenTeam:
 
     @classmethod
     def of(cls, task: Task, device: torch.device | str, dtype: torch.dtype) -> FrozenTeam:
-        """The teacher that a task brings. Raises ValueError without one, and where it has no GIP module."""
+        """The task's teacher. Raises ValueError without one, and if it has no GIP module."""
         teacher = teacher_of(task, 0, "stage 2 of PTDE")
         h = _stage_1(teacher)
         weights = {name: weight.to(device, dtype) for name, weight in teacher.weights.items()}
@@ -89,7 +89,7 @@ class FrozenTeam:
     def play(
         self, information: Information, module: Parameters, z: Noise, epsilon: float = 0.0, noise: Tensor | None = None
     ) -> Acting:
-        """The team with what makes its z, its own or the student. noise: of what is explored; None: nothing."""
+        """The team with a module that makes z: its own or the student. noise: for exploration; None: no exploration."""
         h, inform = self.h, informing(information, module, z)
         if isinstance(h, specs.PersonalStepsMAPPO):
             return OpenPlay(self.agent, h, noise=noise, inform=inform)
@@ -108,7 +108,7 @@ def _stage_1(teacher: Teacher) -> Stage1:
 
 
 class Pairs(NamedTuple):
-    """inputs [S, R, I]; taught [S, R, Z], the mean of the teacher's z; by seed, which are learnt from, which not."""
+    """inputs [S, R, I]; taught [S, R, Z], the mean of the teacher's z; by seed, the pairs for learning and held out."""
 
     inputs: Tensor
     taught: Tensor
@@ -118,10 +118,10 @@ class Pairs(NamedTuple):
 
 @torch.no_grad()
 def pairs(team: FrozenTeam, batch: EpisodeBatch, padding: bool, held_out_share: float, seeds: Sequence[int]) -> Pairs:
-    """What the student learns of these episodes.
+    """The student's pairs from these episodes.
 
-    padding: all T+1 steps of an episode count, those after its end as zeros with the agent's number, as released; else
-    the steps that were played. seeds: of the runs, which decide what is held out.
+    padding: whether all T+1 steps of an episode count, those after its end as zeros with the agent's number, as
+    released; else only the steps that were played. seeds: the runs', which decide what is held out.
     """
     real = torch.cat([torch.ones_like(batch.mask[..., :1]), batch.mask], -1)  # [S, B, T+1]
     inputs, state = team.inputs(batch.obs, batch.actions), batch.state.masked_fill(~real.unsqueeze(-1), 0)
@@ -145,10 +145,10 @@ def pairs(team: FrozenTeam, batch: EpisodeBatch, padding: bool, held_out_share: 
 
 
 class Stage2:
-    """A `Learner`: the team plays its episodes, then each round is one update of the student on pairs of them.
+    """A `Learner`: the team plays its episodes, then each round is one update of the student on pairs from them.
 
-    dtype: of everything. Reports "distill", eq. 6 on the batch, and "held_out", the same on as many that are held out.
-    Raises ValueError where the task has no teacher of stage 1.
+    dtype: of everything. Reports "distill", eq. 6 on the batch, and "held_out", the same on as many held-out pairs.
+    Raises ValueError if the task has no teacher of stage 1.
     """
 
     steps: int | None = None
@@ -173,11 +173,11 @@ class Stage2:
         self._student = Student(inputs, h.student_hidden_width, self._team.h.z_width, h.student_variance)
         self._adam = TeamAdam(self._student.initial(streams, device, dtype), h.distill_lr, math.inf)
         self._counts = {"updates": 0}
-        self._pairs: Pairs | None = None  # of the replay, made when they are first asked for
+        self._pairs: Pairs | None = None  # the replay's, made at first use
 
     @property
     def copies(self) -> int:
-        """Nothing is played any more once all episodes are there."""
+        """0 once all episodes are stored: nothing more is played."""
         whole = self._episodes.episodes >= self.hyperparameters.distill_episodes
         return 0 if whole else self.hyperparameters.distill_round_episodes
 
@@ -186,7 +186,7 @@ class Stage2:
         return self._counts["updates"]
 
     def exploring(self, task: int, episodes_done: int) -> Acting:
-        """The frozen team, z by its GIP module: epsilon-greedy, or MAPPO's actors as they sample."""
+        """The frozen team with z from its GIP module: epsilon-greedy, or the samples of MAPPO's actors."""
         h, team, own = self.hyperparameters, self._team, self._task
         like, copies = self._adam.leaves["first.bias_0"], h.distill_round_episodes
         z = round_noise(team.information, own, copies, self._streams, like)
@@ -199,7 +199,7 @@ class Stage2:
         return team.play(team.information, team.module, z, h.distill_epsilon, torch.stack(drawn, 1))
 
     def greedy(self, task: int) -> Acting:
-        """The team with the student in the place of its GIP module: local inputs alone."""
+        """The team with the student in place of its GIP module: only local inputs."""
         leaves = detached(self._adam.leaves)
         z = evaluation_noise(self._streams, leaves["first.bias_0"])
         return self._team.play(self._student, leaves, z)
@@ -221,7 +221,7 @@ class Stage2:
         return self._pairs
 
     def _drawn(self, purpose: str, found: Pairs, among: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Inputs [S, I, R] and what is taught [S, Z, R], drawn with replacement from each seed's own stream."""
+        """Inputs [S, I, R] and targets [S, Z, R], drawn with replacement from each seed's own stream."""
         size, columns_ = self.hyperparameters.distill_batch_size, []
         for lane, (own, stream) in enumerate(zip(among, self._streams, strict=True)):
             drawn = torch.randint(len(own), (size,), generator=stream[purpose], device=self._device)
@@ -230,7 +230,7 @@ class Stage2:
         return columns(inputs), taught.mT
 
     def _update(self, batch: tuple[Tensor, Tensor], held_out: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-        """One step of Adam on a batch; losses [S], the other one before the step, too."""
+        """One step of Adam on a batch; losses [S], both from before the step."""
         loss = self._loss(self._adam.leaves, *batch)
         with torch.no_grad():
             aside = self._loss(detached(self._adam.leaves), *held_out)
@@ -241,7 +241,7 @@ class Stage2:
         return distillation_loss(taught, self._student.mean(parameters, inputs)[..., : taught.shape[-1]])
 
     def policy(self) -> dict[str, Tensor]:
-        """The student, named information.*; the agents' network stays its teacher's, whose run the record names."""
+        """The student, named information.*. The agents' network is its teacher's, whose run the record names."""
         own = named("information", detached(self._adam.leaves))
         return {name: weight.clone() for name, weight in own.items()}
 

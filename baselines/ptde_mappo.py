@@ -6,12 +6,12 @@
 | Sec. 3.1, 3.2: GIU, GIP | `ptde.module_of` |
 | the loss: MAPPO's | `mappo.policy_loss`, `mappo.value_loss`; in steps `mappo_steps.value_loss` |
 
-z is a sample; an update sees the very samples that were played with, so that a round's first ratio of probabilities
-is 1. A policy is then one of z, too: the gradient reaches the module through each sample. Axes: see ptde.py.
+z is a sample. An update sees the same samples as play, so a round's first ratio of probabilities is 1. The policy then
+also depends on z, and the gradient reaches the module through each sample. Axes: see ptde.py.
 
 `stage_1` plays whole episodes, `stage_1_in_steps` rollouts of steps (`mappo_steps`). There an actor may be a perceptron
-on stacked frames. Then h_i is its last hidden layer, and o_i, of which GIP's weights are generated, is what the actor
-reads: the last frames. s is the state of the step alone. The paper states none of these.
+on stacked frames. Then h_i is its last hidden layer. o_i, from which GIP's weights are generated, is the actor's input:
+the last frames. s is the state of the step alone. The paper states none of these.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def stage_1_in_steps(
     *,
     dtype: torch.dtype = torch.float32,
 ) -> StepsMAPPO:
-    """The `Learner`: MAPPO in rollouts of steps, whose actors read z. Raises ValueError for more tasks than one."""
+    """The `Learner`: MAPPO in rollouts of steps, whose actors read z. Raises ValueError for more than one task."""
     if len(tasks) != 1:
         raise ValueError(f"PTDE learns one task, got {len(tasks)}; allowed: 1")
     h, (task,) = hyperparameters, tasks

@@ -1,4 +1,4 @@
-"""QMIX (Rashid et al. 2018) and VDN (Sunehag et al. 2017) with a team's shared network, as EPyMARL (cbc38c0) has them.
+"""QMIX (Rashid et al. 2018) and VDN (Sunehag et al. 2017) with a team's shared network, as in EPyMARL (cbc38c0).
 
 Axes: S seed, E environment copy, B batch of episodes, T time step, N agent, O observation entry, A action, X state
 entry; K task.
@@ -16,12 +16,11 @@ entry; K task.
 | the same: replay, a batch of episodes | `ValueDecomposition.learn` |
 | the same: copies to the target network | `ValueDecomposition._update_target` |
 
-Beyond the paper, by hyperparameter: a mean over the steps where eq. 6 sums, double Q, lambda-returns, standardised
-rewards, a time limit that counts as an end, agents without a GRU, hypernetworks of two layers. Adam where the paper has
-RMSprop, and gradients clipped by a team's norm, as EPyMARL; all agents' observations stand for a state where a task has
-none.
+Beyond the paper, by hyperparameter: a mean over the steps (eq. 6 sums), double Q, lambda-returns, standardised rewards,
+a time limit that counts as an end, agents without a GRU, hypernetworks of two layers. Like EPyMARL, it uses Adam (the
+paper has RMSprop) and clips gradients by a team's norm. If a task has no state, all agents' observations replace it.
 Departs from EPyMARL: reward moments leave out steps that were not played, epsilon falls by whole episodes' steps
-(episodes times the episode limit), and a step's loss is the team's, where EPyMARL writes it once for each agent: the
+(episodes times the episode limit), and a step's loss is the team's. EPyMARL writes it once for each agent, with the
 same mean.
 """
 
@@ -84,26 +83,26 @@ def greedy_values(target_q: Tensor, avail_actions: Tensor, online_q: Tensor | No
 
 @torch.no_grad()
 def one_step_targets(rewards: Tensor, terminated: Tensor, target_q_tot: Tensor, gamma: float) -> Tensor:
-    """y^tot = r + gamma Q_tot(tau', u', s'; theta^-), the last term 0 where the step ended in a terminal state.
+    """y^tot = r + gamma Q_tot(tau', u', s'; theta^-); the last term is 0 if the step ended in a terminal state.
 
-    rewards, terminated (bool): [S, B, T]; target_q_tot [S, B, T+1], of each step's best u' -> [S, B, T].
+    rewards, terminated (bool): [S, B, T]; target_q_tot [S, B, T+1], with each step's best u' -> [S, B, T].
     """
     return rewards + gamma * target_q_tot[:, :, 1:].masked_fill(terminated, 0)
 
 
 class ExtraLoss(Protocol):
-    """What a method adds to the TD loss of a task's batch."""
+    """A method's addition to the TD loss of a task's batch."""
 
     def coefficients(self, task: int, epochs_done: int) -> dict[str, float]:
-        """What it weighs with, by name. epochs_done: before this round; an epoch is one episode of each task."""
+        """Its weights, by name. epochs_done: before this round; an epoch is one episode of each task."""
         ...
 
     def __call__(
         self, task: int, batch: EpisodeBatch, q: Tensor, loss_td: Tensor, coefficients: Mapping[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """What the team minimises, and further terms to report, all [S].
+        """The team's loss, and further terms to report, all [S].
 
-        q [S, B, T+1, N, A]: the online Q_i of the batch. loss_td [S]. coefficients: 0-d.
+        q [S, B, T+1, N, A]: the online Q_i of the batch. loss_td [S]. coefficients: 0-d tensors.
         """
         ...
 
@@ -111,9 +110,9 @@ class ExtraLoss(Protocol):
 class ValueDecomposition:
     """A `Learner`: Q-learning of Q_tot. One update of a task after each of its rounds, once a batch is stored.
 
-    network, mixer: of the team. information: of a network that reads z. extra_loss: of methods that minimise more than
-    the TD loss. dtype: of parameters, replay and noise. Else see `Learner`. Reports "td", eq. 6, and the terms of the
-    extra loss.
+    network, mixer: the team's. information: for a network that reads z. extra_loss: for methods that minimise more than
+    the TD loss. dtype: of parameters, replay and noise. Otherwise see `Learner`. Reports "td", eq. 6, and the terms of
+    the extra loss.
     """
 
     replays: Sequence[WholeEpisodes]
@@ -149,7 +148,7 @@ class ValueDecomposition:
         self._counts: dict[str, int] = dict.fromkeys([*COUNTED, *map(unplayed, range(len(tasks)))], 0)
 
     def exploring(self, task: int, episodes_done: int) -> Acting:
-        """Epsilon-greedy; epsilon falls with the task's own environment steps and stays for a round."""
+        """Epsilon-greedy. Epsilon falls with the task's own environment steps and is constant within a round."""
         h, own = self.hyperparameters, self.tasks[task]
         steps_done = episodes_done * own.episode_limit - self._counts[unplayed(task)]
         epsilon = schedules.linear(h.epsilon_start, h.epsilon_end, h.epsilon_anneal_steps, steps_done)
@@ -179,7 +178,7 @@ class ValueDecomposition:
         return losses
 
     def _packs(self, task: int) -> bool:
-        """Whether updates leave out the steps that nobody played, which changes the last bits of sums over steps."""
+        """Whether updates leave out steps that were not played. This changes the last bits of sums over steps."""
         return self.tasks[task].alone and self.hyperparameters.use_rnn
 
     def _count_round(self, task: int, rollout: Rollout) -> None:
@@ -189,7 +188,7 @@ class ValueDecomposition:
             self._counts["epochs"] += self.copies
 
     def policy(self) -> dict[str, Tensor]:
-        """The agents' network, as `Teacher.weights` expects it, and what makes z, named information.*."""
+        """The agents' network, in the form of `Teacher.weights`, and the module that makes z, as information.*."""
         own = part(self._online, "agent") | named("information", part(self._online, "information"))
         return {name: p.clone() for name, p in own.items()}
 
@@ -199,7 +198,7 @@ class ValueDecomposition:
         return state | saved_counts(self._counts, len(self._streams))
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what `state` gave, of these seeds in this or another company. Raises ValueError: see TeamAdam."""
+        """Restore what `state` gave for these seeds, beside any others. Raises ValueError: see TeamAdam."""
         restored(state, self._networks(), {"adam": self._adam})
         self._moments = restored_moments(state, "rewards", self._moments)
         restore_counts(state, self._counts)
@@ -212,9 +211,9 @@ class ValueDecomposition:
     def _update(
         self, task: int, batch: EpisodeBatch, coefficients: Mapping[str, Tensor], noise: NoisePair = (None, None)
     ) -> dict[str, Tensor]:
-        """One step of everything that this task reads, down the TD loss or what a method makes of it; losses [S].
+        """One step of all parameters that this task reads, down the TD loss or a method's loss; losses [S].
 
-        noise [S, B, T+1, N, Z] of z, the online network's and the target network's.
+        noise [S, B, T+1, N, Z]: for z of the online network and of the target network.
         """
         h, leaves = self.hyperparameters, self._adam.leaves
         previous = last_actions(batch.actions) if h.obs_last_action else None
@@ -236,7 +235,7 @@ class ValueDecomposition:
     ) -> Tensor:
         """y^tot = r + gamma max_u' Q_tot(tau', u', s'; theta^-), [S, B, T].
 
-        The target network is theta^-. It chooses u', or with double Q the online network does, whose Q_i are q.
+        The target network is theta^-. It chooses u'. With double Q the online network chooses it, by its Q_i in q.
         """
         h = self.hyperparameters
         target_q = self._q(self._target, task, inputs, batch.state, noise, seen)
@@ -252,9 +251,9 @@ class ValueDecomposition:
         return td_lambda_targets(rewards, terminated, batch.mask, target_q_tot, h.gamma, h.td_lambda)
 
     def _rewards(self, task: int, batch: EpisodeBatch) -> Tensor:
-        """The batch's team rewards [S, B, T]; r-hat = (r - mean) / deviation where they are standardised.
+        """The batch's team rewards [S, B, T]; if they are standardised, r-hat = (r - mean) / deviation.
 
-        Mean and deviation are running ones, of all rewards of the task's batches so far, this batch included.
+        Mean and deviation are running ones over all rewards of the task's batches so far, this batch included.
         """
         if not self.hyperparameters.standardise_rewards:
             return batch.rewards
@@ -262,16 +261,16 @@ class ValueDecomposition:
         return self._moments[task].standardised(batch.rewards)
 
     def _taken(self, task: int, batch: EpisodeBatch, q: Tensor) -> Chosen:
-        """What the mixer reads of the actions that were taken, T steps of T+1."""
+        """The mixer's inputs for the taken actions, at the first T of T+1 steps."""
         own, best = q[:, :, :-1], self._best(q[:, :, :-1], batch.avail_actions[:, :, :-1])
         return Chosen(taken(own, batch.actions), batch.actions, batch.state[:, :, :-1], task, best)
 
     def _best(self, q: Tensor, avail_actions: Tensor) -> Tensor | None:
-        """What each agent's best available action is worth, [S, B, T, N], for a mixer that compares."""
+        """The value of each agent's best available action, [S, B, T, N], for a mixer that compares."""
         return greedy_values(q.detach(), avail_actions)[0] if self._mixer.compares else None
 
     def _update_target(self) -> None:
-        """Copy the online networks when the interval is over, as EPyMARL and PyMARL2: counted from the last copy.
+        """Copy the online networks when the interval since the last copy is over, as EPyMARL and PyMARL2 do.
 
         In epochs this is MKT-MARL's Algorithm 1, lines 14 to 16: "epochs" grows with the last task of each.
         """
@@ -289,13 +288,13 @@ class ValueDecomposition:
         return Play(agent, h.use_rnn, h.obs_agent_id, h.obs_last_action, epsilon, noise, inform)
 
     def _informing(self, noise: Noise) -> Inform | None:
-        """What makes z while episodes are played."""
+        """The function that makes z during episodes."""
         if self._information is None:
             return None
         return informing(self._information, part(self._online, "information"), noise)
 
     def _update_noise(self, batch: EpisodeBatch) -> NoisePair:
-        """Of one update, from each seed's "update" stream; the online network's first."""
+        """The noise of one update, from each seed's "update" stream; the online network's first."""
         if self._information is None:
             return None, None
         shape = (2, *batch.obs.shape[1:4], self._information.noise)
@@ -306,7 +305,7 @@ class ValueDecomposition:
         return online, target
 
     def _like(self) -> Tensor:
-        """Of the device and dtype of what it computes with."""
+        """A tensor with the device and dtype of its computations."""
         return next(iter(self._online.values()))
 
     def _q(
@@ -318,7 +317,7 @@ class ValueDecomposition:
         noise: Tensor | None,
         seen: Packed | None,
     ) -> Tensor:
-        """Q_i [S, B, T+1, N, A], online or target; what makes z learns with the agents, from the same losses."""
+        """Q_i [S, B, T+1, N, A], online or target. The module that makes z learns with the agents from their losses."""
         z = None
         if self._information is not None and noise is not None:
             own, read = part(parameters, "information"), (inputs, state, noise)
@@ -364,7 +363,7 @@ def taken(q: Tensor, actions: Tensor) -> Tensor:
 
 
 def named_mixer(h: specs.ValueDecomposition, agents: int, states: int) -> Mixer:
-    """The mixer that the hyperparameters name, for so many agents and entries of the state."""
+    """The mixer that the hyperparameters name, for this many agents and state entries."""
     if h.mixer == "vdn":
         return VDN()
     width, layers, hypernet = h.mixing_width, h.hypernetwork_layers, h.hypernetwork_width

@@ -1,4 +1,4 @@
-"""QPLEX (Wang et al. 2020) as PyMARL2 (8ccac7c) has it: a duplex dueling mixer. All else is qmix.py's.
+"""QPLEX (Wang et al. 2020) as in PyMARL2 (8ccac7c): a duplex dueling mixer. Everything else is in qmix.py.
 
 Axes: S seed, B batch of episodes, T time step, N agent, X state entry, A action, K kernel; M sample, a column.
 
@@ -10,9 +10,9 @@ Axes: S seed, B batch of episodes, T time step, N agent, X state entry, A action
 | Sec. 4, appendix B: lambda of several kernels | `QPLEX.importance` |
 | the loss: QMIX's | `qmix.td_loss` |
 
-PyMARL2 writes V_tot as the sum of the transformed Q_i and weighs the advantages with lambda - 1: the same Q_tot, but no
-gradient reaches an agent's advantage through lambda, whose factor is cut from the graph there. Joint and individual
-best actions agree: an advantage is at most 0, 0 for an agent's best action, and lambda is positive.
+PyMARL2 writes V_tot as the sum of the transformed Q_i and weighs the advantages with lambda - 1. Q_tot is the same, but
+no gradient reaches an agent's advantage through lambda, since that factor is detached from the graph there. Joint and
+individual best actions agree: an advantage is at most 0, it is 0 for an agent's best action, and lambda is positive.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from baselines.networks.team import SharedNetwork
 from baselines.qmix import ValueDecomposition
 from baselines.streams import Streams
 
-POSITIVE = 1e-10  # added to what must not be 0
+POSITIVE = 1e-10  # added to numbers that must not be 0
 
 
 @dataclass(frozen=True)
 class QPLEX:
-    """A `Mixer` that compares what was chosen with each agent's best.
+    """A `Mixer` that compares the chosen actions with each agent's best.
 
     width: units of the hypernetworks for w and b. layers, advantage_width: of those of lambda. kernels: K.
     Drawn in PyMARL2's order: w, b, then each kernel's key, agents and action networks.
@@ -73,7 +73,7 @@ class QPLEX:
     def q_tot(self, parameters: Parameters, chosen: Chosen) -> Tensor:
         """Q_tot [S, B, T]."""
         if chosen.best is None:
-            raise ValueError("QPLEX: got no best values beside the chosen ones; allowed: those of each agent")
+            raise ValueError("QPLEX: got no best values with the chosen ones; allowed: each agent's best value")
         batch, time = chosen.q.shape[1:3]
         state = columns(chosen.state)
         w, b = self.transformed(parameters, state)

@@ -11,14 +11,14 @@ Axes: S seed, M member (one), B batch, O observation entry, A action entry; D = 
 | App. C: the squashed Gaussian and its likelihood | `gaussian.squashed` |
 | Algorithm 1: two critics, their targets | `SAC.learn`, `optim.soft_update` |
 
-A loss's gradient by what its networks give stands beside it, and `Perceptrons` takes it further; tests compare both
+Each loss has its gradient by the networks' outputs beside it; `Perceptrons` continues the gradient. Tests compare both
 with autograd.
 
-As the paper's Algorithm 1 and CIKD's code (piekd ddd9cc5): the critics' step comes first, the actor's reads the new
+As in the paper's Algorithm 1 and CIKD's code (piekd ddd9cc5): the critics' step comes first, the actor's reads the new
 critics, the temperature's step is last; all three read the temperature from before the update. A member has its own
-policy, critics, temperature and batch; `SAC` is one of them, an ensemble is more along the same axis.
+policy, critics, temperature and batch. `SAC` is one member; an ensemble has several along the same axis.
 
-Departs from the code: a batch is drawn with replacement. Departs from the paper: before an update was made, actions are
+Departs from the code: a batch is drawn with replacement. Departs from the paper: before the first update actions are
 uniformly random (as in the code), and evaluations take tanh of the mean.
 """
 
@@ -49,7 +49,7 @@ def soft_targets(
 ) -> Tensor:
     """r + gamma (min Q'(s', a') - alpha log pi(a' | s')), eq. 3 and 5: [S, M, 2, B], [S, M, B] x3, [S, M] -> [S, M, B].
 
-    After a terminal state nothing counts; where a time limit cut an episode short, the value of its last state does.
+    After a terminal state nothing counts. If a time limit cut an episode short, the value of its last state counts.
     """
     soft = torch.minimum(*q_next.unbind(2)) - alpha.unsqueeze(-1) * log_prob
     return rewards + gamma * soft.masked_fill(terminated, 0)
@@ -61,7 +61,7 @@ def critic_loss(q: Tensor, targets: Tensor) -> Tensor:
 
 
 def critic_gradient(q: Tensor, targets: Tensor) -> Tensor:
-    """Of `critic_loss` by q: [S, M, 2, B]."""
+    """Gradient of `critic_loss` by q: [S, M, 2, B]."""
     return (q - targets.unsqueeze(2)) / q.shape[-1]
 
 
@@ -71,9 +71,9 @@ def actor_loss(q: Tensor, log_prob: Tensor, alpha: Tensor) -> Tensor:
 
 
 def actor_gradients(q: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
-    """Of `actor_loss` by q [S, M, 2, B], and by log pi [S, M, 1], the same for every sample.
+    """Gradients of `actor_loss` by q [S, M, 2, B], and by log pi [S, M, 1], the same for every sample.
 
-    The smaller value of the two counts; of two that are equal, the first.
+    The smaller of the two values counts; of two equal ones, the first.
     """
     first = q[:, :, :1] <= q[:, :, 1:]
     return torch.cat([first, ~first], 2).to(q.dtype) / -q.shape[-1], alpha.unsqueeze(-1) / q.shape[-1]
@@ -82,7 +82,8 @@ def actor_gradients(q: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
 def temperature_loss(alpha: Tensor, log_prob: Tensor, target_entropy: float) -> Tensor:
     """Mean of -alpha (log pi + target entropy), eq. 18: [S, M], [S, M, B] -> [S, M].
 
-    alpha is learned as its logarithm, and alpha times a constant is its own derivative by that: J is its gradient.
+    alpha is learned as its logarithm. alpha times a constant is its own derivative by the logarithm, so J is its own
+    gradient.
     """
     return -alpha * (log_prob + target_entropy).mean(-1)
 
@@ -144,9 +145,9 @@ class SAC:
 
     @torch.no_grad()
     def act(self, obs: Tensor, noise: Tensor, actor: Parameters | None = None) -> Tensor:
-        """tanh(mean + std noise) [S, E, 1, A] of what a policy makes of obs [S, E, 1, O].
+        """tanh(mean + std noise) [S, E, 1, A] of a policy for obs [S, E, 1, O].
 
-        actor: one of each seed [S, 1, ...]; nothing: the first member's.
+        actor: one for each seed [S, 1, ...]; None: the first member's.
         """
         one = {name: p[:, 0] for name, p in (actor or self._actor).items()}
         mean, log_std = self._cut(mlp(one, columns(obs.to(self._dtype))))
@@ -154,7 +155,7 @@ class SAC:
         return rows((mean + log_std.exp() * spread).tanh(), obs.shape[1:3])
 
     def learn(self, task: int, played: Played, steps_done: int) -> dict[str, Tensor]:
-        """Store a round's steps; an update, once the warm-up is stored."""
+        """Store a round's steps. Make an update once the warm-up is stored."""
         self.replay.append(
             Steps(
                 obs=played.obs[:, 0, :, 0],
@@ -178,15 +179,15 @@ class SAC:
         return saved(self._networks(), self._learned())
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what `state` gave. Raises ValueError: see the optimisers."""
+        """Restore what `state` gave. Raises ValueError: see the optimisers."""
         restored(state, self._networks(), self._learned())
 
     # ------------------------------------------------------------------------------------------- one update
 
     def _drawn(self) -> tuple[StepBatch, Tensor]:
-        """What an update takes: M batches of each seed in a row [S, M B, ...]; noise [S, 2, M, A, B].
+        """The inputs of an update: M batches of each seed, concatenated [S, M B, ...]; noise [S, 2, M, A, B].
 
-        The noise of actions in the next states, then in the states.
+        First comes the noise for actions in the next states, then for actions in the states.
         """
         batch_size = self.hyperparameters.batch_size
         return self.replay.sample(self._members * batch_size), self._noise(batch_size)
@@ -198,7 +199,7 @@ class SAC:
 
     @torch.no_grad()
     def _update(self, batch: StepBatch, noise: Tensor, coefficients: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Critics, actor, temperature, targets; losses [S]. coefficients: SAC has none that change."""
+        """Steps of critics, actor, temperature and targets; losses [S]. coefficients: not used."""
         alpha = self._alpha.value
         losses = {"critic": self._critic_step(batch, noise[:, 0], alpha)}
         losses |= self._actor_step(batch, noise[:, 1], alpha)
@@ -206,7 +207,7 @@ class SAC:
         return losses
 
     def _critic_step(self, batch: StepBatch, noise: Tensor, alpha: Tensor) -> Tensor:
-        """One step of the critics; their losses, both in one [S]. noise [S, M, A, B], alpha [S, M]."""
+        """One step of the critics; the sum of both losses [S]. noise [S, M, A, B], alpha [S, M]."""
         obs, actions, rewards, after, terminated = (
             x.unflatten(1, (self._members, -1))
             for x in (batch.obs, batch.actions, batch.rewards, batch.next_obs, batch.terminated)
@@ -219,7 +220,7 @@ class SAC:
         return critic_loss(q, targets).sum(-1).mean(-1)
 
     def _actor_step(self, batch: StepBatch, noise: Tensor, alpha: Tensor) -> dict[str, Tensor]:
-        """One step of actor and temperature, by critics as they are; losses [S]. noise [S, M, A, B], alpha [S, M]."""
+        """One step of actor and temperature with the current critics; losses [S]. noise [S, M, A, B], alpha [S, M]."""
         obs = batch.obs.unflatten(1, (self._members, -1)).mT
         heads = self._actor_passes.outputs(obs)
         mean, log_std = self._cut(heads)
@@ -244,13 +245,13 @@ class SAC:
         return gaussian(heads, self.hyperparameters.log_std_min, self.hyperparameters.log_std_max)
 
     def _gaussian(self, actor: Parameters, obs: Tensor) -> tuple[Tensor, Tensor]:
-        """Means and log standard deviations [S, M, A, B] of any policies for obs [S, M, O, B], for autograd."""
+        """Means and log standard deviations [S, M, A, B] of given policies for obs [S, M, O, B], for autograd."""
         return self._cut(actor_logits(actor, obs))
 
     def _values(self, critics: Parameters, obs: Tensor, actions: Tensor) -> Tensor:
-        """Q [S, M, 2, B] of observations [S, M, B, O] and actions [S, M, B, A], by any critics, for autograd."""
+        """Q [S, M, 2, B] of given critics for obs [S, M, B, O] and actions [S, M, B, A], for autograd."""
         joint, pairs = torch.cat([obs, actions], -1), (len(obs) * obs.shape[1], 2)
-        paired = {name: p.reshape(*pairs, *p.shape[2:]) for name, p in critics.items()}  # they read the same
+        paired = {name: p.reshape(*pairs, *p.shape[2:]) for name, p in critics.items()}  # both critics read the same
         return joint_values(paired, joint.flatten(0, 1)).unflatten(0, obs.shape[:2])
 
     def _networks(self) -> dict[str, Parameters]:

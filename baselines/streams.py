@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-CPU_PURPOSES = ("initialisation", "environment")  # drawn on the CPU, so that they are the same on every device
+CPU_PURPOSES = ("initialisation", "environment")  # drawn on the CPU, so they are the same on every device
 DEVICE_PURPOSES = ("exploration", "replay", "update")
 
 

@@ -1,9 +1,9 @@
-"""Trained teams, as those read them who learn from them. One room for all methods; what is learned stands in theirs.
+"""Trained teams as teachers, for all methods. What students learn from them is in the methods' own files.
 
 Axes: S seed, E episode, B batch, T time step, N agent (of the students), O observation entry, A action.
 
-A teacher's weights lead with [S]: row s taught seed s. Its own hyperparameters say how its network is built: a team
-shares one network (`use_rnn` is among them), or each agent has an actor of its own. No gradient reaches a teacher.
+A teacher's weights lead with [S]: row s taught seed s. Its own hyperparameters describe its network: a team shares one
+network (if `use_rnn` is among them), or each agent has an actor of its own. No gradient reaches a teacher.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from baselines.losses.pairing import paired, partners
 from baselines.networks.agents import agent_inputs, mlp_q, recurrent_q, team_q
 from baselines.replay.episodes import EpisodeBatch, last_actions
 
-# Observations [E, N, O] of episodes at their step t -> what the teacher makes of each action, [E, N, A].
+# Observations [E, N, O] of episodes at their step t -> the teacher's value of each action, [E, N, A].
 Teaching = Callable[[Tensor, int], Tensor]
 
 
 def teacher_of(task: Task, number: int, learner: str) -> Teacher:
-    """The teacher that a task brings. Raises ValueError, which names the learner, without one."""
+    """The task's teacher. Raises ValueError, which names the learner, without one."""
     if task.teacher is None:
-        raise ValueError(f"{learner} needs a teacher a task: task {number} of this training set has none")
+        raise ValueError(f"{learner} needs one teacher per task: task {number} of this training set has none")
     return task.teacher
 
 
 def teacher_pairs(teacher: Teacher, students: Sequence[str]) -> list[int]:
-    """The policy of a teacher that each student has, by the students' kinds: see `partners`."""
+    """Each student's policy of a teacher, by the students' kinds: see `partners`."""
     policies = next(iter(teacher.weights.values())).shape[1]
     return partners(students, teacher.kinds or alike(policies))
 
 
 def alike(agents: int) -> tuple[str, ...]:
-    """Kinds of agents that are all of one."""
+    """Kinds of agents that are all of the same kind."""
     return ("agent",) * agents
 
 
 class ActorTeachers:
-    """An actor of its own for each student, the teacher's of its kind (see `partners`)."""
+    """One of the teacher's actors for each student, of its kind (see `partners`)."""
 
     def __init__(
         self,
@@ -53,8 +53,8 @@ class ActorTeachers:
         kinds: Sequence[str] = (),
         students: Tensor | None = None,
     ):
-        """agents: N, the whole team. kinds: of each; none: all are alike. like: the device and dtype of what the
-        students compute with. students: which agents they are, an index [K]; None: all, so that K = N.
+        """agents: N, the whole team. kinds: of each agent; empty: all are alike. like: the students' device and dtype.
+        students: the agents that are students, an index [K]; None: all, so K = N.
         """
         own, slots = [*(kinds or alike(agents))], entry_slots(teacher.layout, like.device)
         if students is not None:
@@ -66,7 +66,7 @@ class ActorTeachers:
 
     @torch.no_grad()
     def logits(self, obs: Tensor, lanes: slice = slice(None)) -> Tensor:
-        """Logits [S, K, A, B] of observations [S, B, N, O] of some lanes, as the teachers view them."""
+        """Logits [S, K, A, B] for observations [S, B, N, O] of some lanes, in the teachers' view."""
         weights, seen = {name: weight[lanes] for name, weight in self.weights.items()}, self._view(obs)
         seen = seen if self._students is None else seen.index_select(2, self._students)
         return actor_logits(weights, seen.permute(0, 2, 3, 1), self._slots, self._activation)
@@ -85,7 +85,7 @@ class TeamTeacher:
 
     @classmethod
     def of(cls, task: Task, number: int, device: torch.device | str, dtype: torch.dtype) -> TeamTeacher:
-        """The one that a task brings. Raises ValueError without one, or where sizes do not fit."""
+        """The task's teacher. Raises ValueError without one, or if sizes do not fit."""
         teacher = teacher_of(task, number, "distillation")
         own = cls._read(teacher, task.action_size, {n: w.to(device, dtype) for n, w in teacher.weights.items()})
         last = "out.weight_0" if own.use_rnn else f"weight_{len(own.weights) // 2 - 1}"
@@ -114,7 +114,7 @@ class TeamTeacher:
         return team_q(self.weights, agent_inputs(obs, previous, self.actions, self.agent_id), self.use_rnn)
 
     def steps(self) -> Teaching:
-        """Q values of one seed, step by step from an episode's start; it is shown its own last choice."""
+        """Q values of one seed, step by step from an episode's start. Its input includes its own last choice."""
         hidden: Tensor | None = None
         last: Tensor | None = None
 
@@ -137,7 +137,7 @@ class TeamTeacher:
 
 
 def teaching(teacher: Teacher, agents: int, actions: int, kinds: Sequence[str] = ()) -> Teaching:
-    """The teacher of one seed (S = 1), step by step, for a team of N agents with A actions each; kinds: of each."""
+    """The teacher of one seed (S = 1), step by step, for N agents with A actions each. kinds: each agent's kind."""
     if "use_rnn" in teacher.hyperparameters:
         return TeamTeacher._read(teacher, actions, dict(teacher.weights)).steps()
     actors = ActorTeachers(teacher, agents, torch.empty(0), kinds)

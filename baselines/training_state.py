@@ -1,6 +1,6 @@
-"""What a learner needs to go on, as tensors by dotted name that lead with [S]; one room for all learners.
+"""The state that a learner needs to go on, as tensors with dotted names that lead with [S], for all learners.
 
-`state` and `load_state` of a learner are `saved` and `restored` of its parts. All of them are copies.
+A learner's `state` and `load_state` are `saved` and `restored` of its parts. All tensors are copies.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Optimiser(Protocol):
 
 
 def saved(networks: Mapping[str, Mapping[str, Tensor]], optimisers: Mapping[str, Optimiser]) -> dict[str, Tensor]:
-    """Of networks, whose parameters are copied, and of optimisers."""
+    """The state of networks and of optimisers; copies."""
     state = {f"{name}.{key}": p.clone() for name, network in networks.items() for key, p in network.items()}
     for name, optimiser in optimisers.items():
         state |= named(name, optimiser.state())
@@ -37,7 +37,7 @@ def restored(
     networks: Mapping[str, Mapping[str, Tensor]],
     optimisers: Mapping[str, Optimiser],
 ) -> None:
-    """Put back into networks and optimisers what `saved` gave. Raises ValueError: see the optimisers."""
+    """Restore networks and optimisers from `saved`. Raises ValueError: see the optimisers."""
     for name, network in networks.items():
         for key, p in network.items():
             p.copy_(state[f"{name}.{key}"])
@@ -46,7 +46,7 @@ def restored(
 
 
 def saved_moments(name: str, moments: Sequence[Any]) -> dict[str, Tensor]:
-    """Of running moments, a frozen dataclass of tensors for each task."""
+    """The state of running moments, a frozen dataclass of tensors for each task."""
     found: dict[str, Tensor] = {}
     for k, own in enumerate(moments):
         found |= {f"{name}_{k}.{field.name}": getattr(own, field.name).clone() for field in fields(own)}
@@ -54,16 +54,16 @@ def saved_moments(name: str, moments: Sequence[Any]) -> dict[str, Tensor]:
 
 
 def restored_moments(state: Mapping[str, Tensor], name: str, moments: Sequence[Moments]) -> list[Moments]:
-    """New ones of the same types, a task each."""
+    """New moments of the same types, one for each task."""
     return [type(own)(**part(state, f"{name}_{k}")) for k, own in enumerate(moments)]
 
 
 def saved_counts(counts: Mapping[str, int], seeds: int) -> dict[str, Tensor]:
-    """Of counts that all seeds share, [S] each."""
+    """The state of counts that all seeds share, [S] each."""
     return {f"count.{name}": torch.full((seeds,), count, dtype=torch.int64) for name, count in counts.items()}
 
 
 def restore_counts(state: Mapping[str, Tensor], counts: MutableMapping[str, int]) -> None:
-    """Put counts back. Raises ValueError where seeds have counted differently."""
+    """Restore counts. Raises ValueError if seeds have counted differently."""
     for name in counts:
         counts[name] = same_in_all(state[f"count.{name}"], name)

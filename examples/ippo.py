@@ -88,7 +88,7 @@ def play(environments: list, agents: Mapping[str, Agent]) -> dict[str, dict[str,
         seen = [step[0] for step in stepped]
         for name in agents:
             keep(name, reward=torch.tensor([step[1][name] for step in stepped], dtype=torch.float32))
-    for name, agent in agents.items():  # a time limit is no end: the last observation has a value
+    for name, agent in agents.items():  # a time limit is not a terminal state: the last observation has a value
         keep(name, value=agent.critic(torch.from_numpy(np.stack([own[name] for own in seen]))).squeeze(-1))
     return {name: {key: torch.stack(own) for key, own in columns.items()} for name, columns in rows.items()}
 

@@ -23,7 +23,7 @@ DECLARATION = {
 
 
 class SharedAgents(VecEnv):
-    """PettingZoo parallel environments as stable-baselines3's vector environment: resets an episode when it is over."""
+    """PettingZoo parallel environments as stable-baselines3's vector environment. It resets ended episodes."""
 
     def __init__(self, task: Task, environments: int):
         self._environments = [task.environment() for _ in range(environments)]
@@ -31,7 +31,7 @@ class SharedAgents(VecEnv):
         spaces = first.observation_space(self._agents[0]), first.action_space(self._agents[0])
         for agent in self._agents:
             if (first.observation_space(agent), first.action_space(agent)) != spaces:
-                raise ValueError(f"{agent}: its spaces are not those of {self._agents[0]}: no parameters to share")
+                raise ValueError(f"{agent}: its spaces differ from those of {self._agents[0]}; allowed: equal spaces")
         super().__init__(environments * len(self._agents), *spaces)
         self._actions = np.zeros(self.num_envs, np.int64)
 
@@ -58,7 +58,7 @@ class SharedAgents(VecEnv):
         return np.stack([obs[agent] for agent in self._agents])
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to close."""
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
         return [None for _ in self._get_indices(indices)]
@@ -98,7 +98,7 @@ def train(task: Task) -> None:
     vector = SharedAgents(task, h["environments"])
     steps = h["episodes"] * task.episode_limit
     model = PPO("MlpPolicy", vector, n_steps=steps, batch_size=steps, seed=task.seed, device="cpu")
-    rollouts = task.budget // (steps * h["environments"])  # whole ones: a part of one is not trained on
+    rollouts = task.budget // (steps * h["environments"])  # whole ones: it does not train on a part of a rollout
     reports = Reports(task)
     model.learn(rollouts * steps * vector.num_envs, callback=reports)
     task.report(task.steps, reports.policy)

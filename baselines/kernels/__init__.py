@@ -1,4 +1,4 @@
-"""What all networks are made of, to the last bit: stacked products, layers, Adam.
+"""The building blocks of all networks, exact to the last bit: stacked products, layers, Adam.
 
-Of papers only MADDPG's eq. 5 is here: nn.own_action_values.
+The only equation of a paper here is MADDPG's eq. 5: nn.own_action_values.
 """

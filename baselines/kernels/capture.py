@@ -1,8 +1,8 @@
-"""Updates as CUDA graphs: recorded once, then repeated with one launch. On the CPU the update itself, and nothing else.
+"""Updates as CUDA graphs: recorded once, then repeated with one launch. On the CPU it is just the update.
 
-An update may be captured where its shapes never change, the host reads nothing of it, and every number that changes is
-a tensor that it is given or that it changes in place (tests/baselines/test_static_updates.py). What it draws is drawn
-before it. Networks and moments stay where they are in memory; whoever changes them, changes them in place.
+An update can be captured if its shapes never change, the host reads none of its values, and every changing number is a
+tensor that is an argument or that it changes in place (tests/baselines/test_static_updates.py). Random numbers are
+drawn before the update. Networks and moments keep their place in memory: they may only be changed in place.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from torch import Tensor
 
 Coefficients = Mapping[str, Tensor]
 Losses = dict[str, Tensor]
-WARM_UPS = 3  # updates before one is recorded: libraries make their handles, rooms are made, as PyTorch's notes ask for
+WARM_UPS = 3  # updates before the recorded one: libraries make handles, buffers are allocated (PyTorch's notes)
 
 
 class Captured:
-    """`update(batch, noise, coefficients)`, captured on a CUDA device after a few calls that are updates like others.
+    """`update(batch, noise, coefficients)`, captured on a CUDA device after a few ordinary calls.
 
-    batch: a dataclass of tensors. One graph is kept for each size of batch. Losses are the caller's own.
+    batch: a dataclass of tensors. One graph is kept for each batch size. The returned losses belong to the caller.
     """
 
     def __init__(self, update: Callable[[Any, Tensor, Coefficients], Losses], device: torch.device | str):
@@ -46,7 +46,7 @@ class Captured:
         return {name: loss.clone() for name, loss in losses.items()}
 
     def _apart(self, batch: Any, noise: Tensor, coefficients: Coefficients) -> Losses:
-        """On a stream of its own, as a capture will be."""
+        """Run the update on a stream of its own, as a capture will."""
         stream = torch.cuda.Stream(noise.device)
         stream.wait_stream(torch.cuda.current_stream(noise.device))
         with torch.cuda.stream(stream):
@@ -55,7 +55,7 @@ class Captured:
         return losses
 
     def _recorded(self, batch: Any, noise: Tensor, coefficients: Coefficients) -> tuple:
-        """Graph, inputs and losses; recording changes no number."""
+        """Record the graph: graph, inputs and losses. Recording changes no number."""
         graph = torch.cuda.CUDAGraph()
         batch = type(batch)(**{part.name: getattr(batch, part.name).clone() for part in fields(batch)})
         noise, coefficients = noise.clone(), {name: x.clone() for name, x in coefficients.items()}

@@ -1,11 +1,11 @@
-"""Linear - ReLU - GRU over whole sequences, with gradients: one autograd function, one step after the other.
+"""Linear - ReLU - GRU over whole sequences, with gradients: one autograd function that goes step by step.
 
 Axes: S seed, T time step, M sample, a column (see layers.py), I input entry, H hidden unit.
 
 The GRU is torch.nn.GRUCell's: h' = (1 - u) n + u h with n = tanh(i_n + r h_n), r = sigmoid(i_r + h_r), u likewise,
-where i = W_ih x + b_ih and h_. = W_hh h + b_hh. All that belongs to a step is computed together, while its numbers are
-in the cache: of 64 x 384 columns and 151 steps the input's product W_ih x took 37 ms for all steps at once, and 15 ms
-step by step (AMD EPYC with AVX-512, one thread, 2026-12-01).
+where i = W_ih x + b_ih and h_. = W_hh h + b_hh. Everything of a step is computed together, while its numbers are in the
+cache: for 64 x 384 columns and 151 steps the input's product W_ih x took 37 ms for all steps at once, and 15 ms step by
+step (AMD EPYC with AVX-512, one thread, 2026-12-01).
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def gru_states(
     begins: Tensor | None = None,
     active: Sequence[int] | None = None,
 ) -> Tensor:
-    """The hidden state after every step, [T, S, H, M], of inputs [T, S, M, I] and a hidden state [S, H, M].
+    """The hidden state after every step, [T, S, H, M], from inputs [T, S, M, I] and a hidden state [S, H, M].
 
-    I: the first layer's, filled up with zeros at the end; I and M are multiples of `layers.WHOLE_REGISTERS`.
-    begins [T, S, M] bool: a sample's hidden state is zero before this step. active: of each step, how many of the first
-    columns go on, multiples like M and never more than before; the others are zero from there on. First derivatives
-    only.
+    I: the first layer's, padded with zeros at the end; I and M are multiples of `layers.WHOLE_REGISTERS`.
+    begins [T, S, M] bool: a sample's hidden state is zero before this step. active: for each step, how many of the
+    first columns go on: a multiple like M that never grows. The other columns are zero from there on.
+    First derivatives only.
     """
     assert not x.requires_grad, "inputs get no gradient"
     first, *others = (parameters[name] for name in NAMES)
@@ -47,7 +47,7 @@ def gru_states(
 def _forward(
     x: Tensor, hidden: Tensor, begins: Tensor | None, columns: Sequence[int], weights: Sequence[Tensor]
 ) -> tuple[Tensor, list[Tensor]]:
-    """Hidden states, and of each step the GRU's input, its gates r, u and n in one tensor, and h_n."""
+    """Hidden states, and for each step the GRU's input, its gates r, u and n in one tensor, and h_n."""
     first, first_bias, weight_ih, bias_ih, weight_hh, bias_hh = weights
     width = weight_hh.shape[-1]
     states = x.new_empty(*x.shape[:2], width, x.shape[2])
@@ -70,7 +70,7 @@ def _forward(
 
 
 def _kept(hidden: Tensor, begins: Tensor | None, t: int) -> Tensor:
-    """The hidden state that step t reads; in the other direction its gradient."""
+    """The hidden state that step t reads; in the backward pass its gradient."""
     return hidden if begins is None else hidden.masked_fill(begins[t].unsqueeze(1), 0)
 
 

@@ -1,12 +1,12 @@
-"""Layers of networks that all agents of a team share: S networks side by side, one batched product a layer.
+"""Layers of networks that all agents of a team share: S networks in parallel, one batched product per layer.
 
 Axes: S seed, B batch of episodes, T time step, N agent, H hidden unit; M sample, a column: every (B, T, N) or (B, T).
 
 As in nn.py a layer maps [S, in, M] to [S, out, M] with weights [S, out, in] and biases [S, out].
-A seed's numbers are the same to the last bit in any company on a CPU, with one thread a process as the executor has
-it. Three things would break that, hence `columns` and `linear`: a vectorised loop (sigmoid, ELU) that ends inside a
-seed's numbers; samples as rows of a length that fills no whole register, which the gradient of a weight sums another
-way at another address (MKL 2024.2); and width 1.
+On a CPU a seed's numbers are the same to the last bit beside any other seeds, with one thread per process as in the
+executor. Three things would break that, hence `columns` and `linear`: a vectorised loop (sigmoid, ELU) that ends inside
+a seed's numbers; samples as rows whose length does not fill whole registers, since the sum in a weight's gradient then
+depends on the address (MKL 2024.2); and width 1.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from baselines.kernels.nn import Parameters
 from baselines.kernels.products import affine, product
 from baselines.streams import Streams
 
-# Elementwise loops take two vector registers at once, 32 float32 numbers at most (AVX-512), and what is left over one
-# by one, with another rounding; so activations other than ReLU see a multiple of it for each seed.
-# It is a multiple of nn.py's WHOLE_COLUMNS and more than its FEW_SAMPLES, and serves for both.
+# Elementwise loops process two vector registers at once, at most 32 float32 numbers (AVX-512), and the rest one by one
+# with another rounding. So activations other than ReLU see a multiple of this number for each seed.
+# It is a multiple of nn.py's WHOLE_COLUMNS and more than its FEW_SAMPLES, so it serves for both.
 WHOLE_REGISTERS = 32
 
 
@@ -37,7 +37,7 @@ def initial_linear(
 
     sizes: entries of the input, of each hidden layer, of the output. weight_0 [S, out, in], bias_0 [S, out], weight_1,
     ... Drawn as torch.nn does, layer by layer, the weight before the bias, from each seed's "initialisation" stream on
-    the CPU, so that a seed starts from the same numbers in any company.
+    the CPU. So a seed starts from the same numbers beside any other seeds.
     """
     shapes: dict[str, tuple[tuple[int, ...], int]] = {}
     for layer, (fan_in, fan_out) in enumerate(pairwise(sizes)):
@@ -48,7 +48,7 @@ def initial_linear(
 def initial_gru(
     inputs: int, hidden: int, streams: Sequence[Streams], device: torch.device | str, dtype: torch.dtype
 ) -> Parameters:
-    """torch.nn.GRUCell's defaults: all uniform in +-1/sqrt(H). Its names, its rows (reset, update, new), its order."""
+    """torch.nn.GRUCell's defaults: all uniform in +-1/sqrt(H). Its names, rows (reset, update, new) and order."""
     shapes = {"weight_ih": (3 * hidden, inputs), "weight_hh": (3 * hidden, hidden)}
     shapes |= {"bias_ih": (3 * hidden,), "bias_hh": (3 * hidden,)}
     return _uniform({name: (shape, hidden) for name, shape in shapes.items()}, streams, device, dtype)
@@ -57,29 +57,30 @@ def initial_gru(
 def initial_lstm(
     inputs: int, hidden: int, streams: Sequence[Streams], device: torch.device | str, dtype: torch.dtype
 ) -> Parameters:
-    """torch.nn.LSTMCell's defaults: all uniform in +-1/sqrt(H). Its names, its rows (input, forget, cell, output)."""
+    """torch.nn.LSTMCell's defaults: all uniform in +-1/sqrt(H). Its names and rows (input, forget, cell, output)."""
     shapes = {"weight_ih": (4 * hidden, inputs), "weight_hh": (4 * hidden, hidden)}
     shapes |= {"bias_ih": (4 * hidden,), "bias_hh": (4 * hidden,)}
     return _uniform({name: (shape, hidden) for name, shape in shapes.items()}, streams, device, dtype)
 
 
 def columns(x: Tensor) -> Tensor:
-    """Samples as columns: [S, ..., in] -> [S, in, M], contiguous, M filled up with zeros to `WHOLE_REGISTERS`."""
+    """Samples as columns: [S, ..., in] -> [S, in, M], contiguous, M padded with zeros to `WHOLE_REGISTERS`."""
     x = x.flatten(1, -2).mT
     missing = -x.shape[-1] % WHOLE_REGISTERS
     return pad(x, (0, missing)) if missing else x.contiguous()
 
 
 def rows(x: Tensor, shape: Sequence[int]) -> Tensor:
-    """The way back: [S, out, M] -> [S, *shape, out], without what was filled up; a view."""
+    """The inverse: [S, out, M] -> [S, *shape, out], without the padding; a view."""
     return x[..., : math.prod(shape)].unflatten(-1, shape).movedim(1, -1)
 
 
 def linear(weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
     """[S, out, in] x [S, in, M] + [S, out] -> [S, out, M].
 
-    Width 1 is multiplied and summed: of one input entry the weight's gradient, in other BLAS one output too (nn.py's
-    `values`), takes a matrix-vector path for a single network, and a seed's numbers would depend on its companions.
+    Width 1 is multiplied and summed. With one input entry, the weight's gradient would take a matrix-vector path for a
+    single network; in other BLAS libraries one output would, too (nn.py's `values`). Then a seed's numbers would depend
+    on the other seeds.
     """
     if weight.shape[1] == 1:
         return (weight.mT * x).sum(1, keepdim=True) + bias.unsqueeze(-1)
@@ -89,9 +90,9 @@ def linear(weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
 
 
 def of_linear(gradient: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """`linear`'s gradients for weight [S, out, in] and bias [S, out], of those of its output [S, out, M].
+    """`linear`'s gradients for weight [S, out, in] and bias [S, out], from that of its output [S, out, M].
 
-    MKL takes half the time where the narrower side comes first (64 x 1,664 x 13: 42 against 94 us), with the same bits.
+    With the narrower side first, MKL takes half the time (64 x 1,664 x 13: 42 against 94 us) and gives the same bits.
     """
     if 1 in (gradient.shape[1], x.shape[1]):
         of_weight = (gradient.unsqueeze(2) * x.unsqueeze(1)).sum(-1)
@@ -103,7 +104,7 @@ def of_linear(gradient: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def of_input(weight: Tensor, gradient: Tensor) -> Tensor:
-    """`linear`'s gradient for its input [S, in, M], of that of its output [S, out, M]."""
+    """`linear`'s gradient for its input [S, in, M], from that of its output [S, out, M]."""
     if weight.shape[1] == 1:
         return weight.mT * gradient
     if weight.shape[2] == 1:
@@ -123,12 +124,12 @@ def mlp(parameters: Mapping[str, Tensor], x: Tensor) -> Tensor:
 
 
 def mlp_of_rows(parameters: Mapping[str, Tensor], x: Tensor) -> Tensor:
-    """`mlp` of samples that stand as rows: [S, ..., in] -> [S, ..., out], a view."""
+    """`mlp` of samples in rows: [S, ..., in] -> [S, ..., out], a view."""
     return rows(mlp(parameters, columns(x)), x.shape[1:-1])
 
 
 def _outputs(x: Tensor, layers: Sequence[Tensor]) -> list[Tensor]:
-    """The input and what each layer makes of it, after ReLU but for the last; layers: weight, bias, weight, ..."""
+    """The input and each layer's output, after ReLU except for the last. layers: weight, bias, weight, ..."""
     found, last = [x], len(layers) // 2 - 1
     for n in range(last + 1):
         y = linear(layers[2 * n], layers[2 * n + 1], found[-1])
@@ -137,7 +138,7 @@ def _outputs(x: Tensor, layers: Sequence[Tensor]) -> list[Tensor]:
 
 
 class _MLP(torch.autograd.Function):
-    """The operations of torch's own gradients of `_outputs`, so the same bits, in one call."""
+    """The same operations as torch's own gradients of `_outputs`, so the same bits, but in one call."""
 
     @staticmethod
     def forward(ctx, x: Tensor, *layers: Tensor) -> Tensor:
@@ -148,7 +149,7 @@ class _MLP(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        kept = ctx.saved_tensors  # read once: a checkpointed part makes them again for it
+        kept = ctx.saved_tensors  # read once: each read makes a checkpointed part recompute them
         count = len(kept) // 3
         inputs, layers = kept[:count], kept[count:]
         found: list[Tensor] = []
@@ -184,8 +185,8 @@ class _EveryStep(torch.autograd.Function):
 def lstm_cell(gates_ih: Tensor, gates_hh: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     """torch.nn.LSTMCell: c' = f c + i g and h' = o tanh(c') with i, f, o sigmoids and g a tanh of their gates.
 
-    gates_ih, gates_hh [S, 4H, M]: what the input's and the hidden state's weights make, biases included; c [S, H, M].
-    Gives h', c'.
+    gates_ih, gates_hh [S, 4H, M]: products of the input's and the hidden state's weights, with biases; c [S, H, M].
+    Returns h', c'.
     """
     i, f, g, o = (gates_ih + gates_hh).chunk(4, 1)
     cell = f.sigmoid() * cell + i.sigmoid() * g.tanh()
@@ -199,12 +200,12 @@ def part(parameters: Mapping[str, Tensor], prefix: str) -> Parameters:
 
 
 def named(prefix: str, parameters: Mapping[str, Tensor]) -> Parameters:
-    """`part`'s inverse."""
+    """The inverse of `part`."""
     return {f"{prefix}.{name}": p for name, p in parameters.items()}
 
 
 def joined(parameters: Mapping[str, Tensor], names: Sequence[str]) -> Parameters:
-    """Several MLPs, by the prefixes of their parameters, as the layers of one: ReLU between them, too."""
+    """Several MLPs, given by their parameters' prefixes, joined to one MLP with ReLU between them."""
     stack = [part(parameters, name) for name in names]
     layers = [(p[f"weight_{i}"], p[f"bias_{i}"]) for p in stack for i in range(len(p) // 2)]
     weights = {f"weight_{i}": weight for i, (weight, _) in enumerate(layers)}

@@ -1,4 +1,4 @@
-"""Stacked multilayer perceptrons: S x N networks that share no parameter, one batched product a layer.
+"""Stacked multilayer perceptrons: S x N networks that share no parameter, one batched product per layer.
 
 Axes: S seed, N agent, B batch, O observation entry, A action entry, H hidden unit; D = N*O + N*A, a joint input's
 entries: the observations of all agents, then their actions.
@@ -6,7 +6,7 @@ entries: the observations of all agents, then their actions.
 Samples are columns: a layer maps [S, N, in, B] to [S, N, out, B] with weights [S, N, out, in] (torch.nn.Linear's)
 and biases [S, N, out]. Every intermediate is then contiguous without a copy, a bias gradient is a sum over the inner
 axis, and a softmax over A runs along B (25 times faster on a CPU than over 5 inner entries).
-Between layers an `Activation`: ReLU, as openai/maddpg (3ceefa0), or a leaky one, as KnowRU's code (b0c9817).
+Between layers is an `Activation`: ReLU as in openai/maddpg (3ceefa0), or leaky ReLU as in KnowRU's code (b0c9817).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from baselines.streams import Streams
 Parameters = dict[str, Tensor]  # weight_0, bias_0, weight_1, ...: each leads with [S, N]
 Activation = Callable[[Tensor], Tensor]  # in place, exact in every entry: no rounding depends on a place in memory
 InitialWeights = Literal["xavier", "xavier_leaky_relu", "linear"]
-# A product with few rows and a number of samples that no 4 divides gives other last bits in another place of the stack
-# (MKL 2024.2, measured for all sizes to 69); so observations are filled up, and batch sizes are multiples of it.
+# If a product has few rows and the number of samples is not a multiple of 4, its last bits depend on the place in the
+# stack (MKL 2024.2, measured for all sizes up to 69). So observations are padded, and batch sizes are multiples of it.
 WHOLE_COLUMNS = 4
 FEW_SAMPLES = 16  # below, MKL is up to 4 times faster with samples as rows; measured at 4 and 8, equal at 16
 LEAK = 0.01  # the slope of the leaky ReLU below zero
@@ -52,12 +52,12 @@ def initial(
 ) -> Parameters:
     """Fresh networks.
 
-    weights: "xavier" makes weights Xavier-uniform and biases zero, the default of tf.contrib.layers.fully_connected,
-    as openai/maddpg used. "xavier_leaky_relu" multiplies their bound by a leaky ReLU's gain, sqrt(2 / (1 + LEAK^2)),
-    and leaves biases as torch.nn.Linear draws them, uniform in +-1/sqrt(fan_in): KnowRU's code (b0c9817). "linear"
-    draws both so, as torch.nn.Linear does: DVM's code (SamirW/maddpg-pytorch 7f49028).
+    weights: "xavier" makes weights Xavier-uniform and biases zero, the default of tf.contrib.layers.fully_connected in
+    openai/maddpg. "xavier_leaky_relu" multiplies their bound by a leaky ReLU's gain, sqrt(2 / (1 + LEAK^2)), and draws
+    biases as torch.nn.Linear does, uniform in +-1/sqrt(fan_in): KnowRU's code (b0c9817). "linear" draws both as
+    torch.nn.Linear does: DVM's code (SamirW/maddpg-pytorch 7f49028).
     sizes: entries of the input, of each hidden layer, of the output. Drawn seed by seed, layer by layer, from each
-    seed's "initialisation" stream on the CPU, so that a seed starts from the same numbers in any company.
+    seed's "initialisation" stream on the CPU. So a seed starts from the same numbers beside any other seeds.
     """
     leaky = weights == "xavier_leaky_relu"
     gain = math.sqrt(2 / (1 + LEAK**2)) if leaky else 1.0
@@ -79,7 +79,7 @@ def initial(
 
 
 def entry_slots(layout: Layout, device: torch.device | str) -> Tensor | None:
-    """The layout's slots as an index [O], or [N, O] where agents differ; None where what is read fills it in order."""
+    """The layout's slots as an index [O], or [N, O] if agents differ; None if the entries fill the input in order."""
     if layout.slots == tuple(range(layout.width)):
         return None
     return torch.tensor(layout.slots, device=device)
@@ -88,7 +88,7 @@ def entry_slots(layout: Layout, device: torch.device | str) -> Tensor | None:
 def per_agent(joint: Tensor, agents: int, actions: int) -> tuple[Tensor, Tensor]:
     """Views of a joint input [S, B, D] by agent: observations [S, N, O, B] and actions [S, N, A, B].
 
-    Of a batch for each agent, [S, N, B, D]: what agent i sees and does in batch i.
+    With a batch for each agent, [S, N, B, D]: agent i's observations and actions in batch i.
     """
     obs, taken = joint.tensor_split((joint.shape[-1] - agents * actions,), dim=-1)
     by_agent = [part.unflatten(-1, (agents, -1)) for part in (obs, taken)]
@@ -102,9 +102,9 @@ def actor_logits(
 ) -> Tensor:
     """Logits [S, N, A, B] of observations [S, N, O, B].
 
-    slots: the entry of the first layer's input that each of the observation's first entries is, [O], or [N, O] of each
-    agent; those after them are not read. The other entries of the input are zero, so their weights neither add to the
-    sum nor get a gradient, and no padded observation is ever built.
+    slots: for each of the observation's first entries, its place in the first layer's input, [O], or [N, O] if agents
+    differ; later entries are not read. The other entries of the input are zero. Their weights neither add to the sum
+    nor get a gradient, so no padded observation is ever built.
     """
     last, samples = len(actor) // 2 - 1, obs.shape[-1]
     if samples % WHOLE_COLUMNS:
@@ -117,7 +117,7 @@ def actor_logits(
 
 
 def unpadded(actor: Parameters, slots: Tensor | None) -> Parameters:
-    """The actor whose first layer reads observations as they come: what `actor_logits` makes of slots, made once."""
+    """The actor whose first layer reads unpadded observations: `actor_logits`'s work on slots, done once."""
     if slots is None:
         return actor
     weight = actor["weight_0"]
@@ -127,10 +127,10 @@ def unpadded(actor: Parameters, slots: Tensor | None) -> Parameters:
 
 
 def joint_layer(critic: Parameters, joint: Tensor) -> Tensor:
-    """What the critics' first layers [S, N, H, D] make of the joint input, before the activation: [S*N, H, B].
+    """The critics' first layers [S, N, H, D] applied to the joint input, before the activation: [S*N, H, B].
 
-    Input [S, B, D]: a seed's N critics read the same, so one [N*H, D] x [D, B] product a seed. Input [S, N, B, D]: each
-    reads its own.
+    Input [S, B, D]: a seed's N critics read the same, so there is one [N*H, D] x [D, B] product per seed. Input
+    [S, N, B, D]: each critic reads its own.
     """
     weight, bias = critic["weight_0"], critic["bias_0"]
     if joint.dim() == 4:
@@ -148,8 +148,8 @@ def own_action_weights(critic: Parameters, agents: int, actions: int) -> Tensor:
 def values(critic: Parameters, hidden: Tensor, activation: Activation = torch.relu_) -> Tensor:
     """Q [S, N, B] from the first hidden layer's output [S*N, H, B].
 
-    The one output is a sum of products, not a batched product of width 1: for a stack of one network some BLAS take a
-    matrix-vector path, and a seed's numbers would depend on its companions.
+    The single output is a sum of products, not a batched product of width 1. For a stack of one network some BLAS
+    libraries take a matrix-vector path, and a seed's numbers would depend on the other seeds.
     """
     last = len(critic) // 2 - 1
     weight, bias = critic[f"weight_{last}"], critic[f"bias_{last}"]
@@ -167,9 +167,9 @@ def own_action_values(
     critic: Parameters, joint: Tensor, own_actions: Tensor, activation: Activation = torch.relu_
 ) -> Tensor:
     """MADDPG's eq. 5: Q_i [S, N, B] with agent i's action in the joint input [S, B, D] or [S, N, B, D] replaced by its
-    entry in own_actions [S, N, A, B]; the gradient reaches own_actions alone.
+    entry in own_actions [S, N, A, B]. The gradient reaches only own_actions.
 
-    The joint input's product needs no gradient: each critic adds what its own action's change makes of it.
+    The joint input's product needs no gradient: each critic adds the effect of its own action's change.
     """
     critic = detached(critic)
     _, agents, actions, _ = own_actions.shape
@@ -180,12 +180,12 @@ def own_action_values(
 
 
 def detached(parameters: Parameters) -> Parameters:
-    """The same tensors, cut from the graph."""
+    """The same tensors, detached from the graph."""
     return {name: tensor.detach() for name, tensor in parameters.items()}
 
 
 def _affine(weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
-    """[S, N, out, in] x [S*N, in, B] + [S, N, out] -> [S*N, out, B]; few samples stand as rows in memory."""
+    """[S, N, out, in] x [S*N, in, B] + [S, N, out] -> [S*N, out, B]; few samples are rows in memory."""
     weight = weight.flatten(0, 1)
     if x.shape[-1] < FEW_SAMPLES:
         return torch.baddbmm(bias.view(-1, 1, bias.shape[-1]), x.mT, weight.mT).mT

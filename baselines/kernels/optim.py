@@ -1,4 +1,4 @@
-"""Adam on stacked parameters, clipping and target updates, with no reduction over seeds or agents.
+"""Adam on stacked parameters, clipping and target updates, without any reduction over seeds or agents.
 
 Axes: S seed, N agent, P parameter tensor. Every parameter and gradient leads with [S, N], a team's with [S].
 """
@@ -16,13 +16,13 @@ ADAM_EPSILON = 1e-8  # TensorFlow 1's default, which openai/maddpg (3ceefa0) kep
 CLIP_EPSILON = 1e-6  # torch.nn.utils.clip_grad_norm_
 BETA1, BETA2 = 0.9, 0.999  # both libraries' defaults
 MOMENTS = ("exp_avg", "exp_avg_sq")  # torch.optim.Adam's names
-Clipping = Literal["tensor", "network"]  # what a gradient's norm is taken of
+Clipping = Literal["tensor", "network"]  # what a gradient's norm covers
 
 
 def clip_by_norm(gradient: Tensor, limit: float) -> Tensor:
-    """Scale in place what exceeds the norm `limit`, for each seed and agent alone; contiguous, [S, N, ...].
+    """Scale a gradient above the norm `limit` down to it, in place, for each seed and agent alone. [S, N, ...].
 
-    openai/maddpg clips each variable's gradient so (tf.clip_by_norm).
+    openai/maddpg clips each variable's gradient in this way (tf.clip_by_norm).
     """
     gradient = gradient.contiguous()
     norm = torch.linalg.vector_norm(gradient.flatten(2), dim=-1)
@@ -31,10 +31,10 @@ def clip_by_norm(gradient: Tensor, limit: float) -> Tensor:
 
 
 def clip_by_network(gradients: Sequence[Tensor], limit: float) -> list[Tensor]:
-    """Scale in place all gradients of a seed's agent by one factor, limit / (norm + 1e-6) and at most 1; contiguous.
+    """Scale in place all gradients of a seed's agent by one factor, limit / (norm + 1e-6) but at most 1; contiguous.
 
-    Each gradient is [S, N, ...]; the norm is over all of them together, for each seed and agent alone:
-    torch.nn.utils.clip_grad_norm_ of each network, which KnowRU's code (b0c9817) calls.
+    Each gradient is [S, N, ...]. The norm is over all of them together, for each seed and agent alone, like
+    torch.nn.utils.clip_grad_norm_ on each network, which KnowRU's code (b0c9817) calls.
     """
     gradients = [gradient.contiguous() for gradient in gradients]
     norms = torch.stack([torch.linalg.vector_norm(g.flatten(2), dim=-1) for g in gradients], -1)  # [S, N, P]
@@ -44,9 +44,9 @@ def clip_by_network(gradients: Sequence[Tensor], limit: float) -> list[Tensor]:
 
 
 def clip_by_global_norm(gradients: Sequence[Tensor], limit: float) -> Tensor:
-    """Scale in place all of a seed's gradients by one factor, limit / (norm + 1e-6) and at most 1; the norms [S].
+    """Scale in place all of a seed's gradients by one factor, limit / (norm + 1e-6) but at most 1. The norms [S].
 
-    Each gradient is contiguous and leads with [S]; the norm is over all of them together, for each seed alone:
+    Each gradient is contiguous and leads with [S]. The norm is over all of them together, for each seed alone, like
     torch.nn.utils.clip_grad_norm_, which EPyMARL and PyMARL2 call.
     """
     norms = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=-1) for g in gradients], -1)  # [S, P]
@@ -58,9 +58,10 @@ def clip_by_global_norm(gradients: Sequence[Tensor], limit: float) -> Tensor:
 
 
 class StepCount:
-    """Adam's step count, and what corrects its moments for their start at zero.
+    """Adam's step count, and the corrections for moments that start at zero.
 
-    A Python number on the CPU; elsewhere a tensor of the device, float64, which a captured graph reads anew each time.
+    It is a Python number on the CPU. Elsewhere it is a float64 tensor on the device, which a captured graph reads at
+    each replay.
     """
 
     def __init__(self, lr: float, device: torch.device, as_tensor: bool | None = None):
@@ -70,7 +71,7 @@ class StepCount:
 
     @property
     def done(self) -> float:
-        """Read from the device: for checkpoints."""
+        """The count, read from the device for checkpoints."""
         return float(self._steps)
 
     @done.setter
@@ -81,7 +82,7 @@ class StepCount:
             self._steps = steps
 
     def advance(self) -> tuple[float | Tensor, float | Tensor]:
-        """Count a step: what the root of the second moment is divided by, and the step's size, negative."""
+        """Count a step. Returns the divisor of the second moment's root, and the negative step size."""
         self._steps += 1
         root, first = (1 - BETA2**self._steps) ** 0.5, 1 - BETA1**self._steps
         return root, -self._lr / first
@@ -93,7 +94,7 @@ def adam_step(
 ) -> None:
     """Adam's step of one tensor and its moments, in place: torch's foreach Adam, operation by operation.
 
-    root, size: of `StepCount.advance`.
+    root, size: from `StepCount.advance`.
     """
     mean.lerp_(gradient, 1 - BETA1)
     square.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
@@ -112,20 +113,20 @@ def soft_update(target: Mapping[str, Tensor], online: Mapping[str, Tensor], tau:
 
 
 def same_in_all(counts: Tensor, counted: str) -> int:
-    """The number that all seeds share, of counts [S]. Raises ValueError where they differ."""
+    """The number that all seeds share in counts [S]. Raises ValueError if they differ."""
     found = counts.unique()
     if len(found) != 1:
-        raise ValueError(f"seeds in one group must have taken equally many {counted}, got {found.tolist()}")
+        raise ValueError(f"{counted}: got {found.tolist()}; allowed: the same number for all seeds of a group")
     return int(found[0])
 
 
 class LaneAdam:
     """Adam for groups of seeds, on leaves that share the stacked parameters' memory.
 
-    The operations of torch's foreach Adam in their order, so that the numbers are the same to the last bit, but for one
-    step count a group: torch keeps a tensor for each parameter, and spent two thirds of a step's time on them. Not
-    fused: the fused step's float32 result depends on a number's place in its tensor, hence on a seed's companions.
-    torch adds epsilon after the bias correction, TensorFlow 1 before it.
+    The operations and their order are those of torch's foreach Adam, so the numbers are the same to the last bit. The
+    only difference is one step count per group: torch keeps a tensor for each parameter, and spent two thirds of a
+    step's time on them. It is not fused, since the fused step's float32 result depends on a number's place in its
+    tensor, and so on the other seeds. torch adds epsilon after the bias correction, TensorFlow 1 before it.
     """
 
     def __init__(
@@ -137,7 +138,7 @@ class LaneAdam:
         steps_as_tensors: bool | None = None,
         clipping: Clipping = "tensor",
     ):
-        """clipping: "tensor" by `clip_by_norm`, "network" by `clip_by_network`; neither without a grad_clip."""
+        """clipping: "tensor" uses `clip_by_norm`, "network" `clip_by_network`; without a grad_clip neither is used."""
         self.groups = groups
         self.leaves = [{name: p[lanes].requires_grad_() for name, p in parameters.items()} for lanes in groups]
         self._moments = {moment: {n: torch.zeros_like(p) for n, p in parameters.items()} for moment in MOMENTS}
@@ -146,7 +147,7 @@ class LaneAdam:
         self._grad_clip, self._clipping = grad_clip, clipping
 
     def step(self, group: int, loss: Tensor) -> None:
-        """One Adam step of a group of seeds down `loss` [S, N], clipped; no network appears in another's entry."""
+        """One clipped Adam step of a group of seeds down `loss` [S, N]. Each entry depends only on its own network."""
         leaves = list(self.leaves[group].values())
         gradients = self._clipped(torch.autograd.grad(loss.sum(), leaves))
         corrections = self._steps[group].advance()
@@ -169,9 +170,9 @@ class LaneAdam:
         return moments | {"step": torch.tensor(steps)}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take up `state`, whatever grouping of seeds it was made under.
+        """Restore `state`, made under any grouping of seeds.
 
-        Raises ValueError where seeds that share a group have taken different numbers of steps.
+        Raises ValueError if seeds that share a group have taken different numbers of steps.
         """
         for group, lanes in enumerate(self.groups):
             self._steps[group].done = same_in_all(state["step"][lanes], "Adam steps")
@@ -181,7 +182,7 @@ class LaneAdam:
 
 
 def by_call(parameters: Mapping[str, Tensor], networks: int) -> list[dict[str, Tensor]]:
-    """Parameters [S, M K, ...] of K networks a lane -> views [C K, ...] of each call's: a lane's on a CPU, else all."""
+    """Parameters [S, M K, ...] of K networks per lane -> views [C K, ...], one per call: a lane on a CPU, else all."""
     first = next(iter(parameters.values()))
     if first.device.type != "cpu":
         return [{name: p.view(-1, *p.shape[2:]) for name, p in parameters.items()}]
@@ -192,12 +193,12 @@ def by_call(parameters: Mapping[str, Tensor], networks: int) -> list[dict[str, T
 class FusedAdam:
     """torch's fused Adam on S x M lanes of K networks, by the calls of `by_call`.
 
-    One pass over memory, where `LaneAdam` takes eight. Its float32 result depends on a number's place in its tensor;
-    a lane's tensors are its own, so its numbers do not depend on its companions.
+    It makes one pass over memory; `LaneAdam` makes eight. Its float32 result depends on a number's place in its tensor.
+    Each lane has its own tensors, so its numbers do not depend on other lanes.
     """
 
     def __init__(self, parameters: Mapping[str, Tensor], networks: int, lr: float, apart: bool = False):
-        """parameters: as for `LaneAdam`. apart: lanes count their own steps, and have step sizes of their own."""
+        """parameters: as for `LaneAdam`. apart: whether lanes have their own step counts and step sizes."""
         self._networks, self._apart = networks, apart
         self._moments = {moment: {n: torch.zeros_like(p) for n, p in parameters.items()} for moment in MOMENTS}
         tensors = [by_call(x, networks) for x in (parameters, *self._moments.values())]
@@ -206,12 +207,12 @@ class FusedAdam:
         self._calls = [[list(named.values()) for named in call] for call in zip(*tensors, strict=True)]
         counts = self._shape[0] * self._shape[1] if apart else 1
         self._steps = [torch.zeros((), device=first.device) for _ in range(counts)]  # float32: exact to 2^24
-        own = first.device.type != "cpu"  # tensors, which a captured graph reads anew each time
+        own = first.device.type != "cpu"  # tensors, which a captured graph reads at each replay
         self._lrs = [torch.tensor(lr, device=first.device) if own else lr for _ in range(counts)]
 
     @torch.no_grad()
     def step(self, call: int, gradients: Sequence[Tensor]) -> None:
-        """One step of a call's lanes; calls come in order. gradients: in the order of the parameters, contiguous."""
+        """One step of a call's lanes; calls come in order. gradients: in the parameters' order, contiguous."""
         if call == 0:
             for step in self._steps:
                 step += 1
@@ -249,7 +250,7 @@ class FusedAdam:
         return moments | {n: x.repeat_interleave(self._networks, 1) for n, x in zip(("step", "lr"), own, strict=True)}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take up `state`. Raises ValueError where seeds that share a count have taken different numbers of steps."""
+        """Restore `state`. Raises ValueError if seeds that share a count have taken different numbers of steps."""
         if self._apart:
             steps, lrs = (state[name][:, :: self._networks].flatten().tolist() for name in ("step", "lr"))
             for n, lr in enumerate(lrs):
@@ -264,10 +265,11 @@ class FusedAdam:
 
 
 class TeamAdam:
-    """Adam for S teams, all of a team's networks in one step under one gradient norm.
+    """Adam for S teams: all of a team's networks make one step under one gradient norm.
 
-    What a loss does not reach (the other tasks' layers) is left alone, its moments too, and each tensor counts its own
-    steps: as torch.optim.Adam does after zero_grad(set_to_none=True). Leaves share the stacked parameters' memory.
+    Parameters that a loss does not reach (the other tasks' layers) do not change, nor do their moments, and each tensor
+    counts its own steps, like torch.optim.Adam after zero_grad(set_to_none=True). Leaves share the stacked parameters'
+    memory.
     """
 
     def __init__(
@@ -279,14 +281,14 @@ class TeamAdam:
         weight_decay: float = 0.0,
         shares: Mapping[str, float] = MappingProxyType({}),
     ):
-        """shares: what gradients are multiplied by, before they are clipped. weight_decay: torch.optim.Adam's."""
+        """shares: factors on gradients, before clipping. weight_decay: torch.optim.Adam's."""
         self.leaves = {name: p.detach().requires_grad_() for name, p in parameters.items()}
         self._moments = {moment: {n: torch.zeros_like(p) for n, p in parameters.items()} for moment in MOMENTS}
         self._steps = {name: StepCount(lr, p.device, steps_as_tensors) for name, p in parameters.items()}
         self._grad_clip, self._weight_decay, self._shares = grad_clip, weight_decay, shares
 
     def step(self, loss: Tensor) -> None:
-        """One step down `loss` [S]; no team appears in another's entry."""
+        """One step down `loss` [S]. Each entry must depend only on its own team."""
         found = torch.autograd.grad(loss.sum(), list(self.leaves.values()), allow_unused=True)
         gradients = {n: g.contiguous() for n, g in zip(self.leaves, found, strict=True) if g is not None}
         for name, share in self._shares.items():
@@ -306,7 +308,7 @@ class TeamAdam:
         return moments | steps
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take up `state`. Raises ValueError where seeds have taken different numbers of steps."""
+        """Restore `state`. Raises ValueError if seeds have taken different numbers of steps."""
         for name, steps in self._steps.items():
             steps.done = same_in_all(state[f"step.{name}"], "Adam steps")
         for moment, named in self._moments.items():

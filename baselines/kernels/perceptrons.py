@@ -1,11 +1,11 @@
-"""Multilayer perceptrons with ReLU whose passes are written out, into memory that is kept from one update to the next.
+"""Multilayer perceptrons with ReLU and explicit passes. Their memory is kept from one update to the next.
 
 Axes: S seed, M member; L lane (a member of a seed, L = S M); C lane of one call; K network of a lane; I, H, O entries
 of an input, of a hidden layer, of an output; B batch. Samples are columns, as in nn.py.
 
-The K networks of a lane read the same input, so their first layers are one product. On the CPU a lane is a call of its
-own: its numbers cannot depend on its companions, and what it has just computed is still in the cache. Elsewhere all
-lanes are one call. The gradients are autograd's, but for the order of sums (tests/baselines/test_perceptrons.py).
+The K networks of a lane read the same input, so their first layers are one product. On the CPU each lane is a separate
+call: its numbers cannot depend on other lanes, and its latest results are still in the cache. Elsewhere all lanes are
+one call. The gradients are autograd's except for the order of sums (tests/baselines/test_perceptrons.py).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from baselines.kernels.optim import FusedAdam, by_call
 
 
 class Perceptrons:
-    """S x M lanes of K networks. parameters: as nn.initial makes them, [S, M K, ...] each; to be changed in place only.
+    """S x M lanes of K networks. parameters: from nn.initial, [S, M K, ...] each; change them only in place.
 
-    learns: whether gradients are asked for. They are those of what `outputs` gave last.
+    learns: whether gradients are needed. They belong to the last result of `outputs`.
     """
 
     def __init__(self, parameters: Parameters, networks: int = 1, *, learns: bool = True):
@@ -41,13 +41,13 @@ class Perceptrons:
 
     @torch.no_grad()
     def descend(self, gradient: Tensor, adam: FusedAdam) -> None:
-        """An Adam step of every network. gradient: of its loss by its output, [S, M, K O, B]."""
+        """An Adam step of every network. gradient: that of its loss by its output, [S, M, K O, B]."""
         for n, (call, own) in enumerate(zip(self._calls, self._split(gradient), strict=True)):
             adam.step(n, call.of_weights(own))
 
     @torch.no_grad()
     def of_inputs(self, gradient: Tensor, start: int) -> Tensor:
-        """Of the inputs from entry `start` on, [S, M, I - start, B], by that of the output; summed over K."""
+        """The gradient by inputs from entry `start`, [S, M, I - start, B], from that by the output; summed over K."""
         split = zip(self._calls, self._split(gradient), strict=True)
         return self._joined([call.of_inputs(own, start) for call, own in split])
 
@@ -61,12 +61,12 @@ class Perceptrons:
 
 
 Layer = tuple[Tensor, Tensor]  # weight [C K, out, in] and bias [C K, out, 1]; the first one's are [C, K out, ...]
-Made = tuple[Tensor, Tensor]  # what a hidden layer makes of a batch, [C K, H, B], and as its product makes it
+Made = tuple[Tensor, Tensor]  # a hidden layer's output for a batch, [C K, H, B], and the same in its product's form
 
 
 @dataclass
 class _Shared:
-    """What calls use one after another. gradients: room for those of parameters. By batch size: what layers make."""
+    """Memory that calls use in turn: for the parameters' gradients and, by batch size, for layers' outputs."""
 
     gradients: Parameters
     back: dict[int, list[Made]] = field(default_factory=dict)
@@ -74,13 +74,13 @@ class _Shared:
 
 
 class _Call:
-    """C lanes that are multiplied together. parameters: views [C K, ...]."""
+    """C lanes that share one product. parameters: views [C K, ...]."""
 
     def __init__(self, parameters: Parameters, networks: int, shared: _Shared, learns: bool):
         self._shared, self._layers = shared, _layers(parameters, networks)
         self._of_layers = _layers(shared.gradients, networks)
         self._kept: dict[int, list[Made]] = {} if learns else shared.hidden
-        self._reads: list[Tensor] = []  # by each layer, of the last outputs
+        self._reads: list[Tensor] = []  # each layer's input in the last call of `outputs`
 
     def outputs(self, x: Tensor) -> Tensor:
         """[C, I, B] -> [C, K O, B]."""
@@ -92,7 +92,7 @@ class _Call:
         return torch.baddbmm(bias, weight, self._reads[-1]).view(len(x), -1, x.shape[2])
 
     def of_weights(self, gradient: Tensor) -> list[Tensor]:
-        """Of every parameter, in their order, [C K, ...] each, by that of the output [C, K O, B]."""
+        """The gradients of all parameters, in their order, [C K, ...] each, from that of the output [C, K O, B]."""
         self._back(gradient, of_weights=True)
         return list(self._shared.gradients.values())
 
@@ -102,7 +102,7 @@ class _Call:
         return torch.bmm(self._layers[0][0][..., start:].mT, first)
 
     def _back(self, gradient: Tensor, of_weights: bool) -> Tensor:
-        """The gradient by what the first layers' products make, [C, K H, B]."""
+        """The gradient by the first layers' products, [C, K H, B]."""
         rooms = self._room(self._shared.back, gradient.shape[2])
         gradient = gradient.reshape(len(self._layers[-1][0]), -1, gradient.shape[2])
         for n in reversed(range(len(self._layers))):
@@ -118,7 +118,7 @@ class _Call:
         return gradient
 
     def _room(self, rooms: dict[int, list[Made]], batch: int) -> list[Made]:
-        """For each hidden layer, made once for a batch size."""
+        """Memory for each hidden layer, allocated once per batch size."""
         if batch not in rooms:
             rooms[batch] = []
             for (weight, _), (following, _) in pairwise(self._layers):
@@ -128,7 +128,7 @@ class _Call:
 
 
 def _layers(parameters: Parameters, networks: int) -> list[Layer]:
-    """Views; in the first layer a lane's networks stand below one another."""
+    """The layers as views; in the first layer a lane's networks are stacked."""
     found = [(parameters[f"weight_{n}"], parameters[f"bias_{n}"].unsqueeze(-1)) for n in range(len(parameters) // 2)]
     for weight, bias in found[:1]:
         found[0] = weight.unflatten(0, (-1, networks)).flatten(1, 2), bias.unflatten(0, (-1, networks)).flatten(1, 2)

@@ -1,13 +1,13 @@
-"""A stack's layers by whichever of torch's two CPU libraries is faster, to the same last bit.
+"""A stack's layers by the faster of torch's two CPU libraries, with the same result to the last bit.
 
 Axes: K network (a stack of seeds and agents); M entry of a layer's output, I of its input; B batch.
 
-torch gives float32 products to MKL. oneDNN comes with torch as well and takes half of MKL's time on an AMD EPYC with
-AVX-512 (64 x 64 x 1,024: 48 against 85 us; 256 x 116 x 1,024: 243 against 530 us). There both give the same bits where
-an entry is a sum of up to `ONE_BLOCK` terms: for every such I, with 5 to 512 rows (torch 2.13.0, MKL 2024.2). Longer
-sums MKL splits in its own way, so those products stay its own: the gradients of weights, and the critics' first layer
-for five agents and more. On a processor where they differ, a run's last bits depend on which of them multiplies, as
-they depend on the processor anyway; a seed's never depend on its companions, each network being a call of its own.
+torch uses MKL for float32 products. oneDNN also comes with torch and takes half of MKL's time on an AMD EPYC with
+AVX-512 (64 x 64 x 1,024: 48 against 85 us; 256 x 116 x 1,024: 243 against 530 us). There both give the same bits if an
+entry is a sum of up to `ONE_BLOCK` terms: for every such I, with 5 to 512 rows (torch 2.13.0, MKL 2024.2). MKL splits
+longer sums in its own way, so these products stay with MKL: the gradients of weights, and the critics' first layer for
+five or more agents. On a processor where both differ, a run's last bits depend on the library that multiplies, as they
+depend on the processor anyway. A seed's bits never depend on other seeds, since each network is a separate call.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 ONE_BLOCK = 192
-# No public function reaches oneDNN as directly; a torch that lacks this one multiplies by MKL, slower.
+# No public function reaches oneDNN as directly. A torch without this one uses MKL, which is slower.
 HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-WORTH_CALLING = 2**21  # M x I x B of a network; below, one batched call is no slower than a call for each
+WORTH_CALLING = 2**21  # M x I x B of a network; below this, one batched call is no slower than separate calls
 
 
 def affine(weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
@@ -66,12 +66,12 @@ def _affine(weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
 
 
 def _onednn(left: Tensor, right: Tensor) -> Tensor:
-    """By the operator that torch.compile makes of a linear layer: x, weight -> x weight^T."""
+    """The product by torch.compile's operator for a linear layer: x, weight -> x weight^T."""
     return torch.ops.mkldnn._linear_pointwise(left, right.mT, None, "none", [], "")
 
 
 def _suits_onednn(left: Tensor, right: Tensor) -> bool:
-    """Without gaps in memory, too: oneDNN's path for those takes seconds."""
+    """Whether oneDNN pays off. Memory must have no gaps: oneDNN's path for gaps takes seconds."""
     rows, inner, columns = left.shape[1], left.shape[2], right.shape[2]
     return (
         rows * inner * columns >= WORTH_CALLING

@@ -2,8 +2,8 @@
 
 Axes: S seed, M member; R entry of a vector register.
 
-Each number stands in a whole register of its own, R times, so that no rounding of exp can depend on a place in memory,
-hence on a seed's companions (layers.py). State and value are [S, M].
+Each number fills a whole register, R times. So no rounding of exp can depend on a place in memory, and thus on other
+seeds (layers.py). State and value are [S, M].
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from baselines.kernels.optim import FusedAdam, by_call
 
 
 class LearnedScalars:
-    """exp(x) [S, M], from `start` on."""
+    """exp(x) [S, M], with the initial value `start`."""
 
     def __init__(self, start: float, shape: Sequence[int], lr: float, device: torch.device | str, dtype: torch.dtype):
         self._log = torch.full((*shape, WHOLE_REGISTERS), math.log(start), dtype=dtype, device=device)

@@ -1,1 +1,1 @@
-"""What several methods' losses are made of: returns, masks, distillation."""
+"""Parts of several methods' losses: returns, masks, distillation."""

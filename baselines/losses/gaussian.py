@@ -1,7 +1,7 @@
-"""Gaussians whose samples are squashed by tanh: actions in [-1, 1], and how likely they are.
+"""Gaussians with samples squashed by tanh: actions in [-1, 1], and their likelihoods.
 
-Axes: any axes before them, A action entry, B batch. On the CPU B is a multiple of a vector register's entries
-(`kernels.layers.WHOLE_REGISTERS`), so that no rounding depends on a place in memory.
+Axes: any leading axes, A action entry, B batch. On the CPU B is a multiple of a vector register's entries
+(`kernels.layers.WHOLE_REGISTERS`), so no rounding depends on a place in memory.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from torch.nn.functional import softplus
 
 
 def gaussian(heads: Tensor, log_std_min: float, log_std_max: float) -> tuple[Tensor, Tensor]:
-    """Means and log standard deviations, [..., A, B] each, of a network's outputs [..., 2 A, B]: the means come first.
+    """Means and log standard deviations, [..., A, B] each, from a network's outputs [..., 2 A, B], means first.
 
-    What is cut off at the bounds gets no gradient.
+    Values cut off at the bounds get no gradient.
     """
     mean, log_std = heads.chunk(2, -2)
     return mean, log_std.clamp(log_std_min, log_std_max)
@@ -26,7 +26,7 @@ def squashed(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tens
     """Actions tanh(u) with u = mean + std noise, and their log likelihoods: [..., A, B] x3 -> [..., A, B], [..., B].
 
     log pi = sum over A of log N(u) - log(1 - tanh(u)^2) (Haarnoja et al. 2018, arXiv 1812.05905, App. C). The second
-    logarithm is written as 2 (log 2 - u - softplus(-2 u)), which stays finite where tanh(u) rounds to 1.
+    logarithm is written as 2 (log 2 - u - softplus(-2 u)), which stays finite when tanh(u) rounds to 1.
     """
     u = mean + log_std.exp() * noise
     of_normal = -0.5 * noise.square() - log_std - 0.5 * math.log(2 * math.pi)
@@ -37,11 +37,11 @@ def squashed(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tens
 def squashed_gradient(
     heads: Tensor, log_std: Tensor, noise: Tensor, actions: Tensor, of_actions: Tensor, of_log_prob: Tensor
 ) -> Tensor:
-    """A loss's gradient by the network's outputs `heads`, [..., 2 A, B], of those by what `squashed` made of them.
+    """A loss's gradient by the network's outputs `heads` [..., 2 A, B], from those by the results of `squashed`.
 
-    heads [..., 2 A, B]; log_std, noise, actions, of_actions [..., A, B], the first as `gaussian` cut it off;
-    of_log_prob [..., B]. With u = mean + std noise: d tanh(u) = 1 - tanh(u)^2 and d log pi = 2 tanh(u), the Gaussian's
-    own likelihood not depending on where its mean is; log_std moves u by std noise and log pi by -1 more.
+    heads [..., 2 A, B]; log_std, noise, actions, of_actions [..., A, B], with log_std after the bounds of `gaussian`;
+    of_log_prob [..., B]. With u = mean + std noise: d tanh(u) = 1 - tanh(u)^2 and d log pi = 2 tanh(u), since the
+    Gaussian's own likelihood does not depend on its mean. log_std moves u by std noise and log pi by a further -1.
     """
     of_log_prob = of_log_prob.unsqueeze(-2)
     of_u = of_actions * (1 - actions.square()) + 2 * of_log_prob * actions
@@ -52,7 +52,7 @@ def squashed_gradient(
 def divergence(mean: Tensor, log_std: Tensor, other_mean: Tensor, other_log_std: Tensor) -> Tensor:
     """KL(first || other) of Gaussians without correlations, summed over A: [..., A, B] x4 -> [..., B].
 
-    Of squashed ones it is the same: tanh is one to one.
+    It is the same for squashed ones, since tanh is one to one.
     """
     narrower = other_log_std - log_std
     spread = (-2 * narrower).exp() + ((mean - other_mean) / other_log_std.exp()).square()

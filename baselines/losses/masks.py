@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-UNAVAILABLE = -9_999_999.0  # EPyMARL, PyMARL2; finite, so that a padded step without any action gives no NaN
+UNAVAILABLE = -9_999_999.0  # EPyMARL, PyMARL2; finite, so a padded step without any action gives no NaN
 Reduction = Literal["mean", "sum"]
 
 
@@ -22,7 +22,7 @@ def available_q(q: Tensor, avail_actions: Tensor) -> Tensor:
 def reduced(x: Tensor, mask: Tensor, reduction: Reduction) -> Tensor:
     """Mean or sum of x [S, B, T] or [S, B, T, N] over the steps in mask [S, B, T] (bool) and over agents: [S].
 
-    A seed without any such step has 0. What x holds elsewhere does not matter, were it infinite.
+    A seed without any such step has 0. Values of x elsewhere do not matter, even infinite ones.
     """
     mask = mask if mask.dim() == x.dim() else mask.unsqueeze(-1).expand_as(x)
     total = _sum(torch.where(mask, x, 0.0))
@@ -30,5 +30,5 @@ def reduced(x: Tensor, mask: Tensor, reduction: Reduction) -> Tensor:
 
 
 def _sum(x: Tensor) -> Tensor:
-    """[S, B, ...] -> [S], episode by episode first: in one sweep threads would share a lone seed's sum among them."""
+    """[S, B, ...] -> [S], episode by episode first: in a single sum, threads would split the work of a lone seed."""
     return x.flatten(2).sum(-1).sum(-1)

@@ -1,4 +1,4 @@
-"""Which teacher a student learns from. Axes: S seed, N agent."""
+"""The teacher that each student learns from. Axes: S seed, N agent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def partners(students: Sequence[str], teachers: Sequence[str]) -> list[int]:
-    """For each student, by its kind, the teacher: the k-th of a kind has the (k mod n)-th of that kind's n.
+    """Each student's teacher, by kind: the k-th student of a kind has the (k mod n)-th of that kind's n teachers.
 
     KnowRU (Gao et al. 2021), Sec. 3.3, pairs every agent with a homogeneous policy and allows repeated pairings; the
     order is that of its code, i mod 4. Raises ValueError for a kind that nobody teaches.
@@ -27,7 +27,7 @@ def partners(students: Sequence[str], teachers: Sequence[str]) -> list[int]:
 
 
 def paired(weights: Mapping[str, Tensor], teachers: Sequence[int], like: Tensor) -> dict[str, Tensor]:
-    """Teachers' weights [S, N_teacher, ...] as one teacher a student, [S, N, ...]: student i has teachers[i].
+    """Teachers' weights [S, N_teacher, ...] as one teacher per student, [S, N, ...]: student i has teachers[i].
 
     Copies, with the device and dtype of `like`.
     """

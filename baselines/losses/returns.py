@@ -1,11 +1,11 @@
 """Targets and advantages from rewards and values; standardised rewards.
 
 Axes: S seed, B batch of episodes, T time step, N agent, A action.
-rewards [S, B, T]. terminated [S, B, T] bool: the step ended in a terminal state, whose value is 0. A time limit is no
-terminal state unless the caller says so in `terminated`: what comes after it counts by its value. mask [S, B, T] bool:
-the steps that were played; a time limit before T is a step whose successor is not in the mask.
-Values of states carry one step more, [S, B, T+1]. Targets and advantages carry no gradient.
-GAE and n-step returns take [S, B, T, N] as well, if all their arguments have that shape.
+rewards [S, B, T]. terminated [S, B, T] bool: the step ended in a terminal state, whose value is 0. A time limit is not
+a terminal state unless the caller says so in `terminated`: otherwise the value of the state after it counts. mask
+[S, B, T] bool: the steps that were played; a time limit before T is a step whose successor is not in the mask.
+Values of states have one step more, [S, B, T+1]. Targets and advantages have no gradient.
+GAE and n-step returns also accept [S, B, T, N], if all their arguments have that shape.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ LEAST_WEIGHT, LEAST_VARIANCE = 1e-5, 1e-2  # epsilon and the clamp of the varian
 def td_lambda_targets(
     rewards: Tensor, terminated: Tensor, mask: Tensor, target_q_tot: Tensor, gamma: float, td_lambda: float
 ) -> Tensor:
-    """Lambda-returns [S, B, T], 0 where nothing was played; target_q_tot [S, B, T+1].
+    """Lambda-returns [S, B, T], 0 for steps not played; target_q_tot [S, B, T+1].
 
-    G_t = r_t + gamma ((1 - lambda) Q_t+1 + lambda G_t+1), without the bracket where t ended in a terminal state, and
-    with Q_t+1 for G_t+1 where t+1 was not played (Sutton and Barto 2018, eq. 12.20).
-    PyMARL2 (hijkzzz/pymarl2 25e0be3, `build_td_lambda_targets`) has the same, except that after a time limit before T
-    it bootstraps from the last state of the padding instead of from the last state that was seen.
+    G_t = r_t + gamma ((1 - lambda) Q_t+1 + lambda G_t+1), without the bracket if t ended in a terminal state, and with
+    Q_t+1 in place of G_t+1 if t+1 was not played (Sutton and Barto 2018, eq. 12.20).
+    PyMARL2 (hijkzzz/pymarl2 25e0be3, `build_td_lambda_targets`) does the same, except that after a time limit before T
+    it bootstraps from the last state of the padding instead of the last state that was seen.
     """
     played_next = _played_next(mask)
     returns, later = [], target_q_tot[:, :, -1]
@@ -48,11 +48,11 @@ def td_lambda_targets(
 def n_step_returns(
     rewards: Tensor, terminated: Tensor, mask: Tensor, values: Tensor, gamma: float, steps: int
 ) -> Tensor:
-    """r_t + ... + gamma^(n-1) r_t+n-1 + gamma^n V_t+n [S, B, T], 0 where nothing was played; values [S, B, T+1].
+    """r_t + ... + gamma^(n-1) r_t+n-1 + gamma^n V_t+n [S, B, T], 0 for steps not played; values [S, B, T+1].
 
-    Fewer rewards where the episode ends sooner: a terminal state has no value, and after a time limit that of the last
-    state that was seen counts. EPyMARL (23379c2, `nstep_returns` with `add_value_last_step`) has the same, except that
-    it adds the value after step T where that state is terminal too, and none after a time limit before T.
+    There are fewer rewards if the episode ends sooner: a terminal state has no value, and after a time limit the value
+    of the last state that was seen counts. EPyMARL (23379c2, `nstep_returns` with `add_value_last_step`) does the same,
+    except that it adds the value after step T even if that state is terminal, and no value after a time limit before T.
     """
     played_next = _played_next(mask)
     ahead = values[:, :, 1:]
@@ -68,10 +68,10 @@ def n_step_returns(
 def generalised_advantages(
     rewards: Tensor, terminated: Tensor, mask: Tensor, values: Tensor, gamma: float, gae_lambda: float
 ) -> Tensor:
-    """GAE (Schulman et al. 2016, eq. 16) [S, B, T], 0 where nothing was played; values [S, B, T+1].
+    """GAE (Schulman et al. 2016, eq. 16) [S, B, T], 0 for steps not played; values [S, B, T+1].
 
-    A_t = delta_t + gamma lambda A_t+1, delta_t = r_t + gamma V_t+1 - V_t; V_t+1 is 0 after a terminal state, and A_t+1
-    is 0 there and where t+1 was not played. Returns for the critic are advantages + values[:, :, :-1].
+    A_t = delta_t + gamma lambda A_t+1, delta_t = r_t + gamma V_t+1 - V_t. V_t+1 is 0 after a terminal state. A_t+1 is 0
+    there and if t+1 was not played. Returns for the critic are advantages + values[:, :, :-1].
     """
     goes_on = _played_next(mask) & ~terminated
     deltas = rewards + gamma * values[:, :, 1:].masked_fill(terminated, 0) - values[:, :, :-1]
@@ -92,11 +92,11 @@ def open_advantages(
     gamma: float,
     gae_lambda: float,
 ) -> Tensor:
-    """GAE [S, B, T, N] of T steps in which episodes may end anywhere, and the last of which may be open.
+    """GAE [S, B, T, N] of T steps in which episodes may end anywhere. The last episode may be open.
 
-    rewards, terminated, ended [S, B, T]: the team's; terminated: nothing counts after the step; ended: another episode
-    begins with the next one. values, following [S, B, T, N]: of what is seen before and after each step.
-    A_t = r_t + gamma V'_t - V_t + gamma lambda A_t+1, without V'_t where nothing counts, without A_t+1 across an end.
+    rewards, terminated, ended [S, B, T]: the team's. terminated: nothing counts after the step. ended: another episode
+    begins with the next step. values, following [S, B, T, N]: values before and after each step.
+    A_t = r_t + gamma V'_t - V_t + gamma lambda A_t+1, without V'_t after a terminal step, without A_t+1 across an end.
     """
     over, cut = terminated.unsqueeze(-1), ended.unsqueeze(-1)
     deltas = rewards.unsqueeze(-1) + gamma * following.masked_fill(over, 0) - values
@@ -109,7 +109,7 @@ def open_advantages(
 
 @dataclass(frozen=True)
 class RewardMoments:
-    """Running mean and variance of a task's rewards, of each seed alone: three tensors [S], float64."""
+    """Running mean and variance of a task's rewards, for each seed alone: three tensors [S], float64."""
 
     mean: Tensor
     variance: Tensor
@@ -121,12 +121,12 @@ class RewardMoments:
         return cls(mean, torch.ones_like(mean), torch.full_like(mean, INITIAL_COUNT))
 
     def updated(self, rewards: Tensor, mask: Tensor) -> RewardMoments:
-        """With the rewards [S, B, T] of the steps in mask [S, B, T] (bool), as EPyMARL's `RunningMeanStd` (d661753).
+        """New moments with rewards [S, B, T] of steps in mask [S, B, T] (bool): EPyMARL's `RunningMeanStd` (d661753).
 
-        Moments of the old and the new are combined by Chan et al.'s parallel formula, the new ones' variance being the
-        unbiased one (torch.var), as there. EPyMARL updates on each sampled batch, before it standardises, and counts
-        padded steps as well: a mask of all true does the same. Departs from it in float64; one new reward alone has
-        variance 0, where torch.var has none.
+        Old and new moments are combined by Chan et al.'s parallel formula, with the unbiased variance (torch.var) of
+        the new ones, as there. EPyMARL updates on each sampled batch before it standardises, and also counts padded
+        steps: a mask of only true does the same. Departs from it: float64; a single new reward has variance 0, while
+        torch.var has none.
         """
         new, n = rewards.double(), _sum(mask.double())
         mean = _sum(torch.where(mask, new, 0.0)) / n.clamp(min=1)
@@ -144,21 +144,21 @@ class RewardMoments:
 
 @dataclass(frozen=True)
 class ValueMoments:
-    """Decaying mean and mean square of a task's returns, of each seed alone: three tensors [S], float64.
+    """Decaying mean and mean square of a task's returns, for each seed alone: three tensors [S], float64.
 
     on-policy's `ValueNorm` (marlbenchmark/on-policy b5c1e75), in float64 and without steps that were not played.
     """
 
     mean: Tensor
     square: Tensor
-    weight: Tensor  # of all that was seen; mean and square are to be divided by it
+    weight: Tensor  # total weight so far; mean and square must be divided by it
 
     @classmethod
     def initial(cls, seeds: int, device: torch.device | str = "cpu") -> ValueMoments:
         return cls(*torch.zeros(3, seeds, dtype=torch.float64, device=device))
 
     def updated(self, returns: Tensor, mask: Tensor) -> ValueMoments:
-        """With the returns [S, B, T, N] of the steps in mask [S, B, T] (bool), which count as one observation."""
+        """New moments with returns [S, B, T, N] of steps in mask [S, B, T] (bool), as one observation."""
         new, share = returns.double(), 1 - VALUE_DECAY
         mean, square = (reduced(x, mask, "mean") for x in (new, new.square()))
         olds = self.mean, self.square, self.weight
@@ -170,7 +170,7 @@ class ValueMoments:
         return ((returns - mean) / deviation).to(returns.dtype)
 
     def denormalised(self, values: Tensor) -> Tensor:
-        """The way back, [S, B, T, N]."""
+        """The inverse, [S, B, T, N]."""
         mean, deviation = self._moments()
         return (values * deviation + mean).to(values.dtype)
 

@@ -3,7 +3,8 @@
 Axes: S seed, E environment copy, T time step, N agent, O observation entry, A action, I input entry, M sample (a
 column, see layers.py), H hidden unit.
 
-A step of few samples costs the calls, not the arithmetic; so what stays the same within an episode is laid out once.
+With few samples, a step's cost is its calls, not its arithmetic. So whatever stays the same within an episode is
+prepared once.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from baselines.learner import Seen
 from baselines.networks.agents import agent_inputs, recurrent_q
 from baselines.schedules import epsilon_greedy
 
-STEP_COLUMNS = 16  # samples are filled up to it: one AVX-512 register; fewer columns make a product slower, not faster
+STEP_COLUMNS = 16  # samples are padded to this, one AVX-512 register; fewer columns make a product slower, not faster
 
 
 Inform = Callable[[Tensor, Tensor], Tensor]  # inputs [S, E, 1, N, I], state [S, E, 1, X] -> z [S, E, 1, N, Z]
@@ -28,8 +29,8 @@ class Play:
     """`Acting` under frozen weights; actions are one-hot.
 
     agent: the network's parameters, of `agents.mlp_q` or, with use_rnn, of `agents.recurrent_q`.
-    noise [T, S, E, N, 1 + A] for `epsilon_greedy`, where epsilon > 0; None: always the best action.
-    inform: what makes z, in each step once, of a network that reads it.
+    noise [T, S, E, N, 1 + A] for `epsilon_greedy`, if epsilon > 0; None: always the best action.
+    inform: makes z once per step, for a network that reads it.
     """
 
     def __init__(
@@ -46,13 +47,13 @@ class Play:
         self._epsilon, self._noise, self._inform = epsilon, noise, inform
         self._dtype = next(iter(agent.values())).dtype
         self._calls = 0
-        self._last: Tensor | None = None  # what was chosen one step before, [S, E, N]; -1: nothing yet
+        self._last: Tensor | None = None  # the choices one step before, [S, E, N]; -1: none yet
         self._hidden: Tensor | None = None
         self._inputs = self._one_hot = torch.empty(0)
 
     @torch.no_grad()
     def __call__(self, seen: Seen) -> Tensor:
-        """Actions [S, E, N, A]; the T rows of noise are for the calls one after another."""
+        """Actions [S, E, N, A]; each call uses the next of the T rows of noise."""
         if bool(seen.first.all()):
             self._begin(seen.obs, seen.avail_actions.shape[-1])
         elif bool(seen.first.any()):
@@ -70,14 +71,14 @@ class Play:
         return epsilon_greedy(q, avail_actions, self._epsilon, self._noise[call])
 
     def _forget(self, first: Tensor) -> None:
-        """Start some episodes anew, first [S, E]: no last action, a hidden state of zeros."""
+        """Reset episodes that begin, first [S, E]: no last action, a hidden state of zeros."""
         if self._last is not None:
             self._last = self._last.masked_fill(first.unsqueeze(-1), -1)
         if self._hidden is not None:
             self._hidden = self._hidden.masked_fill(first[..., None, None], 0)
 
     def _begin(self, obs: Tensor, actions: int) -> None:
-        """Lay out the inputs as columns [S, I, M]: observation, last action (none yet), agent id."""
+        """Prepare the inputs as columns [S, I, M]: observation, last action (none yet), agent id."""
         seeds, copies, agents, entries = obs.shape
         self._last = self._hidden = None
         self._one_hot = torch.eye(actions, dtype=self._dtype, device=obs.device)

@@ -1,6 +1,6 @@
-"""The agents' own actors, S x N networks that share no parameter, as they read observations through a layout.
+"""The agents' own actors: S x N networks that share no parameter and read observations through a layout.
 
-Axes: S seed, N agent, B batch, O observation entry, A action entry. See kernels/nn.py for how samples lie.
+Axes: S seed, N agent, B batch, O observation entry, A action entry. See kernels/nn.py for the order of samples.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from baselines.streams import Streams
 
 
 class Actors:
-    """Actors of N agents on one task. Parameters are given, so that target actors are these under others."""
+    """Actors of N agents on one task. Parameters are arguments: target actors are the same with other parameters."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Actors:
         return actor_logits(actors, obs, self._slots, self._activation)
 
     def playing(self, actors: Parameters) -> Playing:
-        """The same for a whole round, laid out once."""
+        """The same for a whole round, prepared once."""
         return Playing(unpadded(detached(actors), self._slots), self._activation)
 
 

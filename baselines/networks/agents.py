@@ -1,9 +1,9 @@
 """The agents' network Q_i, shared by a team: MLP, GRU or LSTM.
 
 Axes: S seed, B batch of episodes, T time step, N agent, O observation entry, A action, I input entry, H hidden unit.
-B stands for environment copies in a rollout, with T = 1. Q-values are [S, B, T, N, A] views whose memory has A outside:
+In a rollout B stands for environment copies, with T = 1. Q-values are [S, B, T, N, A] views with A outermost in memory:
 reductions over A are fastest after `q.movedim(-1, 1)`.
-torch.nn's default initialisation throughout, as EPyMARL and PyMARL2 keep it.
+All initialisation is torch.nn's default, as in EPyMARL and PyMARL2.
 """
 
 from __future__ import annotations
@@ -34,14 +34,15 @@ from baselines.learner import Task
 from baselines.networks.packing import Packed
 from baselines.streams import Streams
 
-Carried = tuple[Tensor, Tensor]  # an LSTM's hidden state and cell, [S, H, M] each: a column for each (B, N), filled up
+Carried = tuple[Tensor, Tensor]  # an LSTM's hidden state and cell, [S, H, M] each: a column for each (B, N), padded
 
 
 def agent_inputs(obs: Tensor, last_actions: Tensor | None = None, actions: int = 0, agent_id: bool = True) -> Tensor:
     """Observation, last action, agent id, in EPyMARL's order: [S, B, T, N, O] -> [S, B, T, N, I].
 
-    last_actions [S, B, T, N] int64: the action that each agent took one step before, as a one-hot vector of `actions`
-    entries; -1 for none, at an episode's start: zeros. None leaves it out, agent_id=False the identity.
+    last_actions [S, B, T, N] int64: each agent's action one step before, which becomes a one-hot vector of `actions`
+    entries. -1 means none (an episode's start) and becomes zeros. None leaves last actions out; agent_id=False leaves
+    the identity out.
     """
     parts = [obs]
     if last_actions is not None:
@@ -74,8 +75,8 @@ def team_q(
 ) -> Tensor:
     """Q_i [S, B, T, N, A] of whole sequences of inputs [S, B, T, N, I].
 
-    z: see `recurrent_q`, with use_rnn alone. packed: the steps that matter, of episodes that come longest
-    first; at others Q_i is any finite number.
+    z: see `recurrent_q`; only with use_rnn. packed: the steps that matter, of episodes ordered by length, longest
+    first. At other steps Q_i is any finite number.
     """
     if not use_rnn:
         return mlp_q(agent, inputs)
@@ -91,7 +92,7 @@ def input_size(task: Task, agent_id: bool, last_action: bool) -> int:
 
 
 def state_size(task: Task) -> int:
-    """X: the task's own, or that of all observations in a row."""
+    """X: the task's own, or that of all observations concatenated."""
     return task.state_size or task.agents * task.obs_size
 
 
@@ -111,10 +112,9 @@ def recurrent_q(
     """Q_i by Linear - ReLU - GRU - Linear, and the hidden state after the last step.
 
     inputs [S, B, T, N, I], hidden [S, B, N, H] or None for zeros -> Q_i [S, B, T, N, A], hidden [S, B, N, H].
-    z [S, B, T, N, Z]: a further input of what follows the GRU, whose output goes through ReLU layers `own.*` first
-    where the network has them; then out.* reads both side by side.
-    EPyMARL's `RNNAgent` with `use_rnn=True` (4bcbb1c), PyMARL2's likewise. What it computes:
-    kernels/gru.py.
+    z [S, B, T, N, Z]: a further input of the layers after the GRU. If the network has ReLU layers `own.*`, the GRU's
+    output passes these first; then out.* reads both concatenated.
+    It is EPyMARL's `RNNAgent` with `use_rnn=True` (4bcbb1c), and PyMARL2's. The computation is in kernels/gru.py.
     """
     states = _gru_states(agent, inputs, hidden)
     return _q_of_states(agent, states, inputs, z), rows(states[-1], (inputs.shape[1], inputs.shape[3]))
@@ -127,9 +127,9 @@ def recurrent_states(
     first: Tensor | None = None,
     z: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """As `recurrent_q` of sequences in which episodes may begin anywhere; the hidden state after every step.
+    """As `recurrent_q`, for sequences in which episodes may begin anywhere, with the hidden state after every step.
 
-    first [S, B, T] bool: an episode begins with the step, from a hidden state of zeros; None: none does.
+    first [S, B, T] bool: an episode begins with the step, from a hidden state of zeros; None: no episode begins.
     -> [S, B, T, N, A], hidden [S, B, T, N, H].
     """
     states = _gru_states(agent, inputs, hidden, first)
@@ -143,9 +143,9 @@ def _gru_states(
     first: Tensor | None = None,
     active: Sequence[int] | None = None,
 ) -> Tensor:
-    """What the GRU holds after each step, [T, S, H, M]: a column for each (B, N), filled up.
+    """The GRU's hidden state after each step, [T, S, H, M]: a column for each (B, N), padded.
 
-    active: of each step, how many columns go on; never more than before.
+    active: for each step, how many columns go on; this number never grows.
     """
     x = _samples(inputs, WHOLE_REGISTERS)
     width = agent["gru.weight_hh"].shape[-1]
@@ -158,7 +158,7 @@ def _gru_states(
 
 
 def _samples(x: Tensor, entries: int) -> Tensor:
-    """By step, a row for each (B, N): [S, B, T, N, I] -> [T, S, M, I], filled up; I to a multiple of `entries`."""
+    """By step, a row for each (B, N): [S, B, T, N, I] -> [T, S, M, I], padded; I to a multiple of `entries`."""
     seeds, batch, time, agents, own = x.shape
     lines = batch * agents
     filled = x.new_empty(time, seeds, lines + -lines % WHOLE_REGISTERS, own + -own % entries)
@@ -169,19 +169,19 @@ def _samples(x: Tensor, entries: int) -> Tensor:
 
 
 def _by_agent(x: Tensor, inputs: Tensor) -> Tensor:
-    """The way back, from columns: [T, S, out, M] -> [S, B, T, N, out], a view."""
+    """The inverse, from columns: [T, S, out, M] -> [S, B, T, N, out], a view."""
     _, batch, _, agents, _ = inputs.shape
     return x[..., : batch * agents].unflatten(-1, (batch, agents)).permute(1, 3, 0, 4, 2)
 
 
 def _by_step(layers: Mapping[str, Tensor], x: Tensor) -> Tensor:
-    """An MLP of every step's samples, a product for each step, whose numbers fit the cache: [T, S, in, M]."""
+    """An MLP on every step's samples, with one product per step, whose numbers fit the cache: [T, S, in, M]."""
     steps = {name: every_step(p, x.shape[0]) for name, p in layers.items()}
     return mlp(steps, x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 
 def _q_of_states(agent: Mapping[str, Tensor], states: Tensor, inputs: Tensor, z: Tensor | None) -> Tensor:
-    """What follows the GRU: states [T, S, H, M], z [S, B, T, N, Z] -> [S, B, T, N, A]."""
+    """The layers after the GRU: states [T, S, H, M], z [S, B, T, N, Z] -> [S, B, T, N, A]."""
     if z is not None:
         states = _by_step(own, states).relu() if (own := part(agent, "own")) else states
         states = torch.cat([states, _samples(z, 1).mT], 2)
@@ -200,9 +200,9 @@ def lstm_q(
     inputs: Tensor,
     carried: Carried | None = None,
 ) -> tuple[Tensor, Carried]:
-    """Q_i by an MLP `body` - ReLU - LSTM - an MLP `head`, and what the LSTM carries to the next step.
+    """Q_i by an MLP `body` - ReLU - LSTM - an MLP `head`, and the LSTM's state for the next step.
 
-    inputs [S, B, T, N, I], carried: what the call for the steps before gave, None for zeros -> Q_i [S, B, T, N, A],
+    inputs [S, B, T, N, I], carried: the state from the call for earlier steps, None for zeros -> Q_i [S, B, T, N, A],
     carried.
     """
     seeds, batch, time, agents, _ = inputs.shape

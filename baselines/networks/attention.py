@@ -1,8 +1,8 @@
 """MAAC's critic (Iqbal and Sha 2019; eq. 4 and 5 of Gao et al. 2021): values with attention over the other agents.
 
 Axes: S seed, N agent, B batch, O observation entry, A action entry, H hidden unit, K head, D = H / K entry of a head.
-Samples are columns, as in kernels/nn.py. Parameters by dotted name, those of agents leading with [S, N], those that all
-share with [S].
+Samples are columns, as in kernels/nn.py. Parameters have dotted names; those of agents lead with [S, N], shared ones
+with [S].
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from baselines.kernels.nn import Parameters, initial, leaky_relu
 from baselines.kernels.products import affine
 from baselines.streams import Streams
 
-# What all agents' losses reach: state-action encoders, since others attend to them, and what makes keys, selectors and
-# values of encodings. MAAC divides their gradients by N (utils/critics.py, `scale_shared_grads`).
+# Parameters that all agents' losses reach: state-action encoders, since others attend to them, and the layers that make
+# keys, selectors and values from encodings. MAAC divides their gradients by N (utils/critics.py, `scale_shared_grads`).
 SHARED = ("encoder", "key", "selector", "value")
 
 
@@ -63,10 +63,10 @@ NORM_EPSILON = 1e-5  # torch.nn.BatchNorm1d's
 
 
 def action_values(critic: Mapping[str, Tensor], obs: Tensor, actions: Tensor, heads: int) -> tuple[Tensor, Tensor]:
-    """Each agent's values of all its actions [S, N, A, B], the others' being what they are; attention logits.
+    """Each agent's values of all its actions [S, N, A, B], with the others' actions as given; and attention logits.
 
-    obs [S, N, O, B] and actions [S, N, A, B], both `normalised`. The logits [S, K, B, N, N], unscaled, of agent i
-    (rows) for agent j; of an agent for itself they are zero.
+    obs [S, N, O, B] and actions [S, N, A, B], both `normalised`. The unscaled logits [S, K, B, N, N] are those of agent
+    i (rows) for agent j; those of an agent for itself are zero.
     """
     seeds, agents, _, batch = obs.shape
     encoded = _of_agents(part(critic, "encoder"), torch.cat([obs, actions], 2))
@@ -92,7 +92,7 @@ def action_values(critic: Mapping[str, Tensor], obs: Tensor, actions: Tensor, he
 
 
 def _of_agents(network: Parameters, x: Tensor, last: bool = False) -> Tensor:
-    """Layers of each agent's own [S, N, in, B] -> [S, N, out, B], leaky ReLU behind each; last: not behind the last."""
+    """Each agent's own layers, [S, N, in, B] -> [S, N, out, B], leaky ReLU after each; last: not after the last."""
     found, layers = x.flatten(0, 1), len(network) // 2
     for n in range(layers):
         found = affine(network[f"weight_{n}"].flatten(0, 1), network[f"bias_{n}"].flatten(0, 1).unsqueeze(-1), found)

@@ -1,4 +1,4 @@
-"""The noise of z while episodes are played: a sample in every step, in training and in evaluations alike.
+"""The noise of z during episodes: a new sample in every step, in training and in evaluations.
 
 Axes: S seed, E environment copy, T time step, N agent, I input entry, X state entry, Z entry of the noise.
 """
@@ -19,7 +19,7 @@ Noise = Callable[[int, int, int], Tensor]  # E, N, Z -> noise [S, E, N, Z] of th
 
 
 def informing(information: Information, parameters: Mapping[str, Tensor], noise: Noise) -> Inform:
-    """What gives z, step after step."""
+    """A function that gives z, step after step."""
 
     def z(inputs: Tensor, state: Tensor) -> Tensor:
         drawn = noise(inputs.shape[1], inputs.shape[3], information.noise)
@@ -36,7 +36,7 @@ def drawn_noise(
     like: Tensor,
     steps: int | None = None,
 ) -> Tensor:
-    """Of one round, from each seed's "exploration" stream: [S, E, T, N, Z].
+    """The noise of one round, from each seed's "exploration" stream: [S, E, T, N, Z].
 
     like: the device and dtype. steps: T; None: a whole episode's.
     """
@@ -46,7 +46,7 @@ def drawn_noise(
 
 
 def of_round(noise: Tensor) -> Noise:
-    """What `drawn_noise` gave, step after step."""
+    """The result of `drawn_noise`, step after step."""
     steps = iter(noise.unbind(2))
     return lambda copies, agents, size: next(steps)
 
@@ -61,7 +61,7 @@ def round_noise(
 
 
 def evaluation_noise(streams: Sequence[Streams], like: Tensor) -> Noise:
-    """Of an evaluation: each seed's from a generator of its own that begins anew each time, so that no stream moves."""
+    """The noise of an evaluation. Each seed has a generator of its own that restarts each time, so no stream moves."""
     generators = [generator(stream.seed, "z in evaluations", like.device) for stream in streams]
 
     def draw(copies: int, agents: int, size: int) -> Tensor:

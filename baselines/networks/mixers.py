@@ -2,8 +2,8 @@
 
 Axes: S seed, B batch of episodes, T time step, N agent, X state entry, E mixing entry (mixing_embed_dim), M sample.
 
-A mixer is a frozen record of sizes with two functions: `initial` draws its parameters, `q_tot` mixes under parameters
-that are given, so that a target mixer is the same mixer under other parameters.
+A mixer is a frozen record of sizes with two functions: `initial` draws its parameters, `q_tot` mixes with given
+parameters. So a target mixer is the same mixer with other parameters.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from baselines.streams import Streams
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a mixer may read of a joint action. VDN reads q, QMIX q and state, QPLEX all of it.
+    """What a mixer may read about a joint action. VDN reads q, QMIX q and state, QPLEX everything.
 
-    q [S, B, T, N]: Q_i of the action that agent i has chosen. actions [S, B, T, N] int64: what was chosen.
-    state [S, B, T, X]: of task number `task`. best [S, B, T, N]: of each agent's best available action, without a
-    gradient, for mixers that compare.
+    q [S, B, T, N]: Q_i of agent i's chosen action. actions [S, B, T, N] int64: the chosen actions. state [S, B, T, X]:
+    that of task number `task`. best [S, B, T, N]: Q_i of each agent's best available action, without a gradient, for
+    mixers that compare.
     """
 
     q: Tensor
@@ -46,7 +46,7 @@ class Chosen:
 class Mixer(Protocol):
     @property
     def compares(self) -> bool:
-        """Whether it reads what each agent's best action is worth."""
+        """Whether it reads the value of each agent's best action."""
         ...
 
     def initial(self, streams: Sequence[Streams], device: torch.device | str, dtype: torch.dtype) -> Parameters:
@@ -86,7 +86,7 @@ class QMIX:
     state_size: int
     mixing_embed_dim: int
     hypernet_layers: Literal[1, 2]
-    hypernet_embed: int  # not read where hypernet_layers is 1
+    hypernet_embed: int  # not read if hypernet_layers is 1
 
     @property
     def compares(self) -> bool:

@@ -1,9 +1,9 @@
-"""A batch without the steps that nobody played: of one seed, whose episodes differ in length.
+"""A batch without the steps that were not played, for one seed with episodes of different lengths.
 
-Axes: S seed, here 1; B batch of episodes, T time step, N agent; P step that is kept.
+Axes: S seed, here 1; B batch of episodes, T time step, N agent; P kept step.
 
-Episodes of 3s_vs_5z that random moves play on SMAX last 43 steps on average and the longest of a batch about 100, so
-more than half of a batch that is cut to its longest episode is filled up. What is computed there counts nowhere.
+On SMAX's 3s_vs_5z, episodes of random moves last 43 steps on average, and the longest of a batch about 100. So more
+than half of a batch that is cut to its longest episode is padding, whose results count nowhere.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Packed:
 
     @classmethod
     def seen(cls, mask: Tensor) -> Packed:
-        """Of T+1 observations: those before the steps in mask [1, B, T], and the one after the last."""
+        """For T+1 observations: those before the steps in mask [1, B, T], and the one after the last step."""
         return cls(torch.cat([torch.ones_like(mask[0, :, :1]), mask[0]], 1))
 
     def picked(self, x: Tensor) -> Tensor:

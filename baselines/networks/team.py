@@ -1,8 +1,8 @@
-"""A team's Q-network as a value decomposition holds it: how it is drawn, and which layers give a task's Q_i.
+"""A team's Q-network for value decomposition: how it is drawn, and which layers give a task's Q_i.
 
 Axes: S seed, B batch of episodes, T time step, N agent, I input entry of the agents' network, X state entry, Z entry of
-z. Like a mixer, a network is a frozen record of sizes and is given its parameters, so that a target
-network is the same network under others.
+z. Like a mixer, a network is a frozen record of sizes, and its parameters are arguments. So a target network is the
+same network with other parameters.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class TeamNetwork(Protocol):
         ...
 
     def of_task(self, parameters: Mapping[str, Tensor], task: int) -> Mapping[str, Tensor]:
-        """The layers that give task k's Q_i, as `agents.team_q` reads them."""
+        """The layers that give task k's Q_i, in the form of `agents.team_q`."""
         ...
 
 
 class Information(Protocol):
-    """A further input of the agents' network, z_i: what a method makes of the state for each agent."""
+    """A further input of the agents' network, z_i, which a method makes from the state for each agent."""
 
     @property
     def noise(self) -> int:
@@ -39,7 +39,7 @@ class Information(Protocol):
         ...
 
     def initial(self, streams: Sequence[Streams], device: torch.device | str, dtype: torch.dtype) -> Parameters:
-        """As a network's."""
+        """Parameters, as a network's."""
         ...
 
     def z(self, parameters: Mapping[str, Tensor], inputs: Tensor, state: Tensor, noise: Tensor) -> Tensor:
@@ -49,12 +49,12 @@ class Information(Protocol):
 
 @dataclass(frozen=True)
 class InformedNetwork:
-    """One network that reads z beside what its GRU remembers (`agents.recurrent_q`); a `TeamNetwork`.
+    """One network that reads z and its GRU's output (`agents.recurrent_q`); a `TeamNetwork`.
 
-    Without a GRU (use_rnn) it is a perceptron whose last hidden layer stands in its place (`agents.mlp_q`).
+    Without a GRU (use_rnn=False) it is a perceptron whose last hidden layer takes its place (`agents.mlp_q`).
 
-    head "additive": Linear - ReLU on the GRU's output, then one Linear on that and z, so that z enters each Q_i by
-    addition (PTDE as released). "mlp": Linear - ReLU - Linear on the GRU's output and z (the paper's words).
+    head "additive": Linear - ReLU on the GRU's output, then one Linear on that and z, so z is added to each Q_i (PTDE
+    as released). "mlp": Linear - ReLU - Linear on the GRU's output and z (the paper's words).
     """
 
     inputs: int

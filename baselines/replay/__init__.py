@@ -1,1 +1,1 @@
-"""What was played, kept to learn from: transition by transition, or whole episodes."""
+"""Replays: past play stored for learning, as transitions or whole episodes."""

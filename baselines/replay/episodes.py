@@ -20,7 +20,7 @@ from baselines.replay.ragged import SEEN, RaggedRows, ReplayFull
 from baselines.streams import Streams
 
 PART_EPISODES = 256  # in a file of the replay log
-PART_BYTES = 64 * 2**20  # there at most, where episodes differ in length: what is written costs memory three times over
+PART_BYTES = 64 * 2**20  # the most in a file if episodes differ in length: writing takes three times its memory
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class EpisodeBatch:
     mask: Tensor
 
     def trimmed(self) -> EpisodeBatch:
-        """Cut to its longest episode: for seeds that train alone, since it changes the bits of sums over steps."""
-        steps = int(self.mask.sum(-1).max())  # steps are played from the first on
+        """The batch cut to its longest episode. Only for seeds that train alone: it changes bits of sums over steps."""
+        steps = int(self.mask.sum(-1).max())  # played steps come first
         after = {name: getattr(self, name)[:, :, : steps + 1] for name in ("obs", "state", "avail_actions")}
         during = {name: getattr(self, name)[:, :, :steps] for name in ("actions", "rewards", "terminated", "mask")}
         return EpisodeBatch(**after, **during)
@@ -54,32 +54,32 @@ class EpisodeBatch:
 
 
 def ends(mask: Tensor) -> Tensor:
-    """The last step that was played of each episode: bool [..., T] of bool [..., T]."""
+    """The last played step of each episode: bool [..., T] -> bool [..., T]."""
     return mask & ~torch.cat([mask[..., 1:], torch.zeros_like(mask[..., :1])], -1)
 
 
 def team_rewards(rewards: Tensor, common_reward: bool) -> Tensor:
-    """The team's reward [..., T] of the agents' [..., T, N]: their sum, or the one that all were given."""
+    """The team's reward [..., T] from the agents' [..., T, N]: their sum, or the common one that all got."""
     return rewards[..., 0] if common_reward else rewards.sum(-1)
 
 
 def played(terminated: Tensor) -> Tensor:
-    """The steps before and at the first terminal one: bool [..., T] of bool [..., T]."""
+    """The steps up to and including the first terminal one: bool [..., T] -> bool [..., T]."""
     return terminated.cumsum(-1) - terminated.long() == 0
 
 
 def last_actions(actions: Tensor) -> Tensor:
-    """What each agent did one step before, -1 at the start: [S, B, T, N] -> [S, B, T+1, N], int64."""
+    """Each agent's action one step before, -1 at the start: [S, B, T, N] -> [S, B, T+1, N], int64."""
     return torch.cat([torch.full_like(actions[:, :, :1], -1), actions], 2)
 
 
 class WholeEpisodes:
     """For each seed a ring of `replay_size` episodes, no more than the task's budget.
 
-    Observations, states and rewards are stored in `dtype`, actions as int16. Where episodes are as long as the limit,
-    storage is allocated whole and left unwritten, so that the system hands out its pages only as episodes fill them.
-    Where they may end before it (rounds have a mask), only steps that were played are stored: `ragged.RaggedRows`.
-    A batch is the same to the last bit. Raises ReplayFull where the task's `replay_bytes` would not do.
+    Observations, states and rewards are stored in `dtype`, actions as int16. If episodes are as long as the limit,
+    storage is allocated in full but not written, so the system assigns its pages only as episodes fill them. If they
+    may end earlier (rounds have a mask), only played steps are stored: `ragged.RaggedRows`. A batch is the same to the
+    last bit in both cases. Raises ReplayFull if the task's `replay_bytes` are not enough.
     """
 
     def __init__(
@@ -93,8 +93,8 @@ class WholeEpisodes:
         self._task, self._generators = task, [stream["replay"] for stream in streams]
         self._capacity = min(replay_size, task.episodes)
         self._device, self._dtype = device, dtype
-        self._stored: dict[str, Tensor] = {}  # by name [S, C, ...]; a state only where it is not the observations
-        self._ragged: list[RaggedRows] = []  # of each seed, where episodes differ in length; else `_stored`
+        self._stored: dict[str, Tensor] = {}  # by name [S, C, ...]; a state only if it differs from the observations
+        self._ragged: list[RaggedRows] = []  # for each seed, if episodes differ in length; else `_stored`
         self._episodes = [0 for _ in streams]
 
     @property
@@ -104,7 +104,7 @@ class WholeEpisodes:
 
     @property
     def entries(self) -> int:
-        """What the log counts by: episodes."""
+        """The log's entries: episodes."""
         return self.episodes
 
     @property
@@ -121,7 +121,7 @@ class WholeEpisodes:
 
     @property
     def bytes(self) -> int:
-        """What is held, of all seeds; of episodes that are as long as the limit: allocated, written or not."""
+        """Bytes of all seeds; for episodes as long as the limit the allocated ones, written or not."""
         return sum(x.nbytes for x in self._stored.values()) + sum(own.bytes for own in self._ragged)
 
     def append(self, rollout: Rollout) -> None:
@@ -141,9 +141,9 @@ class WholeEpisodes:
                 self._write(slice(lane, lane + 1), {name: x[lane : lane + 1] for name, x in rows.items()})
 
     def sample(self, batch_size: int) -> EpisodeBatch:
-        """Uniform over the stored episodes, none twice, as EPyMARL (cbc38c0); each seed draws from its "replay" stream.
+        """Uniform over stored episodes, none twice, as EPyMARL (cbc38c0). Each seed draws from its "replay" stream.
 
-        Raises ValueError where fewer are stored.
+        Raises ValueError if fewer are stored.
         """
         if min(self.episodes, self._capacity) < batch_size:
             raise ValueError(f"a batch of {batch_size} episodes needs as many stored, got {self.episodes}")
@@ -158,7 +158,7 @@ class WholeEpisodes:
         return found.trimmed() if self._task.alone else found
 
     def whole(self) -> EpisodeBatch:
-        """All episodes that are stored, equally many of each seed, in the order of the ring; as long as the limit."""
+        """All stored episodes, equally many for each seed, in the ring's order; as long as the limit."""
         stored = min(self.episodes, self._capacity)
         if self._ragged:
             return self._ragged_batch([np.arange(stored)] * len(self._episodes), cut=False)
@@ -166,13 +166,13 @@ class WholeEpisodes:
         return self._batch(torch.cat(index), (len(index), stored))
 
     def _batch(self, index: Tensor, shape: tuple[int, int]) -> EpisodeBatch:
-        """The episodes at these places, of all seeds one after another."""
+        """The episodes at these places, for all seeds one after another."""
         return self._as_batch(
             {n: x.flatten(0, 1).index_select(0, index).unflatten(0, shape) for n, x in self._stored.items()}
         )
 
     def _ragged_batch(self, places: Sequence[NDArray[np.int64]], cut: bool) -> EpisodeBatch:
-        """The episodes at these places of each seed. cut: to the longest of them all, else as long as the limit."""
+        """The episodes at these places of each seed. cut: whether to cut to the longest of all, else to the limit."""
         lanes = list(zip(self._ragged, places, strict=True))
         longest = max(int(rows.lengths(own).max(initial=0)) for rows, own in lanes)
         found = [rows.episodes(own, longest if cut else self._task.episode_limit) for rows, own in lanes]
@@ -180,7 +180,7 @@ class WholeEpisodes:
 
     @staticmethod
     def _as_batch(batch: Mapping[str, Tensor]) -> EpisodeBatch:
-        """Of what is stored, [S, B, ...] each."""
+        """A batch from stored tensors, [S, B, ...] each."""
         return EpisodeBatch(
             obs=batch["obs"],
             state=batch["state"] if "state" in batch else batch["obs"].flatten(-2),
@@ -194,8 +194,8 @@ class WholeEpisodes:
     def rows(self, lane: int, start: int, stop: int) -> dict[str, Tensor]:
         """A seed's episodes start .. stop-1 in the order stored, as they are stored: copies without [S].
 
-        Of episodes that differ in length, what `RaggedRows.packed` gives.
-        Raises ValueError where some of them are not there, overwritten or not yet stored.
+        If episodes differ in length, the result of `RaggedRows.packed`.
+        Raises ValueError if some of them are overwritten or not yet stored.
         """
         episodes = self._episodes[lane]
         if not max(0, episodes - self._capacity) <= start <= stop <= episodes:
@@ -209,17 +209,17 @@ class WholeEpisodes:
         return {name: x[lane].index_select(0, place) for name, x in self._stored.items()}
 
     def restore(self, lane: int, start: int, rows: Mapping[str, Tensor]) -> None:
-        """Append to one seed's log what `rows` gave of the episodes from `start` on.
+        """Append to one seed's log what `rows` gave for the episodes from `start` on.
 
-        Earlier ones count as appended and overwritten. Raises ValueError where `start` is not the next episode, but
-        for the first part of an empty log.
+        Earlier ones count as appended and overwritten. Raises ValueError if `start` is not the next episode, except for
+        the first part of an empty log.
         """
         if self._episodes[lane] not in (0, start):
             raise ValueError(f"seed lane {lane}: got episodes from {start} on; allowed: from {self._episodes[lane]} on")
         self._episodes[lane] = start
         if "lengths" in rows:
             self._unpack(lane, rows)
-        else:  # of whole episodes; a checkpoint from before has those that end early so, with their mask
+        else:  # whole episodes; older checkpoints store early-ending episodes in this way, with their mask
             self._write(slice(lane, lane + 1), {name: x.unsqueeze(0) for name, x in rows.items()})
 
     def _write(self, lanes: slice, rows: Mapping[str, Tensor]) -> None:
@@ -243,7 +243,7 @@ class WholeEpisodes:
         self._episodes[lanes] = [at + count] * len(self._episodes[lanes])
 
     def _unpack(self, lane: int, rows: Mapping[str, Tensor]) -> None:
-        """Store what `RaggedRows.packed` gave."""
+        """Store the result of `RaggedRows.packed`."""
         lengths = rows["lengths"].tolist()
         ends, kept = np.cumsum(lengths), {name: x for name, x in rows.items() if name != "lengths"}
         episodes = []
@@ -253,7 +253,7 @@ class WholeEpisodes:
         self._put(lane, lengths, episodes)
 
     def _put(self, lane: int, lengths: Sequence[int], episodes: Sequence[Mapping[str, Tensor]]) -> None:
-        """Append episodes of so many steps to one seed's ring; longer ones are cut. Raises ReplayFull."""
+        """Append episodes of these lengths to one seed's ring; longer ones are cut. Raises ReplayFull."""
         if not self._ragged and episodes:
             shapes = {name: tuple(x.shape[1:]) for name, x in episodes[0].items()}
             kinds = {name: self._kind(name) for name in shapes}
@@ -276,6 +276,6 @@ class WholeEpisodes:
                 f"{self._task.replay_bytes / 2**30:.2f} GiB for a task of a seed; raise --replay-memory, or give the "
                 "method a smaller replay_size"
             )
-        # a run in inference mode hands over rounds; what is stored must still be read in training
+        # rounds may come from inference mode; stored tensors must be usable in training
         with torch.inference_mode(False):
             return torch.empty(shape, dtype=self._kind(name), device=self._device)

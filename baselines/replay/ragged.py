@@ -1,10 +1,10 @@
-"""Rows of episodes that differ in length: an episode takes as many as it has steps, and one for what was seen last.
+"""Rows of episodes that differ in length: an episode has one row per step, plus one for its last observation.
 
 Axes: E episode, T time step, R row of a block.
 
-Rows stand in blocks, which are made as they are needed. An episode's rows need not be neighbours: a map says where each
-is. What an episode that is overwritten gives back, the next one takes. So no more is ever held than the rows of all
-episodes that were there at once, and nothing moves.
+Rows are in blocks, which are allocated on demand. An episode's rows need not be adjacent: a map says where each is. The
+next episode takes the rows of the one that it overwrites. So the memory is never more than the largest number of rows
+that were stored at once, and nothing moves.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 BLOCK_BYTES = 32 * 2**20
-SEEN = ("obs", "state", "avail_actions")  # of which an episode has one more than steps
+SEEN = ("obs", "state", "avail_actions")  # an episode has one more of these than steps
 
 
 class ReplayFull(MemoryError):
-    """A replay would take more than it may."""
+    """A replay would take more memory than allowed."""
 
 
 class RaggedRows:
     """The rows of one seed's ring of `episodes` episodes, of `limit` steps at most.
 
-    shapes, kinds: of a row's tensors by name. most_bytes: that they may take; 0: no bound.
+    shapes, kinds: those of a row's tensors, by name. most_bytes: bound on their memory; 0: none.
     """
 
     def __init__(
@@ -45,13 +45,13 @@ class RaggedRows:
         self.row_bytes = sum(prod(shape) * kinds[name].itemsize for name, shape in shapes.items())
         self._block_rows = max(limit + 1, BLOCK_BYTES // self.row_bytes)
         self._blocks: list[dict[str, Tensor]] = []  # [R, ...] each
-        self._free: list[int] = []  # rows, the next one last
-        self._map = np.zeros((episodes, limit + 1), np.int32)  # an episode's rows; after its last one, that one again
-        self._lengths = np.full(episodes, -1, np.int64)  # steps; -1: nothing is there
+        self._free: list[int] = []  # free rows, the next one last
+        self._map = np.zeros((episodes, limit + 1), np.int32)  # an episode's rows; the last one repeats
+        self._lengths = np.full(episodes, -1, np.int64)  # steps; -1: empty
 
     @property
     def bytes(self) -> int:
-        """What all blocks take."""
+        """Bytes of all blocks."""
         return len(self._blocks) * self._block_rows * self.row_bytes
 
     def lengths(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -59,9 +59,9 @@ class RaggedRows:
         return self._lengths[places]
 
     def put(self, place: int, length: int, rows: Mapping[str, Tensor]) -> None:
-        """Store an episode of so many steps in a place of the ring, instead of what is there.
+        """Store an episode of `length` steps in a place of the ring, instead of the old one.
 
-        rows: what was seen, [length + 1, ...], what was done, [length, ...]; longer ones are cut. Raises ReplayFull.
+        rows: seen values [length + 1, ...] and done values [length, ...]; longer ones are cut. Raises ReplayFull.
         """
         if (before := self._lengths[place]) >= 0:
             self._free += reversed(self._map[place, : before + 1].tolist())
@@ -79,9 +79,9 @@ class RaggedRows:
                 )
 
     def episodes(self, places: NDArray[np.int64], steps: int) -> dict[str, Tensor]:
-        """Episodes as if all were so many steps long: what was seen [E, steps + 1, ...], what was done [E, steps, ...].
+        """Episodes as if all had `steps` steps: seen values [E, steps + 1, ...], done values [E, steps, ...].
 
-        After an episode's end what was seen last stays, and what was done is 0. And "mask" [E, steps].
+        After an episode's end the last seen values repeat, and done values are 0. Also "mask" [E, steps].
         """
         found = {}
         mask = torch.from_numpy(np.arange(steps) < self._lengths[places, None]).to(self._device)
@@ -92,7 +92,7 @@ class RaggedRows:
         return found | {"mask": mask}
 
     def packed(self, places: NDArray[np.int64]) -> dict[str, Tensor]:
-        """Episodes one behind the other, without what is after their ends; and "lengths" [E], in steps."""
+        """Episodes one after another, without steps after their ends; and "lengths" [E], in steps."""
         found = {}
         for name in self._shapes:
             own = [self._map[place, : self._lengths[place] + (name in SEEN)] for place in places]
@@ -108,7 +108,7 @@ class RaggedRows:
                 f"block makes {after / 2**30:.2f}; allowed: {self._most / 2**30:.2f} GiB for a task of a seed; raise "
                 "--replay-memory, or give the method a smaller replay_size"
             )
-        with torch.inference_mode(False):  # what is stored must still be read in training
+        with torch.inference_mode(False):  # stored tensors must be usable in training
             block = {
                 n: torch.empty((self._block_rows, *s), dtype=self._kinds[n], device=self._device)
                 for n, s in self._shapes.items()
@@ -129,7 +129,7 @@ class RaggedRows:
         return found
 
     def _in_blocks(self, rows: NDArray[np.int32]) -> Sequence[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
-        """Of each block that holds some of these rows: the rows in it, and which of these they are."""
+        """For each block with some of these rows: the rows in the block, and their positions among these."""
         blocks, at = np.divmod(rows.astype(np.int64), self._block_rows)
         whole = np.arange(len(rows))
         found = [(int(block), whole[blocks == block]) for block in np.unique(blocks)]

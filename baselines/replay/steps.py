@@ -1,14 +1,13 @@
 """Replay of single steps, for learners that update at every environment step; episodes may end anywhere.
 
 Axes: S seed, T step, E environment copy, B batch, C transition that the ring holds, R = C + E row of the ring,
-L last observation. Behind them stand what the method's shapes say: obs [O] or [N, O], actions [A] or [N, A], rewards
-[] or [N], where N is the agent, O the observation entry and A the action entry.
+L last observation. The method's shapes come after these: obs [O] or [N, O], actions [A] or [N, A], rewards [] or [N],
+where N is the agent, O the observation entry and A the action entry.
 
-A row is one observation, with what was done there and what came of it. So the next observation is the next row, of E
-copies that step in turn the row E on, and stands once. An episode's last observation, after which nothing is done, is a
-row in a ring of its own. An int32 map says, for each transition, which row its next observation is. The rows of a
-million transitions thus need no room for episodes that may end, and the ring holds exactly the newest C transitions,
-however they end.
+A row is one observation with its action and reward. The next observation is the next row (with E copies that step in
+turn, the row E later), so each observation is stored once. An episode's last observation has no action; it is a row in
+a separate ring. An int32 map says which row is the next observation of each transition. So the rows of a million
+transitions need no extra room for episodes that may end, and the ring always holds exactly the newest C transitions.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ from torch import Tensor
 
 from baselines.streams import Streams
 
-PART_BYTES = 16 * 2**20  # of a file of the replay log: what is written costs memory three times over
-PLACES = 16  # for last observations at first; doubled when they are taken
+PART_BYTES = 16 * 2**20  # in a file of the replay log: writing takes three times its memory
+PLACES = 16  # for last observations at first; doubled when all are in use
 
 
 @dataclass(frozen=True)
 class Shapes:
-    """What stands behind [S, T] in a step: obs (O,) or (N, O), actions (A,) or (N, A), rewards () or (N,)."""
+    """The shapes after [S, T] in a step: obs (O,) or (N, O), actions (A,) or (N, A), rewards () or (N,)."""
 
     obs: tuple[int, ...]
     actions: tuple[int, ...]
@@ -38,13 +37,13 @@ class Shapes:
 
 @dataclass(frozen=True)
 class Steps:
-    """T steps in a row of one environment copy of every seed; whole episodes of several copies may be put in a row.
+    """T consecutive steps of one environment copy of every seed; whole episodes of several copies may be concatenated.
 
-    Of a replay of E copies: their first steps, then their second ones.
+    For a replay of E copies: their first steps, then their second ones.
 
-    obs, actions, rewards [S, T, ...] float. next_obs [S, T, ...] float: what was seen after the step, before a restart;
-    where the episode goes on it is the next step's obs. terminated, truncated [S, T] bool: the episode ended in a
-    terminal state, or was cut short. Both end it; only the first ends its returns.
+    obs, actions, rewards [S, T, ...] float. next_obs [S, T, ...] float: seen after the step, before a restart; if the
+    episode goes on, it is the next step's obs. terminated, truncated [S, T] bool: the episode ended in a terminal
+    state, or was cut short. Both end it; only the first ends its returns.
     """
 
     obs: Tensor
@@ -72,8 +71,8 @@ class StepBatch:
 class StepReplay:
     """For each seed a ring of the newest `replay_size` transitions. Its entries, for checkpoints, are transitions.
 
-    Storage is allocated whole and left unwritten, so that the system hands out its pages only as steps fill them.
-    Raises ValueError where replay_size is less than 1.
+    Storage is allocated in full but not written, so the system assigns its pages only as steps fill them.
+    Raises ValueError if replay_size is less than 1.
     """
 
     def __init__(
@@ -85,7 +84,7 @@ class StepReplay:
         dtype: torch.dtype = torch.float32,
         copies: int = 1,
     ):
-        """copies: E, whose steps are appended in turn."""
+        """copies: E; their steps are appended in turn."""
         if replay_size < 1:
             raise ValueError(f"replay_size: got {replay_size}; allowed: 1 transition or more")
         self._copies = copies
@@ -115,7 +114,7 @@ class StepReplay:
 
     @property
     def stored(self) -> int:
-        """Transitions that are there, of the seed that has the fewest."""
+        """Transitions stored now, by the seed that has the fewest."""
         return self.entries - self.first
 
     @property
@@ -124,7 +123,7 @@ class StepReplay:
         return max(1, PART_BYTES // self._row_bytes)
 
     def append(self, steps: Steps) -> None:
-        """Store T steps of every seed. Raises ValueError for other shapes, and where seeds are not equally far."""
+        """Store T steps of every seed. Raises ValueError for other shapes, and if seeds are not equally far."""
         if len(set(self._entries)) > 1:
             raise ValueError(f"seeds have {self._entries} transitions; allowed: equally many, restore the others first")
         rows = {name: getattr(steps, name) for name in self._shapes}
@@ -136,7 +135,7 @@ class StepReplay:
     def sample(self, batch_size: int) -> StepBatch:
         """Uniform over the stored transitions, with replacement; each seed draws once from its "replay" stream.
 
-        Raises ValueError where nothing is stored.
+        Raises ValueError if nothing is stored.
         """
         if self.entries < 1:
             raise ValueError("a batch needs a transition stored, got none")
@@ -147,7 +146,7 @@ class StepReplay:
         return self.batch(torch.stack(drawn))
 
     def batch(self, index: Tensor) -> StepBatch:
-        """Transitions by their place among those that are stored, from the oldest, 0, on: [S, B] int64."""
+        """Transitions by their place among the stored ones, counted from the oldest, 0: [S, B] int64."""
         row, lane, (seeds, batch_size) = self._rows_of(index), self._lanes(index), index.shape
         following = self._next.flatten().index_select(0, row).long()
         ended = following >= self._ring
@@ -159,26 +158,26 @@ class StepReplay:
         return StepBatch(**{name: x.unflatten(0, (seeds, batch_size)) for name, x in batch.items()})
 
     def seen_and_done(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Observations and actions alone [S, B, ...] of what `batch` gives."""
+        """Only the observations and actions [S, B, ...] of `batch`."""
         row = self._rows_of(index)
         obs, actions = (self._stored[n].flatten(0, 1).index_select(0, row) for n in ("obs", "actions"))
         return obs.unflatten(0, index.shape), actions.unflatten(0, index.shape)
 
     def kept(self, name: str, lane: int) -> Tensor:
-        """One thing of all transitions that are there, "rewards", say: [stored, ...], in no order."""
+        """One value, such as "rewards", of all stored transitions: [stored, ...], in any order."""
         own, entries = self._stored[name][lane], self._entries[lane]
         if entries <= self._capacity:
             return own[:entries]
-        free = (entries + torch.arange(self._copies)) % self._ring  # rows of what was seen last
+        free = (entries + torch.arange(self._copies)) % self._ring  # rows of the newest observations
         there = torch.ones(self._ring, dtype=torch.bool).index_fill_(0, free, False)
         return own[there.to(self._device)]
 
     def rows(self, lane: int, start: int, stop: int) -> dict[str, Tensor]:
         """A seed's transitions start .. stop-1 in the order stored: copies without [S], and what came after them.
 
-        "ended" [stop - start] bool: an episode ends there. "last": the observations after those that end, in order, and
-        after the newest, the newest of each copy, if it does not end.
-        Raises ValueError where some of them are not there, overwritten or not yet stored.
+        "ended" [stop - start] bool: an episode ends there. "last": the observations after those that end, in order,
+        then those after the newest transition of each copy, if it does not end.
+        Raises ValueError if some of them are overwritten or not yet stored.
         """
         entries = self._entries[lane]
         if not max(0, entries - self._capacity) <= start < stop <= entries:
@@ -196,10 +195,10 @@ class StepReplay:
         return found | {"ended": ended, "last": torch.cat([last, open_])}
 
     def restore(self, lane: int, start: int, rows: Mapping[str, Tensor]) -> None:
-        """Append to one seed's log what `rows` gave of the transitions from `start` on.
+        """Append to one seed's log what `rows` gave for the transitions from `start` on.
 
-        Earlier ones count as appended and overwritten. Raises ValueError where `start` is not the next transition, but
-        for the first part of an empty log, and for other shapes.
+        Earlier ones count as appended and overwritten. Raises ValueError for other shapes, and if `start` is not the
+        next transition, except for the first part of an empty log.
         """
         if self._entries[lane] not in (0, start):
             got = f"seed lane {lane}: got transitions from {start} on"
@@ -225,7 +224,7 @@ class StepReplay:
             self._end(lane, at, own_ended, own_last)
 
     def _end(self, lane: int, at: int, ended: Tensor, last: Tensor) -> None:
-        """Store what was seen after the steps from `at` on that end an episode, and after each copy's newest."""
+        """Store the observations after steps from `at` on that end an episode, and after each copy's newest step."""
         entries, ends, free = self._entries[lane], self._ends[lane], self._free[lane]
         first = max(0, entries - self._capacity)
         while ends and ends[0][0] < first:
@@ -247,7 +246,7 @@ class StepReplay:
         self._next[lane, row] = (at_place + self._ring).int()
 
     def _grow(self) -> None:
-        """Twice as many places for last observations, of every seed; those that are taken stay where they are."""
+        """Double the places for last observations of every seed; used ones stay where they are."""
         before = self._last.shape[1]
         larger = self._empty(2 * before, self._shapes["obs"], self._last.dtype)
         larger[:, :before] = self._last
@@ -265,19 +264,19 @@ class StepReplay:
                 raise ValueError(f"last observations: got shape {tuple(own_last.shape)}; allowed: {allowed}")
 
     def _rows_of(self, index: Tensor) -> Tensor:
-        """Rows [S B] of the lanes' rings in a row, of places [S, B] among what is stored."""
+        """Rows [S B] in the concatenated rings of all lanes, from places [S, B] among stored transitions."""
         oldest = [entries - min(entries, self._capacity) for entries in self._entries]
         lanes = zip(index, oldest, strict=True)
         return torch.cat([(own + first) % self._ring + lane * self._ring for lane, (own, first) in enumerate(lanes)])
 
     def _lanes(self, index: Tensor) -> Tensor:
-        """Which lane each of [S, B] is of, in a row."""
+        """The lane of each of [S, B], flat."""
         return torch.arange(len(index), device=self._device).repeat_interleave(index.shape[1])
 
     def _index(self, places: Sequence[int]) -> Tensor:
         return torch.tensor(places, device=self._device)
 
     def _empty(self, rows: int, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        """[S, rows, ...]; to be read in training, whatever mode it is made in."""
+        """[S, rows, ...]; usable in training, whatever mode it is made in."""
         with torch.inference_mode(False):
             return torch.empty((len(self._generators), rows, *shape), dtype=dtype, device=self._device)

@@ -2,8 +2,8 @@
 
 Axes: S seed, E episode, T time step, B batch, N agent, O observation entry, A action entry; D = N*O + N*A.
 
-A step is one packed row of D entries, the observations of all agents and then their actions: what a joint critic
-reads. An episode keeps T+1 rows (the last holds no action), so the next observation is the next row and stands once.
+A step is one packed row of D entries, the observations of all agents and then their actions: a joint critic's input. An
+episode has T+1 rows (the last has no action), so the next observation is the next row and is stored once.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from baselines.learner import Rollout, Task
 from baselines.streams import Streams
 
 PART_EPISODES = 256  # in a file of the replay log
-SMALLEST_SPREAD = 1e-8  # of rewards that are all the same; ours
+SMALLEST_SPREAD = 1e-8  # for rewards that are all the same; ours
 
 
 @dataclass(frozen=True)
 class Batch:
     """Transitions of some seeds: joint [S, B, D], next_joint [S, B, D], rewards [S, N, B], terminated [S, 1, B] bool.
 
-    The actions in next_joint are those that followed, zeros at an episode's end. A batch owns its memory.
-    Of a batch for each agent (`by_agent`): joint and next_joint [S, N, B, D], agent i's rewards and ends in batch i,
-    [S, N, B].
+    The actions in next_joint are the next ones, zeros at an episode's end. A batch owns its memory.
+    With a batch for each agent (`by_agent`): joint and next_joint [S, N, B, D], and agent i's rewards and ends in batch
+    i, [S, N, B].
     """
 
     joint: Tensor
@@ -36,7 +36,7 @@ class Batch:
     terminated: Tensor
 
     def by_agent(self) -> Batch:
-        """N batches out of this one, whose B is N times theirs: the first for agent 0, and so on. Joints are views."""
+        """Split this batch into N batches, each with B / N transitions, the first for agent 0. Joints are views."""
         agents = self.rewards.shape[1]
         joint, next_joint = (x.unflatten(1, (agents, -1)) for x in (self.joint, self.next_joint))
         own = self.rewards.unflatten(-1, (agents, -1)).diagonal(dim1=1, dim2=2).mT.contiguous()
@@ -63,7 +63,7 @@ class EpisodeReplay:
         self._capacity = min(replay_size // task.episode_limit, task.episodes)
         self._lanes = [_Lane(task, self._capacity, device, dtype) for _ in streams]
         self._limit, self._agents, self._obs_entries = task.episode_limit, task.agents, task.agents * task.obs_size
-        self._cleared = 0  # episodes that were appended before all were dropped
+        self._cleared = 0  # episodes appended before the last `clear`
 
     @property
     def episodes(self) -> int:
@@ -72,7 +72,7 @@ class EpisodeReplay:
 
     @property
     def entries(self) -> int:
-        """What the log counts by: episodes."""
+        """The log's entries: episodes."""
         return self.episodes
 
     @property
@@ -87,7 +87,7 @@ class EpisodeReplay:
 
     @property
     def stored(self) -> int:
-        """Transitions that are there now."""
+        """Transitions stored now."""
         return min(self.episodes - self._cleared, self._capacity) * self._limit
 
     @property
@@ -96,9 +96,9 @@ class EpisodeReplay:
         return PART_EPISODES
 
     def append(self, rollout: Rollout) -> None:
-        """Store a round: E episodes of every seed. Raises ValueError where one has ended before the task's limit."""
+        """Store a round: E episodes of every seed. Raises ValueError if one has ended before the task's limit."""
         if rollout.mask is not None and not bool(rollout.mask.all()):
-            raise ValueError("a replay of transitions takes whole episodes: some have ended before the task's limit")
+            raise ValueError("rollout: got episodes that end before the task's limit; allowed: whole episodes only")
         for lane, obs, actions, rewards, terminated in zip(
             self._lanes, rollout.obs, rollout.actions, rollout.rewards, rollout.terminated, strict=True
         ):
@@ -113,7 +113,7 @@ class EpisodeReplay:
         for i, (lane, generator) in enumerate(zip(chosen, self._generators[lanes], strict=True)):
             stored = lane.kept * self._limit
             index = torch.randint(stored, (batch_size,), generator=generator, device=joint.device)
-            row = index + index // self._limit  # an episode of T transitions keeps T + 1 rows
+            row = index + index // self._limit  # an episode of T transitions has T + 1 rows
             steps = lane.steps.view(-1, entries)
             torch.index_select(steps, 0, row, out=joint[i])
             torch.index_select(steps, 0, row + 1, out=next_joint[i])
@@ -124,7 +124,7 @@ class EpisodeReplay:
     def rows(self, lane: int, start: int, stop: int) -> dict[str, Tensor]:
         """A seed's episodes start .. stop-1 in the order stored: copies shaped as in `Rollout`, without [S].
 
-        Raises ValueError where some of them are not there, overwritten or not yet stored.
+        Raises ValueError if some of them are overwritten or not yet stored.
         """
         log = self._lanes[lane]
         if not log.episodes - log.kept <= start <= stop <= log.episodes:
@@ -142,10 +142,10 @@ class EpisodeReplay:
         }
 
     def restore(self, lane: int, start: int, rows: Mapping[str, Tensor]) -> None:
-        """Append to one seed's log what `rows` gave of the episodes from `start` on.
+        """Append to one seed's log what `rows` gave for the episodes from `start` on.
 
-        Earlier ones count as appended and overwritten. Raises ValueError where `start` is not the next episode, but
-        for the first part of an empty log.
+        Earlier ones count as appended and overwritten. Raises ValueError if `start` is not the next episode, except for
+        the first part of an empty log.
         """
         log = self._lanes[lane]
         if log.episodes not in (log.cleared, start):
@@ -154,15 +154,15 @@ class EpisodeReplay:
         log.append(rows["obs"], rows["actions"], rows["rewards"], rows["terminated"])
 
     def clear(self, episodes: int) -> None:
-        """Drop all there is, after so many episodes were appended; a new replay takes these as appended and gone."""
+        """Drop everything after `episodes` were appended. A new replay counts these as appended and dropped."""
         self._cleared = episodes
         for lane in self._lanes:
             lane.cleared = lane.episodes = episodes
 
     def reward_moments(self, lanes: slice) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of all rewards that are stored, by agent: [S, N] each.
+        """Mean and standard deviation of all stored rewards, by agent: [S, N] each.
 
-        In float64, over one agent's numbers in a row, so that no seed's depend on its companions.
+        In float64, over one agent's consecutive numbers, so no seed's result depends on other seeds.
         """
         found = []
         for lane in self._lanes[lanes]:
@@ -177,7 +177,7 @@ class EpisodeReplay:
 class _Lane:
     """One seed's ring: steps [E, T+1, D], rewards [E, T, N], terminated [E, T].
 
-    Allocated whole and left unwritten, so that the system hands out its pages only as episodes fill them: a ring that
+    It is allocated in full but not written, so the system assigns its pages only as episodes fill them. A ring that
     grew by copies would leave holes as large as itself under the allocator settings of the local executor.
     """
 
@@ -190,7 +190,7 @@ class _Lane:
 
     @property
     def kept(self) -> int:
-        """Episodes that are there now."""
+        """Episodes stored now."""
         return min(self.episodes - self.cleared, len(self.steps))
 
     def append(self, obs: Tensor, actions: Tensor, rewards: Tensor, terminated: Tensor) -> None:

@@ -1,7 +1,7 @@
-"""Every method's hyperparameters, a file a method, of the method's name. Torch-free: plans and suite checks read it.
+"""Every method's hyperparameters, one file per method. Torch-free, since plans and suite checks read it.
 
-The values stand in the suite files, each with its source. Here stand names, types and ranges alone, and, by counting,
-what a run takes. Each file names its algorithms, with the version that enters every run's id.
+The values are in the suite files, each with its source. Here are only names, types and ranges, and counts of the work
+of a run. Each file names its algorithms, with the version that enters every run's id.
 """
 
 from baselines.specs import (

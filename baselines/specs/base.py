@@ -1,4 +1,4 @@
-"""What the hyperparameters of all methods share: types, and what a run takes. Torch-free."""
+"""Common parts of all methods' hyperparameters: types, and the work of a run. Torch-free."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1, le=10**12)]
 Layers = Annotated[int, Field(ge=1, le=100)]
 Width = Annotated[int, Field(ge=1, le=2**14)]  # units of a layer
-Batch = Annotated[int, Field(ge=1, le=10**6)]  # what is learned from, or played, at once
+Batch = Annotated[int, Field(ge=1, le=10**6)]  # number learned from, or played, at once
 BatchOfFours = Annotated[int, Field(ge=4, le=10**6, multiple_of=4)]  # transitions; kernels/nn.py, WHOLE_COLUMNS
 BatchOfRegisters = Annotated[int, Field(ge=32, le=10**6, multiple_of=32)]  # kernels/layers.py, WHOLE_REGISTERS
 Actions = Literal["discrete", "continuous"]
-Unit = Literal["episodes", "steps", "updates"]  # what a run counts by: episodes and environment steps are of each task
+Unit = Literal["episodes", "steps", "updates"]  # a run's unit: episodes and environment steps are those of each task
 UNITS: tuple[Unit, ...] = ("episodes", "steps", "updates")
 
 
 def later(default: Any) -> Any:
-    """A field that came after numbers were published: at its default it is left out of files, and of what is hashed."""
+    """A field added after numbers were published. At its default it is left out of files and hashes."""
     return Field(default=default, exclude_if=lambda value: value == default)
 
 
 @dataclass(frozen=True)
 class TaskSizes:
-    """What a method's size and work on a task depend on.
+    """The sizes of a task that decide a method's size and work.
 
-    observation: entries of what an agent reads. steps: of a whole episode. state: entries of the state. own_state:
-    whether a replay keeps it, since it is not all observations in a row.
+    observation: entries that an agent reads. steps: those of a whole episode. state: entries of the state. own_state:
+    whether a replay keeps the state, since it is not all observations concatenated.
     """
 
     agents: int
@@ -46,17 +46,17 @@ class TaskSizes:
 
     @property
     def state_entries(self) -> int:
-        """Those of the state; of a task that has none, of all observations in a row."""
+        """Entries of the state; if a task has none, of all observations concatenated."""
         return self.state or self.agents * self.observation
 
 
 @dataclass(frozen=True)
 class Network:
-    """What an update does with a network.
+    """The work of an update with one network.
 
-    weights: multiply-adds of one sample. forward: samples that go through it without a gradient. learned: samples that
-    it learns from; each costs three times a forward one, for the gradients of weights and of inputs. copies: networks
-    of this kind that share the samples among them (the agents' own).
+    weights: multiply-adds of one sample. forward: samples that pass it without a gradient. learned: samples that it
+    learns from; each costs three times a forward one, for the gradients of weights and of inputs. copies: number of
+    such networks that split the samples among them (the agents' own).
     """
 
     weights: int
@@ -66,13 +66,13 @@ class Network:
 
     @property
     def samples(self) -> int:
-        """Samples that cost as much as these, were all forward."""
+        """The number of forward samples with the same cost."""
         return self.forward + 3 * self.learned
 
 
 @dataclass(frozen=True)
 class Work:
-    """What training on one task takes, by counting alone. stored: numbers that replay or round hold, 4 bytes each."""
+    """The counted work of training on one task. stored: numbers in the replay or round, 4 bytes each."""
 
     networks: tuple[Network, ...]
     updates: float
@@ -80,7 +80,7 @@ class Work:
 
     @property
     def operations(self) -> float:
-        """Of matrix products, two a multiply-add."""
+        """Operations of matrix products, two per multiply-add."""
         return 2 * self.updates * sum(n.weights * n.samples for n in self.networks)
 
     @property
@@ -90,14 +90,14 @@ class Work:
 
     @property
     def bytes(self) -> float:
-        """Of what is stored, and of parameters with gradient and Adam's two moments."""
+        """Bytes of stored numbers, and of parameters with gradient and Adam's two moments."""
         return 4 * self.stored + 16 * self._weights
 
     @property
     def checkpoint_bytes(self) -> float:
-        """On disk at most, but for curves: what is stored, and parameters with target and Adam's two moments.
+        """The most bytes on disk, without curves: stored numbers, and parameters with target and Adam's two moments.
 
-        The latter twice: a new file is written whole before it takes the old one's place.
+        The latter count twice: a new file is complete before it replaces the old one.
         """
         return 4 * self.stored + 2 * 16 * self._weights
 
@@ -108,9 +108,9 @@ class Work:
 
 @dataclass(frozen=True)
 class FirstPhase:
-    """Where a run's first phase ends, in its budget's unit, and which hyperparameters change nothing before.
+    """Where a run's first phase ends, in its budget's unit, and which hyperparameters have no effect before that.
 
-    What the learner makes ready for the turn (`baselines.learner.Phased.ready`) is part of it.
+    The learner's preparation of the turn (`baselines.learner.Phased.ready`) is part of the first phase.
     """
 
     end: int
@@ -118,7 +118,7 @@ class FirstPhase:
 
 
 class Hyperparameters(BaseModel, ABC):
-    """ends_early: whether its learner takes episodes that end before the scenario's limit. actions: those it takes."""
+    """ends_early: whether its learner accepts episodes that end before the limit. actions: accepted kinds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
     ends_early: ClassVar[bool] = True
@@ -127,69 +127,69 @@ class Hyperparameters(BaseModel, ABC):
     @property
     @abstractmethod
     def round_episodes(self) -> int:
-        """Episodes that are played together, under one policy; a budget in episodes is a whole number of rounds."""
+        """Episodes played together under one policy. A budget in episodes is a whole number of rounds."""
 
     def round_of(self, unit: Unit) -> int:
-        """What of a unit budget and recording must be whole numbers of, since every round takes it; 1: of nothing."""
+        """How much of a unit every round takes: budget and recording must be multiples of it. 1: no constraint."""
         return self.round_episodes if unit == "episodes" else 1
 
     def longest_round(self, unit: Unit, episode_limit: int) -> int:
-        """The most of a unit that a round takes: a point of a curve covers at least so much."""
+        """The most of a unit that a round takes: a point of a curve covers at least this much."""
         whole_episodes = unit == "steps" and not self.plays_steps
         return self.round_episodes * episode_limit if whole_episodes else self.round_of(unit)
 
     @property
     def plays_steps(self) -> bool:
-        """Whether its learner plays steps of environments that stay open; else whole episodes."""
+        """Whether its learner plays steps of environments that stay open; else it plays whole episodes."""
         return False
 
     @property
     def counts_steps(self) -> bool:
-        """Whether its learner's schedules count environment steps: lanes of whole episodes may differ in these."""
+        """Whether its learner's schedules count environment steps, which may differ between lanes of whole episodes."""
         return False
 
     @property
     def members(self) -> int:
-        """Of an ensemble, whose runs have curves of each; 0: it is none."""
+        """Number of an ensemble's members, each with curves of its own; 0: no ensemble."""
         return 0
 
     def first_phase(self, whole: int, stated: int | None = None) -> FirstPhase | None:
-        """The first of two phases of a run with this budget (`baselines.learner.Phased`); nothing: it has but one.
+        """The first of two phases of a run with this budget (`baselines.learner.Phased`); None: it has only one.
 
-        stated: where the budget says that it ends.
+        stated: the end of the phase that the budget states.
         """
         return None
 
     def turn_work(self, task: TaskSizes) -> Work | None:
-        """What is made ready for the turn takes (`baselines.learner.Phased.ready`); task: one of the second phase."""
+        """The work of preparing the turn (`baselines.learner.Phased.ready`). task: one of the second phase."""
         return None
 
     def least(self, episode_limit: int) -> dict[str, tuple[float, float]]:
-        """Hyperparameters that the episode's length bounds: by name, the value and the least that it may be."""
+        """Hyperparameters that depend on the episode's length: by name, the value and the least allowed value."""
         return {}
 
     @abstractmethod
     def work(self, task: TaskSizes, episodes: int) -> Work:
-        """Of one task in a run of so many episodes of each. A teacher's network is taken for as large as its student's.
+        """The work of one task in a run of `episodes` episodes of each. A teacher's network counts like its student's.
 
-        task.observation: the entries of the padded observation. episodes: updates, where the budget counts them.
+        task.observation: entries of the padded observation. episodes: updates, if the budget counts updates.
         """
 
     @abstractmethod
     def policy_size(self, tasks: Sequence[TaskSizes]) -> int | None:
-        """Parameters of what the agents act with (`Learner.policy`), trained on these tasks; all agents' together.
+        """Parameters that the agents act with (`Learner.policy`), trained on these tasks; all agents' together.
 
-        None where they hang on what its teacher reads.
+        None if their number depends on what its teacher reads.
         """
 
 
 class Algorithm(BaseModel):
-    """learner: "module:Class". teacher: whether a run needs a trained team to learn from. losses: what it reports;
-    rare_losses: those of them that it reports at some moments alone.
+    """learner: "module:Class". teacher: whether a run needs a trained team to learn from. losses: those it reports.
+    rare_losses: those of them that it reports only at some moments.
 
-    version: bumped when its numbers change; it enters every run's id. several_tasks: whether one run can learn more
-    than one task. units: what its budgets may be counted in. in_order: it has two phases, and a budget that says where
-    the first ends; the last of its tasks is played in the second phase alone, those before it in the first alone.
+    version: goes up when its numbers change; it enters every run's id. several_tasks: whether one run can learn more
+    than one task. units: allowed units of its budgets. in_order: whether it has two phases, with a budget that says
+    where the first ends. Then the last task is played only in the second phase, and the others only in the first.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -205,7 +205,7 @@ class Algorithm(BaseModel):
 
 
 def misfit(got: str, allowed: str, mend: str, key: str = "") -> PydanticCustomError:
-    """What a validator raises of hyperparameters that do not fit together; key: the one to mend, if it is one."""
+    """The error for hyperparameters that do not fit together. key: the one to correct, if there is a single one."""
     parts = {"key": key, "where": key and f"{key}: ", "got": got, "allowed": allowed, "mend": mend}
     return PydanticCustomError("misfit", "{where}got {got}; allowed: {allowed}; {mend}", parts)
 
@@ -228,9 +228,9 @@ def layered_size(inputs: int, outputs: int, width: int, hidden_layers: int, use_
 
 
 def multi_task_size(inputs: Sequence[int], shared: int, tasks: Sequence[TaskSizes], embedding: int, last: int) -> int:
-    """Weights and biases of a body that all tasks share, of so many, with E_k and EA_k of each task.
+    """Number of parameters of a body that all tasks share (`shared`), plus E_k and EA_k of each task.
 
-    inputs: entries of what E_k reads, for each task. embedding: E_k's units. last: what EA_k reads.
+    inputs: entries that E_k reads, for each task. embedding: E_k's units. last: entries that EA_k reads.
     """
     return shared + sum(
         dense_size(i, embedding) + dense_size(last, t.actions) for i, t in zip(inputs, tasks, strict=True)
@@ -244,19 +244,19 @@ def episode_rows(task: TaskSizes, episodes: int) -> float:
 
 
 def step_rows(task: TaskSizes, transitions: float) -> float:
-    """Numbers that a replay of single steps holds (`baselines.replay.steps`): a row each, and bytes for what ends it.
+    """Numbers in a replay of single steps (`baselines.replay.steps`): a row for each, and bytes for its end.
 
-    With the place of the next observation. Last observations of episodes come on top, one an episode.
+    This includes the place of the next observation. Last observations add one per episode.
     """
     return transitions * (task.agents * (task.observation + task.actions + 1) + 1.25)
 
 
 def updates_of(episodes: int, batch_size: int, update_episodes: int) -> int:
-    """One after every so many episodes, from the first whole batch of episodes on."""
+    """Number of updates: one after every `update_episodes` episodes, from the first full batch of episodes on."""
     return max(0, episodes - batch_size + update_episodes) // update_episodes
 
 
 def layered_weights(inputs: int, outputs: int, width: int, hidden_layers: int, use_rnn: bool) -> int:
-    """Multiply-adds for one sample of a network whose second hidden layer may be a GRU, with three gates a side."""
+    """Multiply-adds for one sample of a network whose second hidden layer may be a GRU, with three gates per side."""
     hidden = 6 * width**2 if use_rnn else (hidden_layers - 1) * width**2
     return (inputs + outputs) * width + hidden

@@ -17,12 +17,12 @@ class CIKD(EnsembleSAC):
     teacher: Literal["best_recent", "random"]  # the highest mean of recent returns; drawn uniformly from all members
     distilled: Literal["policy_and_critics", "policy", "critics"]  # Sec. 4.4; App. A
     policy_distance: Literal["kl_teacher_student"]  # eq. 1, of the Gaussians before tanh
-    critic_distance: Literal["mse"]  # of each of both critics
-    critic_inputs: Literal["replay"]  # the states and actions that were stored
+    critic_distance: Literal["mse"]  # for each of both critics
+    critic_inputs: Literal["replay"]  # the stored states and actions
     distill_epochs: Batch  # over the pool, in each distillation
     distill_pool: Literal["replay"]  # all of it
     distill_batch_size: BatchOfRegisters  # transitions
-    distill_batches: Literal["consecutive"]  # stretches of the replay in a random order, not shuffled inside
+    distill_batches: Literal["consecutive"]  # blocks of the replay in a random order, not shuffled inside
     distill_optimizer: Literal["fresh_adam"]  # each network's own, for each distillation
     distill_lr: Positive  # its step size
     student_targets: Literal["one_soft_update", "copied"]  # what students' target critics do after a distillation
@@ -38,7 +38,7 @@ class CIKD(EnsembleSAC):
         return self
 
     def work(self, task: TaskSizes, episodes: int) -> Work:
-        """The teacher's outputs are computed once a distillation, which takes next to nothing beside the epochs."""
+        """The teacher's outputs are computed once per distillation; their cost is negligible beside the epochs."""
         own, students = super().work(task, episodes), self.ensemble_size - 1
         stored = [min(at, self.replay_size) for at in self.moments(0, episodes * task.steps)]
         batches = self.distill_epochs * sum(minibatches(n, self.distill_batch_size) for n in stored)
@@ -55,8 +55,8 @@ class Hardcopy(EnsembleSAC):
 
     teacher: Literal["best_recent"]
     copied: Literal["policy_and_critics"]
-    copies_optimizer: Literal[True]  # Adam's moments, too
-    student_targets: Literal["kept"]  # target critics stay what they were
+    copies_optimizer: Literal[True]  # also Adam's moments
+    student_targets: Literal["kept"]  # target critics do not change
     returns_after_distillation: Literal["kept"]
 
 

@@ -16,13 +16,13 @@ class CTDS(ValueDecomposition):
     distill_loss: Literal["squared error"]  # on all Q-values, summed over agents and actions
 
     def policy_size(self, tasks: Sequence[TaskSizes]) -> int:
-        """Of the one whose role it is."""
+        """The size of the one that `role` names."""
         return sum(
             layered_size(self._read(t), t.actions, self.hidden_width, self.hidden_layers, self.use_rnn) for t in tasks
         )
 
     def _read(self, task: TaskSizes) -> int:
-        """Entries of what it reads."""
+        """Entries that it reads."""
         local = self._inputs(task.agents, task.observation, task.actions)
         return local + (task.state_entries if self.role == "teacher" else 0)
 

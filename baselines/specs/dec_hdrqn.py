@@ -47,14 +47,14 @@ class DecHDRQN(Hyperparameters):
     optimizer: Literal["adam"]
     lr: Positive
     grad_clip: Positive  # largest norm of all gradients together
-    batch_size: Batch  # traces, one of each of so many episodes
+    batch_size: Batch  # traces, each from another episode
     replay_size: Count  # episodes of each task
     update_episodes: Batch  # episodes of each task between two updates on it; they run as parallel copies
     trace_steps: Count  # steps of a trace
     trace_start: Literal["any window that meets the episode"]
-    trace_state: Literal["zeros"]  # what the LSTM starts a trace with
+    trace_state: Literal["zeros"]  # the LSTM's state at a trace's start
     burn_in_steps: Literal[0]  # steps at a trace's start that the loss leaves out
-    trace_source: Literal["student"]  # whose episodes the traces are from
+    trace_source: Literal["student"]  # the player of the traces' episodes
     distill_loss: Literal["kl"]
     distill_temperature: Positive  # divides the teacher's Q-values
     loss_reduction: Literal["mean", "sum"]  # over the steps of all traces and over agents
@@ -73,7 +73,7 @@ class DecHDRQN(Hyperparameters):
         return {"replay_size": (self.replay_size, self.batch_size)}
 
     def work(self, task: TaskSizes, episodes: int) -> Work:
-        """The student learns from traces; its teacher reads the whole episodes that they are cut from."""
+        """The student learns from traces; its teacher reads the whole episodes of the traces."""
         body = (task.observation + task.agents + self.hidden_width) * self.observation_embedding_width
         recurrent = 4 * self.recurrent_width * (self.hidden_width + self.recurrent_width)
         weights = body + recurrent + self.recurrent_width * task.actions
@@ -86,7 +86,7 @@ class DecHDRQN(Hyperparameters):
         )
 
     def policy_size(self, tasks: Sequence[TaskSizes]) -> int:
-        """The layer between and the LSTM once, E_k and the action head of every task."""
+        """The middle layer and the LSTM once, plus E_k and the action head of every task."""
         body = dense_size(self.observation_embedding_width, self.hidden_width)
         body += recurrent_size(self.hidden_width, self.recurrent_width, gates=4)
         inputs = [task.observation + task.agents for task in tasks]

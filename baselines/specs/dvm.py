@@ -29,18 +29,18 @@ LATER = frozenset({"copied", "keep_learning", "clear_replay", "epsilon_restart"}
 
 
 class DVM(Hyperparameters, ABC):
-    """Wadhwania et al. 2019, on either learner. Whatever is copied, all is learned: what differs in it shares that."""
+    """Wadhwania et al. 2019, on either learner. All is distilled; methods that differ in `copied` share it."""
 
     distillation_iterations: Iterations  # of distilling the policy; in each, one step for each agent
     matching_iterations: Iterations  # of matching the critics
     distillation_loss: Literal["kl_agent_to_distilled"]
     matching_loss: Literal["mse"]
-    permutations: Literal["all", "random"]  # orders of agents that they are matched in: every one, or one drawn a batch
+    permutations: Literal["all", "random"]  # orders of agents for matching: every one, or one drawn per batch
     distilled_start: Literal["fresh"]
     distillation_batch_size: BatchOfFours  # transitions
     distillation_lr: Positive  # Adam's step size, of policy and critics
     distillation_grad_clip: Positive  # largest norm of all gradients of a network
-    copied: Literal["none", "policy", "critic", "both"]  # what every agent becomes a copy of
+    copied: Literal["none", "policy", "critic", "both"]  # the distilled networks that every agent gets
     copying: Literal["hard"]
     copy_targets: Literal[True]  # targets become copies, too
     keep_learning: bool  # else the team stays as it is
@@ -50,7 +50,7 @@ class DVM(Hyperparameters, ABC):
         return None if stated is None else FirstPhase(stated, LATER)
 
     def turn_work(self, task: TaskSizes) -> Work:
-        """One network of each kind that learns from all agents, and the agents' own on the same batch."""
+        """One network of each kind that learns from all agents, plus the agents' own networks on the same batch."""
         orders = math.factorial(task.agents) if self.permutations == "all" else 1
         learned = task.agents * self.distillation_batch_size
         policy, *critics = self._distilled(task)
@@ -65,7 +65,7 @@ class DVM(Hyperparameters, ABC):
 class DVMMADDPG(DVM, EpsilonGreedyMADDPG):
     temperature: Positive  # of the softmax of both policies
     matched: Literal["q"]  # what of the critic
-    epsilon_restart: Fraction  # epsilon at the first episode of the second phase; it falls as in the first
+    epsilon_restart: Fraction  # epsilon at the first episode of the second phase; then it falls as in the first
 
     def _distilled(self, task: TaskSizes) -> Sequence[int]:
         return self._weights(task)

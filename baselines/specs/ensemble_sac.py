@@ -15,17 +15,17 @@ Members = Annotated[int, Field(ge=2, le=100)]
 
 
 def minibatches(transitions: int, batch_size: int) -> int:
-    """Of an epoch over so many stored transitions: whole batches, as the code counts them.
+    """Full batches in an epoch over this many stored transitions, counted as in the code.
 
-    range(0, n - B, B) (pfnet-research/piekd@ddd9cc5:distill.py:29): the tail is dropped, also where it is a whole one.
+    range(0, n - B, B) (pfnet-research/piekd@ddd9cc5:distill.py:29): the last batch is dropped even if it is full.
     """
     return max(0, transitions - 1) // batch_size
 
 
 def moments(first: int, interval: int, before: int, done: int) -> range:
-    """Steps from `before` (without) to `done` after which members are compared, and may teach.
+    """Steps from `before` (exclusive) to `done` after which members are compared, and may teach.
 
-    They are first + 1, first + interval + 1, ...: the code counts transitions from 0, and what it does after transition
+    They are first + 1, first + interval + 1, ...: the code counts transitions from 0, and its action after transition
     15,000 follows the 15,001st step. So 50,000 steps have 7 such moments from 15,001 on and 1,000,000 have 197; an
     evaluation at 20,000 comes before the moment at 20,001.
     """
@@ -34,16 +34,16 @@ def moments(first: int, interval: int, before: int, done: int) -> range:
 
 
 class EnsembleSAC(SAC):
-    """Several SAC agents that share what they experience: SAC-CIKD without distillation (Sec. 4.2-4.3, 5.2)."""
+    """Several SAC agents that share their experience: SAC-CIKD without distillation (Sec. 4.2-4.3, 5.2)."""
 
     ensemble_size: Members  # K
-    selection: Literal["uniform"]  # who plays an episode is drawn anew for each
+    selection: Literal["uniform"]  # the member that plays is drawn for each episode
     shared_replay: Literal[True]  # one for all members
-    updated_members: Literal["all"]  # after every step, whoever plays
+    updated_members: Literal["all"]  # after every step, not only the one that plays
     member_batches: Literal["own"]  # each member draws its own
     compare_interval: Count  # I: environment steps between two comparisons of the members' recent returns
-    compare_first: Count  # the first comparison follows one step after so many
-    return_window: Width  # M: training episodes that a member's recent returns go back
+    compare_first: Count  # the first comparison is one step after this many
+    return_window: Width  # M: training episodes in a member's recent returns
 
     @model_validator(mode="after")
     def _compares_after_the_warm_up(self) -> Self:
@@ -53,7 +53,7 @@ class EnsembleSAC(SAC):
         return self
 
     def work(self, task: TaskSizes, episodes: int) -> Work:
-        """All members' networks side by side; what is stored is shared."""
+        """All members' networks; the replay is shared."""
         one, k = super().work(task, episodes), self.ensemble_size
         networks = (Network(n.weights, k * n.forward, k * n.learned, k * n.copies) for n in one.networks)
         return Work(tuple(networks), one.updates, one.stored)
@@ -66,19 +66,19 @@ class EnsembleSAC(SAC):
         return self.ensemble_size
 
     def moments(self, before: int, done: int) -> range:
-        """When members are compared, between so many steps and so many."""
+        """The moments at which members are compared, from `before` (exclusive) to `done`."""
         return moments(self.compare_first, self.compare_interval, before, done)
 
 
 class SACExtra(SAC):
-    """Vanilla-SAC (extra), Sec. 5.3: as many updates more as SAC-CIKD makes to distil."""
+    """Vanilla-SAC (extra), Sec. 5.3: as many additional updates as SAC-CIKD makes to distil."""
 
     extra_interval: Count  # environment steps between two rounds of additional updates
-    extra_first: Count  # the first round is one step after so many
+    extra_first: Count  # the first round is one step after this many
     extra_epochs: Batch  # over the pool, in each round
     extra_pool: Literal["replay"]  # all of it
     extra_batch_size: BatchOfRegisters  # transitions of an additional update
-    extra_updates: Literal["policy_and_critics", "policy_and_temperature"]  # what learns: all, or what the code has
+    extra_updates: Literal["policy_and_critics", "policy_and_temperature"]  # what learns: everything, or as in the code
 
     @model_validator(mode="after")
     def _updates_after_the_warm_up(self) -> Self:
@@ -94,7 +94,7 @@ class SACExtra(SAC):
         return replace(own, updates=own.updates + more * self.extra_batch_size / self.batch_size)
 
     def extra_moments(self, before: int, done: int) -> range:
-        """When additional updates are made, between so many steps and so many."""
+        """The moments of additional updates, from `before` (exclusive) to `done`."""
         return moments(self.extra_first, self.extra_interval, before, done)
 
 

@@ -29,15 +29,15 @@ class KnowRU(MADDPG):
         return self
 
     def _networks(self, task: TaskSizes) -> tuple[Network, Network]:
-        """The teachers' actors go forward on every batch, too."""
+        """The teachers' actors also make a forward pass on every batch."""
         actors, critics = super()._networks(task)
         return replace(actors, forward=actors.forward + actors.learned), critics
 
 
 class KnowRUAdversaries(KnowRU):
-    """Sec. 4.3: of two sides, adversaries alone reuse knowledge."""
+    """Sec. 4.3: of two sides, only adversaries reuse knowledge."""
 
-    students: Literal["adversaries"]  # who does
+    students: Literal["adversaries"]  # the side that reuses knowledge
 
 
 ALGORITHMS = {

@@ -18,12 +18,12 @@ class KnowRUMAAC(MAAC):
     alpha_end: Fraction
     anneal_fraction: Annotated[float, Field(gt=0, le=1)]
     reuse_loss: Literal["mse", "ce", "kl"]
-    reuse_scale: Literal["none", "order_of_magnitude"] | Positive  # a number: L_reuse times that
+    reuse_scale: Literal["none", "order_of_magnitude"] | Positive  # a number: factor on L_reuse
     teacher_view: Literal["same"]  # the teacher reads the same padded observation
-    reuse_at: Literal["policy", "target_policy_next"]  # whose logits L_reuse compares: the second is the code's
+    reuse_at: Literal["policy", "target_policy_next"]  # the logits that L_reuse compares; the code has the second
 
     def work(self, task: TaskSizes, episodes: int) -> Work:
-        """The teachers' policies go forward on every batch, too."""
+        """The teachers' policies also make a forward pass on every batch."""
         found = super().work(task, episodes)
         policies, *others = found.networks
         return replace(found, networks=(replace(policies, forward=2 * policies.forward), *others))

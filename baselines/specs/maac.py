@@ -37,27 +37,27 @@ class MAAC(Hyperparameters):
 
     actor_hidden_layers: Layers  # hidden layers of a policy
     actor_hidden_width: Width  # units of each
-    updates_per_episode: Annotated[int, Field(ge=1, le=1000)]  # for as many steps as an episode has, all together
+    updates_per_episode: Annotated[int, Field(ge=1, le=1000)]  # per episode's length of steps, over all environments
     critic_hidden_width: Width  # units of encoders, attention and heads of the critic
     attention_heads: Annotated[int, Field(ge=1, le=64)]
     activation: Literal["leaky_relu"]  # between layers; slope 0.01
     input_normalisation: Literal["batch_norm"]  # of all networks' inputs, without scale and shift
     actor_lr: Positive  # Adam's step sizes
     critic_lr: Positive
-    gamma: Fraction  # discount; of the next value, not of its entropy
+    gamma: Fraction  # discount of the next value, not of its entropy
     tau: Fraction  # target rate: target <- (1 - tau) target + tau online, after every update
     reward_scale: Positive  # its inverse weighs the entropy
-    reward_standardisation: bool  # of each agent, over what the replay holds
+    reward_standardisation: bool  # for each agent, over the whole replay
     batch_size: BatchOfRegisters  # transitions
     replay_size: Count  # transitions
-    rollout_threads: Batch  # environments that are played side by side
+    rollout_threads: Batch  # environments played in parallel
     critic_weight_decay: Annotated[float, Field(ge=0)]  # Adam's, added to the gradient
-    attention_penalty: Annotated[float, Field(ge=0)]  # weight of the attention logits' mean square, of all heads
+    attention_penalty: Annotated[float, Field(ge=0)]  # weight of the attention logits' mean square, over all heads
     logit_penalty: Annotated[float, Field(ge=0)]  # weight of mean(logits^2) in a policy's loss
-    critic_grad_clip_per_agent: Clip  # times N, of all of the critic's gradients together
-    actor_grad_clip: Clip  # of all of a policy's gradients together
-    shared_critic_gradient: Literal["divided_by_agents"]  # of what all agents' losses reach
-    layout_agents: Annotated[int, Field(ge=0, le=100)]  # policies read a layout padded to so many agents; 0: their own
+    critic_grad_clip_per_agent: Clip  # times N, for all of the critic's gradients together
+    actor_grad_clip: Clip  # for all of a policy's gradients together
+    shared_critic_gradient: Literal["divided_by_agents"]  # of parameters that all agents' losses reach
+    layout_agents: Annotated[int, Field(ge=0, le=100)]  # agents in the policies' padded layout; 0: their own
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -65,13 +65,13 @@ class MAAC(Hyperparameters):
             got, allowed = str(self.attention_heads), f"a divisor of critic_hidden_width = {self.critic_hidden_width}"
             raise misfit(got, allowed, "correct one of them", "attention_heads")
         if self.batch_size > self.replay_size:
-            allowed = f"at most {self.replay_size}, what the replay holds"
+            allowed = f"at most {self.replay_size}, the size of the replay"
             raise misfit(str(self.batch_size), allowed, "correct one of them", "batch_size")
         return self
 
     @property
     def round_episodes(self) -> int:
-        """As many as begin together. A round is one step of each."""
+        """Environments that begin together. A round is one step of each."""
         return self.rollout_threads
 
     def round_of(self, unit: Unit) -> int:
@@ -86,9 +86,9 @@ class MAAC(Hyperparameters):
         return {"replay_size": (self.replay_size, 2 * self.rollout_threads)}
 
     def work(self, task: TaskSizes, episodes: int) -> Work:
-        """A policy's networks, and what of the critic belongs to an agent: two encoders, a head, and attention.
+        """A policy's networks, and an agent's part of the critic: two encoders, a head, and attention.
 
-        The critic goes forward twice without a gradient: its target, and once more in the policies' step.
+        The critic makes two forward passes without a gradient: its target's, and one in the policies' step.
         """
         agents, width, steps = task.agents, self.critic_hidden_width, episodes * task.steps
         hidden = (self.actor_hidden_layers - 1) * self.actor_hidden_width**2
@@ -107,7 +107,7 @@ class MAAC(Hyperparameters):
         )
 
     def policy_size(self, tasks: Sequence[TaskSizes]) -> int:
-        """Each agent's own, with the running mean and variance of its inputs."""
+        """Each agent's own policy, with the running mean and variance of its inputs."""
         hidden = [self.actor_hidden_width] * self.actor_hidden_layers
         return sum(t.agents * (dense_size(t.observation, *hidden, t.actions) + 2 * t.observation) for t in tasks)
 

@@ -39,13 +39,13 @@ class MADDPG(Hyperparameters):
     tau: Fraction  # target rate: target <- (1 - tau) target + tau online, after every update
     batch_size: BatchOfFours  # transitions
     replay_size: Count  # transitions
-    warmup_transitions: Annotated[int, Field(ge=0)]  # no update before so many transitions are stored
+    warmup_transitions: Annotated[int, Field(ge=0)]  # no update before this many transitions are stored
     update_episodes: Batch  # episodes between two updates; they run as parallel copies
-    grad_clip: Positive  # largest gradient norm, for each agent; `clipping` says of what
+    grad_clip: Positive  # largest gradient norm, for each agent; `clipping` says of which gradients
     logit_penalty: Annotated[float, Field(ge=0)]  # weight of mean(logits^2) in the actor's loss
     temperature: Positive  # of the Gumbel-softmax sample
-    layout_agents: Annotated[int, Field(ge=0, le=100)]  # the actor reads a layout padded to so many agents; 0: its own
-    layout_communication: bool = later(True)  # false: no network reads the entries of what other agents say
+    layout_agents: Annotated[int, Field(ge=0, le=100)]  # agents in the actor's padded layout; 0: its own
+    layout_communication: bool = later(True)  # false: no network reads the other agents' messages
     activation: Literal["relu", "leaky_relu"] = later("relu")  # between the layers of actor and critic; slope 0.01
     initial_weights: Literal["xavier", "xavier_leaky_relu"] = later("xavier")  # see baselines/kernels/nn.py
     batches: Literal["shared", "own"] = later("shared")  # an update's batch: one for all agents, or one drawn for each
@@ -75,9 +75,9 @@ class MADDPG(Hyperparameters):
         return sum(task.agents * dense_size(task.observation, *hidden, task.actions) for task in tasks)
 
     def _networks(self, task: TaskSizes) -> tuple[Network, Network]:
-        """The agents' actors and critics. Targets go forward; so do the critics once more, in the actors' step.
+        """The agents' actors and critics. Targets make a forward pass; the critics make one more in the actors' step.
 
-        Where each agent has a batch of its own, every target actor goes forward on all of them.
+        If each agent has its own batch, every target actor makes a forward pass on all of them.
         """
         agents, width = task.agents, self.hidden_width
         hidden, batch = (self.hidden_layers - 1) * width**2, agents * self.batch_size

@@ -41,19 +41,19 @@ class EpsilonGreedyMADDPG(Hyperparameters):
     batch_size: BatchOfFours  # transitions; one batch for each agent
     batches: Literal["own"]
     replay_size: Count  # transitions
-    warmup_transitions: Annotated[int, Field(ge=0)]  # no update before so many are stored
+    warmup_transitions: Annotated[int, Field(ge=0)]  # no update before this many are stored
     update_episodes: Batch  # episodes between two updates; they run as parallel copies
     grad_clip: Positive  # largest norm of all gradients of a network
     logit_penalty: Annotated[float, Field(ge=0)]  # weight of mean(logits^2) in the actor's loss
-    reward_standardisation: bool  # by mean and standard deviation of all that is stored, for each agent
+    reward_standardisation: bool  # by mean and standard deviation of all stored rewards, for each agent
     time_limit_terminal: bool  # nothing counts after an episode's last step
-    target_actions: Literal["argmax"]  # what the target policies do
-    others_actions: Literal["argmax"]  # what the others do in an agent's actor loss, by their own policies
+    target_actions: Literal["argmax"]  # the target policies' actions
+    others_actions: Literal["argmax"]  # the others' actions in an agent's actor loss, by their own policies
     actor_sample: Literal["gumbel_softmax_hard"]  # an agent's own action in its actor loss: one-hot, a soft gradient
     exploration: Literal["epsilon_greedy"]
     epsilon_start: Fraction  # at the first episode
     epsilon_end: Fraction  # from `epsilon_episodes` on
-    epsilon_episodes: Count  # it falls in a straight line over so many
+    epsilon_episodes: Count  # it falls linearly over this many
     sampled_below: Fraction  # at this epsilon or less the policy is sampled instead
     evaluation_action: Literal["no_noise"]  # evaluations take the likeliest action
 
@@ -66,7 +66,7 @@ class EpsilonGreedyMADDPG(Hyperparameters):
         return {"replay_size": (self.replay_size, self.update_episodes * episode_limit)}
 
     def work(self, task: TaskSizes, episodes: int) -> Work:
-        """All actors go forward on every agent's batch, target and online; critics twice beside what they learn."""
+        """All actors, target and online, make a forward pass on every agent's batch; critics make two extra ones."""
         transitions, row = episodes * task.steps, task.agents * (task.observation + task.actions + 1)
         actor, critic = self._weights(task)
         own = task.agents * self.batch_size

@@ -28,10 +28,10 @@ LOSSES = ("policy", "value", "entropy")
 
 
 class MAPPO(Hyperparameters):
-    """Yu et al. 2022. Of td_steps and gae_lambda one is given; without huber_delta the value loss is squared."""
+    """Yu et al. 2022. Either td_steps or gae_lambda is given; without huber_delta the value loss is squared."""
 
     use_rnn: bool  # the actor's second hidden layer is a GRU
-    critic_use_rnn: bool  # and the critic's
+    critic_use_rnn: bool  # the same for the critic
     hidden_layers: Layers  # of actor and critic
     hidden_width: Width  # units of each
     parameter_sharing: Literal[True]  # one actor and one critic for all agents
@@ -49,13 +49,13 @@ class MAPPO(Hyperparameters):
     time_limit_terminal: bool  # an episode's last step counts as terminal when the time limit ends it
     standardise_rewards: bool  # by running moments of each task
     value_normalisation: bool  # the critic learns returns normalised by decaying moments of each task
-    advantage_critic: Literal["online", "target"]  # whose values the returns are compared with to give advantages
+    advantage_critic: Literal["online", "target"]  # the critic whose values are subtracted from returns for advantages
     standardise_advantages: bool  # over a round's steps and agents
-    update_episodes: Batch  # episodes of a task between two updates of it, which learns from them all at once
+    update_episodes: Batch  # episodes of a task between two of its updates; an update uses all of them at once
     update_passes: Count  # Adam steps on them
-    clip: Positive  # largest change of the ratio of probabilities that pays
-    clip_values: bool  # and of the critic's values, in its own units
-    huber_delta: Positive | None = None  # error from which on the value loss is linear
+    clip: Positive  # largest change of the ratio of probabilities that is rewarded
+    clip_values: bool  # the same limit for the critic's values, in its own units
+    huber_delta: Positive | None = None  # above this error the value loss is linear
     entropy_weight: Annotated[float, Field(ge=0)]  # of the policy's entropy in the actor's loss
     grad_clip: Positive  # largest gradient norm, over all of the actor's parameters and over all of the critic's
     tau: Fraction  # target critic <- (1 - tau) target + tau online, after every update
@@ -64,7 +64,7 @@ class MAPPO(Hyperparameters):
     def _fits_together(self) -> Self:
         if (self.td_steps is None) == (self.gae_lambda is None):
             got = f"td_steps = {self.td_steps} and gae_lambda = {self.gae_lambda}"
-            raise misfit(got, "one of the two", "leave the other out")
+            raise misfit(got, "one of the two", "remove the other")
         if (self.use_rnn or self.critic_use_rnn) and self.hidden_layers != 2:
             got = f"{self.hidden_layers} with a recurrent network"
             raise misfit(got, "2 (a Linear and the GRU)", "correct one of them", "hidden_layers")
@@ -75,8 +75,8 @@ class MAPPO(Hyperparameters):
         return self.update_episodes
 
     def work(self, task: TaskSizes, episodes: int) -> Work:
-        """A round is played, read once by each network, and learned from in every pass. The state is taken for all
-        observations in a row.
+        """A round is played, read once by each network, and learned from in every pass. The state counts as all
+        observations concatenated.
         """
         samples = self.update_episodes * task.steps * task.agents
         actor = self._actor_weights(task.observation + task.agents * self.obs_agent_id, task.actions)
@@ -95,7 +95,7 @@ class MAPPO(Hyperparameters):
         return sum(layered_size(*size, self.hidden_width, self.hidden_layers, self.use_rnn) for size in sizes)
 
     def _inputs(self, task: TaskSizes) -> int:
-        """Entries of what the actor reads."""
+        """Entries that the actor reads."""
         return task.observation + task.agents * self.obs_agent_id
 
     def _actor_weights(self, inputs: int, actions: int) -> int:

@@ -12,14 +12,14 @@ from baselines.specs.mappo import LOSSES, MAPPO
 
 
 class StepsMAPPO(MAPPO):
-    """Yu et al. 2022 as their code plays SMAC: rollouts of so many steps, which go on over the ends of episodes.
+    """Yu et al. 2022 as their code plays SMAC: rollouts of a fixed number of steps that go on over episode ends.
 
-    update_episodes: environments that stay open side by side.
+    update_episodes: number of environments that stay open.
     """
 
     td_steps: None = None  # type: ignore[assignment]  # frozen, so narrower is sound
     rollout_steps: Count  # of each environment between two updates
-    chunk_steps: Count | None = None  # a recurrent network learns from chunks of so many steps of a rollout
+    chunk_steps: Count | None = None  # a recurrent network learns from chunks of this many steps
     stacked_frames: Annotated[int, Field(ge=1, le=100)]  # observations, and states, that a network reads at once
     advantage_critic: Literal["target"]  # type: ignore[assignment]  # the critic as it was when the rollout was played
     tau: Annotated[float, Field(ge=1, le=1)]  # there is no slow target critic

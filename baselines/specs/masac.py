@@ -42,21 +42,21 @@ class MASAC(Hyperparameters):
     alpha: Positive  # the entropy's weight
     gamma: Fraction  # discount
     tau: Fraction  # target rate of V: target <- (1 - tau) target + tau online, after every update
-    q_networks: Literal[1, 2]  # an agent's; of two the smaller value counts
+    q_networks: Literal[1, 2]  # per agent; of two, the smaller value counts
     value_function: Literal[True]  # V beside Q, with the target network
-    target_observations: Literal["next", "current"]  # what V is asked about in Q's target; "current": the code's slip
-    others_actions: Literal["replay"]  # what the others do where an agent's action is drawn anew
+    target_observations: Literal["next", "current"]  # V's inputs in Q's target; "current" is an error in the code
+    others_actions: Literal["replay"]  # the others' actions when an agent's action is newly drawn
     batch_size: BatchOfRegisters  # transitions; one batch for each agent
     batches: Literal["own"]
     replay_size: Count  # transitions
-    warmup_transitions: Annotated[int, Field(ge=0)]  # no update before so many are stored
+    warmup_transitions: Annotated[int, Field(ge=0)]  # no update before this many are stored
     update_episodes: Batch  # episodes between two updates; they run as parallel copies
-    random_episodes: Annotated[int, Field(ge=0)]  # the first ones of a run, of uniform actions
+    random_episodes: Annotated[int, Field(ge=0)]  # the first episodes of a run, with uniform actions
     policy: Literal["gaussian"]  # squashed by tanh
     policy_penalty: Annotated[float, Field(ge=0)]  # weight of mean(mean^2) + mean(log_std^2) in the policy's loss
-    log_std_min: float  # the policy's log standard deviation is cut off there
-    log_std_max: float  # and there
-    reward_standardisation: bool  # by mean and standard deviation of all that is stored, for each agent
+    log_std_min: float  # lower bound of the policy's log standard deviation
+    log_std_max: float  # and its upper bound
+    reward_standardisation: bool  # by mean and standard deviation of all stored rewards, for each agent
     time_limit_terminal: bool  # nothing counts after an episode's last step
     evaluation_action: Literal["deterministic"]  # evaluations take tanh of the mean
 
@@ -76,7 +76,7 @@ class MASAC(Hyperparameters):
         return {"replay_size": (self.replay_size, self.update_episodes * episode_limit)}
 
     def work(self, task: TaskSizes, episodes: int) -> Work:
-        """Of Q: its value at new actions goes forward, and its gradient by these; that counts as two forward."""
+        """Q's value at new actions and its gradient by them count as two forward passes."""
         transitions, row = episodes * task.steps, task.agents * (task.observation + task.actions + 1)
         policy, q, v = self._weights(task)
         own = task.agents * self.batch_size

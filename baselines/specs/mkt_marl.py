@@ -14,9 +14,9 @@ class MKTMARL(MultiTask):
     """Mai et al. 2023."""
 
     distill_loss: Literal["kl"]
-    distill_temperature: Positive  # eq. 3: of the teacher's values
-    # Of eq. 3: its sum over steps and agents, divided by the number of agents' steps, of steps or of episodes, or by
-    # nothing, as printed (`baselines.mkt_marl.distillation_loss`). None: as loss_reduction says.
+    distill_temperature: Positive  # eq. 3: divides the teacher's values
+    # Eq. 3: its sum over steps and agents is divided by the number of agents' steps, of steps or of episodes, or not at
+    # all, as printed (`baselines.mkt_marl.distillation_loss`). None: as loss_reduction says.
     distill_reduction: Literal["mean", "mean over steps", "mean over episodes", "sum"] | None = None
     lambda_start: Fraction  # eq. 6: weight of the TD loss in the first epoch
     lambda_end: Fraction  # and at the end of the annealing
@@ -33,7 +33,7 @@ class MKTMARL(MultiTask):
         return self
 
     def _networks(self, task: TaskSizes) -> tuple[Network, ...]:
-        """The teacher's network reads every batch, too."""
+        """The teacher's network also reads every batch."""
         team, *mixer = super()._networks(task)
         return team, *mixer, Network(team.weights, team.forward)
 

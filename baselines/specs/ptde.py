@@ -1,4 +1,4 @@
-"""PTDE's hyperparameters in stage 1, and those of what else gives agents global information. Torch-free."""
+"""PTDE's hyperparameters in stage 1, and those of other methods that give agents global information. Torch-free."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Informed(ValueDecomposition):
 
     use_rnn: Literal[True]  # type: ignore[assignment]  # frozen, so narrower is sound
     z_width: Width  # entries of z
-    z_head: Literal["additive", "mlp"]  # what makes Q_i of both (`baselines.networks.team.InformedNetwork`)
+    z_head: Literal["additive", "mlp"]  # makes Q_i from both (`baselines.networks.team.InformedNetwork`)
 
     def policy_size(self, tasks: Sequence[TaskSizes]) -> int:
-        """The agents' network and what makes z."""
+        """The agents' network and the module that makes z."""
         return sum(self._head_size(t) + self._information_size(t) for t in tasks)
 
     def _head_size(self, task: TaskSizes) -> int:
@@ -38,11 +38,11 @@ class Informed(ValueDecomposition):
         return dense_size(inputs, width) + recurrent_size(width, width, gates=3) + last
 
     def _information_size(self, task: TaskSizes) -> int:
-        """Parameters of what makes z."""
+        """Parameters of the module that makes z."""
         return 0
 
     def _information_weights(self, task: TaskSizes) -> int:
-        """Multiply-adds of what makes z, for all agents of a step."""
+        """Multiply-adds of the module that makes z, for all agents of a step."""
         return self._information_size(task)
 
     def _networks(self, task: TaskSizes) -> tuple[Network, ...]:

@@ -26,22 +26,22 @@ from baselines.specs.base import (
 
 
 class PTDE(Hyperparameters):
-    """Stage 2: a student of the frozen team's z, which then takes the place of what makes it. Nothing else learns.
+    """Stage 2: a student learns the frozen team's z, then replaces the module that makes it. Nothing else learns.
 
-    Its team is the teacher of the run, whose own hyperparameters say how it is built.
+    The team is the teacher of the run; its own hyperparameters describe it.
     """
 
     distill_loss: Literal["mse"]  # squared error to the mean of z, summed over its entries
     distill_batch_size: Batch  # pairs of an agent and a step
-    distill_episodes: Count  # that the frozen team plays for them
-    distill_round_episodes: Batch  # of them played side by side
-    distill_epsilon: Fraction  # of the team's actions while it plays them
-    distill_padding: bool  # steps after an episode's end are pairs, too: zeros and the agent's number
-    held_out_share: Fraction  # of the pairs, which are drawn without regard to episodes
+    distill_episodes: Count  # that the frozen team plays for the pairs
+    distill_round_episodes: Batch  # of these, played in parallel
+    distill_epsilon: Fraction  # of the team's actions in these episodes
+    distill_padding: bool  # whether steps after an episode's end are also pairs: zeros and the agent's number
+    held_out_share: Fraction  # of the pairs; drawn without regard to episodes
     student: Literal["mlp"]
     student_hidden_width: Width
     student_hidden_layers: Literal[2]
-    student_variance: Annotated[float, Field(ge=0)]  # of the sample that it executes with; 0: its mean
+    student_variance: Annotated[float, Field(ge=0)]  # of the student's samples in execution; 0: its mean
     distill_optimizer: Literal["adam"]
     distill_lr: Positive
 
@@ -60,16 +60,16 @@ class PTDE(Hyperparameters):
         return 1
 
     def work(self, task: TaskSizes, episodes: int) -> Work:
-        """episodes: updates. The student and a batch that is held out; what the team plays is counted as stored.
+        """episodes: updates. Counts the student and a held-out batch; the episodes that the team plays count as stored.
 
-        It is taken to read what a team of QMIX does.
+        The student is assumed to read what a team of QMIX reads.
         """
         samples, width = self.distill_batch_size, self.student_hidden_width
         size = dense_size(task.observation + task.actions + task.agents, width, width, width)
         return Work((Network(size, samples, samples),), episodes, episode_rows(task, self.distill_episodes))
 
     def policy_size(self, tasks: Sequence[TaskSizes]) -> None:
-        """Not known: the student reads what its team does."""
+        """Not known: the student reads what its team reads."""
 
 
 ALGORITHMS = {

@@ -31,7 +31,7 @@ class PersonalActors(MAPPO):
         return Work((*whole.networks, module), whole.updates, whole.stored)
 
     def policy_size(self, tasks: Sequence[TaskSizes]) -> int:
-        """The actor and what makes z."""
+        """The actor and the module that makes z."""
         return sum(self._head_size(task) + self._information_size(task) for task in tasks)
 
     def _round_steps(self, task: TaskSizes) -> int:
@@ -41,7 +41,7 @@ class PersonalActors(MAPPO):
         width, both = self.hidden_width, self.hidden_width + self.z_width
         ends = dense_size(width, width) + dense_size(both, task.actions)
         last = dense_size(both, width, task.actions) if self.z_head == "mlp" else ends
-        perceptron = dense_size(*[width] * self.hidden_layers)  # the layers behind its first
+        perceptron = dense_size(*[width] * self.hidden_layers)  # the layers after its first
         middle = recurrent_size(width, width, gates=3) if self.use_rnn else perceptron
         return dense_size(self._inputs(task), width) + middle + last
 

@@ -33,8 +33,8 @@ UNITS: tuple[Unit, ...] = ("episodes", "steps")
 
 
 class ValueDecomposition(Hyperparameters):
-    """What VDN (Sunehag et al. 2017) and QMIX (Rashid et al. 2018) share; one team network, names as in Table III of
-    MKT-MARL. The mixer's sizes belong to QMIX and are left out for VDN; of td_steps and td_lambda one is given.
+    """Common to VDN (Sunehag et al. 2017) and QMIX (Rashid et al. 2018): one team network, names as in Table III of
+    MKT-MARL. The mixer's sizes belong to QMIX and are left out for VDN. Either td_steps or td_lambda is given.
     """
 
     use_rnn: bool  # the agents' second hidden layer is a GRU
@@ -42,7 +42,7 @@ class ValueDecomposition(Hyperparameters):
     hidden_width: Width  # units of each
     parameter_sharing: Literal[True]
     obs_agent_id: bool  # the agent's number is an input
-    obs_last_action: bool  # and its last action
+    obs_last_action: bool  # the agent's last action is an input
     obs_individual_obs: Literal[False]
     agent_output: Literal["q"]
     action_selector: Literal["epsilon_greedy"]
@@ -52,8 +52,8 @@ class ValueDecomposition(Hyperparameters):
     epsilon_evaluation: Annotated[float, Field(ge=0, le=0)]  # evaluations are greedy
     mixer: Literal["vdn", "qmix"]
     mixing_width: Width | None = None  # QMIX: units of the mixing network
-    hypernetwork_layers: Literal[1, 2] | None = None  # QMIX: of what makes its weights
-    hypernetwork_width: Width | None = None  # QMIX: units there
+    hypernetwork_layers: Literal[1, 2] | None = None  # QMIX: of the networks that make its weights
+    hypernetwork_width: Width | None = None  # QMIX: units of these networks
     optimizer: Literal["adam"]
     lr: Positive  # Adam's step size
     gamma: Fraction  # discount
@@ -61,12 +61,12 @@ class ValueDecomposition(Hyperparameters):
     td_steps: Literal[1] | None = None  # one-step targets
     td_lambda: Fraction | None = None  # lambda-returns
     time_limit_terminal: bool  # an episode's last step counts as terminal when the time limit ends it
-    loss_reduction: Literal["mean", "sum"]  # over the batch's steps that were played
+    loss_reduction: Literal["mean", "sum"]  # over the batch's played steps
     grad_clip: Positive  # largest gradient norm, over all of a team's parameters
     standardise_rewards: bool  # by running moments of each task
     batch_size: Batch  # episodes
     replay_size: Count  # episodes
-    update_episodes: Batch  # episodes of a task between two updates of it; they run as parallel copies
+    update_episodes: Batch  # episodes of a task between two of its updates; they run as parallel copies
     target_update_interval: Count
     target_update_unit: Literal["updates", "episodes", "epochs"]  # epoch: one episode of each task
 
@@ -75,7 +75,7 @@ class ValueDecomposition(Hyperparameters):
         self._sizes_fit()
         if (self.td_steps is None) == (self.td_lambda is None):
             got = f"td_steps = {self.td_steps} and td_lambda = {self.td_lambda}"
-            raise misfit(got, "one of the two", "leave the other out")
+            raise misfit(got, "one of the two", "remove the other")
         if self.use_rnn and self.hidden_layers != 2:
             raise misfit(
                 f"{self.hidden_layers} with use_rnn", "2 (a Linear and the GRU)", "correct one of them", "hidden_layers"
@@ -83,7 +83,7 @@ class ValueDecomposition(Hyperparameters):
         return self
 
     def _sizes_fit(self) -> None:
-        """The mixer's sizes are given where it has them, and there alone."""
+        """Raise unless the mixer's sizes are given exactly if it has them."""
         sizes = {n: getattr(self, n) for n in ("mixing_width", "hypernetwork_layers", "hypernetwork_width")}
         rule = ("none", "leave it out") if self.mixer == "vdn" else ("a size", "give it")
         for name, size in sizes.items():
@@ -96,15 +96,15 @@ class ValueDecomposition(Hyperparameters):
 
     @property
     def counts_steps(self) -> bool:
-        """Epsilon falls with them."""
+        """True: epsilon falls with steps."""
         return True
 
     def least(self, episode_limit: int) -> dict[str, tuple[float, float]]:
-        """The replay must hold a batch, or nothing would ever be learnt."""
+        """The replay must hold a batch; otherwise nothing would ever be learnt."""
         return {"replay_size": (self.replay_size, self.batch_size)}
 
     def work(self, task: TaskSizes, episodes: int) -> Work:
-        """Online and target networks of whole episodes. The state is taken for all observations in a row."""
+        """Online and target networks on whole episodes. The state counts as all observations concatenated."""
         return Work(
             networks=self._networks(task),
             updates=updates_of(episodes, self.batch_size, self.update_episodes),
@@ -129,7 +129,7 @@ class ValueDecomposition(Hyperparameters):
         return layered_weights(inputs, task.actions, self.hidden_width, self.hidden_layers, self.use_rnn)
 
     def _inputs(self, agents: int, obs_size: int, action_size: int) -> int:
-        """Entries of what the agents' network reads."""
+        """Entries that the agents' network reads."""
         return obs_size + action_size * self.obs_last_action + agents * self.obs_agent_id
 
     def _mixing_weights(self, agents: int, state_size: int) -> int:

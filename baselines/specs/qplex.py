@@ -15,15 +15,15 @@ class QPLEX(ValueDecomposition):
     mixing_width: None = None  # type: ignore[assignment]
     hypernetwork_layers: None = None  # type: ignore[assignment]
     hypernetwork_width: Width  # type: ignore[assignment]
-    advantage_layers: Literal[1, 2]  # of what makes lambda
-    advantage_width: Width  # units there
+    advantage_layers: Literal[1, 2]  # of the networks that make lambda
+    advantage_width: Width  # units of these networks
     kernels: Count  # of lambda
 
     def _sizes_fit(self) -> None:
-        """They are all given, by their types."""
+        """Nothing to check: the types require all of them."""
 
     def _mixing_weights(self, agents: int, state_size: int) -> int:
-        """Multiply-adds of the hypernetworks for one step; actions are counted as one entry an agent."""
+        """Multiply-adds of the hypernetworks for one step; actions count as one entry per agent."""
         outer = 2 * self.hypernetwork_width * (state_size + agents)
         inner = self.advantage_width * (3 * state_size + 3 * agents + 1)
         single = state_size * (2 * agents + 1) + agents**2

@@ -45,11 +45,11 @@ class SAC(Hyperparameters):
     batch_size: BatchOfRegisters  # transitions
     replay_size: Count  # transitions
     update_steps: Count  # environment steps between two updates
-    warmup_transitions: Count  # no update before so many are stored; until then actions are uniformly random
-    target_entropy: Literal["-action_size"]  # what the temperature holds the policy's entropy at
-    temperature_start: Positive  # it is learned from there
-    log_std_min: float  # the policy's log standard deviation is cut off there
-    log_std_max: float  # and there
+    warmup_transitions: Count  # no update before this many are stored; until then actions are uniformly random
+    target_entropy: Literal["-action_size"]  # the temperature keeps the policy's entropy at this value
+    temperature_start: Positive  # its initial value
+    log_std_min: float  # lower bound of the policy's log standard deviation
+    log_std_max: float  # and its upper bound
     action_range: Literal["[-1, 1]"]  # actions are scaled to the environment's bounds
     bootstrap_at_time_limit: Literal[True]  # only a terminal state ends what counts
     evaluation_actions: Literal["mean"]  # evaluations take tanh of the mean; training episodes sample
@@ -60,7 +60,7 @@ class SAC(Hyperparameters):
             allowed = f"below log_std_max = {self.log_std_max:g}"
             raise misfit(f"{self.log_std_min:g}", allowed, "correct one of them", "log_std_min")
         if self.warmup_transitions > self.replay_size:
-            allowed = f"at most {self.replay_size}, what the replay holds"
+            allowed = f"at most {self.replay_size}, the size of the replay"
             raise misfit(str(self.warmup_transitions), allowed, "correct one of them", "warmup_transitions")
         return self
 
@@ -76,8 +76,8 @@ class SAC(Hyperparameters):
         return True
 
     def work(self, task: TaskSizes, episodes: int) -> Work:
-        """The policy acts, too, which takes next to nothing. What the actor's step asks of the critics is no gradient
-        of their weights: that and their value are two samples forward.
+        """The policy also acts, at negligible cost. The actor's step needs no gradient of the critics' weights: the
+        critics' value and their gradient by actions count as two forward samples.
         """
         steps = episodes * task.steps
         hidden = (self.hidden_layers - 1) * self.hidden_width**2

@@ -213,7 +213,7 @@ def test_it_learns_two_tasks_from_perfect_teachers():
 
 def test_a_task_without_a_teacher_is_refused():
     first, second = toy().learner.tasks
-    with pytest.raises(ValueError, match="needs a teacher a task: task 1"):
+    with pytest.raises(ValueError, match="needs one teacher per task: task 1"):
         DecHDRQN([first, replace(second, teacher=None)], specs.DecHDRQN.model_validate(SETTINGS), [Streams(0)], "cpu")
 
 

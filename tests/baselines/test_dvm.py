@@ -269,7 +269,7 @@ def test_each_agent_is_distilled_from_its_own_task_s_replay() -> None:
 
 def test_as_many_tasks_come_first_as_there_are_agents() -> None:
     settings = specs.DVMMADDPG.model_validate(SETTINGS)
-    with pytest.raises(ValueError, match="one an agent"):
+    with pytest.raises(ValueError, match="one per agent"):
         DVM([task()] * 4, settings, [Streams(0)], "cpu")
 
 

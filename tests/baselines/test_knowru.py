@@ -65,7 +65,7 @@ def test_reuse_alone_imitates_the_teacher(start):
 
 
 def test_a_teacher_is_needed(start):
-    with pytest.raises(ValueError, match="needs a teacher"):
+    with pytest.raises(ValueError, match="needs one teacher per task"):
         start(knowru, taught=False)
 
 

@@ -127,7 +127,7 @@ def test_a_teacher_of_maac_is_needed():
     weights = {n: p for n, p in task.teacher.weights.items() if n not in ("mean", "variance")}
     with pytest.raises(ValueError, match="the teacher has no normalised inputs"):
         start((0,), replace(task, teacher=replace(task.teacher, weights=weights)))
-    with pytest.raises(ValueError, match="needs a teacher"):
+    with pytest.raises(ValueError, match="needs one teacher per task"):
         start((0,), TASK)
 
 

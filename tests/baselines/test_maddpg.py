@@ -122,9 +122,9 @@ def test_initialization_says_what_does_not_fit(start):
         start(maddpg_initialized, task=wide)
     with pytest.raises(ValueError, match="the teacher's shapes are"):
         start(maddpg_initialized, task=taught, hidden_width=17)
-    with pytest.raises(ValueError, match="needs a teacher"):
+    with pytest.raises(ValueError, match="needs one teacher per task"):
         start(maddpg_initialized, taught=False)
-    with pytest.raises(ValueError, match="activation: got leaky_relu; allowed: relu, as the teacher's"):
+    with pytest.raises(ValueError, match="activation: got leaky_relu; allowed: relu, the teacher's"):
         start(maddpg_initialized, task=taught, activation="leaky_relu")
 
 
@@ -139,6 +139,6 @@ def test_episodes_that_end_early_are_refused(method: Any, start: Callable[..., R
     run = start(method)
     rollout = toy_round(run)
     short = torch.zeros(rollout.rewards.shape[:3], dtype=torch.bool)
-    with pytest.raises(ValueError, match="some have ended before the task's limit"):
+    with pytest.raises(ValueError, match="episodes that end before the task's limit"):
         run.learner.learn(0, dataclasses.replace(rollout, mask=short), run.learner.copies)
     assert not ALGORITHMS[method.__name__.lower()].hyperparameters.ends_early

@@ -169,5 +169,5 @@ def test_ablations_are_constant(constant):
 
 
 def test_a_hold_that_leaves_no_time_is_an_error():
-    with pytest.raises(ValueError, match=r"hold_epochs 20000 .* 50 epochs .* allowed: fewer than 50"):
+    with pytest.raises(ValueError, match=r"hold_epochs: got 20000 of 50 epochs, .* allowed: fewer than 50"):
         mkt_marl.annealing_coefficient(0.1, 0.95, 50, 20_000, 0)

@@ -101,7 +101,7 @@ def test_lanes_apart_step_like_lanes_of_their_own() -> None:
 
 def test_seeds_that_differ_in_steps_are_refused() -> None:
     adam = FusedAdam(made(4, 2), 1, 0.01)
-    with pytest.raises(ValueError, match="equally many Adam steps"):
+    with pytest.raises(ValueError, match="Adam steps: got"):
         adam.load_state(adam.state() | {"step": torch.tensor([1.0, 2.0])})
 
 

@@ -102,7 +102,7 @@ def test_it_executes_on_local_inputs_alone() -> None:
 def test_a_team_without_z_cannot_be_distilled() -> None:
     task = a_task()
     streams = [Streams(0)]
-    with pytest.raises(ValueError, match="needs a teacher"):
+    with pytest.raises(ValueError, match="needs one teacher per task"):
         Stage2([task], specs.PTDE.model_validate(STAGE_2), streams, "cpu")
     teacher = Teacher({}, task.layout, lambda obs: obs, {"use_rnn": True})
     with pytest.raises(ValueError, match="'no z'; allowed: 'gip'"):

@@ -70,7 +70,7 @@ def test_seeds_that_are_not_equally_far_cannot_go_on_together():
     learner = started(qmix, [toy_task()], single(), (0, 1)).play(4).learner
     state = learner.state()
     state["count.updates"][1] += 1
-    with pytest.raises(ValueError, match=r"equally many updates, got \[2, 3\]"):
+    with pytest.raises(ValueError, match=r"updates: got \[2, 3\]; allowed: the same number"):
         learner.load_state(state)
 
 

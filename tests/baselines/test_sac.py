@@ -298,7 +298,7 @@ def test_evaluations_take_the_mean_of_any_number_of_copies() -> None:
     [
         ({"batch_size": 100}, "multiple of 32"),
         ({"log_std_min": 3}, "below log_std_max"),
-        ({"warmup_transitions": 100}, "at most 60, what the replay holds"),
+        ({"warmup_transitions": 100}, "at most 60, the size of the replay"),
         ({"critics": 1}, "critics"),
     ],
 )
