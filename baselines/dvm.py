@@ -276,7 +276,7 @@ class DVM:
         if self._frozen:
             return {}
         if self._turned:
-            for replay in self.replays[1:]:  # all hold equally many
+            for replay in self.replays[1:]:  # all hold the same number of entries
                 replay.append(rollout)
         return self._playing(task).learn(0, rollout, episodes_done)
 

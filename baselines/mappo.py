@@ -186,7 +186,7 @@ class MAPPO:
         return state | saved_moments("rewards", self._rewards) | saved_moments("values", self._values)
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Restore what `state` gave for these seeds, beside any others. Raises ValueError: see TeamAdam."""
+        """Restore what `state` gave for these seeds, in any group. Raises ValueError: see TeamAdam."""
         restored(state, self._networks(), self._adams())
         self._rewards = restored_moments(state, "rewards", self._rewards)
         self._values = restored_moments(state, "values", self._values)

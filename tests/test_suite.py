@@ -224,7 +224,7 @@ def test_the_printed_suite_is_sound() -> None:
         (ROWS, {"columns": ["base", "init", "two"]}, ["published[1].columns", '"base", "init", "two"']),
         (ROWS, {"columns": ["base", "base", "init"]}, ["published[1].columns", '"base" 2 times', "each column once"]),
         ({"bse": "0.1 0.2"}, {"columns": ["two", "three"]}, ["published[1].rows", '"bse"', 'did you mean "base"']),
-        (ROWS, {"budgets": ["5M"]}, ["published[1].budgets", "got      1", "3, one a column"]),
+        (ROWS, {"budgets": ["5M"]}, ["published[1].budgets", "got      1", "3, one per column"]),
         (ROWS, {"group": "narow"}, ["published[1].group", '"narow"', "a training set", 'did you mean "narrow"']),
         (ROWS, {"metric": "win_rat"}, ["published[1].metric", '"win_rat"', 'did you mean "win_rate"']),
         (ROWS, {"experiment": "tabed"}, ["published[1].experiment", 'did you mean "tabled"']),

@@ -3,10 +3,10 @@
 Axes: S seed, B batch of episodes, T time step, N agent, H hidden unit; M sample, a column: every (B, T, N) or (B, T).
 
 As in nn.py a layer maps [S, in, M] to [S, out, M] with weights [S, out, in] and biases [S, out].
-On a CPU a seed's numbers are the same to the last bit beside any other seeds, with one thread per process as in the
-executor. Three things would break that, hence `columns` and `linear`: a vectorised loop (sigmoid, ELU) that ends inside
-a seed's numbers; samples as rows whose length does not fill whole registers, since the sum in a weight's gradient then
-depends on the address (MKL 2024.2); and width 1.
+On a CPU with one thread per process, as in the executor, a seed's numbers are the same to the last bit, whichever seeds
+run with it. Three things would break that, hence `columns` and `linear`: a vectorised loop (sigmoid, ELU) that ends
+inside a seed's numbers; samples as rows whose length does not fill whole registers, since the sum in a weight's
+gradient then depends on the address (MKL 2024.2); and width 1.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def initial_linear(
 
     sizes: entries of the input, of each hidden layer, of the output. weight_0 [S, out, in], bias_0 [S, out], weight_1,
     ... Drawn as torch.nn does, layer by layer, the weight before the bias, from each seed's "initialisation" stream on
-    the CPU. So a seed starts from the same numbers beside any other seeds.
+    the CPU. So a seed starts from the same numbers, whichever seeds run with it.
     """
     shapes: dict[str, tuple[tuple[int, ...], int]] = {}
     for layer, (fan_in, fan_out) in enumerate(pairwise(sizes)):

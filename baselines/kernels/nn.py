@@ -57,7 +57,7 @@ def initial(
     biases as torch.nn.Linear does, uniform in +-1/sqrt(fan_in): KnowRU's code (b0c9817). "linear" draws both as
     torch.nn.Linear does: DVM's code (SamirW/maddpg-pytorch 7f49028).
     sizes: entries of the input, of each hidden layer, of the output. Drawn seed by seed, layer by layer, from each
-    seed's "initialisation" stream on the CPU. So a seed starts from the same numbers beside any other seeds.
+    seed's "initialisation" stream on the CPU. So a seed starts from the same numbers, whichever seeds run with it.
     """
     leaky = weights == "xavier_leaky_relu"
     gain = math.sqrt(2 / (1 + LEAK**2)) if leaky else 1.0

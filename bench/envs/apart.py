@@ -50,7 +50,7 @@ class Apart:
         self._elsewhere.close()
 
     def _own(self, said: Mapping[str, Any], content: bytes) -> list[Floats]:
-        """Each agent's own observation, from all of them in a row; then the state, if the environment has its own."""
+        """Each agent's observation, cut from their concatenation; then the state, if the environment has its own."""
         if (shapes := said["shapes"]) != (declared := [[size] for size in self._sizes]):
             raise EnvironmentFailed(f"obs: got shapes {shapes}; declared: {declared}, one per agent")
         numbers = np.frombuffer(content, np.float64).copy()

@@ -95,7 +95,7 @@ class Params(BaseModel, ABC):
 
     @property
     def lanes_exact(self) -> bool:
-        """Whether a seed's numbers are the same to the last bit beside any other seeds. If not, each trains alone."""
+        """Whether a seed's numbers are the same to the last bit with any other seeds. If not, each trains alone."""
         return True
 
     @property

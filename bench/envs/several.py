@@ -3,7 +3,7 @@
 Axes: S seed, E environment copy, N agent, O observation entry, A action entry.
 
 A family writes `One`, some eighty lines, and gets an `Environment`. Every copy is a separate object, so a seed's
-observations do not depend on the seeds beside it. Its episodes start from seeds of its own stream, copy by copy.
+observations do not depend on the seeds that run with it. Its episodes start from seeds of its own stream, copy by copy.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class Counts:
         return {"rounds": self.rounds, "ended": self._ended[lane].tolist(), "steps": self._steps[lane].tolist()}
 
     def load_state(self, states: Sequence[Mapping[str, Any]]) -> None:
-        """Restore what `state` gave for each lane; all are equally far."""
+        """Restore what `state` gave for each lane; all are at the same round."""
         self.rounds = states[0]["rounds"]
         for lane, state in enumerate(states):
             self._ended[lane], self._steps[lane] = state["ended"], state["steps"]

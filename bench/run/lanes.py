@@ -1,4 +1,4 @@
-"""Runs of one cell side by side, in groups of lanes that are equally far.
+"""Runs of one cell side by side, in groups of lanes at the same point of training.
 
 Each lane has its own random streams, curves and checkpoint. So seeds can be regrouped after a stop, and each ends with
 the numbers that it reaches alone.
@@ -23,7 +23,7 @@ from bench.store import Store, StoreError
 from bench.store.checkpoints import Checkpoint, drop_checkpoint, load_checkpoint
 
 T = TypeVar("T")
-Group = list[tuple[Run, Checkpoint]]  # runs that are equally far
+Group = list[tuple[Run, Checkpoint]]  # runs at the same point of training
 
 
 def train_lanes(
@@ -74,7 +74,7 @@ class _Lanes:
         return [[run] for run in runs] if alone(self.job.cell) else [list(runs)] * bool(runs)
 
     def _resume(self, group: Group) -> list[Run]:
-        """Train runs that are equally far to the end.
+        """Train runs to the end. They are at the same point of training.
 
         Checkpoints that cannot be restored are dropped. Their runs are returned and start again.
         """

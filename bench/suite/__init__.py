@@ -204,7 +204,7 @@ class Suite(Model):
         return merged
 
     def variants(self, method_id: str) -> dict[str, dict[str, Setting]]:
-        """Its `settings` by scenario: "", and each scenario of which it states or inherits something."""
+        """Its `settings` by scenario: "", and each scenario for which it states or inherits some."""
         apart = [scenario for m in reversed(self.lineage(method_id)) for scenario in m.hyperparameters_on]
         return {scenario: self.settings(method_id, scenario) for scenario in dict.fromkeys(["", *apart])}
 

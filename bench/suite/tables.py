@@ -58,7 +58,9 @@ def _wrong_shape(suite: Suite, table: Published) -> Iterator[Problem]:
         got = f"{shown(column)} {table.columns.count(column)} times"
         yield Problem(f"{key}.columns", got, "each column once", "correct the names")
     if table.budgets is not None and len(table.budgets) != len(table.columns):
-        yield Problem(f"{key}.budgets", str(len(table.budgets)), f"{len(table.columns)}, one a column", "add or remove")
+        yield Problem(
+            f"{key}.budgets", str(len(table.budgets)), f"{len(table.columns)}, one per column", "add or remove"
+        )
     if table.group and table.group not in (groups := [t.id for t in experiment.training_sets]):
         mend = f"correct the name{nearest(table.group, groups)}"
         yield Problem(f"{key}.group", shown(table.group), f"a training set: {listed(groups)}", mend)
@@ -80,7 +82,7 @@ def _wrong_cells(table: Published, row: str, line: str) -> Iterator[Problem]:
         return
     if len(cells) != len(table.columns):
         got = f"{len(cells)} cells"
-        yield Problem(key, got, f"{len(table.columns)} cells, one a column, blanks between", "correct the row")
+        yield Problem(key, got, f"{len(table.columns)} cells, one per column, blanks between", "correct the row")
     for cell in cells:
         found = CELL.match(cell)
         if found is not None and (why := _impossible(table, found)):

@@ -3,7 +3,7 @@
 Axes: S seed, E environment copy, N agent of ours, M agent in the world (opponents first, then ours), O observation
 entry, A action entry.
 
-On the CPU a seed's episodes are the same to the last bit beside any other seeds.
+On the CPU a seed's episodes are the same to the last bit, whichever seeds run with it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Axes: S seed, E environment copy, N document (an agent each), F feature, A score.
 
-On the CPU a seed's episodes are the same to the last bit beside any other seeds.
+On the CPU a seed's episodes are the same to the last bit, whichever seeds run with it.
 """
 
 from __future__ import annotations

@@ -186,7 +186,7 @@ class SmaxEnvironment:
         return Step(seen, given_rewards, ended, torch.zeros_like(ended), {"win_rate": self._tensor(won).double()})
 
     def state(self, lane: int) -> Mapping[str, NDArray[Any]]:
-        """JAX's state of a lane's battles. They go on exactly, to the last bit, beside the same number of others."""
+        """JAX's state of a lane's battles. They go on exactly, to the last bit, if as many others run with them."""
         rows = slice(lane * self._shape[1], (lane + 1) * self._shape[1])
         return {f"leaf_{i}": leaf[rows].copy() for i, leaf in enumerate(self._field.saved())}
 
