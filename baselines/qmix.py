@@ -331,7 +331,7 @@ class ValueDecomposition:
         """The layers that give this task's Q_i, online or target."""
         return self._network.of_task(part(parameters, "agent"), task)
 
-    def _q_tot(self, parameters: Mapping[str, Tensor], chosen: Chosen, kept: Packed | None) -> Tensor:
+    def _q_tot(self, parameters: Mapping[str, Tensor], chosen: Chosen, kept: Packed | None = None) -> Tensor:
         """Q_tot [S, B, T], online or target; zero at steps that are not kept."""
         own = part(parameters, "mixer")
         if kept is None:

@@ -38,6 +38,8 @@ def _texts(node: Any) -> list[tuple[Tree, str]]:
     if not isinstance(node, dict):
         return []
     own = [(node, key) for key in TEXTS if isinstance(node.get(key), str)]
+    if node.get("kind") == "released":  # its source has a form: a repository, a commit and a line
+        own = [place for place in own if place[1] != "source"]
     return own + [place for entry in node.values() for place in _texts(entry)]
 
 
