@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from packaging.requirements import Requirement
 from bench import __version__
 from bench.commands.options import Json, cores, print_json
 from bench.commands.verbs import NOTHING_RUN
-from bench.envs import FAMILIES, Params, checked, installation, versions
+from bench.envs import FAMILIES, Params, checked, installation, python_of, unfit, versions
 from bench.executors.nodes import this_node
 from bench.nightly.stored import CanaryFile, canary_path, read
 from bench.output.terminal import say
@@ -119,11 +120,17 @@ def _families(wanted: Mapping[str, list[Requirement]], kept: CanaryFile | None) 
     for name, entry in FAMILIES.items():
         there = dict(versions(name))
         missing = tuple(package for package in entry.packages if package not in there)
-        others = _others(there, wanted.get(name, []))
+        others = (*_others(there, wanted.get(name, [])), *unfit(name))
         mend, game = entry.install if missing or others else "", installation(name)
         more, remarks = (game.missing(), game.remarks()) if game else ((), ())
+        if missing and (python := python_of(name)):
+            remarks = (f"looked for in {python}, which {entry.python} names{_absent(python)}", *remarks)
         lacks = (*missing, *more)
         yield Part("family", name, there, lacks, others, mend=mend, canaries=of[name], remarks=remarks)
+
+
+def _absent(python: str) -> str:
+    return "" if shutil.which(python) else ": no such program"
 
 
 def _extras(wanted: Mapping[str, list[Requirement]]) -> Iterator[Part]:

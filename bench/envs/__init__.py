@@ -19,6 +19,7 @@ from bench.envs.registry import (
     packages_of,
     python_of,
     state,
+    unfit,
     versions,
 )
 
@@ -43,5 +44,6 @@ __all__ = [
     "packages_of",
     "python_of",
     "state",
+    "unfit",
     "versions",
 ]

@@ -176,6 +176,7 @@ class Family:
 
     install: the command that installs the backend. scenarios: the parameters of each scenario, by its name.
     metrics: the metrics of its episodes (`scores`): those of rewards, and those of outcomes that a scenario names.
+    needs: requirements of packages; environments do not start with other versions.
     packages: its numbers depend on their versions; a run's record names these, and those of others if installed.
     python: the variable that names another interpreter with the packages; environments then run in it.
     installation: the module that knows what it needs besides packages (`Installation`).
@@ -183,6 +184,7 @@ class Family:
     process_bytes: approximate memory of a process that all environments of a job share; 0 without one (parameters
     state the memory of a copy's own process).
     agent_step_s: approximate CPU seconds of one agent's step: policy, environment, storing.
+    uncounted: the program whose own time and memory no cost includes, because nobody has measured them.
     """
 
     module: str
@@ -193,12 +195,14 @@ class Family:
     scenarios: Mapping[str, type[Params]]
     layouts: str = "bench.envs.layouts"
     packages: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     single: bool = False
     python: str = ""
     process_bytes: int = 0
     agent_step_s: float = 9e-6  # for the particle tasks, fitted with the model's other rates
     installation: str = ""
+    uncounted: str = ""
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -256,14 +260,18 @@ FAMILIES: Mapping[str, Family] = {
         install="in a Python environment of its own, which BENCH_STARCRAFT_PYTHON names: python -m venv STARCRAFT; "
         "STARCRAFT/bin/pip install protobuf==3.20.3 'numpy<2' pysc2==4.0.0 s2clientprotocol pygame absl-py "
         "'setuptools<70' wheel 'pydantic>=2.12'; STARCRAFT/bin/pip install --no-deps --no-build-isolation "
-        "git+https://github.com/oxwhirl/smac@d6aab33f76abc3849c50463a8592a84f59a5ef84",
+        "git+https://github.com/oxwhirl/smac@d6aab33f76abc3849c50463a8592a84f59a5ef84; or, in place of these, of a "
+        "checkout of yours: python -m bench.envs.starcraft.install STARCRAFT CHECKOUT; "
+        "export BENCH_STARCRAFT_PYTHON=$PWD/STARCRAFT/bin/python",
         version=1,
         metrics=("step_reward", "return_sum", "win_rate"),
         scenarios=dict.fromkeys(STARCRAFT_MAPS, StarcraftParams),
         packages=("SMAC", "PySC2", "protobuf"),
+        needs=("protobuf<3.21",),  # with later ones s2clientprotocol cannot be imported
         others=("SMACv2",),
         python="BENCH_STARCRAFT_PYTHON",
         installation="bench.envs.starcraft.installation",
+        uncounted="StarCraft II",
     ),
     "football": Family(
         module="bench.envs.football.environment",
@@ -316,6 +324,10 @@ def make(
         where = f" in {python}" if (python := python_of(family)) else ""
         mend = f"try: {entry.install}; then: bench doctor {family}"
         raise BackendMissing(f"family {family!r} needs {missing}{where}; {mend}")
+    if wrong := unfit(family):
+        raise BackendMissing(
+            f"family {family!r}: {', '.join(wrong)}; try: {entry.install}; then: bench doctor {family}"
+        )
     try:
         module = importlib.import_module(entry.module)
     except ModuleNotFoundError as error:
@@ -330,7 +342,7 @@ def make(
 def lacking(family: str) -> str:
     """How to install what a family's environments lack; "" if they lack nothing."""
     entry = _family(family)
-    if versions(family).keys() != {*entry.packages}:
+    if versions(family).keys() != {*entry.packages} or unfit(family):
         return entry.install
     game = installation(family)
     return "; ".join(game.remarks()) if game and game.missing() else ""
@@ -365,6 +377,16 @@ def installation(family: str) -> Installation | None:
 def versions(family: str) -> Mapping[str, str]:
     """Versions of the installed packages of a family, in the interpreter of its environments."""
     return _installed(family, _family(family).packages)
+
+
+def unfit(family: str) -> tuple[str, ...]:
+    """Installed versions with which a family's environments do not start, and what they need."""
+    from packaging.requirements import Requirement  # not there in a family's own Python environment
+
+    there = versions(family)
+    asked = [one for one in map(Requirement, _family(family).needs) if one.name in there]
+    wrong = [one for one in asked if not one.specifier.contains(there[one.name].split()[0], prereleases=True)]
+    return tuple(f"{one.name} {there[one.name]}, needed {one.specifier}" for one in wrong)
 
 
 def _installed(family: str, packages: tuple[str, ...]) -> Mapping[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bench.envs import FAMILIES, AssetMissing, Assets, checked, installation, lacking, versions
+from bench.envs import FAMILIES, AssetMissing, Assets, checked, installation, lacking, unfit, versions
 from bench.plan.cells import Cell
 from bench.suite.assets import to_get
 from bench.suite.explain import Problem
@@ -34,7 +34,10 @@ def missing_backends(cells: Iterable[Cell]) -> list[Problem]:
             wanted = FAMILIES[own.family].packages
             game = installation(own.family)
             absent = [name for name in wanted if name not in versions(own.family)] + [*(game.missing() if game else ())]
-            got = f"family {own.family} without {', '.join(absent)}"
+            troubles = ([f"without {', '.join(absent)}"] if absent else []) + [
+                f"with {one}" for one in unfit(own.family)
+            ]
+            got = f"family {own.family} {'; '.join(troubles)}"
             mend = f"{mend}; then: bench doctor {own.family}"
             found[own.family] = Problem(f"scenario[{scenario}]", got, f"{', '.join(wanted)} installed", mend)
     return list(found.values())

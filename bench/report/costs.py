@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
+from bench.envs import FAMILIES
 from bench.executors.costs import WHOLE, Cost, Machines
 from bench.executors.estimate import Estimate
 from bench.plan import Plan
@@ -66,6 +67,8 @@ def costs_lines(found: Sequence[Cost], plan: Plan, cells: Mapping[str, Estimate]
         amounts = " and ".join(f"{n:,} {UNITS[unit]}" for unit, n in whole.unbuilt.amounts.items())
         come = f" Those with a budget come to {amounts}." if amounts else ""
         yield f"{whole.unbuilt.runs} runs cannot be made yet; nobody knows their cost, and no sum includes them.{come}"
+    for game in sorted({FAMILIES[place.family].uncounted for cell in plan.cells for place in cell.scored} - {""}):
+        yield f"{game}'s own CPU time and memory are in no sum: they have not been measured."
     if plan.cells:
         yield "Memory is the most that the workers of one machine and their environments' processes take. Disk is the"
         yield f"most that the results folder {results} takes: records, weights and checkpoints of runs under way."

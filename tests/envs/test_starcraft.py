@@ -11,16 +11,19 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import bench.envs.registry
-from bench.envs import BackendMissing, checked, described, lacking, make
+from bench.cli import app
+from bench.envs import BackendMissing, checked, described, lacking, make, unfit
 from bench.envs.one import EnvironmentFailed
 from bench.envs.restarting import Restarting
-from bench.envs.starcraft import installation
+from bench.envs.starcraft import install, installation
 from bench.envs.starcraft.one import StarcraftOne
 from bench.envs.starcraft.params import MAPS, StarcraftParams
 from bench.evidence.measures import Evidence
 from bench.plan import Cell, Note, Selection, make_plan
+from bench.plan.assets import missing_backends
 from bench.suite.loading import load
 from bench.verdict.about import games_of
 from bench.verdict.codes import forbids
@@ -179,6 +182,67 @@ def test_what_is_missing_is_said_with_its_remedy(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(BackendMissing, match=r"2s6z.SC2Map: No such file, and no public pack has it: put your own"):
         make("starcraft", StarcraftParams(name="2s6z"))
     assert installation.missing() == ("1 of SMAC's maps (3m)",)
+
+
+def test_a_protobuf_that_smac_cannot_use_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Before anything is played, by `make`, by a plan and by the doctor; nothing else is amiss."""
+    there = {"SMAC": "1.0.0", "PySC2": "4.0.0", "protobuf": "5.29.3"}
+    monkeypatch.setenv("BENCH_STARCRAFT_PYTHON", "/some/python")
+    monkeypatch.setattr(bench.envs.registry, "_versions_in", lambda python, packages: there)
+    installed(tmp_path / "game", 75689, *(name for name, own in MAPS.items() if own.registered))
+    with pytest.raises(BackendMissing, match=r"^family 'starcraft': protobuf 5.29.3, needed <3.21; try: .*==3.20.3"):
+        make("starcraft", PARAMS)
+    (problem,) = missing_backends(make_plan(load("ptde"), Selection(only=("smac/distillation",))).cells)
+    assert problem.got == "family starcraft with protobuf 5.29.3, needed <3.21"
+    told = CliRunner().invoke(app, ["doctor", "starcraft"])
+    assert (told.exit_code, "other versions: protobuf 5.29.3, needed <3.21" in told.stdout) == (4, True)
+    there["protobuf"] = "3.20.3"
+    assert (unfit("starcraft"), lacking("starcraft")) == ((), "")
+
+
+def test_the_doctor_names_an_interpreter_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCH_STARCRAFT_PYTHON", "/nowhere/python")
+    told = CliRunner().invoke(app, ["doctor", "starcraft"])
+    assert told.exit_code == 4
+    assert "looked for in /nowhere/python, which BENCH_STARCRAFT_PYTHON names: no such program" in told.stdout
+
+
+def test_a_plan_says_that_the_game_itself_is_not_counted(tmp_path: Path) -> None:
+    asked = ["plan", "ptde", "--results", str(tmp_path), "--only"]
+    battles, lists = (CliRunner().invoke(app, [*asked, name]).stdout for name in ("smac/distillation", "ltr/planted"))
+    says = "StarCraft II's own CPU time and memory are in no sum: they have not been measured."
+    assert (says in battles, says in lists) == (True, False)
+
+
+def test_its_python_environment_is_made_of_checkouts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What pip is asked for; `tox run -e starcraft` does it. Of a checkout of git its last commit, which pip notes."""
+    asked: list[list[str]] = []
+
+    def ran(command: list[str], check: bool) -> SimpleNamespace:
+        asked.append(command)
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(install.venv, "create", lambda folder, with_pip: folder.mkdir())
+    monkeypatch.setattr(install.subprocess, "run", ran)
+    folder, smac, smacv2 = (tmp_path / name for name in ("made", "smac", "smacv2"))
+    assert install.main([str(folder)]) == 2
+    assert install.main([str(folder), str(smac)]) == 2
+    assert f"CHECKOUT {smac}: it has no setup.py; name a folder of oxwhirl/smac" in capsys.readouterr().err
+    for checkout in (smac, smacv2):
+        checkout.mkdir()
+        (checkout / "setup.py").touch()
+    assert install.main([str(tmp_path), str(smac)]) == 2
+    assert f"FOLDER {tmp_path}: it is there, and no Python environment" in capsys.readouterr().err
+    (smac / ".git").mkdir()
+    assert install.main([str(folder), str(smac), str(smacv2)]) == 0
+    python = str(folder / "bin" / "python")
+    assert all(command[:5] == [python, "-I", "-m", "pip", "install"] for command in asked)
+    assert "protobuf==3.20.3" in asked[0]
+    assert asked[1][5:] == ["--no-deps", "--no-build-isolation", f"git+{smac.as_uri()}"]
+    assert asked[2][-1].endswith("/source")
+    assert f"export BENCH_STARCRAFT_PYTHON={python}" in capsys.readouterr().out
 
 
 def test_a_build_that_papers_used_is_told_from_others(tmp_path: Path) -> None:
