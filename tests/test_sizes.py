@@ -85,7 +85,7 @@ def hyperparameters_of(cell: Cell) -> Hyperparameters:
     return ALGORITHMS[settings["algorithm"]["name"]].hyperparameters.model_validate(settings["hyperparameters"])
 
 
-def toy_size(hyperparameters: Hyperparameters, task: Task) -> int:
+def toy_size(hyperparameters: Hyperparameters, task: Task) -> int | None:
     return hyperparameters.policy_size([TaskSizes(task.agents, task.obs_size, task.action_size)])
 
 
