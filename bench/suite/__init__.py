@@ -343,7 +343,9 @@ def _set(method: Method, changes: Mapping[str, Setting]) -> Method:
         scenario: {name: own for name, own in settings.items() if name not in changes}
         for scenario, settings in method.hyperparameters_on.items()
     }
-    return method.model_copy(update={"hyperparameters": method.hyperparameters | changes, "hyperparameters_on": apart})
+    return method.model_copy(
+        update={"hyperparameters": method.hyperparameters | dict(changes), "hyperparameters_on": apart}
+    )
 
 
 def _played(scenario: Scenario, reading: Reading) -> Scenario:
