@@ -69,7 +69,8 @@ def verdicts(knowru: Suite) -> dict[str, list[Verdict]]:
 def test_every_hash_of_the_published_results_holds() -> None:
     checked = verify(RESULTS)
     assert not checked.findings
-    assert checked.finished == sum(1 for _ in RESULTS.root.glob("records/*.json"))
+    assert checked.failed == 1  # a result, too: PTDE's GIP on MAPPO diverged with seed 2
+    assert checked.finished + checked.failed == sum(1 for _ in RESULTS.root.glob("records/*.json"))
 
 
 @pytest.mark.parametrize("folder", sorted((RESULTS.root / "report").iterdir()), ids=lambda folder: folder.name)
