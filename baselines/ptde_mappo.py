@@ -59,8 +59,8 @@ def stage_1_in_steps(
     if len(tasks) != 1:
         raise ValueError(f"PTDE learns one task, got {len(tasks)}; allowed: 1")
     h, (task,) = hyperparameters, tasks
-    inputs, widths = actor_inputs(task, h), (h.z_width, h.z_head)
-    actor = InformedNetwork(inputs, h.hidden_width, task.action_size, *widths, h.use_rnn, h.hidden_layers)
+    inputs, width = actor_inputs(task, h), h.hidden_width
+    actor = InformedNetwork(inputs, width, task.action_size, h.z_width, h.z_head, h.use_rnn, h.hidden_layers)
     information = module_of(task, h, inputs)
     return StepsMAPPO(
         task, h, streams, device, actor=actor, critic=critic_of(task, h), information=information, dtype=dtype

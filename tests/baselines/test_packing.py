@@ -15,13 +15,13 @@ from baselines.networks.packing import Packed
 from baselines.ptde import stage_1
 from baselines.qmix import qmix
 from baselines.streams import Streams
-from tests.informed import STAGE_1, a_task, played, unseen
+from tests.informed import STAGE_1, Started, a_task, played, unseen
 
 LENGTHS = (3, 1, 7, 4, 1, 7, 2, 5)  # steps played of the episodes of a round
 KINDS = ["qmix", "giu", "gip"]
 
 
-def learner(kind: str, alone: bool):
+def learner(kind: str, alone: bool) -> Started:
     task = replace(a_task(agents=3, steps=max(LENGTHS)), alone=alone)
     settings = STAGE_1 | {"batch_size": 8, "replay_size": 8, "update_episodes": len(LENGTHS)}
     where = [Streams(0)], "cpu"

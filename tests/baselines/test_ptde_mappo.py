@@ -127,12 +127,12 @@ def test_the_first_ratio_is_one_in_rollouts(kind, information, monkeypatch) -> N
 @pytest.mark.parametrize("kind", STEPS_KINDS)
 def test_an_update_sees_what_was_played_with(kind) -> None:
     """log pi of the actions as they were played, step by step, against what a rollout's update makes of them."""
-    learner = in_steps(kind, "gip", 0)
+    learner: Any = in_steps(kind, "gip", 0)
     learner.learn(0, rollout(learner, (0,), 0), 0)
     played_with, act = [], learner.exploring
 
     def watched(task, done):
-        playing = act(task, done)
+        playing: Any = act(task, done)
         inform = playing._inform
         playing._inform = lambda inputs, state: played_with.append(inform(inputs, state)) or played_with[-1]
         return playing
@@ -147,13 +147,14 @@ def test_an_update_sees_what_was_played_with(kind) -> None:
 @pytest.mark.parametrize("kind", STEPS_KINDS)
 def test_a_seed_in_rollouts_is_the_same_alone_and_after_a_stop(kind) -> None:
     """To the last bit; the stop is between the first rollout and the second, inside episodes. All of it learns."""
-    both, alone = in_steps(kind, "gip", 0, 1), in_steps(kind, "gip", 1)
+    both: Any = in_steps(kind, "gip", 0, 1)
+    alone: Any = in_steps(kind, "gip", 1)
     before = both.state()
     for number in range(2):
         both.learn(0, rollout(both, (0, 1), number), 0)
         alone.learn(0, rollout(alone, (1,), number), 0)
         if not number:
-            fresh = in_steps(kind, "gip", 1)
+            fresh: Any = in_steps(kind, "gip", 1)
             fresh.load_state(alone.state())
             for new, old in zip(fresh._streams, alone._streams, strict=True):
                 new.load_state(old.state())

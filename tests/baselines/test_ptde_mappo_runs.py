@@ -27,7 +27,7 @@ def cell(kind: str, information: str = "gip", budget: Mapping[str, int] = BUDGET
     others: dict[str, Any] = {
         "algorithm": {"name": f"mappo_steps_{information}", "version": 1},
         "hyperparameters": in_steps(kind, information, 0, **changes).hyperparameters.model_dump(exclude_none=True),
-        "budget": budget | EVALUATIONS,
+        "budget": {**budget, **EVALUATIONS},
     }
     params = {"name": "toy", "agents": 2, "kind": "discrete"}
     scenario = Scored(family="toy_one", version=1, params=params, episode_limit=5, metric="return_sum")
@@ -58,7 +58,7 @@ def test_it_learns(kind: str, information: str, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(bench.envs.registry, "FAMILIES", families())
     budget = {"steps": 480, "record_every": 60, "evaluate_every": 480}
     own = cell(kind, information, budget, lr=0.01, entropy_weight=0.001, update_passes=4)
-    curves = trained(tmp_path, own, (0,))[0].numbers.scores[0].curves
+    curves: Any = trained(tmp_path, own, (0,))[0].numbers.scores[0].curves
     assert curves["evaluation"].mean[-1] > 1.5 * curves["evaluation"].mean[0]
     assert curves["training"].mean[-1] > 1.2 * curves["training"].mean[0]
 
