@@ -138,7 +138,8 @@ def test_an_update_sees_what_was_played_with(kind) -> None:
         return playing
 
     learner.exploring = watched
-    given, carried = rollout(learner, (0,), 1), learner._carried
+    given: Any = rollout(learner, (0,), 1)
+    carried = learner._carried
     inputs = agent_inputs(mappo_steps.stacked(given.obs.float(), given.first, carried.obs))
     z = learner._z(learner._actor, inputs, given.state.float(), learner._z_noise)
     torch.testing.assert_close(z, torch.cat(played_with, 2), rtol=0, atol=1e-6)
