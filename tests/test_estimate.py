@@ -53,17 +53,23 @@ def test_without_any_run_the_rates_are_assumed(knowru: Suite) -> None:
     assert expected.wall_s == pytest.approx(sum(expected.left.values()) / 2 + 4 * START_S)  # each cell halves evenly
 
 
+# When one of that name was slower: on a day another machine; in these hours the same one beside much other work, where
+# runs of treasure task VII that were made again took 503 CPU seconds for 328.
+SPELLS = {"2026-11-30": "slow"} | {f"2026-12-01T{hour}:": "busy" for hour in ("09", "10", "11")}
+
+
 def test_a_first_estimate_is_within_a_factor_of_two_for_every_method() -> None:
     """Compared with the published runs on the machine of the assumed rates; their medians hide a busy hour.
 
     On a slower machine all methods take longer: there the factor is relative to the machine's own median.
     """
-    fitted, slower = ("AMD EPYC", False), "2026-11-30"  # the day of the runs that a slower one of that name made
-    methods, ratios = set(), collections.defaultdict[tuple[str, bool], list[float]](list)
+    fitted = "AMD EPYC", ""
+    methods, ratios = set(), collections.defaultdict[tuple[str, str], list[float]](list)
     for records in Store(ROOT / "results").contents().cells.values():
-        own = collections.defaultdict[tuple[str, bool], list[Record]](list)
+        own = collections.defaultdict[tuple[str, str], list[Record]](list)
         for r in records.values():
-            own[r.provenance.hardware, r.provenance.started.startswith(slower)].append(r)
+            spell = next((name for began, name in SPELLS.items() if r.provenance.started.startswith(began)), "")
+            own[r.provenance.hardware, spell].append(r)
         for machine, runs in own.items():
             if any(checked(s.family, s.params).ends_early for s in scored(runs[0].settings)):
                 continue  # steps are counted to the limit: teams that lose early take less
@@ -73,9 +79,9 @@ def test_a_first_estimate_is_within_a_factor_of_two_for_every_method() -> None:
     for machine, found in ratios.items():
         pace = 1.0 if machine == fitted else statistics.median(found)
         assert all(0.5 < ratio / pace < 2 for ratio in found), machine
-    alone_in_no_suite, not_run = {"mappo", "vdn"}, {"maddpg_epsilon_greedy", "dvm_maddpg", "knowru_maac"}
+    alone_in_no_suite, not_run = {"vdn"}, {"maddpg_epsilon_greedy", "dvm_maddpg"}
     not_run |= {"mappo_steps", "mappo_steps_giu", "mappo_steps_gip"}
-    not_run |= {"giu", "gip", "ptde", "csrl", "qplex", "mappo_giu", "mappo_gip", "ctds"}
+    not_run |= {"giu", "gip", "csrl", "qplex", "ctds"}
     unpublished = alone_in_no_suite | not_run
     unpublished |= {name for name, own in ALGORITHMS.items() if own.hyperparameters.actions == ("continuous",)}
     assert methods | unpublished == {*ALGORITHMS}
