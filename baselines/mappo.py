@@ -30,7 +30,7 @@ from baselines.losses.masks import available_q, reduced
 from baselines.losses.returns import RewardMoments, ValueMoments, generalised_advantages, n_step_returns
 from baselines.networks.acting import Inform, Play
 from baselines.networks.agents import agent_inputs, input_size, state_size, team_q
-from baselines.networks.informing import Noise, drawn_noise, evaluation_noise, informing, of_round
+from baselines.networks.informing import drawn_noise, evaluation_noise, informing, of_round
 from baselines.networks.team import Information, SharedNetwork, TeamNetwork
 from baselines.replay.episodes import EpisodeBatch, ends, played, team_rewards
 from baselines.streams import Streams
@@ -162,13 +162,15 @@ class MAPPO:
         inform = None
         if self._information is not None:
             self._z_noise = drawn_noise(self._information, own, self.copies, self._streams, self._like())
-            inform = self._informing(of_round(self._z_noise))
+            inform = informing(self._information, part(self._actor, "information"), of_round(self._z_noise))
         actor = self._actor_network.of_task(self._actor, task)
         return SampledPlay(actor, h.use_rnn, h.obs_agent_id, torch.stack(drawn, 1), inform)
 
     def greedy(self, task: int) -> Acting:
         h, actor = self.hyperparameters, self._actor_network.of_task(self._actor, task)
-        inform = self._informing(evaluation_noise(self._streams, self._like()))
+        inform = informing(
+            self._information, part(self._actor, "information"), evaluation_noise(self._streams, self._like())
+        )
         return Play(actor, h.use_rnn, h.obs_agent_id, last_action=False, inform=inform)
 
     def learn(self, task: int, rollout: Rollout, episodes_done: int) -> dict[str, Tensor]:
@@ -297,12 +299,6 @@ class MAPPO:
             own = part(network, "information")
             z = self._information.z(own, inputs, state[:, :, :steps], self._z_noise[:, :, :steps])
         return team_q(self._actor_network.of_task(network, task), inputs, self.hyperparameters.use_rnn, z)
-
-    def _informing(self, noise: Noise) -> Inform | None:
-        """The function that makes z during episodes."""
-        if self._information is None:
-            return None
-        return informing(self._information, part(self._actor, "information"), noise)
 
     def _like(self) -> Tensor:
         """A tensor with the device and dtype of its computations."""

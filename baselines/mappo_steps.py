@@ -32,7 +32,7 @@ from baselines.losses.returns import RewardMoments, ValueMoments, open_advantage
 from baselines.mappo import entropy, gumbel, log_policy, policy_loss, standardised, taken_log_policy
 from baselines.networks.acting import Inform
 from baselines.networks.agents import agent_inputs, mlp_q, recurrent_states, state_size
-from baselines.networks.informing import Noise, drawn_noise, evaluation_noise, informing, of_round
+from baselines.networks.informing import drawn_noise, evaluation_noise, informing, of_round
 from baselines.networks.team import Information, SharedNetwork, TeamNetwork
 from baselines.replay.episodes import team_rewards
 from baselines.streams import Streams
@@ -182,11 +182,13 @@ class StepsMAPPO:
         if self._information is not None:
             size = self.copies, self._streams, self._like(), h.rollout_steps
             self._z_noise = drawn_noise(self._information, own, *size)
-            inform = self._informing(of_round(self._z_noise))
+            inform = informing(self._information, part(self._actor, "information"), of_round(self._z_noise))
         return OpenPlay(self._actor, h, self._carried.obs, hidden, torch.stack(drawn, 1), inform)
 
     def greedy(self, task: int) -> Acting:
-        inform = self._informing(evaluation_noise(self._streams, self._like()))
+        inform = informing(
+            self._information, part(self._actor, "information"), evaluation_noise(self._streams, self._like())
+        )
         return OpenPlay(self._actor, self.hyperparameters, inform=inform)
 
     def learn(self, task: int, rollout: Steps, episodes_done: int) -> dict[str, Tensor]:
@@ -333,12 +335,6 @@ class StepsMAPPO:
         if self._information is None or states is None or noise is None:
             return None
         return self._information.z(part(actor, "information"), inputs, states, noise)
-
-    def _informing(self, noise: Noise) -> Inform | None:
-        """The function that makes z during a rollout."""
-        if self._information is None:
-            return None
-        return informing(self._information, part(self._actor, "information"), noise)
 
     def _like(self) -> Tensor:
         """A tensor with the device and dtype of its computations."""

@@ -41,7 +41,7 @@ from baselines.losses.masks import Reduction, available_q, reduced
 from baselines.losses.returns import RewardMoments, td_lambda_targets
 from baselines.networks.acting import Inform, Play
 from baselines.networks.agents import agent_inputs, input_size, state_size, team_q
-from baselines.networks.informing import Noise, evaluation_noise, informing, round_noise
+from baselines.networks.informing import evaluation_noise, informing, round_noise
 from baselines.networks.mixers import QMIX, VDN, Chosen, Mixer
 from baselines.networks.packing import Packed
 from baselines.networks.team import Information, SharedNetwork, TeamNetwork
@@ -156,11 +156,20 @@ class ValueDecomposition:
         drawn = [
             torch.rand(shape, generator=s["exploration"], dtype=self._dtype, device=self._device) for s in self._streams
         ]
-        inform = self._informing(round_noise(self._information, own, self.copies, self._streams, self._like()))
+        inform = informing(
+            self._information,
+            part(self._online, "information"),
+            round_noise(self._information, own, self.copies, self._streams, self._like()),
+        )
         return self._play(task, epsilon, torch.stack(drawn, 1), inform)
 
     def greedy(self, task: int) -> Acting:
-        return self._play(task, inform=self._informing(evaluation_noise(self._streams, self._like())))
+        return self._play(
+            task,
+            inform=informing(
+                self._information, part(self._online, "information"), evaluation_noise(self._streams, self._like())
+            ),
+        )
 
     def learn(self, task: int, rollout: Rollout, episodes_done: int) -> dict[str, Tensor]:
         """A round of a task: store it, draw a batch, make one update (MKT-MARL, Algorithm 1, lines 5 to 16)."""
@@ -286,12 +295,6 @@ class ValueDecomposition:
     def _play(self, task: int, epsilon: float = 0.0, noise: Tensor | None = None, inform: Inform | None = None) -> Play:
         h, agent = self.hyperparameters, self._agent(self._online, task)
         return Play(agent, h.use_rnn, h.obs_agent_id, h.obs_last_action, epsilon, noise, inform)
-
-    def _informing(self, noise: Noise) -> Inform | None:
-        """The function that makes z during episodes."""
-        if self._information is None:
-            return None
-        return informing(self._information, part(self._online, "information"), noise)
 
     def _update_noise(self, batch: EpisodeBatch) -> NoisePair:
         """The noise of one update, from each seed's "update" stream; the online network's first."""

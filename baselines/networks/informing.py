@@ -18,8 +18,10 @@ from baselines.streams import Streams, generator
 Noise = Callable[[int, int, int], Tensor]  # E, N, Z -> noise [S, E, N, Z] of the next step
 
 
-def informing(information: Information, parameters: Mapping[str, Tensor], noise: Noise) -> Inform:
-    """A function that gives z, step after step."""
+def informing(information: Information | None, parameters: Mapping[str, Tensor], noise: Noise) -> Inform | None:
+    """A function that gives z, step after step; None for a network that reads no z."""
+    if information is None:
+        return None
 
     def z(inputs: Tensor, state: Tensor) -> Tensor:
         drawn = noise(inputs.shape[1], inputs.shape[3], information.noise)

@@ -2,8 +2,8 @@
 
 Axes: S seed, here 1; B batch of episodes, T time step, N agent; P kept step.
 
-On SMAX's 3s_vs_5z, episodes of random moves last 43 steps on average, and the longest of a batch about 100. So more
-than half of a batch that is cut to its longest episode is padding, whose results count nowhere.
+On SMAX's 3s_vs_5z, 80 episodes of random moves lasted 43 steps on average, the longest 112 (2026-12-01). So more than
+half of a batch that is cut to its longest episode is padding, whose results count nowhere.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from baselines import specs
+from baselines.networks import agents
 from baselines.networks.packing import Packed
 from baselines.ptde import stage_1
 from baselines.qmix import qmix
@@ -22,7 +23,7 @@ KINDS = ["qmix", "giu", "gip"]
 
 
 def learner(kind: str, alone: bool) -> Started:
-    task = replace(a_task(agents=3, steps=max(LENGTHS)), alone=alone)
+    task = replace(a_task(agents=12, steps=max(LENGTHS)), alone=alone)
     settings = STAGE_1 | {"batch_size": 8, "replay_size": 8, "update_episodes": len(LENGTHS)}
     where = [Streams(0)], "cpu"
     if kind in ("giu", "gip"):
@@ -35,8 +36,15 @@ def learner(kind: str, alone: bool) -> Started:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_updates_are_those_of_the_whole_batch(kind, monkeypatch) -> None:
-    found = []
+    found, columns, compute = [], [], agents.gru_states
+
+    def watched(*given, active=None, **own):
+        columns.append(active)
+        return compute(*given, active=active, **own)
+
+    monkeypatch.setattr(agents, "gru_states", watched)
     for alone in (False, True):
+        columns.clear()
         own, task, streams = learner(kind, alone)
         replay, losses = own.replays[0], []
         drawn = replay.sample
@@ -48,6 +56,8 @@ def test_updates_are_those_of_the_whole_batch(kind, monkeypatch) -> None:
             rollout = replace(rollout, mask=mask.unsqueeze(0), terminated=ends.unsqueeze(0))
             losses.append(own.learn(0, rollout, r * own.copies)["td"])
         found.append((torch.stack(losses), own.policy()))
+        learned = columns[-1]  # of its last update, a step at a time
+        assert learned == ([96, 96, 96, 64, 64, 64, 32, 32] if alone else None)
     (whole, policy), (packed, same) = found
     torch.testing.assert_close(packed, whole, rtol=1e-9, atol=0)
     assert whole.min() > 0
