@@ -2,12 +2,10 @@
 
 from bench.envs.assets import AssetMissing, Assets, BackendMissing
 from bench.envs.params import Params
+from bench.envs.protocols import Environment, Layouts, Step, state
 from bench.envs.registry import (
     FAMILIES,
-    Environment,
     Family,
-    Layouts,
-    Step,
     checked,
     described,
     deviates,
@@ -18,7 +16,6 @@ from bench.envs.registry import (
     metrics_of,
     packages_of,
     python_of,
-    state,
     unfit,
     versions,
 )

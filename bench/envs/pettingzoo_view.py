@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 from torch import Tensor
 
-from bench.envs.registry import Environment, checked, make
+from bench.envs.protocols import Environment
+from bench.envs.registry import checked, make
 
 Obs = dict[str, NDArray[Any]]
 Infos = dict[str, dict[str, Any]]

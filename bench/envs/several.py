@@ -33,7 +33,7 @@ from bench.envs.one import (
     said_of,
 )
 from bench.envs.params import Params
-from bench.envs.registry import Step
+from bench.envs.protocols import Step
 from bench.output.terminal import warn
 
 HIGHEST_SEED = 2**31 - 1  # every package accepts seeds up to this

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from bench.envs.mujoco.params import MujocoParams
-from bench.envs.registry import Environment, make
+from bench.envs.protocols import Environment
+from bench.envs.registry import make
 from bench.envs.scores import episode_scores
 
 Script = Callable[[torch.Generator, int], Tensor]  # a seed's generator, A -> an action [A] in [-1, 1]

@@ -24,7 +24,8 @@ from torch import Tensor
 from bench.envs.assets import Assets
 from bench.envs.elsewhere import Elsewhere, EnvironmentLimits
 from bench.envs.one import ACTION, OBSERVATION, REWARD, EnvironmentFailed, check_finite
-from bench.envs.registry import Step, python_of
+from bench.envs.protocols import Step
+from bench.envs.registry import python_of
 from bench.envs.smax.params import SmaxParams
 
 CHILD = "bench.envs.smax.child"

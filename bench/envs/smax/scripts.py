@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from bench.envs.registry import Environment, make
+from bench.envs.protocols import Environment
+from bench.envs.registry import make
 from bench.envs.scores import episode_scores
 from bench.envs.smax.params import MOVES, OWN_FEATURES, UNIT_FEATURES, SmaxParams
 
