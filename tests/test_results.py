@@ -12,7 +12,9 @@ import pytest
 
 from bench.commands.judging import Judged, judged
 from bench.evidence.measures import Evidence
+from bench.evidence.teaching import teacher_levels
 from bench.plan import Selection
+from bench.report.figures import learning_curves
 from bench.report.markdown import write_report
 from bench.report.numbers import compatible, found, interval, number
 from bench.report.words import ANSWERED
@@ -71,6 +73,21 @@ def test_every_hash_of_the_published_results_holds() -> None:
     assert not checked.findings
     assert checked.failed == 1  # a result, too: PTDE's GIP on MAPPO diverged with seed 2
     assert checked.finished + checked.failed == sum(1 for _ in RESULTS.root.glob("records/*.json"))
+
+
+def test_a_student_that_counts_updates_is_drawn_beside_its_teacher(tmp_path: Path) -> None:
+    """As PTDE's Fig. 7: the line of stage 1, the mean of what the two finished teachers came to in the test part."""
+    evidence = evidence_of(load("ptde"), only=("ltr/planted",))
+    cells = {cell.method: cell for cell in evidence.plan.cells}
+    student, teacher = cells["mappo_kd_lists"], cells["mappo_gip_lists"]
+    finals = [score.final for score in evidence.scores(teacher, "ltr/planted").values()]
+    level = {"mappo_gip_lists, the teacher": sum(finals) / 2}
+    assert teacher_levels(evidence, [student], "ltr/planted") == pytest.approx(level)
+    assert teacher_levels(evidence, [teacher, cells["qmix_kd"]], "ltr/planted") == {}
+    shares_it = evidence.suite["experiment", "ltr/planted"].model_copy(update={"methods": ("mappo_kd_lists",)})
+    drawn = learning_curves(evidence, shares_it, Place("ltr/planted", None), tmp_path)
+    assert drawn is not None
+    assert drawn.levels["mappo_gip_lists, the teacher"] == pytest.approx(sum(finals) / 2)
 
 
 @pytest.mark.parametrize("folder", sorted((RESULTS.root / "report").iterdir()), ids=lambda folder: folder.name)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -14,7 +15,9 @@ import numpy as np
 
 from bench.evidence.measures import Evidence
 from bench.evidence.readings import Floats
+from bench.evidence.teaching import teacher_levels
 from bench.evidence.values import NotRun
+from bench.plan import Cell
 from bench.stats.bootstrap import bootstrap_band
 from bench.stats.estimates import MINIMUM_SEEDS, StatisticsError
 from bench.stats.intervals import half_deviation_band, mean_band
@@ -37,8 +40,8 @@ AS_PRINTED = "evaluation, shaded as in the paper"  # by half a standard deviatio
 class LearningCurves:
     """A figure before it is drawn. It holds all that it shows, so another process can draw it.
 
-    unit: what the runs count by. panels: by name, the curves of the methods shown. levels: the scenario's scripts and
-    their scores.
+    unit: what the runs count by. panels: by name, the curves of the methods shown. levels: scores of the
+    scenario's scripts, and of teachers.
     """
 
     stem: Path  # of the files, without a suffix
@@ -125,6 +128,7 @@ def learning_curves(evidence: Evidence, experiment: Experiment, place: Place, fo
     several = len([p for s in experiment.scenarios for p in experiment.places(s)]) > 1
     scenario = evidence.suite["scenario", place.scenario]
     scripts = ("random", "no_information", "good") if scenario.anchors else ()
+    taught_by = teacher_levels(evidence, _cells(evidence, experiment, place), place.scenario)
     parts = [experiment.id, *([place.scenario, place.group] if several else [])]
     return LearningCurves(
         folder / file_name("curves", *filter(None, parts)),
@@ -133,9 +137,15 @@ def learning_curves(evidence: Evidence, experiment: Experiment, place: Place, fo
         unit,
         panels,
         dict(zip(experiment.methods, itertools.cycle(COLOURS), strict=False)),
-        {f"{name.replace('_', ' ')} script": getattr(scenario.anchors, name) for name in scripts},
+        {f"{name.replace('_', ' ')} script": getattr(scenario.anchors, name) for name in scripts} | taught_by,
         "bootstrap" if best else "student",
     )
+
+
+def _cells(evidence: Evidence, experiment: Experiment, place: Place) -> Iterator[Cell]:
+    for method in experiment.methods:
+        with contextlib.suppress(NotRun):
+            yield evidence.cell(experiment, method, *place)
 
 
 def _curves(evidence: Evidence, experiment: Experiment, place: Place, name: str, unit: Unit) -> dict[str, Curves]:

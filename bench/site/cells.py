@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.envs import Assets
 from bench.evidence.measures import Evidence
+from bench.evidence.teaching import teacher_levels
 from bench.plan import Cell, Note, cells_of
 from bench.plan.assets import missing_assets
 from bench.site.curves import panel
@@ -51,6 +52,7 @@ class CellPage:
     says: str
     command: str
     scored: tuple[Scored, ...]
+    taught_by: tuple[Mapping[str, float], ...]  # the levels of its teachers, by scenario that it is scored on
     finished: tuple[Record, ...]  # by seed
     failed: tuple[Record, ...]
     missing: tuple[int, ...]  # seeds
@@ -107,6 +109,7 @@ def cell_page(
         says=method.says,
         command=command(evidence, cell),
         scored=tuple(_scored(suite, cell, i, finished) for i in range(len(cell.scenarios))),
+        taught_by=tuple(teacher_levels(evidence, [cell], scenario) for scenario in cell.scenarios),
         finished=tuple(finished.values()),
         failed=failed,
         missing=tuple(s for s in cell.seeds if s not in records),
@@ -150,11 +153,13 @@ def _scored(suite: Suite, cell: Cell, index: int, finished: Mapping[int, Record]
 
 def charts(suite: Suite, page: CellPage) -> list[dict[str, Any]]:
     """A chart's curves for each scenario; none if nothing has finished."""
-    return [
-        panel(suite["scenario", id_], {r.seed: r.numbers.scores[index] for r in page.finished}, page.cell.unit)
-        for index, id_ in enumerate(page.cell.scenarios)
-        if page.finished
-    ]
+    if not page.finished:
+        return []
+    found = []
+    for index, (id_, taught_by) in enumerate(zip(page.cell.scenarios, page.taught_by, strict=True)):
+        scores = {record.seed: record.numbers.scores[index] for record in page.finished}
+        found.append(panel(suite["scenario", id_], scores, page.cell.unit, taught_by))
+    return found
 
 
 def _protocol(evidence: Evidence, cell: Cell) -> Iterable[Row]:

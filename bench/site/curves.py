@@ -25,17 +25,19 @@ MOST_POINTS = 60  # of a curve: enough for its shape, and the site stays below t
 MOST_PLACES = 22  # the highest power of ten that a float holds exactly
 
 
-def panel(scenario: Scenario, scores: Mapping[int, Scores], unit: Unit) -> dict[str, Any]:
-    """A scenario's chart: its curves by name, and the levels of its scripted policies. scores: by seed.
+def panel(
+    scenario: Scenario, scores: Mapping[int, Scores], unit: Unit, taught_by: Mapping[str, float]
+) -> dict[str, Any]:
+    """A scenario's chart: its curves by name, and the levels of its scripted policies and of teachers. scores: by seed.
 
-    unit: what the runs count by.
+    unit: what the runs count by. taught_by: see `teacher_levels`.
     """
     names = sorted({name for own in scores.values() for name in own.curves}, key=_order)
     return {
         "scenario": scenario.id,
         "metric": scenario.metric.replace("_", " "),
         "unit": unit,
-        "levels": levels(scenario),
+        "levels": levels(scenario) | dict(taught_by),
         "series": [
             series(name, {s: own.curves[name] for s, own in scores.items() if name in own.curves}, unit)
             for name in names

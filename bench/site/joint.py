@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.evidence.measures import Evidence
+from bench.evidence.teaching import teacher_levels
 from bench.evidence.values import NotRun
 from bench.guests.places import Entry
 from bench.output.escaping import visible
@@ -134,7 +135,8 @@ def _chart(evidence: Evidence, experiment: Experiment, place: Place, entered: Se
     if not curves:
         return None
     scenario = evidence.suite["scenario", place.scenario]
-    return Joint(experiment.id, place, scenario.metric.replace("_", " "), unit, levels(scenario), curves)
+    known = levels(scenario) | teacher_levels(evidence, cells.values(), place.scenario)
+    return Joint(experiment.id, place, scenario.metric.replace("_", " "), unit, known, curves)
 
 
 def _cells(

@@ -68,7 +68,7 @@
       ctx.moveTo(bbox.left, y);
       ctx.lineTo(bbox.left + bbox.width, y);
       ctx.stroke();
-      const at = [LEVELS[name], bbox.left + bbox.width - 4 * pixels, y - 4 * pixels];
+      const at = [LEVELS[name] || name, bbox.left + bbox.width - 4 * pixels, y - 4 * pixels];
       ctx.save();
       ctx.setLineDash([]);
       ctx.strokeStyle = colour("page");
