@@ -132,7 +132,9 @@ def test_joint_curves_hide_methods_and_bring_seeds(reader) -> None:
 def test_all_curves_are_printed(reader) -> None:
     reader.open("suites/tiny.html")
     reader.script("window.dispatchEvent(new Event('beforeprint'))")
-    assert len(reader.all(".joint canvas")) == len(reader.all(".joint")) > 3
+    charts = len(reader.all(".joint"))
+    assert charts > 3
+    until(reader, lambda: len(reader.all(".joint canvas")) == charts)
 
 
 def until(reader, there) -> None:
