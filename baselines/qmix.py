@@ -31,6 +31,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from baselines import schedules, specs
 from baselines.kernels.layers import named, part
@@ -188,7 +189,11 @@ class ValueDecomposition:
 
     def _packs(self, task: int) -> bool:
         """Whether updates leave out steps that were not played. This changes the last bits of sums over steps."""
-        return self.tasks[task].alone and self.hyperparameters.use_rnn
+        return self.tasks[task].alone and self.hyperparameters.use_rnn and not self._one_step(task)
+
+    def _one_step(self, task: int) -> bool:
+        """Whether the task is a game of one step, whose target is its reward."""
+        return self.tasks[task].episode_limit == 1 and self.hyperparameters.time_limit_terminal
 
     def _count_round(self, task: int, rollout: Rollout) -> None:
         self._counts["episodes"] += self.copies
@@ -247,6 +252,8 @@ class ValueDecomposition:
         The target network is theta^-. It chooses u'. With double Q the online network chooses it, by its Q_i in q.
         """
         h = self.hyperparameters
+        if self._one_step(task):
+            return self._rewards(task, batch)
         target_q = self._q(self._target, task, inputs, batch.state, noise, seen)
         best_q, best = greedy_values(target_q, batch.avail_actions, q if h.double_q else None)  # u', agent by agent
         most = self._best(target_q, batch.avail_actions)
@@ -320,7 +327,24 @@ class ValueDecomposition:
         noise: Tensor | None,
         seen: Packed | None,
     ) -> Tensor:
-        """Q_i [S, B, T+1, N, A], online or target. The module that makes z learns with the agents from their losses."""
+        """Q_i [S, B, T+1, N, A], online or target. The module that makes z learns with the agents from their losses.
+
+        After the step of a game of one step no value counts: there Q_i is zero.
+        """
+        if ends := self._one_step(task):
+            inputs, state, noise = inputs[:, :, :1], state[:, :, :1], None if noise is None else noise[:, :, :1]
+        q = self._q_of(parameters, task, inputs, state, noise, seen)
+        return pad(q, (0, 0, 0, 0, 0, 1)) if ends else q
+
+    def _q_of(
+        self,
+        parameters: Mapping[str, Tensor],
+        task: int,
+        inputs: Tensor,
+        state: Tensor,
+        noise: Tensor | None,
+        seen: Packed | None,
+    ) -> Tensor:
         z = None
         if self._information is not None and noise is not None:
             own, read = part(parameters, "information"), (inputs, state, noise)

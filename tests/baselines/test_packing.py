@@ -1,4 +1,6 @@
-"""Seeds that train alone leave out the steps that nobody played: nothing that counts may change.
+"""Updates leave out steps that count nowhere: nothing that counts may change.
+
+Seeds that train alone leave out what nobody played, and all leave out what follows a game of one step.
 
 Axes: S seed, B episode, T time step, N agent, O observation entry.
 """
@@ -22,8 +24,8 @@ LENGTHS = (3, 1, 7, 4, 1, 7, 2, 5)  # steps played of the episodes of a round
 KINDS = ["qmix", "giu", "gip"]
 
 
-def learner(kind: str, alone: bool) -> Started:
-    task = replace(a_task(agents=12, steps=max(LENGTHS)), alone=alone)
+def learner(kind: str, alone: bool, steps: int = max(LENGTHS)) -> Started:
+    task = replace(a_task(agents=12, steps=steps), alone=alone)
     settings = STAGE_1 | {"batch_size": 8, "replay_size": 8, "update_episodes": len(LENGTHS)}
     where = [Streams(0)], "cpu"
     if kind in ("giu", "gip"):
@@ -61,6 +63,33 @@ def test_updates_are_those_of_the_whole_batch(kind, monkeypatch) -> None:
     (whole, policy), (packed, same) = found
     torch.testing.assert_close(packed, whole, rtol=1e-9, atol=0)
     assert whole.min() > 0
+    for name, p in policy.items():
+        torch.testing.assert_close(same[name], p, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_update_of_a_game_of_one_step_computes_that_step_alone(kind, monkeypatch) -> None:
+    found, computed, compute = [], [], agents.gru_states
+
+    def watched(parameters, x, *given, **own):
+        computed.append(len(x))
+        return compute(parameters, x, *given, **own)
+
+    for short in (False, True):
+        own, task, streams = learner(kind, alone=False, steps=1)
+        if not short:
+            monkeypatch.setattr(own, "_one_step", lambda task: False)
+        for r in range(1, 5):
+            rollout = played(own, task, streams, unseen(5))
+            rollout = replace(rollout, terminated=torch.ones_like(rollout.terminated))
+            monkeypatch.setattr(agents, "gru_states", watched)
+            computed.clear()
+            losses = own.learn(0, rollout, r * own.copies)
+            monkeypatch.setattr(agents, "gru_states", compute)
+        found.append((losses["td"], own.policy()))
+        assert computed == ([1] if short else [2, 2])  # online, and target
+    (whole, policy), (one, same) = found
+    torch.testing.assert_close(one, whole, rtol=1e-9, atol=0)
     for name, p in policy.items():
         torch.testing.assert_close(same[name], p, rtol=0, atol=1e-8)
 
