@@ -109,6 +109,20 @@ def test_a_claims_reason_counts_failed_seeds(bench_here: Bench, tiny_file: Path,
     assert "; 1 of 3 seeds of base on three failed" in reason
 
 
+def test_a_method_is_planned_and_trained_alone(bench_here: Bench, tiny_file: Path) -> None:
+    target = (tiny_file, "--only", "target", "--seeds", "1")
+    assert "2 runs, 0 done" in bench_here("plan", *target, "--method", "student").stdout
+    assert "1 run: 1 trained now" in bench_here("run", *target, "--method", "base").stdout
+    assert "1 runs, 1 done" in bench_here("plan", *target, "--method", "base").stdout
+    assert "4 runs, 1 done" in bench_here("plan", *target).stdout
+    for verb in ("run", "plan"):
+        refused = bench_here(verb, *target, "--method", "bas")
+        assert (refused.returncode, '"base"' in refused.stderr) == (2, True)
+    for option in ("--power", "--budget=1h"):
+        refused = bench_here("plan", *target, "--method", "student", option)
+        assert (refused.returncode, "--method as well" in refused.stderr) == (2, True)
+
+
 def test_a_shard_is_shown_and_trained(bench_here: Bench, tiny_file: Path) -> None:
     selected = (tiny_file, "--only", "source", "--shard", "2/3")
     assert "tiny, profile full, shard 2/3: seeds 1" in bench_here("plan", *selected).stdout

@@ -332,6 +332,7 @@ def test_experiments_with_a_fixed_number_are_a_single_look(tmp_path: Path) -> No
         (FIXED, (), 'fixed seeds in profile "full"'),
         (LOOKS, ("--seeds", "3"), "--seeds as well"),
         (LOOKS, ("--shard", "1/2"), "--shard as well"),
+        (LOOKS, ("--method", "base"), "--method as well"),
     ],
 )
 def test_without_looks_it_is_refused(

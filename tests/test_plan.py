@@ -155,6 +155,15 @@ def test_set_reaches_what_a_method_may_leave_out() -> None:
     assert {method for method, value in changed.items() if value == "sum"} == {"mkt_marl"}
 
 
+def test_chosen_methods_come_with_their_teachers_and_keep_their_runs() -> None:
+    ptde = load("ptde")
+    whole = plan_of(ptde, only=("ltr/planted",), seeds=(0, 3))
+    part = plan_of(ptde, only=("ltr/planted",), seeds=(0, 3), methods=("vdn_kd", "qmix_giu"))
+    assert [cell.method for cell in part.cells] == ["qmix_giu", "vdn_gip", "vdn_kd"]
+    assert ids(part) < ids(whole)  # copa's are qmix_giu's
+    assert len(part.runs) == 6
+
+
 def test_shards_split_a_plan_by_seed_and_leave_nothing_out(knowru: Suite) -> None:
     whole = plan_of(knowru, seeds=(0, 1, 2, 5, 8))
     for count in range(1, 6):

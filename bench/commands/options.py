@@ -14,7 +14,7 @@ import typer
 
 from bench.commands.verbs import NOTHING_RUN
 from bench.output.terminal import Terminal, put, warn
-from bench.plan import COMMAND_LINE, Selection, refused
+from bench.plan import COMMAND_LINE, Selection, check_methods, refused
 from bench.plan.seeds import seed_list
 from bench.store import Store
 from bench.suite import PRIMARY, Suite, SuiteError
@@ -30,6 +30,9 @@ SECONDS = {"s": 1, "m": 60, "h": 3600}
 SuiteName = Annotated[str, typer.Argument(help="a suite's name, or the path of a suite file (*.toml)")]
 Profile = Annotated[str, typer.Option(help="which budget: full, nightly, smoke")]
 Only = Annotated[list[str] | None, typer.Option(help="an experiment's id; may be repeated")]
+Methods = Annotated[
+    list[str] | None, typer.Option("--method", help="a method's id; may be repeated; teachers that it needs come along")
+]
 Seeds = Annotated[str, typer.Option(help="N: the first N seeds; or a list with a comma or a range: 0,3 or 5-9 or 7,")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="[METHOD.][budget.]KEY=VALUE; recorded as a deviation")
@@ -76,9 +79,14 @@ def check_device(device: str) -> None:
 
 
 def selected_part(
-    profile: str, only: list[str] | None, seeds: str, settings: list[str] | None, reading: str = PRIMARY
+    profile: str,
+    only: list[str] | None,
+    seeds: str,
+    settings: list[str] | None,
+    reading: str = PRIMARY,
+    methods: list[str] | None = None,
 ) -> Selection:
-    chosen = {"profile": profile, "only": tuple(only or ()), "seeds": seed_list(seeds)}
+    chosen = {"profile": profile, "only": tuple(only or ()), "seeds": seed_list(seeds), "methods": tuple(methods or ())}
     return Selection(**chosen, settings=tuple(settings or ()), reading=reading)
 
 
@@ -106,12 +114,13 @@ def evidence_of(
     settings: list[str] | None,
     results: Path,
     reading: str = PRIMARY,
+    methods: list[str] | None = None,
 ) -> Evidence:
     from bench.evidence.measures import Evidence  # imports numpy, which not every verb needs
 
-    return Evidence(
-        read_as(load(suite), reading), selected_part(profile, only, seeds, settings, reading), Store(results)
-    )
+    loaded, selection = read_as(load(suite), reading), selected_part(profile, only, seeds, settings, reading, methods)
+    check_methods(loaded, selection)
+    return Evidence(loaded, selection, Store(results))
 
 
 def require_results(evidence: Evidence, results: Path) -> None:

@@ -10,6 +10,7 @@ import typer
 from bench.commands.options import (
     RESULTS,
     Json,
+    Methods,
     Only,
     Profile,
     Reading,
@@ -52,6 +53,7 @@ def plan(
     suite: SuiteName,
     profile: Profile = "full",
     only: Only = None,
+    methods: Methods = None,
     seeds: Seeds = "",
     settings: Settings = None,
     reading: Reading = PRIMARY,
@@ -85,7 +87,8 @@ def plan(
     of the method. Without any of these a time is assumed, and the output says so. A GPU's time is unknown until a run
     on one is known.
     """
-    evidence = evidence_of(suite, profile, only, seeds, settings, results, reading)
+    _check_together(methods, budget, power)
+    evidence = evidence_of(suite, profile, only, seeds, settings, results, reading, methods)
     say_not_counted(evidence.damaged)
     if power:
         _show_power(evidence, pilots, as_json)
@@ -107,6 +110,15 @@ def plan(
         say(*proposal_lines(found, evidence, results))
         return
     _show_plan(evidence, planned, expected, machines, as_json)
+
+
+def _check_together(methods: list[str] | None, budget: str, power: bool) -> None:
+    """Raises SuiteError if some methods are to decide claims, which are about all of an experiment."""
+    for option, asked in {"--budget": budget, "--power": power}.items():
+        if methods and asked:
+            raise SuiteError(
+                COMMAND_LINE, [Problem(option, "--method as well", "whole experiments", "leave one out; see --only")]
+            )
 
 
 def _check(budget: str, shard: str, measured: bool, device: str) -> None:

@@ -14,6 +14,7 @@ from bench.commands.judging import judged_report, show_check
 from bench.commands.options import (
     RESULTS,
     Json,
+    Methods,
     Only,
     Profile,
     Reading,
@@ -39,7 +40,7 @@ from bench.executors.local import execute as execute_here
 from bench.executors.until import Round, train_until_decided
 from bench.nightly import repeats
 from bench.output.terminal import Terminal, warn
-from bench.plan import COMMAND_LINE, Plan, Selection, selected, sharded
+from bench.plan import COMMAND_LINE, Plan, Selection, check_methods, selected, sharded
 from bench.plan.assets import missing_assets, missing_backends
 from bench.plan.present import playable
 from bench.report.looks import round_line, rounds_json
@@ -56,6 +57,7 @@ def run(
     suite: SuiteName,
     profile: Profile = "full",
     only: Only = None,
+    methods: Methods = None,
     seeds: Seeds = "",
     settings: Settings = None,
     reading: Reading = PRIMARY,
@@ -97,7 +99,8 @@ def run(
         mend = "name a folder that holds records, e.g. --against results"
         raise SuiteError(COMMAND_LINE, [Problem("--against", shown(str(against)), "a results folder", mend)])
     published = None if against is None else repeats.published_in(against)
-    loaded, selection = read_as(load(suite), reading), selected_part(profile, only, seeds, settings, reading)
+    loaded, selection = read_as(load(suite), reading), selected_part(profile, only, seeds, settings, reading, methods)
+    check_methods(loaded, selection)
     if until_decided:
         _check_looks(loaded, selection, shard)
     store = Store(results)
@@ -126,7 +129,7 @@ def run(
     console.print(outcome_line(planned, outcome), markup=False)
     printed: dict[str, Any] = {"run": outcome_json(outcome)} | ({"looks": rounds_json(rounds)} if rounds else {})
     if report and not (outcome.stopped or outcome.broken):
-        evidence = Evidence(loaded, selection, store)
+        evidence = Evidence(loaded, selection.model_copy(update={"methods": ()}), store)
         path, found = judged_report(evidence)
         if as_json:
             printed |= {"check": check_json(evidence, *found)}
@@ -159,10 +162,11 @@ def _processes(jobs: int | None, device: str) -> int:
 
 
 def _check_looks(suite: Suite, selection: Selection, shard: str) -> None:
-    """Raises SuiteError if there are no looks to train by, or if other seeds than theirs are asked for."""
-    asked = {"--seeds": selection.seeds is not None, "--shard": bool(shard)}
+    """Raises SuiteError if there are no looks to train by, or if other seeds or fewer methods are asked for."""
+    asked = {"--seeds": selection.seeds is not None, "--shard": bool(shard), "--method": bool(selection.methods)}
     if both := [option for option, there in asked.items() if there]:
-        problem = Problem("--until-decided", f"{both[0]} as well", "the seeds of the declared looks", "leave one out")
+        allowed = "the seeds of the declared looks, of all methods"
+        problem = Problem("--until-decided", f"{both[0]} as well", allowed, "leave one out")
         raise SuiteError(COMMAND_LINE, [problem])
     profile = suite.profile.get(selection.profile)
     experiments = selected(suite, selection.only)

@@ -40,6 +40,7 @@ __all__ = [
     "Waiting",
     "cell_settings",
     "cells_of",
+    "check_methods",
     "digest",
     "guest",
     "hashed_hyperparameters",
@@ -64,7 +65,7 @@ def make_plan(suite: Suite, selection: Selection) -> Plan:
     resolver = Resolver(suite, selection)
     waiting: list[Waiting] = []
     for experiment in selected(suite, selection.only):
-        for method in experiment.methods:
+        for method in (m for m in experiment.methods if not selection.methods or m in selection.methods):
             for t in experiment.training_sets:
                 if why := suite.waits_for(experiment, method, t):
                     place = {"experiment": experiment.id, "method": method, "training_set": t.id}
@@ -145,6 +146,14 @@ def selected(suite: Suite, only: Iterable[str]) -> list[Experiment]:
         if name not in ids:
             raise refused("--only", name, ids)
     return [e for e in suite.experiment if not only or e.id in only]
+
+
+def check_methods(suite: Suite, selection: Selection) -> None:
+    """Raises SuiteError for a method that none of the selected experiments has."""
+    there = dict.fromkeys(method for e in selected(suite, selection.only) for method in e.methods)
+    for name in selection.methods:
+        if name not in there:
+            raise refused("--method", name, there)
 
 
 def _runs(cells: Iterable[Cell]) -> Iterator[Run]:

@@ -38,11 +38,13 @@ class Note(Frozen):
 class Selection(Frozen):
     """The part of a suite that is asked for. seeds: None means the profile's. settings: `--set` entries.
 
-    reading: the one that the suite is already under; plans name it.
+    only: experiments, methods: methods of theirs, which plans extend by their teachers; () means all. reading: the one
+    that the suite is already under; plans name it.
     """
 
     profile: str = "full"
     only: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
     seeds: tuple[int, ...] | None = None
     settings: tuple[str, ...] = ()
     reading: str = PRIMARY
