@@ -55,7 +55,7 @@ def test_without_any_run_the_rates_are_assumed(knowru: Suite) -> None:
 
 # When one of that name was slower: on a day another machine; in these hours the same one beside much other work, where
 # runs of treasure task VII that were made again took 503 CPU seconds for 328.
-SPELLS = {"2026-11-30": "slow"} | {f"2026-12-01T{hour}:": "busy" for hour in ("09", "10", "11")}
+SPELLS = {"2026-11-30": "slow"} | {f"2026-12-01T{hour}:": "busy" for hour in ("09", "10", "11", "13", "14", "15")}
 
 
 def test_a_first_estimate_is_within_a_factor_of_two_for_every_method() -> None:
@@ -81,7 +81,7 @@ def test_a_first_estimate_is_within_a_factor_of_two_for_every_method() -> None:
         assert all(0.5 < ratio / pace < 2 for ratio in found), machine
     alone_in_no_suite, not_run = {"vdn"}, {"maddpg_epsilon_greedy", "dvm_maddpg"}
     not_run |= {"mappo_steps", "mappo_steps_giu", "mappo_steps_gip"}
-    not_run |= {"giu", "gip", "csrl", "qplex", "ctds"}
+    not_run |= {"giu", "csrl", "qplex", "ctds"}
     unpublished = alone_in_no_suite | not_run
     unpublished |= {name for name, own in ALGORITHMS.items() if own.hyperparameters.actions == ("continuous",)}
     assert methods | unpublished == {*ALGORITHMS}

@@ -62,11 +62,12 @@ class PTDE(Hyperparameters):
     def work(self, task: TaskSizes, episodes: int) -> Work:
         """episodes: updates. Counts the student and a held-out batch; the episodes that the team plays count as stored.
 
-        The student is assumed to read what a team of QMIX reads.
+        The student's two parts count as networks of their own. It is assumed to read what a team of QMIX reads.
         """
         samples, width = self.distill_batch_size, self.student_hidden_width
-        size = dense_size(task.observation + task.actions + task.agents, width, width, width)
-        return Work((Network(size, samples, samples),), episodes, episode_rows(task, self.distill_episodes))
+        first = dense_size(task.observation + task.actions + task.agents, width)
+        parts = (Network(size, samples, samples) for size in (first, dense_size(width, width, width)))
+        return Work((*parts,), episodes, episode_rows(task, self.distill_episodes))
 
     def policy_size(self, tasks: Sequence[TaskSizes]) -> None:
         """Not known: the student reads what its team reads."""
