@@ -148,7 +148,7 @@ def test_ls_says_what_is_here_and_where_to_get_the_rest(listed: Path, bench_here
     rows = {row["id"]: row for row in json.loads(bench_here("asset", "ls", "--json").stdout)}
     assert (rows["tables"]["here"], rows["theirs"]["here"]) == (str(kept), None)
     assert rows["theirs"]["get"].startswith("deep/adv.pt of https://example.org/theirs at commit abc123 (MIT, ")
-    ours = [row for name, row in rows.items() if name not in ("tables", "theirs")]
+    ours = [row for row in rows.values() if row["kind"] == "opponent" and row["id"] != "theirs"]
     assert {Path(row["here"]) for row in ours} == {*opponents().glob("*.safetensors")}
     assert all(row["says"].startswith("adversary_0 of run ") for row in ours)
     kept.write_bytes(b"another")

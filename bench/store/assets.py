@@ -31,7 +31,9 @@ SCHEMA = 1  # of the JSON file
 MOST_BYTES = 2**32  # in a file
 ACTIONS = 5  # outputs of an opponent's network
 DTYPES = {"F32": "<f4", "F64": "<f8"}  # of its tensors, by safetensors' name: numpy's name
+NAME_ITS_FOLDER = "name the folder of MSLR-WEB30K, which has Fold1 in it (docs/ptde.md)"
 OPPONENT = re.compile(r"[0-9a-f]{64}\.safetensors").fullmatch
+DATA_SET = re.compile(r"[0-9a-f]{64}\.npz").fullmatch
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ def taken(path: Path, meant: str | None = None) -> Taken:
         raise _refused("--as", shown(meant), listed(ids), f"name one of them{nearest(meant, ids)}")
     if path.is_dir():
         return _data_set(path)
+    if mslr.is_its_form(path):
+        raise _refused(f"FILE {path}", "a file with queries and documents", "the folder it is in", NAME_ITS_FOLDER)
     content = _content(path)
     got = sha256(content)
     for asset in assets:
@@ -95,16 +99,17 @@ def taken(path: Path, meant: str | None = None) -> Taken:
 
 def _data_set(folder: Path) -> Taken:
     """The file to keep for a user's copy of MSLR-WEB30K, the only data set that is added as a folder."""
-    file, mend = mslr.train_file(folder), "name the folder of MSLR-WEB30K, which has Fold1 in it (docs/ptde.md)"
+    file = mslr.train_file(folder)
     try:
         with file.open("rb") as lines:
             content, source = mslr.made(lines)
     except OSError as error:
         got = f"a folder, {file}: {error.strerror}"
-        raise _refused(f"FILE {folder}", got, f"a file, or a folder with {mslr.FILE} in it", mend) from None
+        raise _refused(f"FILE {folder}", got, f"a file, or a folder with {mslr.FILE} in it", NAME_ITS_FOLDER) from None
     except ValueError as error:
         got, _, allowed = str(error).partition("; allowed: ")
-        raise _refused(f"FILE {file}", got, allowed, mend) from None
+        mend = "unpack MSLR-WEB30K again and name its folder: this is not its training file, whole and unchanged"
+        raise _refused(f"FILE {file}", got.replace("got ", "", 1), allowed, mend) from None
     own = sha256(content)
     origin = {
         "schema_version": SCHEMA,
@@ -139,14 +144,26 @@ def _finite(tensor: Mapping[str, Any]) -> bool:
 
 
 def rows(assets: Assets) -> list[dict[str, Any]]:
-    """Every known asset, and every other opponent in these folders, as JSON values.
+    """Every known asset, and every other opponent and data set in these folders, as JSON values.
 
     here: its path, None if it is missing. problem: what is wrong with the file of its name.
     """
     found = [_row(a.id, a.kind, a.says, a.file, a.get, assets, plays=a.plays) for a in known()]
     names = {asset.file for asset in known()}
     others = {path.name: path for folder in assets.folders for path in sorted(folder.glob("*")) if OPPONENT(path.name)}
-    return found + [_other(path, assets) for name, path in others.items() if name not in names]
+    found += [_other(path, assets) for name, path in others.items() if name not in names]
+    return found + _data_sets(assets)
+
+
+def _data_sets(assets: Assets) -> list[dict[str, Any]]:
+    """Those that were made from a user's copy of MSLR-WEB30K; without one, how to make it."""
+    kept = [path for folder in assets.folders for path in sorted(folder.glob("*.npz")) if DATA_SET(path.name)]
+    kind, says = "data set", f"10 documents of each of 10,000 queries, from {mslr.FILE} of your copy of MSLR-WEB30K"
+    if kept:
+        return [_row("mslr_web30k", kind, says, path.name, None, assets, plays=None) for path in kept]
+    get = "MSLR-WEB30K of Microsoft Research, then `bench asset add MSLR-WEB30K` (docs/ptde.md)"
+    row = {"id": "mslr_web30k", "kind": kind, "says": says, "file": None, "get": get, "plays": None}
+    return [row | {"here": None, "problem": None}]
 
 
 def _other(path: Path, assets: Assets) -> dict[str, Any]:

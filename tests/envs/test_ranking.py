@@ -15,7 +15,7 @@ from bench.envs.ranking.environment import RankingEnvironment, ranking_environme
 from bench.envs.ranking.ndcg import ndcg
 from bench.envs.ranking.params import PlantedParams
 from bench.envs.ranking.planted import grades, planted_set
-from bench.store.assets import taken
+from bench.store.assets import rows, taken
 from bench.suite import SuiteError
 
 PLANTED = {
@@ -166,9 +166,31 @@ def test_a_users_copy_is_taken_in(tmp_path, monkeypatch) -> None:
     (tmp_path / "Fold1" / "train.txt").write_bytes(b"".join(mslr_lines(queries=40, documents=10)))
     whole = mslr.made
     monkeypatch.setattr(mslr, "made", lambda lines: whole(lines, 20, 10))
-    found = taken(tmp_path)
-    found.write(tmp_path / "kept")
+    found, kept = taken(tmp_path), Assets(tmp_path / "kept")
+    assert [(row["id"], row["here"]) for row in rows(kept)][-1] == ("mslr_web30k", None)
+    path = found.write(tmp_path / "kept")
+    assert [(row["id"], row["here"]) for row in rows(kept)][-1] == ("mslr_web30k", str(path))
     params = {n: v for n, v in PLANTED.items() if n not in ("planted_features", "set_seed")}
     params |= {"name": "mslr_web30k", "queries": 20, "data_sha256": found.sha256}
-    env = ranking_environment(checked("ranking", params), "cpu", Assets(tmp_path / "kept"))  # type: ignore[arg-type]
+    env = ranking_environment(checked("ranking", params), "cpu", kept)  # type: ignore[arg-type]
     assert env.reset(generators(0), 3).shape == (1, 3, 10, 136)
+
+
+def test_a_copy_that_is_not_whole_is_refused_with_its_remedy(tmp_path) -> None:
+    """A file in place of its folder; too few queries; other lines."""
+    fold = tmp_path / "Fold1"
+    fold.mkdir()
+    file = fold / "train.txt"
+    file.write_bytes(b"".join(mslr_lines(queries=4, documents=10)))
+    for given, got, mend in (
+        (file, "a file with queries and documents", "name the folder of MSLR-WEB30K"),
+        (tmp_path, "2 queries of 10 documents or more", "unpack MSLR-WEB30K again"),
+    ):
+        with pytest.raises(SuiteError) as caught:
+            taken(given)
+        (problem,) = caught.value.problems
+        assert problem.got == got
+        assert problem.mend.startswith(mend)
+    file.write_bytes(b"something else\n")
+    with pytest.raises(SuiteError, match="unpack MSLR-WEB30K again"):
+        taken(tmp_path)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -31,6 +32,17 @@ HIGHEST_GRADE = 4
 def train_file(folder: Path) -> Path:
     """The path of the file to read in a user's copy: below the folder, or directly in it if the folder is Fold1."""
     return next((p for p in (folder / FILE, folder / FILE.name) if p.is_file()), folder / FILE)
+
+
+def is_its_form(path: Path) -> bool:
+    """Whether a file begins like a line of the set, `grade qid:Q ...`; False if it cannot be read."""
+    try:
+        if not path.is_file():
+            return False  # to open a pipe would wait for a writer
+        with path.open("rb") as file:
+            return re.match(rb"\d+ qid:\d+ ", file.read(40)) is not None
+    except (OSError, ValueError):  # ValueError: an impossible file name
+        return False
 
 
 def made(lines: Iterable[bytes], queries: int = QUERIES, documents: int = DOCUMENTS) -> tuple[bytes, str]:
