@@ -48,12 +48,13 @@ def _curve(cell: Cell, means: Sequence[float], n: int, steps_an_episode: int) ->
     every = cell.settings["budget"]["record_every"]
     points = cell.whole // every
     places = [every * (i + 1) for i in range(points)]
+    updates = tuple(places) if cell.unit == "updates" else None
     if cell.unit == "steps":
         episodes, steps = (tuple(at // steps_an_episode for at in places), tuple(places))
     else:
         episodes, steps = (tuple(places), tuple(at * steps_an_episode for at in places))
     own = tuple(means[i * len(means) // points] for i in range(points))
-    return Curve(episodes=episodes, steps=steps, mean=own, sd=(0.0,) * points, n=(n,) * points)
+    return Curve(episodes=episodes, steps=steps, mean=own, sd=(0.0,) * points, n=(n,) * points, updates=updates)
 
 
 def _record(plan: Plan, cell: Cell, run: Run, means: Mapping[str, Sequence[float]], status: str) -> Record:

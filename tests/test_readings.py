@@ -14,7 +14,7 @@ from bench.report.audit import audit_json, audit_markdown, audit_table
 from bench.report.words import readings_lines, sentence
 from bench.store import Store
 from bench.suite import PRIMARY, Suite, SuiteError
-from bench.suite.loading import parse
+from bench.suite.loading import load, parse
 from bench.verdict import Verdict, judge
 from tests.conftest import TINY, Bench
 from tests.read_in import AHEAD, OPEN, READINGS, TURNING, judged, planned, record, suite_of
@@ -61,6 +61,17 @@ def test_an_heir_keeps_what_it_states_itself() -> None:
     suite = parse(f"{stated}{READINGS}".encode(), "tiny.toml")
     width = {cell.label: cell.settings["hyperparameters"]["hidden_width"] for cell in planned(suite, "wide").cells}
     assert width == {"base on two": 16, "base on three": 16, "init on three": 16, "student on three": 8}
+
+
+def test_a_budget_in_a_students_own_unit_is_the_students() -> None:
+    """PTDE's stage 2 counts updates where the experiment counts steps."""
+    ptde = load("ptde")
+    plain, released = (s["experiment", "ltr/planted"] for s in (ptde, ptde.under("as-released")))
+    (group,) = plain.training_sets
+    counted = {m: released.own_budget(group, m).counted for m in released.methods}
+    assert {m for m, n in counted.items() if n == ("updates", 500_000)} == {"qmix_kd", "vdn_kd", "mappo_kd_lists"}
+    assert {n for n in counted.values() if n != ("updates", 500_000)} == {plain.budget.counted}
+    assert released.recording_of == plain.recording_of
 
 
 def test_an_analysis_shares_every_run_and_changes_what_it_names(tmp_path: Path) -> None:

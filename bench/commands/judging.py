@@ -46,6 +46,7 @@ from bench.report.terminal import (
     counts_line,
     deviation_lines,
     family_lines,
+    retention_table,
     transfer_table,
     verdict_table,
 )
@@ -55,6 +56,7 @@ from bench.suite import PRIMARY, SuiteError
 from bench.suite.explain import Problem, listed, nearest, shown
 from bench.verdict import Aggregate, TransferMetric, Verdict, judge, transfer_metrics, unplanned
 from bench.verdict.aggregates import ALL_PAIRS, begin
+from bench.verdict.retention import retentions
 
 Judged = tuple[list[Verdict], list[TransferMetric], list[Aggregate]]
 
@@ -186,6 +188,9 @@ def show_check(
     console = terminal()
     if transfer:
         print_table(console, transfer_table(transfer))
+    experiments = selected(evidence.suite, evidence.selection.only)
+    if kept := [own for e in experiments for own in retentions(evidence, e)]:
+        print_table(console, retention_table(kept))
     if aggregated:
         print_table(console, aggregate_table(aggregated))
     print_table(console, verdict_table(verdicts))

@@ -11,9 +11,10 @@ from bench.evidence.measures import Evidence
 from bench.evidence.standing import Standing
 from bench.executors.dispatch import Outcome
 from bench.executors.estimate import Forecast
-from bench.plan import Plan
+from bench.plan import Plan, selected
 from bench.report.words import sentence, tagged
 from bench.verdict import Aggregate, TransferMetric, Verdict, counts, families, unplanned
+from bench.verdict.retention import retentions
 
 # Kinds whose finding is a difference, in the quantity's own unit.
 DIFFERENCES = ("ordering", "mean_ordering", "not_greater", "equivalence", "difference", "value")
@@ -23,6 +24,7 @@ def check_json(
     evidence: Evidence, verdicts: list[Verdict], transfer: list[TransferMetric], aggregated: list[Aggregate]
 ) -> dict[str, Any]:
     """What `bench check --json` prints."""
+    kept = [own for e in selected(evidence.suite, evidence.selection.only) for own in retentions(evidence, e)]
     return {
         "suite": evidence.suite.id,
         "version": evidence.suite.version,
@@ -31,6 +33,7 @@ def check_json(
         "counts": counts(verdicts),
         "families": [dataclasses.asdict(f) for f in families(verdicts)],
         "transfer": [plain(dataclasses.asdict(t)) for t in transfer],
+        "retention": [plain(dataclasses.asdict(k)) for k in kept],
         "aggregates": [plain(dataclasses.asdict(a)) for a in aggregated],
         "damaged": list(evidence.damaged),
         "untaught": evidence.untaught,

@@ -35,6 +35,7 @@ from bench.report.words import details, sentence
 from bench.store import Record, write_atomically
 from bench.suite import PRIMARY, Experiment, Place
 from bench.verdict import Aggregate, TransferMetric, Verdict, counts
+from bench.verdict.retention import Kept, retentions
 
 FIGURES = 4  # of one experiment
 Figures = Mapping[tuple[str, Place], LearningCurves]  # by experiment and place
@@ -78,6 +79,7 @@ def write_report(
         *reading_sections(evidence.suite, verdicts, folder),
         *printed_tables(paper_tables(evidence.suite, experiments, verdicts)),
         *_transfer(transfer),
+        *_retention([kept for e in experiments for kept in retentions(evidence, e)]),
         *_aggregates(aggregated),
         *_curves(evidence, experiments, figures, timelines),
         *_deviations(verdicts),
@@ -159,6 +161,25 @@ def _metric_row(m: TransferMetric, several: bool) -> tuple[str, ...]:
     place = (m.experiment, *[m.scenario] * several)
     means = (number(m.student_mean), m.baseline, number(m.baseline_mean))
     return (*place, m.method, METRICS[m.metric], *means, effect(m), m.remark)
+
+
+def _retention(found: Sequence[Kept]) -> Iterator[str]:
+    if not found:
+        return
+    yield ""
+    yield "## Performance retention (PRR)"
+    yield ""
+    yield "A student's final score over its teacher's, with 95% intervals: as papers print it, and with both above the"
+    yield "random policy's score."
+    yield ""
+    several = len({kept.scenario for kept in found}) > 1
+    head = ("in", *["scenario"] * several, "student", "teacher", "seeds", "PRR", "PRR above random", "remark")
+    yield from table(head, (_kept_row(kept, several) for kept in found))
+
+
+def _kept_row(kept: Kept, several: bool) -> tuple[str, ...]:
+    place, both = (kept.experiment, *[kept.scenario] * several), (kept.as_printed, kept.above_random)
+    return (*place, kept.student, kept.teacher, str(kept.seeds), *map(estimate, both), kept.remark)
 
 
 def _aggregates(found: Sequence[Aggregate]) -> Iterator[str]:

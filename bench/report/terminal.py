@@ -33,6 +33,7 @@ from bench.report.numbers import (
 )
 from bench.report.words import sentence
 from bench.verdict import Aggregate, TransferMetric, Verdict, counts, families
+from bench.verdict.retention import Kept
 
 STYLE = {
     "reproduced": "green",
@@ -90,6 +91,17 @@ def transfer_table(metrics: Sequence[TransferMetric]) -> Table:
     for m in metrics:
         place, means = (m.experiment, *[m.scenario] * several), (number(m.student_mean), number(m.baseline_mean))
         table.add_row(*place, m.method, METRICS[m.metric], *means, effect(m), m.remark)
+    return table
+
+
+def retention_table(found: Sequence[Kept]) -> Table:
+    several = len({kept.scenario for kept in found}) > 1
+    table = Table(title="Performance retention: a student's final score over its teacher's [95%]", title_justify="left")
+    for column in ("in", *["scenario"] * several, "student", "teacher", "seeds", "PRR", "PRR above random", "remark"):
+        table.add_column(column, overflow="fold")
+    for kept in found:
+        place, both = (kept.experiment, *[kept.scenario] * several), (kept.as_printed, kept.above_random)
+        table.add_row(*place, kept.student, kept.teacher, str(kept.seeds), *map(estimate, both), kept.remark)
     return table
 
 

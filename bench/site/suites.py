@@ -24,6 +24,7 @@ from bench.site.joint import Joint, joint_charts
 from bench.store import Record
 from bench.suite import PRIMARY, Claim, Printed, Suite, Untestable
 from bench.verdict import CODES, TransferMetric, Verdict, counts, judge, transfer_metrics
+from bench.verdict.retention import Kept, retentions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,6 +47,7 @@ class SuitePage:
     tables: tuple[PaperTable, ...]
     untestable: tuple[Claim, ...]
     transfer: tuple[TransferMetric, ...]
+    retained: tuple[Kept, ...]
     entrants: tuple[Entrant, ...]
     imported: tuple[ImportedScore, ...]  # only with the reference profile: they have no budget of ours
     cells: tuple[CellPage, ...]
@@ -194,6 +196,7 @@ def suite_page(evidence: Evidence, findings: Sequence[Finding]) -> SuitePage:
         tables=tuple(paper_tables(suite, suite.experiment, verdicts)),
         untestable=tuple(c for c in suite.claim if isinstance(c.test, Untestable)),
         transfer=tuple(metric for e in suite.experiment for metric in transfer_metrics(evidence, e)),
+        retained=tuple(kept for e in suite.experiment for kept in retentions(evidence, e)),
         entrants=tuple(compared_entrants(evidence, entered)),
         imported=tuple(() if apart else imported_scores(evidence)),
         cells=tuple(cells),

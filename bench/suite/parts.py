@@ -283,14 +283,24 @@ class Experiment(Model):
         return self.recording_of.get(method or "") or self.recording
 
     def changed(self, change: BudgetChange | None, source: str, kind: Kind) -> Experiment:
-        """The experiment with another budget or recording. source, kind: those of the changed values."""
+        """The experiment with another budget or recording. source, kind: those of the changed values.
+
+        If it counts another unit itself, methods whose own budgets count the change's unit get the change instead.
+        """
         if change is None:
             return self
         own, told = change.model_dump(exclude_none=True), {"source": source, "kind": kind}
         budget = {key: own.pop(key) for key in (*UNITS, "first_phase") if key in own}
-        update: dict[str, Any] = {"budget": Budget.model_validate(budget | told)} if budget else {}
+        made = Budget.model_validate(budget | told) if budget else None
+        update: dict[str, Any] = {} if made is None else {"budget": made}
         if own and self.recording is not None:
             update["recording"] = self.recording.model_copy(update={**own, **told})
+        if change.unit not in (None, self.budget.unit):
+            apart = [method for method, b in self.budget_of.items() if b.unit == change.unit]
+            if apart:
+                update = {"budget_of": self.budget_of | dict.fromkeys(apart, made)}
+                recorded = {m: self.recording_of[m].model_copy(update={**own, **told}) for m in apart if own}
+                update |= {"recording_of": self.recording_of | recorded}
         return self.model_copy(update=update)
 
     def numbers(self, t: TrainingSet, method: str | None = None, profile: Profile | None = None) -> dict[str, int]:
