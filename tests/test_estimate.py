@@ -61,7 +61,8 @@ SPELLS = {"2026-11-30": "slow"} | {f"2026-12-01T{hour}:": "busy" for hour in ("0
 def test_a_first_estimate_is_within_a_factor_of_two_for_every_method() -> None:
     """Compared with the published runs on the machine of the assumed rates; their medians hide a busy hour.
 
-    On a slower machine all methods take longer: there the factor is relative to the machine's own median.
+    On a slower machine all methods take longer: there the factor is relative to the machine's own median. In busy hours
+    it is three.
     """
     fitted = "AMD EPYC", ""
     methods, ratios = set(), collections.defaultdict[tuple[str, str], list[float]](list)
@@ -78,12 +79,12 @@ def test_a_first_estimate_is_within_a_factor_of_two_for_every_method() -> None:
             methods.add(runs[0].settings["algorithm"]["name"])
     for machine, found in ratios.items():
         pace = 1.0 if machine == fitted else statistics.median(found)
-        assert all(0.5 < ratio / pace < 2 for ratio in found), machine
-    alone_in_no_suite, not_run = set[str](), {"maddpg_epsilon_greedy", "dvm_maddpg"}
+        most = 3 if machine[1] == "busy" else 2  # beside other work, methods that wait for memory lose more than others
+        assert all(1 / most < ratio / pace < most for ratio in found), machine
+    not_run = {"maddpg_epsilon_greedy", "dvm_maddpg"}
     not_run |= {"mappo_steps", "mappo_steps_giu", "mappo_steps_gip"}
     not_run |= {"csrl", "qplex", "ctds"}
-    unpublished = alone_in_no_suite | not_run
-    unpublished |= {name for name, own in ALGORITHMS.items() if own.hyperparameters.actions == ("continuous",)}
+    unpublished = not_run | {name for name, own in ALGORITHMS.items() if own.hyperparameters.actions == ("continuous",)}
     assert methods | unpublished == {*ALGORITHMS}
 
 
