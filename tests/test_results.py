@@ -16,7 +16,7 @@ from bench.evidence.teaching import teacher_levels
 from bench.plan import Selection
 from bench.report.figures import learning_curves
 from bench.report.markdown import write_report
-from bench.report.numbers import compatible, found, interval, number
+from bench.report.numbers import compatible, estimate, found, interval, number
 from bench.report.words import ANSWERED
 from bench.stats.intervals import Interval, mean_interval, paired_interval
 from bench.store import Contents, Store
@@ -25,6 +25,7 @@ from bench.suite import PRIMARY, Place, Suite
 from bench.suite.loading import load
 from bench.verdict import Verdict, families, judge
 from bench.verdict.printed import judge_printed
+from bench.verdict.retention import retentions
 from tests.conftest import ROOT
 
 
@@ -358,6 +359,24 @@ def test_the_docs_scores_of_cikd_are_what_the_results_give() -> None:
         cases += int(students.sum())
         above += int((students & (after > before[teachers, np.arange(len(teachers))])).sum())
     assert f"In {above} of {cases} cases a student scored above its teacher" in text
+
+
+def test_the_docs_scores_of_ptde_are_what_the_results_give() -> None:
+    """NDCG of every method on the planted ranker's test part, what students retain, and the directions of Fig. 6."""
+    text = (ROOT / "docs/ptde.md").read_text()
+    evidence, (verdicts, _, _) = judged_once("ptde", PRIMARY, "ltr/planted")
+    experiment = evidence.suite["experiment", "ltr/planted"]
+    kept = {one.student: one for one in retentions(evidence, experiment) if one.scenario == "ltr/planted"}
+    for method in experiment.methods:
+        scores = evidence.finals(experiment, method, "ltr/planted")
+        mean = mean_interval(scores.values)
+        span = "" if mean.low is None else f" [{mean.low:.3f}, {mean.high:.3f}]"
+        retained = f" {estimate(kept[method].as_printed)}" if method in kept else ""
+        assert f"| `{method}` | {len(scores.seeds)} | {mean.estimate:.3f}{span} |{retained} |" in text
+    assert len(verdicts) == 4
+    for v in verdicts:
+        assert v.verdict == "not_comparable"
+        assert f"| {v.says.partition(' (asked')[0]} | {found(v)} | `{v.direction}` |" in text
 
 
 def test_the_docs_scores_of_dvm_are_what_the_results_give() -> None:
