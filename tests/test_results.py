@@ -155,6 +155,9 @@ def test_the_docs_verdicts_on_adversaries_are_what_the_results_give(knowru: Suit
 
 def test_the_docs_verdicts_on_variants_are_what_the_results_give(verdicts: dict[str, list[Verdict]]) -> None:
     text = (ROOT / "docs/knowru.md").read_text()
+    (loss,) = verdicts["spread/loss"]
+    assert f"is `{loss.verdict}`" in text
+    assert f"the widest difference is {found(loss)}" in text
     for v in [v for id_ in ("spread/sensitivity", "spread/loss", "spread/alpha") for v in verdicts[id_]]:
         says = v.says + (" (task II)" if v.experiment == "spread/sensitivity" else "")
         assert f"| {says} |{under(v, FIRST)}" in text
