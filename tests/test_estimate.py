@@ -83,7 +83,6 @@ def test_a_first_estimate_is_within_a_factor_of_two_for_every_method() -> None:
         assert all(1 / most < ratio / pace < most for ratio in found), machine
     not_run = {"maddpg_epsilon_greedy", "dvm_maddpg"}
     not_run |= {"mappo_steps", "mappo_steps_giu", "mappo_steps_gip"}
-    not_run |= {"ctds"}
     unpublished = not_run | {name for name, own in ALGORITHMS.items() if own.hyperparameters.actions == ("continuous",)}
     assert methods | unpublished == {*ALGORITHMS}
 
