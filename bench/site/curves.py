@@ -21,7 +21,7 @@ from bench.suite import Scenario, Unit
 Floats = NDArray[np.float64]
 LEVEL = 0.95
 DIGITS = 4  # significant ones: more than any screen shows
-MOST_POINTS = 60  # of a curve: enough for its shape, and the site stays below ten megabytes; records have all
+MOST_POINTS = 40  # of a curve: enough for its shape, and the site stays below ten megabytes; records have all
 MOST_PLACES = 22  # the highest power of ten that a float holds exactly
 
 

@@ -128,7 +128,9 @@ class SuitePage:
 
     @property
     def all_tables(self) -> Tables:
-        """The page's tables, for its files to download."""
+        """The page's tables, for its files to download: at a reduced budget or under a reading those with any run."""
+        if self.reduced:
+            return Tables(self.judged_tables, self.judged, self.boards, self.transfer)
         return Tables(self.tables, self.claims, self.boards, self.transfer)
 
     @property
