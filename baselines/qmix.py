@@ -331,28 +331,17 @@ class ValueDecomposition:
 
         After the step of a game of one step no value counts: there Q_i is zero.
         """
-        if ends := self._one_step(task):
-            inputs, state, noise = inputs[:, :, :1], state[:, :, :1], None if noise is None else noise[:, :, :1]
-        q = self._q_of(parameters, task, inputs, state, noise, seen)
-        return pad(q, (0, 0, 0, 0, 0, 1)) if ends else q
-
-    def _q_of(
-        self,
-        parameters: Mapping[str, Tensor],
-        task: int,
-        inputs: Tensor,
-        state: Tensor,
-        noise: Tensor | None,
-        seen: Packed | None,
-    ) -> Tensor:
-        z = None
+        one_step = self._one_step(task)
+        steps = slice(1 if one_step else None)
+        inputs, state, z = inputs[:, :, steps], state[:, :, steps], None
         if self._information is not None and noise is not None:
-            own, read = part(parameters, "information"), (inputs, state, noise)
+            own, read = part(parameters, "information"), (inputs, state, noise[:, :, steps])
             if seen is None:
                 z = self._information.z(own, *read)
             else:
                 z = seen.back(self._information.z(own, *map(seen.picked, read)))
-        return team_q(self._agent(parameters, task), inputs, self.hyperparameters.use_rnn, z, seen)
+        q = team_q(self._agent(parameters, task), inputs, self.hyperparameters.use_rnn, z, seen)
+        return pad(q, (0, 0, 0, 0, 0, 1)) if one_step else q
 
     def _agent(self, parameters: Mapping[str, Tensor], task: int) -> Mapping[str, Tensor]:
         """The layers that give this task's Q_i, online or target."""

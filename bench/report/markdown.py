@@ -23,6 +23,7 @@ from bench.report.numbers import (
     found,
     improvements,
     number,
+    retention_columns,
     seeds_judged,
     seeds_to_decide,
     several_scenarios,
@@ -172,14 +173,7 @@ def _retention(found: Sequence[Kept]) -> Iterator[str]:
     yield "A student's final score over its teacher's, with 95% intervals: as papers print it, and with both above the"
     yield "random policy's score."
     yield ""
-    several = len({kept.scenario for kept in found}) > 1
-    head = ("in", *["scenario"] * several, "student", "teacher", "seeds", "PRR", "PRR above random", "remark")
-    yield from table(head, (_kept_row(kept, several) for kept in found))
-
-
-def _kept_row(kept: Kept, several: bool) -> tuple[str, ...]:
-    place, both = (kept.experiment, *[kept.scenario] * several), (kept.as_printed, kept.above_random)
-    return (*place, kept.student, kept.teacher, str(kept.seeds), *map(estimate, both), kept.remark)
+    yield from table(*retention_columns(found))
 
 
 def _aggregates(found: Sequence[Aggregate]) -> Iterator[str]:

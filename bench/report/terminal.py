@@ -28,6 +28,7 @@ from bench.report.numbers import (
     improvements,
     number,
     ours,
+    retention_columns,
     seeds_judged,
     several_scenarios,
 )
@@ -95,13 +96,12 @@ def transfer_table(metrics: Sequence[TransferMetric]) -> Table:
 
 
 def retention_table(found: Sequence[Kept]) -> Table:
-    several = len({kept.scenario for kept in found}) > 1
+    head, rows = retention_columns(found)
     table = Table(title="Performance retention: a student's final score over its teacher's [95%]", title_justify="left")
-    for column in ("in", *["scenario"] * several, "student", "teacher", "seeds", "PRR", "PRR above random", "remark"):
+    for column in head:
         table.add_column(column, overflow="fold")
-    for kept in found:
-        place, both = (kept.experiment, *[kept.scenario] * several), (kept.as_printed, kept.above_random)
-        table.add_row(*place, kept.student, kept.teacher, str(kept.seeds), *map(estimate, both), kept.remark)
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

@@ -92,5 +92,6 @@ def _kept(evidence: Evidence, experiment: str, place: Place, student: Cell, teac
     except StatisticsError as reason:
         return row(len(seeds), None, None, str(reason))
     remarks = {"PRR": printed.reason, "above random": above.reason if above else "the scenario has no anchors"}
-    told = {f"{form}: {why}" for form, why in remarks.items() if why}
-    return row(len(seeds), printed, above, printed.reason if len({*remarks.values()}) == 1 else "; ".join(sorted(told)))
+    told = [f"{form}: {why}" for form, why in remarks.items() if why]
+    same = len({*remarks.values()}) == 1
+    return row(len(seeds), printed, above, printed.reason if same else "; ".join(told))
