@@ -11,13 +11,13 @@ from bench.plan import Cell, Selection, make_plan
 from bench.report.terminal import retention_table
 from bench.store import Store
 from bench.suite.loading import load
-from bench.verdict.retention import Kept, retentions
+from bench.verdict.retention import Retained, retentions
 from tests.synthetic import fill
 
 LEVELS = {"qmix_gip": 0.9, "qmix_kd": 0.72, "mappo_gip_lists": 0.8, "ctds_teacher": 0.7, "ctds_student": 0.63}
 
 
-def kept(root: Path, levels: dict[str, float], seeds: int) -> dict[str, Kept]:
+def kept(root: Path, levels: dict[str, float], seeds: int) -> dict[str, Retained]:
     """Rankings of the planted set in which every method scores its level, plus a little with each seed."""
     suite, selection = load("ptde"), Selection(only=("ltr/planted",), seeds=tuple(range(seeds)))
     store = Store(root)

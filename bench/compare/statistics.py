@@ -33,6 +33,7 @@ from bench.store import Record
 from bench.suite import FirstReach, Place, Tuning, one_sided
 from bench.verdict.about import About
 from bench.verdict.looks import Planned
+from bench.verdict.retention import final_pairs
 from bench.verdict.transfer import TransferMetric, transfer_metric
 
 
@@ -213,10 +214,7 @@ def _retention(evidence: Evidence, entry: Entry) -> list[Kept]:
 def _kept(evidence: Evidence, contest: Contest, scenario: str, teacher: Cell, floor: float) -> Kept:
     place = contest.experiment.id
     try:
-        students, teachers = _finals(evidence, contest.cell, scenario), _finals(evidence, teacher, scenario)
-        seeds = [seed for seed in students if seed in teachers]
-        sides = [students[seed] for seed in seeds], [teachers[seed] for seed in seeds]
-        interval = retention_interval(*sides, floor, paired=True)
+        interval = retention_interval(*final_pairs(evidence, contest.cell, teacher, scenario), floor, paired=True)
     except (NotRun, StatisticsError) as reason:
         return Kept(place, scenario, None, str(reason))
     return Kept(place, scenario, interval, interval.reason or f"above the random policy's {floor:g}")

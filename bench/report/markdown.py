@@ -36,7 +36,7 @@ from bench.report.words import details, sentence
 from bench.store import Record, write_atomically
 from bench.suite import PRIMARY, Experiment, Place
 from bench.verdict import Aggregate, TransferMetric, Verdict, counts
-from bench.verdict.retention import Kept, retentions
+from bench.verdict.retention import Retained, retentions
 
 FIGURES = 4  # of one experiment
 Figures = Mapping[tuple[str, Place], LearningCurves]  # by experiment and place
@@ -164,7 +164,7 @@ def _metric_row(m: TransferMetric, several: bool) -> tuple[str, ...]:
     return (*place, m.method, METRICS[m.metric], *means, effect(m), m.remark)
 
 
-def _retention(found: Sequence[Kept]) -> Iterator[str]:
+def _retention(found: Sequence[Retained]) -> Iterator[str]:
     if not found:
         return
     yield ""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # numpy comes with them
     from bench.stats.intervals import Interval
     from bench.stats.typical import Typical
     from bench.verdict import Aggregate, TransferMetric, Verdict
-    from bench.verdict.retention import Kept
+    from bench.verdict.retention import Retained
 
 METRICS = {
     "jump_start": "jump start",
@@ -92,7 +92,7 @@ def _shares(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f" [{low:.0%}, {high:.0%}]"
 
 
-def several_scenarios(rows: Sequence[Verdict] | Sequence[TransferMetric] | Sequence[Kept]) -> bool:
+def several_scenarios(rows: Sequence[Verdict] | Sequence[TransferMetric] | Sequence[Retained]) -> bool:
     """Whether some experiment's rows are about more than one scenario. If so, each row must name its own."""
     named: dict[str, set[str]] = {}
     for row in rows:
@@ -132,7 +132,7 @@ def seeds_to_decide(verdict: Verdict) -> str:
     return str(verdict.seeds_to_decide or "none")
 
 
-def retention_columns(found: Sequence[Kept]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def retention_columns(found: Sequence[Retained]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Head and rows of a table of students beside their teachers."""
     several = several_scenarios(found)
     head = ("in", *["scenario"] * several, "student", "teacher", "seeds", "PRR", "PRR above random", "remark")

@@ -34,7 +34,7 @@ from bench.report.numbers import (
 )
 from bench.report.words import sentence
 from bench.verdict import Aggregate, TransferMetric, Verdict, counts, families
-from bench.verdict.retention import Kept
+from bench.verdict.retention import Retained
 
 STYLE = {
     "reproduced": "green",
@@ -95,7 +95,7 @@ def transfer_table(metrics: Sequence[TransferMetric]) -> Table:
     return table
 
 
-def retention_table(found: Sequence[Kept]) -> Table:
+def retention_table(found: Sequence[Retained]) -> Table:
     head, rows = retention_columns(found)
     table = Table(title="Performance retention: a student's final score over its teacher's [95%]", title_justify="left")
     for column in head:

@@ -24,7 +24,7 @@ from bench.site.joint import Joint, joint_charts
 from bench.store import Record
 from bench.suite import PRIMARY, Claim, Printed, Suite, Untestable
 from bench.verdict import CODES, TransferMetric, Verdict, counts, judge, transfer_metrics
-from bench.verdict.retention import Kept, retentions
+from bench.verdict.retention import Retained, retentions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,7 +47,7 @@ class SuitePage:
     tables: tuple[PaperTable, ...]
     untestable: tuple[Claim, ...]
     transfer: tuple[TransferMetric, ...]
-    retained: tuple[Kept, ...]
+    retained: tuple[Retained, ...]
     entrants: tuple[Entrant, ...]
     imported: tuple[ImportedScore, ...]  # only with the reference profile: they have no budget of ours
     cells: tuple[CellPage, ...]

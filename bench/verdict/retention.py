@@ -16,7 +16,7 @@ from bench.suite.claims import quantities
 
 
 @dataclass(frozen=True)
-class Kept:
+class Retained:
     """A student beside its teacher in one scenario that both are scored on, on the seeds that both have.
 
     as_printed: S / T, as papers print it. above_random: (S - R) / (T - R), where R is the random policy's score, an
@@ -33,18 +33,25 @@ class Kept:
     remark: str
 
 
-def retentions(evidence: Evidence, experiment: Experiment) -> list[Kept]:
+def retentions(evidence: Evidence, experiment: Experiment) -> list[Retained]:
     """Every student that has run, if its teacher is scored where it is; also pairs that a claim's measure names."""
-    found: dict[tuple[str, str, str], Kept] = {}
+    found: dict[tuple[str, str, str], Retained] = {}
     for scenario in experiment.scenarios:
         for place in experiment.places(scenario):
-            for student, teacher in _pairs(evidence, experiment, place):
+            for student, teacher in _taught(evidence, experiment, place):
                 kept = _kept(evidence, experiment.id, place, student, teacher)
                 found.setdefault((str(place), student.key, teacher.key), kept)
     return list(found.values())
 
 
-def _pairs(evidence: Evidence, experiment: Experiment, place: Place) -> Iterator[tuple[Cell, Cell]]:
+def final_pairs(evidence: Evidence, student: Cell, teacher: Cell, scenario: str) -> tuple[list[float], list[float]]:
+    """Final scores of both, on the seeds that both have: seed k learned from teacher k. Raises NotRun."""
+    ours, theirs = (evidence.scores(cell, scenario) for cell in (student, teacher))
+    seeds = [seed for seed in ours if seed in theirs]
+    return [ours[seed].final for seed in seeds], [theirs[seed].final for seed in seeds]
+
+
+def _taught(evidence: Evidence, experiment: Experiment, place: Place) -> Iterator[tuple[Cell, Cell]]:
     """Students and their teachers, both scored in the place."""
     cells: dict[str, Cell] = {}
     for method in experiment.methods:
@@ -74,24 +81,23 @@ def _teacher(cell: Cell, scenario: str) -> str | None:
     return own.teacher if own.trained else cell.scored[own.plays_as or 0].teacher
 
 
-def _kept(evidence: Evidence, experiment: str, place: Place, student: Cell, teacher: Cell) -> Kept:
+def _kept(evidence: Evidence, experiment: str, place: Place, student: Cell, teacher: Cell) -> Retained:
     anchors = evidence.suite["scenario", place.scenario].anchors
 
-    def row(seeds: int, printed: Interval | None, above: Interval | None, remark: str) -> Kept:
-        return Kept(experiment, str(place), student.method, teacher.method, seeds, printed, above, remark)
+    def row(seeds: int, printed: Interval | None, above: Interval | None, remark: str) -> Retained:
+        return Retained(experiment, str(place), student.method, teacher.method, seeds, printed, above, remark)
 
     try:
-        ours, theirs = (evidence.scores(cell, place.scenario) for cell in (student, teacher))
+        both = final_pairs(evidence, student, teacher, place.scenario)
     except NotRun as reason:
         return row(0, None, None, str(reason))
-    seeds = [seed for seed in ours if seed in theirs]
-    sides = [ours[seed].final for seed in seeds], [theirs[seed].final for seed in seeds]
+    seeds = len(both[0])
     try:
-        printed = retention_interval(*sides, paired=True)
-        above = retention_interval(*sides, anchors.random, paired=True) if anchors else None
+        printed = retention_interval(*both, paired=True)
+        above = retention_interval(*both, anchors.random, paired=True) if anchors else None
     except StatisticsError as reason:
-        return row(len(seeds), None, None, str(reason))
+        return row(seeds, None, None, str(reason))
     remarks = {"PRR": printed.reason, "above random": above.reason if above else "the scenario has no anchors"}
     told = [f"{form}: {why}" for form, why in remarks.items() if why]
     same = len({*remarks.values()}) == 1
-    return row(len(seeds), printed, above, printed.reason if same else "; ".join(told))
+    return row(seeds, printed, above, printed.reason if same else "; ".join(told))
